@@ -1,0 +1,1 @@
+"""Extraction of embeddings from signals of any length, and the store that keeps them."""

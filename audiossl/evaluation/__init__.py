@@ -1,0 +1,1 @@
+"""Probes and benchmarks: what a representation is worth."""

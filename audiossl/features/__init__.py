@@ -1,0 +1,1 @@
+"""Deterministic, batched, differentiable transforms of signals."""

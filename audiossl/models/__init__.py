@@ -1,0 +1,1 @@
+"""Encoders and the hub that loads and saves them."""

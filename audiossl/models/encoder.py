@@ -1,0 +1,65 @@
+"""The encoder contract: what every model, teacher and adapter is to the rest of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass
+class Frames:
+    """What an encoder returns for a padded batch; frames at or beyond a length are undefined.
+
+    Attributes:
+        layers: output of every layer, each (B, T, D) at the encoder's `frame_rate`.
+        lengths: valid frames of `layers`, (B,).
+        last: final output (B, T', D); `layers[-1]` unless the model ends with a step of its own (25 Hz SPEAR models).
+        last_lengths: valid frames of `last`, (B,).
+        regions: node outputs (B, T, N, D) of graph encoders.
+    """
+
+    layers: tuple[Float[Tensor, "B T D"], ...]
+    lengths: Int[Tensor, "B"]
+    last: Float[Tensor, "B T2 D2"]
+    last_lengths: Int[Tensor, "B"]
+    regions: Float[Tensor, "B T N D"] | None = None
+
+    @classmethod
+    def from_layers(cls, layers: Sequence[Float[Tensor, "B T D"]], lengths: Int[Tensor, "B"]) -> Frames:
+        """Frames of an encoder whose final output is its last layer."""
+        return cls(tuple(layers), lengths, layers[-1], lengths)
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A model that turns signals into frames, layer by layer.
+
+    The same signal gives the same frames alone and inside a padded batch (difference below 1e-5 in float32).
+
+    Attributes:
+        sample_rate: Hz of the input.
+        frame_rate: frames per second of `Frames.layers`.
+        last_frame_rate: frames per second of `Frames.last`.
+        frame_offset: seconds from the start of the signal to the centre of frame 0.
+        dim: width of each layer output.
+        num_layers: number of layer outputs.
+        min_samples: shortest input, in samples, that gives a frame.
+        alignment: inputs that start at multiples of this many samples see the same grid of frames; windows of long files start there.
+    """
+
+    sample_rate: float
+    frame_rate: float
+    last_frame_rate: float
+    frame_offset: float
+    dim: int
+    num_layers: int
+    min_samples: int
+    alignment: int
+
+    def __call__(self, signal: Float[Tensor, "B C S"], lengths: Int[Tensor, "B"]) -> Frames:
+        """Encode a padded batch of signals; `lengths` are valid samples."""
+        ...

@@ -1,0 +1,1 @@
+"""The stages that recipes run, one file a method."""

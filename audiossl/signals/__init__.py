@@ -1,0 +1,1 @@
+"""Recordings: open, probe, resample, stream; corpora, splits, batches, fetching."""

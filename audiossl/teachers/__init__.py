@@ -1,0 +1,1 @@
+"""Frozen models that turn a signal into continuous frames."""

@@ -1,0 +1,1 @@
+"""Quantisers, their training and index search, and the packed token store."""

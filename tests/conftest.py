@@ -1,0 +1,26 @@
+"""Fixtures shared by all rooms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
+
+
+@pytest.fixture(autouse=True)
+def _restore_torch_seed():
+    state = torch.get_rng_state()
+    torch.manual_seed(0)
+    yield
+    torch.set_rng_state(state)
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Folder with outputs of the reference SPEAR implementation; tests that need it are skipped where it is absent."""
+    if not GOLDEN.is_dir():
+        pytest.skip(f"golden values of the reference implementation are not at {GOLDEN}")
+    return GOLDEN
