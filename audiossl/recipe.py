@@ -1,0 +1,184 @@
+"""Recipes: a YAML file, the typed config behind it, and stages that do only what changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from audiossl.errors import ConfigError
+from audiossl.files import read_json, write_json
+
+console = Console(stderr=True, highlight=False)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a recipe: a function from a config and input folders to one output folder.
+
+    Attributes:
+        name: folder of the stage below the output.
+        run: called as `run(out, inputs)`; `out` exists, `inputs` maps stage names to their finished folders.
+        config: whatever decides the result, as JSON-able values or dataclasses; it goes into the fingerprint.
+        inputs: names of the earlier stages it reads.
+        version: raised by hand when the meaning of the stage changes.
+        resumable: keep what an interrupted run left in `out`, for the stage to go on from.
+    """
+
+    name: str
+    run: Callable[[Path, Mapping[str, Path]], None]
+    config: Any
+    inputs: tuple[str, ...] = ()
+    version: int = 1
+    resumable: bool = False
+
+
+def fingerprint(stage: Stage, inputs: Mapping[str, str]) -> str:
+    """Hash what a stage's result depends on: its version, its config and the fingerprints of its inputs."""
+    key = [stage.name, stage.version, plain(stage.config), {name: inputs[name] for name in stage.inputs}]
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def run_stages(
+    stages: Sequence[Stage], output: Path, first: str | None = None, last: str | None = None, dry_run: bool = False
+) -> dict[str, float]:
+    """Run what is not up to date, in order, and return the seconds each stage took (0 where nothing was to do).
+
+    A stage writes to a hidden folder that takes its name only when it is whole, so an interruption leaves finished work intact.
+
+    Args:
+        stages: in order of their dependence.
+        output: folder of the run.
+        first: run this stage and all later ones again, even where they are up to date.
+        last: stop after this stage.
+        dry_run: only say what would run.
+
+    Raises:
+        ConfigError: if `first` or `last` is not a stage, or the output cannot be written.
+    """
+    names = [stage.name for stage in stages]
+    for name in (first, last):
+        if name is not None and name not in names:
+            raise ConfigError(f"this recipe has no stage '{name}'; its stages are: {', '.join(names)}")
+    forced_from = names.index(first) if first else len(names)
+    stop_after = names.index(last) if last else len(names) - 1
+    prints: dict[str, str] = {}
+    seconds: dict[str, float] = {}
+    for index, stage in enumerate(stages[: stop_after + 1]):
+        prints[stage.name] = fingerprint(stage, prints)
+        folder = output / stage.name
+        if index < forced_from and _finished(folder) == prints[stage.name]:
+            seconds[stage.name] = 0.0
+            console.print(f"[dim]{stage.name:<10} up to date[/dim]")
+        elif dry_run:
+            console.print(f"{stage.name:<10} would run {_earlier_cost(folder)}")
+        else:
+            console.print(f"[bold]{stage.name:<10}[/bold] running")
+            inputs = {name: output / name for name in stage.inputs}
+            seconds[stage.name] = _run(stage, folder, inputs, prints[stage.name], keep=index < forced_from)
+            console.print(f"{stage.name:<10} done in {seconds[stage.name] / 60:.1f} min")
+    return seconds
+
+
+def read_recipe(path: Path, overrides: Sequence[str], kinds: Mapping[str, type]) -> Any:
+    """Read a recipe file into the typed config of its method.
+
+    Args:
+        path: YAML file with a key `method`.
+        overrides: `key=value` strings with dotted keys, applied over the file.
+        kinds: config class by method name.
+
+    Raises:
+        ConfigError: for a missing file, an unknown method or key, or a value of the wrong type.
+    """
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the recipe {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    method = values.pop("method", None) if isinstance(values, dict) else None
+    if method not in kinds:
+        raise ConfigError(f"{path}: expected a key 'method' that is one of {', '.join(kinds)}, got {method!r}")
+    for override in overrides:
+        if "=" not in override or override.startswith("-"):
+            raise ConfigError(f"expected overrides as key=value, for instance training.max_steps=100, got '{override}'")
+    parser = ArgumentParser(exit_on_error=False, prog=str(path))
+    parser.add_class_arguments(kinds[method])
+    try:
+        config = parser.parse_object(values)
+        config = parser.parse_args([f"--{override}" for override in overrides], namespace=config)
+    except ArgumentError as error:
+        raise ConfigError(f"{path}: {_first_line(str(error))}") from error
+    return kinds[method](**vars(parser.instantiate_classes(config)))
+
+
+def plain(value: Any) -> Any:
+    """Turn dataclasses, paths, tuples and mappings into JSON values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _run(stage: Stage, folder: Path, inputs: Mapping[str, Path], print_: str, keep: bool) -> float:
+    partial = folder.with_name(f".{folder.name}.partial")
+    try:
+        if not (keep and stage.resumable and _finished(partial, "started.json") == print_):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            write_json(partial / "started.json", {"fingerprint": print_})
+    except OSError as error:
+        raise ConfigError(f"cannot write the output folder {folder}: {error.strerror}. Choose another with output=DIR.") from error
+    begin = time.perf_counter()
+    stage.run(partial, inputs)
+    seconds = time.perf_counter() - begin
+    record = {"fingerprint": print_, "seconds": round(seconds, 1), "config": plain(stage.config), "versions": _versions()}
+    write_json(partial / "stage.json", record)
+    (partial / "started.json").unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return seconds
+
+
+def _finished(folder: Path, record: str = "stage.json") -> str | None:
+    try:
+        return read_json(folder / record)["fingerprint"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _earlier_cost(folder: Path) -> str:
+    try:
+        return f"(took {read_json(folder / 'stage.json')['seconds'] / 60:.1f} min last time)"
+    except (OSError, ValueError, KeyError):
+        return "(never ran here)"
+
+
+def _versions() -> dict[str, str]:
+    from audiossl import __version__
+
+    return {"audiossl": __version__, "torch": metadata.version("torch"), "python": platform.python_version()}
+
+
+def _first_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:3])
+
+

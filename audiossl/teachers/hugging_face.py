@@ -1,0 +1,103 @@
+"""Any Hugging Face audio encoder by name: WavLM, HuBERT, wav2vec 2.0, Data2Vec, Whisper's encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from audiossl.errors import ConfigError, import_extra
+from audiossl.models.encoder import Frames
+
+WHISPER_SECONDS = 30  # Whisper's encoder reads exactly this much; shorter clips are padded with silence
+
+
+class HuggingFaceEncoder(nn.Module):
+    """A `transformers` audio model as an encoder; layer 0 is the input of the first transformer block, as in `hidden_states[0]`.
+
+    The published models are not padding-invariant in a batch: group-norm front ends average over padding and some normalise the waveform
+    over the whole batch. Here every clip runs alone, over its own samples, so that batching changes nothing.
+
+    Args:
+        model: a loaded `transformers` model that returns hidden states.
+        normalise_waveform: zero mean and unit variance over each clip, where the model was trained so.
+
+    Source: WavLM arXiv 2110.13900, HuBERT arXiv 2106.07447, Whisper arXiv 2212.04356.
+    """
+
+    sample_rate = 16000.0
+    min_samples = 400
+
+    def __init__(self, model: nn.Module, normalise_waveform: bool = False, mel_extractor: Any = None) -> None:
+        super().__init__()
+        self.model = model.eval().requires_grad_(False)
+        config: Any = model.config
+        self.normalise_waveform = normalise_waveform
+        self._mel_extractor = mel_extractor
+        if mel_extractor is not None:
+            self.model = self.model.get_encoder()  # pyright: ignore[reportCallIssue]
+            hop, self.frame_offset = 320, 0.01
+            self.num_layers = int(config.encoder_layers) + 1
+            self.dim = int(config.d_model)
+        else:
+            strides, kernels = list(config.conv_stride), list(config.conv_kernel)
+            hop, field = 1, 1
+            for stride, kernel in zip(strides, kernels, strict=True):
+                field += (kernel - 1) * hop
+                hop *= stride
+            self.frame_offset = field / 2 / self.sample_rate
+            self.min_samples = field
+            self.num_layers = int(config.num_hidden_layers) + 1
+            self.dim = int(config.hidden_size)
+        self.alignment = hop
+        self.frame_rate = self.last_frame_rate = self.sample_rate / hop
+
+    @classmethod
+    def from_name(cls, name: str) -> HuggingFaceEncoder:
+        """Load a model from the Hugging Face hub or from a folder, without running code from either.
+
+        Raises:
+            MissingExtraError: if `transformers` is not installed.
+            ConfigError: if no audio model of that name can be loaded.
+        """
+        transformers = import_extra("transformers", "hf")
+        try:
+            config = transformers.AutoConfig.from_pretrained(name)
+            is_whisper = config.model_type == "whisper"
+            if not is_whisper and not hasattr(config, "conv_stride"):
+                raise ConfigError(f"'{name}' is a {config.model_type} model; expected WavLM, HuBERT, wav2vec 2.0, Data2Vec or Whisper")
+            model = transformers.AutoModel.from_pretrained(name)
+            extractor = transformers.AutoFeatureExtractor.from_pretrained(name)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"cannot load '{name}' from the Hugging Face hub or a folder: {error}") from error
+        if is_whisper:
+            return cls(model, mel_extractor=extractor)
+        return cls(model, normalise_waveform=bool(getattr(extractor, "do_normalize", False)))
+
+    def forward(self, signal: Float[Tensor, "B C S"], lengths: Int[Tensor, "B"]) -> Frames:
+        """Encode 16 kHz mono audio, one clip at a time.
+
+        Raises:
+            ConfigError: if a clip is too short for one frame, or longer than Whisper's 30 s window.
+        """
+        per_clip = [self._layers(clip[0, : int(length)]) for clip, length in zip(signal, lengths, strict=True)]
+        num_frames = torch.tensor([layers.shape[1] for layers in per_clip], device=signal.device)
+        batch = signal.new_zeros(len(per_clip), self.num_layers, int(num_frames.max()), self.dim)
+        for row, layers in zip(batch, per_clip, strict=True):
+            row[:, : layers.shape[1]] = layers
+        return Frames.from_layers(list(batch.unbind(1)), num_frames)
+
+    def _layers(self, clip: Float[Tensor, "S"]) -> Float[Tensor, "L T D"]:
+        if len(clip) < self.min_samples:
+            raise ConfigError(f"this model needs at least {self.min_samples} samples per clip, got {len(clip)}")
+        if self._mel_extractor is not None:
+            if len(clip) > WHISPER_SECONDS * self.sample_rate:
+                raise ConfigError(f"Whisper reads at most {WHISPER_SECONDS} s at once, got {len(clip) / self.sample_rate:.1f} s")
+            features = self._mel_extractor(clip.cpu().numpy(), sampling_rate=16000, return_tensors="pt").input_features.to(clip.device)
+            hidden = self.model(features, output_hidden_states=True).hidden_states
+            return torch.stack([layer[0, : -(-len(clip) // self.alignment)] for layer in hidden])
+        if self.normalise_waveform:
+            clip = (clip - clip.mean()) / (clip.var(unbiased=False) + 1e-7).sqrt()
+        return torch.stack([layer[0] for layer in self.model(clip[None], output_hidden_states=True).hidden_states])
