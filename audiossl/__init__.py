@@ -19,5 +19,7 @@ _HOMES = {"load": "audiossl.load"}
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value  # importing the module has put the module itself here
+        return value
     raise AttributeError(f"module 'audiossl' has no attribute {name!r}")

@@ -23,6 +23,8 @@ class HuggingFaceEncoder(nn.Module):
     Args:
         model: a loaded `transformers` model that returns hidden states.
         normalise_waveform: zero mean and unit variance over each clip, where the model was trained so.
+        mel_extractor: the feature extractor of a Whisper model; None for models that read the waveform.
+        last_layer: the highest layer to return, which is then also the final output.
 
     Source: WavLM arXiv 2110.13900, HuBERT arXiv 2106.07447, Whisper arXiv 2212.04356.
     """
@@ -30,7 +32,7 @@ class HuggingFaceEncoder(nn.Module):
     sample_rate = 16000.0
     min_samples = 400
 
-    def __init__(self, model: nn.Module, normalise_waveform: bool = False, mel_extractor: Any = None) -> None:
+    def __init__(self, model: nn.Module, normalise_waveform: bool = False, mel_extractor: Any = None, last_layer: int | None = None) -> None:
         super().__init__()
         self.model = model.eval().requires_grad_(False)
         config: Any = model.config
@@ -51,11 +53,14 @@ class HuggingFaceEncoder(nn.Module):
             self.min_samples = field
             self.num_layers = int(config.num_hidden_layers) + 1
             self.dim = int(config.hidden_size)
+        if last_layer is not None and not 0 <= last_layer < self.num_layers:
+            raise ConfigError(f"this model has layers 0 to {self.num_layers - 1}; layer {last_layer} was asked for")
+        self.num_layers = self.num_layers if last_layer is None else last_layer + 1
         self.alignment = hop
         self.frame_rate = self.last_frame_rate = self.sample_rate / hop
 
     @classmethod
-    def from_name(cls, name: str) -> HuggingFaceEncoder:
+    def from_name(cls, name: str, last_layer: int | None = None) -> HuggingFaceEncoder:
         """Load a model from the Hugging Face hub or from a folder, without running code from either.
 
         Raises:
@@ -73,8 +78,8 @@ class HuggingFaceEncoder(nn.Module):
         except (OSError, ValueError) as error:
             raise ConfigError(f"cannot load '{name}' from the Hugging Face hub or a folder: {error}") from error
         if is_whisper:
-            return cls(model, mel_extractor=extractor)
-        return cls(model, normalise_waveform=bool(getattr(extractor, "do_normalize", False)))
+            return cls(model, mel_extractor=extractor, last_layer=last_layer)
+        return cls(model, normalise_waveform=bool(getattr(extractor, "do_normalize", False)), last_layer=last_layer)
 
     def forward(self, signal: Float[Tensor, "B C S"], lengths: Int[Tensor, "B"]) -> Frames:
         """Encode 16 kHz mono audio, one clip at a time.
@@ -97,7 +102,8 @@ class HuggingFaceEncoder(nn.Module):
                 raise ConfigError(f"Whisper reads at most {WHISPER_SECONDS} s at once, got {len(clip) / self.sample_rate:.1f} s")
             features = self._mel_extractor(clip.cpu().numpy(), sampling_rate=16000, return_tensors="pt").input_features.to(clip.device)
             hidden = self.model(features, output_hidden_states=True).hidden_states
-            return torch.stack([layer[0, : -(-len(clip) // self.alignment)] for layer in hidden])
+            return torch.stack([layer[0, : -(-len(clip) // self.alignment)] for layer in hidden[: self.num_layers]])
         if self.normalise_waveform:
             clip = (clip - clip.mean()) / (clip.var(unbiased=False) + 1e-7).sqrt()
-        return torch.stack([layer[0] for layer in self.model(clip[None], output_hidden_states=True).hidden_states])
+        hidden = self.model(clip[None], output_hidden_states=True).hidden_states
+        return torch.stack([layer[0] for layer in hidden[: self.num_layers]])

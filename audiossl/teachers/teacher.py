@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError
-from audiossl.lengths import pad_stack
 from audiossl.models.encoder import Encoder
 
 
@@ -35,29 +34,22 @@ class TeacherConfig:
     data_root: Path | None = None
 
 
-class Teacher(nn.Module):
-    """Frames of one layer of a frozen encoder."""
+class Teacher:
+    """One layer of a frozen encoder, on signals of any length."""
 
-    def __init__(self, encoder: nn.Module, layer: int, description: str) -> None:
-        super().__init__()
-        self.encoder: Encoder = encoder.eval().requires_grad_(False)  # pyright: ignore[reportAttributeAccessIssue]
+    def __init__(self, embedder: Embedder, layer: int, description: str) -> None:
+        self.embedder = embedder
         self.layer = layer
         self.description = description
 
     @property
     def frame_rate(self) -> float:
         """Frames per second."""
-        return self.encoder.frame_rate
+        return self.embedder.frame_rate
 
-    @torch.inference_mode()
     def frames(self, clips: Sequence[Float[Tensor, "_"]]) -> list[Float[Tensor, "T D"]]:
-        """Encode mono clips at the encoder's rate as one padded batch; clips too short for a frame are padded with silence."""
-        least = self.encoder.min_samples
-        clips = [nn.functional.pad(clip, (0, least - len(clip))) if len(clip) < least else clip for clip in clips]
-        signal, lengths = pad_stack(clips)
-        device = next(self.encoder.buffers(), signal).device  # pyright: ignore[reportAttributeAccessIssue]
-        output = self.encoder(signal[:, None].to(device), lengths.to(device))
-        return [row[: int(length)].float().cpu() for row, length in zip(output.layers[self.layer], output.lengths, strict=True)]
+        """Encode mono clips at the encoder's rate; a clip gives the same frames in any company."""
+        return [embedding.frames[0] for embedding in self.embedder.embed(list(clips), layers=[self.layer])]
 
 
 def load_teacher(config: TeacherConfig) -> Teacher:
@@ -70,10 +62,11 @@ def load_teacher(config: TeacherConfig) -> Teacher:
     layer = encoder.num_layers - 1 if config.layer is None else config.layer
     if not 0 <= layer < encoder.num_layers:
         raise ConfigError(f"teacher {description} has layers 0 to {encoder.num_layers - 1}; teacher.layer={layer} was asked for")
-    return Teacher(encoder, layer, f"{description}:{layer}")
+    # Attention without positions, trained on utterances: windows longer than that are not what the teacher knows.
+    return Teacher(Embedder(encoder, description, window_seconds=20, context_seconds=2), layer, f"{description}:{layer}")
 
 
-def _encoder(config: TeacherConfig) -> tuple[nn.Module, str]:
+def _encoder(config: TeacherConfig) -> tuple[Encoder, str]:
     match config.kind:
         case "hama":
             from audiossl.teachers.hama import BLOCKS, HamaConformer

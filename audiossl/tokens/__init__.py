@@ -1,1 +1,22 @@
 """Quantisers, their training and index search, and the packed token store."""
+
+from audiossl.tokens.alignment import align_tokens
+from audiossl.tokens.contract import Quantizer
+from audiossl.tokens.diagnostics import QuantiserDiagnostics, diagnose
+from audiossl.tokens.factory import fit_quantiser, load_quantiser
+from audiossl.tokens.kmeans import KMeansQuantizer
+from audiossl.tokens.quantiser import MultiCodebookQuantizer
+from audiossl.tokens.store import TokenStore, TokenWriter
+
+__all__ = [
+    "KMeansQuantizer",
+    "MultiCodebookQuantizer",
+    "QuantiserDiagnostics",
+    "Quantizer",
+    "TokenStore",
+    "TokenWriter",
+    "align_tokens",
+    "diagnose",
+    "fit_quantiser",
+    "load_quantiser",
+]

@@ -1,0 +1,261 @@
+"""`Embedder`: any encoder, plus `embed`, which takes paths and arrays of any length and returns frames with their times."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor, nn
+
+from audiossl.embedding.sources import ArraySource, FileSource, Signal, open_source
+from audiossl.embedding.windows import FrameBuffer, default_window_seconds, iterate_windows, plan_windows
+from audiossl.errors import ConfigError, DataError
+from audiossl.models.encoder import Encoder, Frames
+
+Layers = Literal["last", "all"] | list[int]
+CONTRACT = ("sample_rate", "frame_rate", "last_frame_rate", "frame_offset", "dim", "num_layers", "min_samples", "alignment")
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Frames of one signal, on the CPU in float32.
+
+    Attributes:
+        frames: (T, D) of the final output, or (L, T, D) where layers were asked for.
+        times: seconds from the start of the signal to the centre of each frame, (T,).
+        pooled: mean over frames, (D,) or (L, D).
+    """
+
+    frames: Float[Tensor, "*L T D"]
+    times: Float64[Tensor, "T"]
+    pooled: Float[Tensor, "*L D"]
+
+
+class Embedder(nn.Module):
+    """Any encoder with `embed`; it meets the encoder contract itself and hands calls on.
+
+    Signals up to `window_seconds` run whole, and then frames equal `encoder(signal)`. Longer ones run in windows with
+    `context_seconds` on both sides, on the same grid of frames; an encoder that sees further than the context gives close, not
+    equal, frames there.
+
+    Args:
+        encoder: meets the contract of `audiossl.models.encoder`.
+        name: what results and stores call it; the class name by default.
+        window_seconds: 30 s by default, 4096 frames for signals below 1 kHz.
+        context_seconds: 2 s by default, 64 frames for signals below 1 kHz.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        name: str | None = None,
+        window_seconds: float | int | None = None,
+        context_seconds: float | int | None = None,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.name = name or type(encoder).__name__
+        window, context = default_window_seconds(float(encoder.sample_rate), float(encoder.frame_rate))
+        self.window_seconds = window if window_seconds is None else window_seconds
+        self.context_seconds = context if context_seconds is None else context_seconds
+        self.plan = plan_windows(encoder, float(self.window_seconds), float(self.context_seconds))
+        self.eval()
+
+    @property
+    def sample_rate(self) -> float:
+        """Hz of the input."""
+        return float(self.encoder.sample_rate)
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second of the layers."""
+        return float(self.encoder.frame_rate)
+
+    @property
+    def last_frame_rate(self) -> float:
+        """Frames per second of the final output."""
+        return float(self.encoder.last_frame_rate)
+
+    @property
+    def frame_offset(self) -> float:
+        """Seconds from the start of the signal to the centre of frame 0 of the layers."""
+        return float(self.encoder.frame_offset)
+
+    @property
+    def dim(self) -> int:
+        """Width of each layer."""
+        return self.encoder.dim
+
+    @property
+    def num_layers(self) -> int:
+        """Number of layers."""
+        return self.encoder.num_layers
+
+    @property
+    def min_samples(self) -> int:
+        """Shortest input, in samples, that gives a frame."""
+        return self.encoder.min_samples
+
+    @property
+    def alignment(self) -> int:
+        """Windows start at multiples of this many samples."""
+        return self.encoder.alignment
+
+    def forward(self, signal: Float[Tensor, "B C S"], lengths: Int[Tensor, "B"]) -> Frames:
+        """Call the encoder."""
+        return self.encoder(signal, lengths)
+
+    @property
+    def digest(self) -> str:
+        """Hash of the encoder's class, contract, options, config, weights and windows: equal digests give equal frames.
+
+        Options are its public attributes that are plain values (`padding = "reference"`). The name is not part of it.
+        """
+        own = getattr(self.encoder, "digest", None)
+        described: list[Any] = [type(self.encoder).__qualname__, own, [getattr(self, key) for key in CONTRACT]]
+        described += [self.window_seconds, self.context_seconds]
+        options = {key: value for key, value in vars(self.encoder).items() if type(value) in (str, int, float, bool)}
+        described.append(sorted((key, value) for key, value in options.items() if not key.startswith("_") and key != "training"))
+        config = getattr(self.encoder, "config", None)
+        if dataclasses.is_dataclass(config) and not isinstance(config, type):
+            described.append(sorted((key, repr(value)) for key, value in dataclasses.asdict(config).items()))
+        sha = hashlib.blake2b(repr(described).encode(), digest_size=16)
+        for key, value in sorted(self.state_dict().items()) if own is None else []:
+            sha.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+            sha.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        return sha.hexdigest()
+
+    @overload
+    def embed(
+        self,
+        signal: Signal,
+        sample_rate: float | int | None = None,
+        layers: Layers = "last",
+        pool: Literal["mean"] = "mean",
+    ) -> Embedding: ...
+    @overload
+    def embed(
+        self,
+        signal: Sequence[Signal],
+        sample_rate: float | int | None = None,
+        layers: Layers = "last",
+        pool: Literal["mean"] = "mean",
+    ) -> list[Embedding]: ...
+    def embed(
+        self,
+        signal: Signal | Sequence[Signal],
+        sample_rate: float | int | None = None,
+        layers: Layers = "last",
+        pool: Literal["mean"] = "mean",
+    ) -> Embedding | list[Embedding]:
+        """Turn a signal, or each of a list, into frames with their times and a pooled vector.
+
+        Lists run in padded batches of similar length and come back in their order. A signal shorter than `min_samples` is padded
+        with zeros to that length, so that there is always at least one frame. The encoder is put in evaluation mode.
+
+        Args:
+            signal: path of an audio file, array (S,) or (C, S) of floats, or a list or tuple of those.
+            sample_rate: Hz of arrays, which are resampled to the encoder's; None means that they are at the encoder's already.
+            layers: "last" for the final output (T, D); "all" or a list of layer numbers for (L, T, D). They count from 0 or, if
+                negative, from the end.
+            pool: how `pooled` is made; the mean over frames.
+
+        Raises:
+            DataError: if a signal cannot be used; the message names the file, or the place in the list.
+            ConfigError: if a layer does not exist.
+        """
+        if pool != "mean":
+            raise ConfigError(f"expected pool='mean', got {pool!r}")
+        self.layer_numbers(layers)
+        if isinstance(signal, str | Path | np.ndarray | Tensor):
+            return self._embed_sources([open_source(signal, self.sample_rate, sample_rate)], layers)[0]
+        if not isinstance(signal, list | tuple):
+            raise DataError(f"expected a path, an array, a tensor or a list of those, got {type(signal).__name__}")
+        sources = [open_source(item, self.sample_rate, sample_rate, f"signal {i} of the list") for i, item in enumerate(signal)]
+        return self._embed_sources(sources, layers)
+
+    def layer_numbers(self, layers: Layers) -> list[int] | None:
+        """Layer numbers counted from 0, or None for the final output.
+
+        Raises:
+            ConfigError: if a layer does not exist.
+        """
+        if layers == "last":
+            return None
+        if layers == "all":
+            return list(range(self.num_layers))
+        if isinstance(layers, str) or not layers or not all(-self.num_layers <= layer < self.num_layers for layer in layers):
+            raise ConfigError(f"expected layers 'last', 'all' or a list of numbers below {self.num_layers}, got {layers!r}")
+        return [layer % self.num_layers for layer in layers]
+
+    def grid(self, layers: Layers) -> tuple[float, float]:
+        """Frames per second and seconds to the centre of frame 0, for these layers."""
+        if layers != "last":
+            return self.frame_rate, self.frame_offset
+        # A final output at a lower rate stands for several frames of the layers: its centre is in their middle.
+        return self.last_frame_rate, self.frame_offset + (1 / self.last_frame_rate - 1 / self.frame_rate) / 2
+
+    @torch.no_grad()
+    def _embed_sources(self, sources: Sequence[ArraySource | FileSource], layers: Layers) -> list[Embedding]:
+        self.eval()
+        embeddings: dict[int, Embedding] = {}
+        short = [i for i, source in enumerate(sources) if source.num_samples <= self.plan.window]
+        for batch in length_batches({i: sources[i].num_samples for i in short}, 2 * self.plan.window):
+            for i, frames in zip(batch, self._encode([sources[i].read() for i in batch], layers), strict=True):
+                embeddings[i] = self._embedding(frames, layers)
+        for i in sorted(set(range(len(sources))) - set(short)):
+            embeddings[i] = self._embedding(self._encode_long(sources[i], layers), layers)
+        return [embeddings[i] for i in range(len(sources))]
+
+    def _encode(self, signals: Sequence[Float[Tensor, "C _"]], layers: Layers) -> list[Float[Tensor, "L _ D"]]:
+        """Run signals as one padded batch; the selected layers of each, without padding, on the CPU."""
+        lengths = torch.tensor([max(signal.shape[1], self.min_samples) for signal in signals])
+        channels = {signal.shape[0] for signal in signals}
+        if len(channels) > 1:
+            raise DataError(f"expected the same number of channels in every signal of a list, got {sorted(channels)}")
+        batch = torch.zeros(len(signals), channels.pop(), int(lengths.max()))
+        for row, signal in zip(batch, signals, strict=True):
+            row[:, : signal.shape[1]] = signal
+        device = next((tensor.device for tensor in [*self.parameters(), *self.buffers()]), torch.device("cpu"))
+        output = self.encoder(batch.to(device), lengths.to(device))
+        numbers = self.layer_numbers(layers)
+        chosen = [output.last] if numbers is None else [output.layers[number] for number in numbers]
+        sizes = output.last_lengths if numbers is None else output.lengths
+        return [torch.stack([layer[i, :size].float().cpu() for layer in chosen]) for i, size in enumerate(sizes.tolist())]
+
+    def _encode_long(self, source: ArraySource | FileSource, layers: Layers) -> Float[Tensor, "L T D"]:
+        frames_per_sample = self.grid(layers)[0] / self.sample_rate
+        buffer = FrameBuffer(math.ceil(source.num_samples * frames_per_sample) + 16)
+        for window in iterate_windows(source.blocks(), self.plan):
+            frames = self._encode([window.signal], layers)[0]
+            buffer.append(frames[:, window.kept(self.plan, frames_per_sample, frames.shape[1])])
+        return buffer.frames()
+
+    def _embedding(self, frames: Float[Tensor, "L T D"], layers: Layers) -> Embedding:
+        rate, offset = self.grid(layers)
+        times = offset + torch.arange(frames.shape[1], dtype=torch.float64) / rate
+        chosen = frames[0] if layers == "last" else frames
+        return Embedding(chosen, times, chosen.mean(dim=-2))
+
+
+def length_batches(lengths: dict[int, int], max_size: int) -> list[list[int]]:
+    """Group keys by length, shortest first, so that no padded batch of several exceeds `max_size` samples.
+
+    >>> length_batches({0: 5, 1: 3, 2: 4, 3: 9}, 10)
+    [[1, 2], [0], [3]]
+    """
+    batches: list[list[int]] = []
+    for key in sorted(lengths, key=lambda key: (lengths[key], key)):
+        if batches and (len(batches[-1]) + 1) * lengths[key] <= max_size:
+            batches[-1].append(key)
+        else:
+            batches.append([key])
+    return batches

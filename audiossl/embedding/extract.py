@@ -1,0 +1,194 @@
+"""Embedding many files into a store: resumable, in parallel jobs, with a record of what could not be read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from audiossl.embedding.embedder import Embedder, Embedding, Layers
+from audiossl.embedding.sources import FileSource
+from audiossl.embedding.store import StoreDescription
+from audiossl.embedding.store_writer import StoreWriter
+from audiossl.errors import ConfigError, DataError
+from audiossl.files import write_jsonl
+from audiossl.seeds import derive_seed
+
+GROUP_FILES = 64  # files that are open together, so that batches of similar length can be formed
+AUDIO_SUFFIXES = frozenset(
+    f".{name}"
+    for name in "wav flac ogg oga opus mp3 m4a mp4 aac webm aif aiff aifc au caf sph w64 wma amr g722 mkv mov".split()  # noqa: SIM905
+)
+
+
+@dataclass(frozen=True)
+class ExtractSummary:
+    """What `embed_paths` did; `folder` holds the store or this job's part of it, and `rejected.jsonl`."""
+
+    folder: Path
+    num_written: int
+    num_present: int
+    num_rejected: int
+    audio_seconds: float
+
+
+def find_audio(paths: Sequence[Path]) -> list[Path]:
+    """List files in order: those named, whatever their suffix, and audio files in folders, hidden ones not.
+
+    Raises:
+        ConfigError: if a path does not exist, or there is no file at all.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = (file for file in sorted(path.rglob("*")) if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
+            files += [file for file in inside if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+        elif path.exists():
+            files.append(path)
+        else:
+            raise ConfigError(f"expected a file or folder, found nothing at {path}")
+    if not files:
+        raise ConfigError(f"expected audio files ({' '.join(sorted(AUDIO_SUFFIXES))}), found none in {' '.join(map(str, paths))}")
+    return files
+
+
+def name_items(paths: Sequence[Path]) -> tuple[dict[str, Path], list[dict[str, Any]]]:
+    """Name every audio file after the folder it was found in, and list those whose name is taken.
+
+    With the folder `data/en`, the file `data/en/sub/a.wav` is `en/sub/a.wav`; the file `data/en/b.wav` given by itself is
+    `en/b.wav`. The same file twice counts once.
+
+    Returns:
+        Files by id, in order of ids, and rows for `rejected.jsonl`.
+    """
+    named: dict[str, Path] = {}
+    rejected: list[dict[str, Any]] = []
+    for root in paths:
+        for file in find_audio([root]):
+            folder = root if root.is_dir() else root.parent
+            item_id = (Path(folder.resolve().name) / file.relative_to(folder)).as_posix()
+            first = named.setdefault(item_id, file)
+            if first.resolve() != file.resolve():
+                reason = f"duplicate id: {first} has the same folder and name. Embed their common parent folder instead"
+                rejected.append({"id": item_id, "path": str(file), "reason": reason})
+    return dict(sorted(named.items())), rejected
+
+
+def embed_paths(
+    embedder: Embedder,
+    paths: Sequence[Path],
+    out: Path,
+    layers: Layers = "last",
+    pool: Literal["mean"] | None = None,
+    dtype: Literal["float16", "float32"] = "float16",
+    shard: tuple[int, int] | None = None,
+    progress: bool = True,
+) -> ExtractSummary:
+    """Embed audio files into the store at `out`; ids that it holds are skipped, so a killed run is resumed by the same call.
+
+    Args:
+        embedder: the model.
+        paths: files, and folders that are searched for audio files.
+        out: folder of the store.
+        layers: "last", "all" or layer numbers.
+        pool: "mean" stores one vector per file and layer instead of frames.
+        dtype: of stored frames.
+        shard: (i, n) embeds only the files that fall to job i of n, 0 <= i < n, into a part of its own; which job a file falls to
+            depends on its id only.
+        progress: show a bar on stderr, if that is a terminal.
+
+    Raises:
+        ConfigError: if a path, layer or shard does not exist, or `out` cannot be written.
+        StoreError: if `out` holds a store of another model or other layers.
+    """
+    if shard is not None and not 0 <= shard[0] < shard[1]:
+        raise ConfigError(f"expected a shard i/n with 0 <= i < n, got {shard[0]}/{shard[1]}")
+    files, rejected = name_items(paths)
+    part = None
+    if shard is not None:
+        part = f"{shard[0]:04d}-of-{shard[1]:04d}"
+        files = {item_id: file for item_id, file in files.items() if derive_seed(item_id) % shard[1] == shard[0]}
+        rejected = [row for row in rejected if derive_seed(row["id"]) % shard[1] == shard[0]]
+    num_written, audio_seconds = 0, 0.0
+    with StoreWriter(out, describe(embedder, layers, pool, dtype), part) as writer, _bar(progress, len(files)) as advance:
+        todo = [item_id for item_id in files if item_id not in writer]
+        num_present = len(files) - len(todo)
+        advance(num_present)
+        for group in (todo[i : i + GROUP_FILES] for i in range(0, len(todo), GROUP_FILES)):
+            for item_id, result in _embed_group(embedder, {item_id: files[item_id] for item_id in group}, layers):
+                try:
+                    if isinstance(result, DataError):
+                        raise result
+                    seconds, embedding = result
+                    writer.add(item_id, _stored(embedding, layers), path=str(files[item_id]))
+                    num_written, audio_seconds = num_written + 1, audio_seconds + seconds
+                except DataError as error:
+                    rejected.append({"id": item_id, "path": str(files[item_id]), "reason": str(error)})
+                advance(1)
+            write_jsonl(writer.folder / "rejected.jsonl", rejected)
+        write_jsonl(writer.folder / "rejected.jsonl", rejected)
+    return ExtractSummary(writer.folder, num_written, num_present, len(rejected), audio_seconds)
+
+
+def describe(
+    embedder: Embedder,
+    layers: Layers,
+    pool: Literal["mean"] | None = None,
+    dtype: Literal["float16", "float32"] = "float16",
+) -> StoreDescription:
+    """Describe the store of an embedder's frames of audio; runs it on a moment of silence to see how wide they are."""
+    rate, offset = embedder.grid(layers)
+    dim = embedder.embed(torch.zeros(embedder.min_samples), layers=layers).frames.shape[-1]
+    numbers = embedder.layer_numbers(layers)
+    contents = "frames" if pool is None else "pooled"
+    return StoreDescription(
+        embedder.name, embedder.digest, "last" if numbers is None else numbers, dim, rate, offset, dtype, contents
+    )
+
+
+def _embed_group(
+    embedder: Embedder, files: dict[str, Path], layers: Layers
+) -> Iterator[tuple[str, tuple[float, Embedding] | DataError]]:
+    """Embed a few files: short ones in batches, then long ones one by one; a bad file yields its error."""
+    short: dict[str, Tensor] = {}
+    long: dict[str, float] = {}
+    for item_id, file in files.items():
+        try:
+            source = FileSource(file, embedder.sample_rate)
+            if source.num_samples <= embedder.plan.window:
+                short[item_id] = source.read()
+            else:
+                long[item_id] = source.num_samples / embedder.sample_rate
+        except DataError as error:
+            yield item_id, error
+    for (item_id, signal), embedding in zip(short.items(), embedder.embed(list(short.values()), layers=layers), strict=True):
+        yield item_id, (signal.shape[1] / embedder.sample_rate, embedding)
+    for item_id, seconds in long.items():
+        try:
+            yield item_id, (seconds, embedder.embed(files[item_id], layers=layers))
+        except DataError as error:
+            yield item_id, error
+
+
+def _stored(embedding: Embedding, layers: Layers) -> np.ndarray:
+    frames = embedding.frames.numpy()
+    return frames[None] if layers == "last" else frames
+
+
+@contextmanager
+def _bar(progress: bool, total: int) -> Iterator[Any]:
+    """Yield a function that advances a progress bar on stderr, which is silent where that is not a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("embedding"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), disable=not (progress and sys.stderr.isatty())) as bar:
+        task = bar.add_task("embedding", total=total)
+        yield lambda count: bar.advance(task, count)

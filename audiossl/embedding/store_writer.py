@@ -1,0 +1,136 @@
+"""Writing an embedding store: items are added one by one and appear in whole shards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from jaxtyping import Float
+
+from audiossl.embedding.store import StoreDescription, read_index, shard_path, store_parts, write_array
+from audiossl.errors import ConfigError, DataError, StoreError
+from audiossl.files import whole_file
+
+
+@dataclass(frozen=True)
+class _Pending:
+    item_id: str
+    frames: Float[np.ndarray, "L T D"]
+    pooled: Float[np.ndarray, "L D"]
+    num_frames: int
+    start: float
+    path: str
+
+
+class StoreWriter:
+    """Adds items to a store, new or begun before, of one model.
+
+    A shard is written when `shard_items` items or `shard_bytes` of frames have come, and at the end of the `with` block, also
+    when it fails: what was added is whole. A killed process loses the items since the last shard, nothing else; whoever resumes
+    skips the ids for which `id in writer` holds.
+
+    Args:
+        folder: of the store.
+        description: of the frames to come.
+        part: sub-folder `part-NAME` to write to, for jobs that run side by side; ids in any part count as present.
+        shard_items: items in a shard at most.
+        shard_bytes: bytes of frames in a shard, roughly at most.
+
+    Raises:
+        StoreError: if the folder holds a store of another description.
+        ConfigError: if the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        description: StoreDescription,
+        part: str | None = None,
+        shard_items: int = 500,
+        shard_bytes: int = 128 * 2**20,
+    ) -> None:
+        self.folder = Path(folder) if part is None else Path(folder) / f"part-{part}"
+        self.description = description
+        self._shard_items, self._shard_bytes = shard_items, shard_bytes
+        self._pending: list[_Pending] = []
+        self._pending_bytes = 0
+        self._ids: set[str] = set()
+        for present in store_parts(Path(folder)):
+            description.require_equal(StoreDescription.read(present), present)
+            self._ids.update(read_index(present))
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"cannot write the store {self.folder}: {error.strerror}. Choose another output folder.") from error
+        if not (self.folder / "store.json").is_file():
+            description.write(self.folder)
+        self._next_shard = 1 + max((item.shard for item in read_index(self.folder).values()), default=-1)
+
+    def __contains__(self, item_id: object) -> bool:
+        return item_id in self._ids
+
+    def add(self, item_id: str, frames: Float[np.ndarray, "L T D"], start: float = 0.0, path: str = "") -> None:
+        """Add the frames of an item, float of any width.
+
+        Args:
+            item_id: name of the item in the store.
+            frames: (L, T, D); a description with `contents="pooled"` keeps their mean only.
+            start: seconds into the file at `path` where the item begins.
+            path: file that the item was made of.
+
+        Raises:
+            StoreError: if the id is present, or the shape is not that of the description.
+            DataError: if a frame is not finite, or too large for the dtype of the store.
+        """
+        expected = (self.description.num_layers, self.description.dim)
+        if item_id in self._ids:
+            raise StoreError(f"expected a new id, got '{item_id}', which is in {self.folder} already")
+        if (frames.shape[0], frames.shape[2]) != expected or frames.shape[1] == 0:
+            raise StoreError(f"{item_id}: expected (layers, frames, width) with layers, width = {expected}, got {frames.shape}")
+        pooled = frames.mean(axis=1, dtype=np.float32)
+        if not (np.isfinite(frames).all() and np.isfinite(pooled).all()):
+            raise DataError(f"{item_id}: expected finite frames, got NaN or infinity: the signal or the model is broken")
+        kept = frames[:, :0] if self.description.contents == "pooled" else frames
+        with np.errstate(over="ignore"):
+            kept = kept.astype(self.description.dtype)
+        if not np.isfinite(kept).all():
+            raise DataError(f"{item_id}: expected frames within ±65504, got {np.abs(frames).max():g}: use dtype float32")
+        self._ids.add(item_id)
+        self._pending.append(_Pending(item_id, kept, pooled, frames.shape[1], start, path))
+        self._pending_bytes += kept.nbytes
+        if len(self._pending) >= self._shard_items or self._pending_bytes >= self._shard_bytes:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was added as a shard."""
+        import pyarrow
+        from pyarrow import parquet
+
+        if not self._pending:
+            return
+        shard, items = self._next_shard, self._pending
+        offsets = np.cumsum([0, *(item.frames.shape[1] for item in items)]).tolist()
+        if self.description.contents == "frames":
+            write_array(shard_path(self.folder, "frames", shard), np.concatenate([item.frames for item in items], axis=1))
+        write_array(shard_path(self.folder, "pooled", shard), np.stack([item.pooled for item in items]))
+        columns = {
+            "id": pyarrow.array([item.item_id for item in items], pyarrow.string()),
+            "shard": pyarrow.array([shard] * len(items), pyarrow.int64()),
+            "offset": pyarrow.array(offsets[:-1], pyarrow.int64()),
+            "num_frames": pyarrow.array([item.num_frames for item in items], pyarrow.int64()),
+            "start": pyarrow.array([item.start for item in items], pyarrow.float64()),
+            "frame_rate": pyarrow.array([self.description.frame_rate] * len(items), pyarrow.float64()),
+            "path": pyarrow.array([item.path for item in items], pyarrow.string()),
+        }
+        with whole_file(shard_path(self.folder, "index", shard)) as partial:
+            parquet.write_table(pyarrow.table(columns), partial)
+        self._next_shard += 1
+        self._pending, self._pending_bytes = [], 0
+
+    def __enter__(self) -> StoreWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.flush()

@@ -1,0 +1,58 @@
+"""Confidence intervals by resampling groups (speakers, prompts, subjects): frames of one group are not independent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from audiossl.errors import DataError
+
+CHUNK_DRAWS = 2**22
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrap_rate(
+    correct: Float[Tensor, "G"],
+    total: Float[Tensor, "G"],
+    generator: torch.Generator,
+    num_resamples: int = 2000,
+    level: float = 0.95,
+) -> Interval:
+    """Percentile interval of `sum(correct) / sum(total)` when groups are drawn with replacement.
+
+    `correct` may hold any per-group sums. With the difference of two models' counts on the same groups this is the paired
+    interval of the difference of their accuracies.
+
+    Args:
+        correct: sum of each group.
+        total: count of each group; groups of count 0 are left out.
+        generator: draws the groups; generators in equal states give equal intervals.
+        num_resamples: how often to draw.
+        level: share of resamples inside the interval.
+
+    Raises:
+        DataError: if fewer than two groups have a count: one group says nothing about the next.
+    """
+    kept = total > 0
+    correct, total = correct[kept].double(), total[kept].double()
+    num_groups = len(total)
+    if num_groups < 2:
+        raise DataError(f"expected at least 2 groups to resample for an interval, got {num_groups}: use a finer grouping")
+    rates = []
+    for first in range(0, num_resamples, rows := max(1, CHUNK_DRAWS // num_groups)):
+        drawn = torch.randint(num_groups, (min(rows, num_resamples - first), num_groups), generator=generator)
+        rates.append(correct[drawn].sum(dim=1) / total[drawn].sum(dim=1))
+    tails = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
+    low, high = torch.quantile(torch.cat(rates), tails).tolist()
+    return Interval((correct.sum() / total.sum()).item(), low, high)

@@ -1,0 +1,69 @@
+"""Clip-level tasks: one label (language, speaker, activity) for a whole item, read from its pooled vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from audiossl.errors import DataError
+from audiossl.evaluation.readout import Examples, Outcome, Readout, read_out
+from audiossl.evaluation.splits import SPLITS, Split, Splits
+
+VectorOf = Callable[[str], Tensor]
+CLIP_READOUT = Readout(l2_grid=(1.0, 1e-1, 1e-2, 1e-3, 1e-4), k_grid=(1, 3, 5, 10, 20))
+
+
+class ClipTask:
+    """Labelled items of a corpus; every model is scored on the same ones.
+
+    Labels that the training split lacks cannot be predicted and count as errors.
+
+    Args:
+        dataset: name in results.
+        task: name in results.
+        labels: label by item id.
+        splits: ids of each split and the groups to resample.
+
+    Raises:
+        DataError: if an item has no label.
+    """
+
+    def __init__(self, dataset: str, task: str, labels: Mapping[str, str], splits: Splits) -> None:
+        self.dataset, self.task, self.splits = dataset, task, splits
+        absent = [item_id for split in SPLITS for item_id in splits.ids[split] if item_id not in labels]
+        if absent:
+            raise DataError(f"expected a label for every item, {len(absent)} have none, the first is '{absent[0]}'")
+        self._label_of = labels
+        self.labels = sorted({labels[item_id] for item_id in splits.ids["train"]})
+        self._numbers = {label: number for number, label in enumerate(self.labels)}
+
+    def examples(self, split: Split, vector_of: VectorOf) -> Examples:
+        """Assemble vectors, labels and groups of a split; `vector_of` gives a vector (D,) by item id.
+
+        Raises:
+            DataError: if an item's vector has another shape.
+        """
+        ids = self.splits.ids[split]
+        vectors = [vector_of(item_id) for item_id in ids]
+        for item_id, vector in zip(ids, vectors, strict=True):
+            if vector.ndim != 1 or vector.shape != vectors[0].shape:
+                raise DataError(
+                    f"{item_id}: expected a vector like the {tuple(vectors[0].shape)} of '{ids[0]}', got {tuple(vector.shape)}"
+                )
+        numbers = self.splits.group_numbers(split)
+        y = torch.tensor([self._numbers.get(self._label_of[item_id], -1) for item_id in ids])
+        groups = torch.tensor([numbers[self.splits.groups[item_id]] for item_id in ids])
+        return Examples(torch.stack(vectors).float(), y, groups, len(numbers))
+
+    def run(self, model: str, vector_of: VectorOf, readout: Readout = CLIP_READOUT) -> Outcome:
+        """Score a model: fit on train, choose on valid, test once.
+
+        Args:
+            model: name in results.
+            vector_of: gives the pooled vector (D,) by item id.
+            readout: which readouts, and their options.
+        """
+        examples: dict[Split, Examples] = {split: self.examples(split, vector_of) for split in SPLITS}
+        return read_out(self.dataset, self.task, model, examples, len(self.labels), readout)

@@ -1,0 +1,80 @@
+"""Rows of `results.json`: what was measured, with its confidence interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from audiossl.errors import StoreError
+from audiossl.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One number of one model on one task; rates are fractions.
+
+    Attributes:
+        low: lower end of the 95 % interval.
+        high: upper end.
+        n: how many frames or clips were scored.
+    """
+
+    dataset: str
+    task: str
+    model: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.value, self.low, self.high))):
+            raise ValueError(f"expected finite numbers in a result, got {self}")
+
+
+def write_results(path: Path, rows: Sequence[ResultRow]) -> None:
+    """Write `results.json`, a list of rows, by rename."""
+    write_json(path, [asdict(row) for row in rows])
+
+
+def read_results(path: Path) -> list[ResultRow]:
+    """Read `results.json`.
+
+    Raises:
+        StoreError: if the file is missing or does not hold a list of rows.
+    """
+    names = [field.name for field in fields(ResultRow)]
+    try:
+        rows: list[dict[str, Any]] = read_json(path)
+        return [ResultRow(**{name: row[name] for name in names}) for row in rows]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise StoreError(f"expected a list of results with {', '.join(names)} in {path}, could not read it: {error!r}") from error
+
+
+def results_table(rows: Sequence[ResultRow]) -> Table:
+    """Lay rows out as a table, best first within each task and metric."""
+    table = Table("dataset", "task", "metric", "model")
+    for name in ("value", "95 % interval", "n"):
+        table.add_column(name, justify="right")
+    order = {key: i for i, key in enumerate(dict.fromkeys((row.dataset, row.task, row.metric) for row in rows))}
+    previous = None
+    for row in sorted(rows, key=lambda row: (order[row.dataset, row.task, row.metric], -row.value)):
+        place = (row.dataset, row.task, row.metric)
+        if previous not in (None, place):
+            table.add_section()
+        shown = place if place != previous else ("", "", "")
+        table.add_row(*shown, row.model, f"{row.value:.3f}", f"{row.low:.3f} .. {row.high:.3f}", f"{row.n:,}")
+        previous = place
+    return table
+
+
+def print_results(rows: Sequence[ResultRow], console: Console | None = None) -> None:
+    """Print the table of rows to a console, by default stdout."""
+    (console or Console()).print(results_table(rows))

@@ -1,0 +1,56 @@
+"""`audiossl.load`: any encoder by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from audiossl.embedding.embedder import Embedder
+from audiossl.errors import ConfigError
+from audiossl.models.encoder import Encoder
+
+NAMES = "a checkpoint or run folder, logmel, hama, hf:NAME[:LAYER] or a SPEAR repository such as marcoyang/spear-base-speech"
+
+
+def load(name: str | Path, padding: Literal["invariant", "reference"] = "invariant") -> Embedder:
+    """Load an encoder and wrap it so that it embeds signals of any length.
+
+    Args:
+        name: a folder with `config.json` and `model.safetensors`; a run folder (its student is meant); `logmel`; `hama`;
+            `hf:NAME[:LAYER]` for a Hugging Face audio model; or a SPEAR repository on the Hugging Face hub.
+        padding: of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the padded batches of the
+            published code, in which the last frames of shorter clips see padding.
+
+    Raises:
+        ConfigError: if nothing of that name is known.
+        StoreError: if a folder is incomplete or its weights do not fit its config.
+        MissingExtraError: if the model needs an optional dependency.
+    """
+    text = str(name)
+    if text.startswith("s3prl:") or text == "resemblyzer":
+        raise ConfigError(f"'{text}' is not supported yet; known are: {NAMES}")
+    return Embedder(_encoder(text, padding), name=text)
+
+
+def _encoder(text: str, padding: Literal["invariant", "reference"]) -> Encoder:
+    if text == "logmel":
+        from audiossl.teachers.logmel import LogMelEncoder
+
+        return LogMelEncoder()
+    if text == "hama":
+        from audiossl.teachers.hama import HamaConformer
+
+        return HamaConformer.from_wheel()
+    if text.startswith("hf:"):
+        from audiossl.teachers.hugging_face import HuggingFaceEncoder
+
+        model, _, layer = text.removeprefix("hf:").partition(":")
+        return HuggingFaceEncoder.from_name(model, last_layer=int(layer) if layer else None)
+    from audiossl.models import hub
+
+    for folder in (Path(text) / "pretrain" / "student", Path(text)):
+        if (folder / "config.json").is_file():
+            return hub.load(folder, padding=padding)
+    if Path(text).exists() or text.count("/") != 1:
+        raise ConfigError(f"'{text}' holds no config.json and is not a known name; expected {NAMES}")
+    return hub.load(text, padding=padding)

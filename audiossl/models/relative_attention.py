@@ -1,0 +1,84 @@
+"""Attention weights with compact relative positions, computed once per Zipformer layer (arXiv 2310.11230, section 2.2)."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from audiossl.models.scaled_linear import scaled_linear
+
+MASKED_SCORE = -1000.0  # finite, so that a row whose keys are all masked stays finite
+
+
+class RelativeAttentionWeights(nn.Module):
+    """Softmax over keys of q.k + p.r(j - i), where r is a linear map of the compact position code of the offset.
+
+    There is no 1/sqrt(query size): the initial scale of `in_proj` carries it.
+    """
+
+    def __init__(self, dim: int, num_heads: int, query_head_dim: int, pos_head_dim: int, pos_dim: int) -> None:
+        super().__init__()
+        self.num_heads, self.pos_dim = num_heads, pos_dim
+        self.sizes = [num_heads * query_head_dim, num_heads * query_head_dim, num_heads * pos_head_dim]
+        self.in_proj = scaled_linear(dim, sum(self.sizes), scale=query_head_dim**-0.25)
+        self.linear_pos = scaled_linear(pos_dim, num_heads * pos_head_dim, scale=0.05, bias=False)
+
+    def forward(self, x: Float[Tensor, "B T D"], padding: Bool[Tensor, "B T"] | None) -> Float[Tensor, "B H T T"]:
+        batch, frames, _ = x.shape
+        query, key, pos_query = (part.unflatten(2, (self.num_heads, -1)) for part in self.in_proj(x).split(self.sizes, dim=2))
+        codes = self.linear_pos(position_codes(frames, self.pos_dim, x.device).to(self.linear_pos.weight.dtype))  # (2T-1, H P)
+        by_offset = pos_query.transpose(1, 2) @ codes.unflatten(1, (self.num_heads, -1)).permute(1, 2, 0)  # (B, H, T, 2T-1)
+        scores = torch.baddbmm(
+            relative_shift(by_offset).flatten(0, 1),
+            query.transpose(1, 2).flatten(0, 1),
+            key.permute(0, 2, 3, 1).flatten(0, 1),
+        ).unflatten(0, (batch, self.num_heads))
+        compute_dtype = scores.dtype
+        scores = scores.float() if compute_dtype in (torch.float16, torch.bfloat16) else scores
+        if padding is not None:
+            scores = scores.masked_fill_(padding[:, None, None, :], MASKED_SCORE)
+        return scores.softmax(-1).to(compute_dtype)
+
+
+def relative_shift(by_offset: Float[Tensor, "B H T O"]) -> Float[Tensor, "B H T T"]:
+    """View scores by offset, (B, H, T, 2T-1), as scores by key: out[..., i, j] = by_offset[..., i, (j - i) + T - 1].
+
+    No copy is made: stepping one query down and one offset left is a constant stride.
+    """
+    batch, heads, frames, _ = by_offset.shape
+    by_offset = by_offset.contiguous()
+    strides = by_offset.stride()
+    return by_offset.as_strided((batch, heads, frames, frames), (strides[0], strides[1], strides[2] - 1, 1), frames - 1)
+
+
+def position_codes(frames: int, dim: int, device: torch.device) -> Float[Tensor, "O {dim}"]:
+    """Codes of the offsets -(T-1) .. T-1, shape (2T-1, dim) float32; cached per length and device.
+
+    u = c sign(x) (ln(|x| + c) - ln c) with c = sqrt(dim) compresses the offset x, a = atan(2 pi u / dim) bends it into an angle,
+    and the code holds cos(a f), sin(a f) for f = 1 .. dim/2, its last entry replaced by 1.
+    """
+    if torch.compiler.is_compiling():
+        return _position_codes(frames, dim, device)
+    return _cached_position_codes(frames, dim, device)
+
+
+def _position_codes(frames: int, dim: int, device: torch.device) -> Tensor:
+    offset = torch.arange(1 - frames, frames, device="cpu", dtype=torch.float64)
+    scale = math.sqrt(dim)
+    compressed = scale * offset.sign() * ((offset.abs() + scale).log() - math.log(scale))
+    angle = torch.atan(compressed * (2 * math.pi / dim))
+    phases = angle[:, None] * torch.arange(1, dim // 2 + 1, device="cpu", dtype=torch.float64)
+    codes = torch.stack([phases.cos(), phases.sin()], dim=2).flatten(1)
+    codes[:, -1] = 1.0
+    return codes.float().to(device)
+
+
+@lru_cache(maxsize=64)
+def _cached_position_codes(frames: int, dim: int, device: torch.device) -> Tensor:
+    # A tensor born in inference mode could not be used for training later.
+    with torch.inference_mode(False):
+        return _position_codes(frames, dim, device)

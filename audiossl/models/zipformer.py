@@ -1,0 +1,122 @@
+"""The Zipformer encoder of SPEAR (arXiv 2510.25955; arXiv 2310.11230): 16 kHz audio in, 50 frames per second out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from audiossl.errors import ConfigError, DataError
+from audiossl.features.logmel import LogMel
+from audiossl.lengths import padding_mask
+from audiossl.models.encoder import Frames
+from audiossl.models.frontend import RECEPTIVE_FRAMES, Conv1dFrontend, Conv2dFrontend, num_output_frames
+from audiossl.models.zipformer_config import ZipformerConfig, preset_config
+from audiossl.models.zipformer_stack import Stacks
+
+__all__ = ["Padding", "Zipformer", "ZipformerConfig"]
+
+Padding = Literal["invariant", "reference"]
+HOP = 320  # samples between frames at 50 Hz
+
+
+class Zipformer(nn.Module):
+    """Log-mel, front end and stacks; meets the `Encoder` protocol.
+
+    `padding` says what a clip sees beyond its end in a padded batch. "invariant": what it sees alone, so that batch-mates change
+    nothing. "reference": what the published inference code shows it, padded features and frames, which changes its last ones.
+
+    Args:
+        config: sizes.
+        padding: "invariant" or "reference"; also an attribute that can be set later.
+
+    Raises:
+        ConfigError: for an unknown `padding`.
+    """
+
+    sample_rate = 16000.0
+    frame_rate = 50.0
+    frame_offset = 0.045
+    min_samples = RECEPTIVE_FRAMES * 160 - 80  # log-mel rounds (samples + 80) / 160 down
+
+    def __init__(self, config: ZipformerConfig, padding: Padding = "invariant") -> None:
+        super().__init__()
+        self.config = config
+        self.padding = padding
+        self.dim = config.dim
+        self.num_layers = sum(config.num_encoder_layers)
+        self.last_frame_rate = self.frame_rate / config.output_downsampling_factor
+        self.alignment = HOP * math.lcm(*config.downsampling_factor, config.output_downsampling_factor)
+        self.log_mel = LogMel(config.num_mel_bins)
+        frontend = Conv2dFrontend if config.frontend == "conv2d" else Conv1dFrontend
+        self.encoder_embed = frontend(config.num_mel_bins, config.dim)
+        self.encoder = Stacks(config)
+        self.mask_emb = nn.Parameter(torch.randn(config.num_mel_bins))  # what masked feature frames hold in training
+
+    @classmethod
+    def from_preset(cls, preset: str, padding: Padding = "invariant", **overrides: Any) -> Zipformer:
+        """Build an untrained "tiny", "base", "large" or "xlarge" model, with some fields of its config replaced.
+
+        Raises:
+            ConfigError: for an unknown preset or field.
+        """
+        return cls(preset_config(preset, **overrides), padding)
+
+    @property
+    def padding(self) -> Padding:
+        """Treatment of padded frames, "invariant" or "reference"."""
+        return self._padding
+
+    @padding.setter
+    def padding(self, value: Padding) -> None:
+        if value not in ("invariant", "reference"):
+            raise ConfigError(f"padding must be 'invariant' or 'reference', got {value!r}.")
+        self._padding: Padding = value
+
+    def forward(self, signal: Float[Tensor, "B 1 S"], lengths: Int[Tensor, "B"]) -> Frames:
+        """Encode a padded batch of 16 kHz audio; `lengths` are valid samples.
+
+        Raises:
+            DataError: if there is not one channel, or a clip is shorter than `min_samples`.
+        """
+        return self.forward_features(*self.compute_features(signal, lengths))
+
+    def compute_features(
+        self, signal: Float[Tensor, "B 1 S"], lengths: Int[Tensor, "B"]
+    ) -> tuple[Float[Tensor, "B T M"], Int[Tensor, "B"]]:
+        """Compute log-mel features at 100 Hz and their lengths.
+
+        Raises:
+            DataError: as `forward`.
+        """
+        shortest, longest = int(lengths.min()), int(lengths.max())
+        if longest > signal.shape[2]:
+            raise DataError(f"a length of {longest} samples was given for signals of {signal.shape[2]} samples.")
+        if shortest < self.min_samples:
+            raise DataError(
+                f"item {int(lengths.argmin())} of the batch has {shortest} samples; the shortest clip that gives a frame has "
+                f"{self.min_samples} samples ({self.min_samples / self.sample_rate:.3f} s). Pad it or leave it out."
+            )
+        return self.log_mel(signal[:, 0], lengths)
+
+    def forward_features(self, features: Float[Tensor, "B T M"], feature_lengths: Int[Tensor, "B"]) -> Frames:
+        """Encode log-mel features at 100 Hz, masked or not; `feature_lengths` are valid frames.
+
+        Raises:
+            DataError: if a clip has fewer than 9 feature frames.
+        """
+        if int(feature_lengths.min()) < RECEPTIVE_FRAMES:
+            raise DataError(
+                f"item {int(feature_lengths.argmin())} of the batch has {int(feature_lengths.min())} feature frames; "
+                f"the shortest clip that gives an output frame has {RECEPTIVE_FRAMES}."
+            )
+        lengths, frames = num_output_frames(feature_lengths), num_output_frames(features.shape[1])
+        invariant = self.padding == "invariant"
+        ragged = bool((lengths < frames).any())
+        x = self.encoder_embed(features, padding_mask(lengths, frames) if invariant and ragged else None)
+        last, layers = self.encoder(x, lengths if ragged else None, repeat_valid=invariant)
+        factor = self.config.output_downsampling_factor
+        return Frames(tuple(layers), lengths, last, (lengths + factor - 1) // factor)

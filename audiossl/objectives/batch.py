@@ -1,0 +1,81 @@
+"""A padded batch of signals with the tokens to predict from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from audiossl.errors import DataError
+from audiossl.lengths import pad_stack
+from audiossl.tokens.alignment import IGNORE
+
+
+@dataclass
+class TokenBatch:
+    """Signals, tokens and the key of their random draws.
+
+    Attributes:
+        signal: (B, C, S), zero beyond each length.
+        lengths: valid samples.
+        ids: one per item; masks are drawn from (seed, epoch, id), so crops of one recording need ids of their own.
+        tokens: codes of each stream, (B, Tc, N), int64, padded with -100.
+        epoch, seed: the rest of the key.
+        sample_rate: Hz.
+
+    Raises:
+        DataError: if tokens are not int64 (uint8 would turn the padding -100 into the legal code 156) or do not fit the batch.
+    """
+
+    signal: Float[Tensor, "B C S"]
+    lengths: Int[Tensor, "B"]
+    ids: Sequence[str]
+    tokens: Mapping[str, Shaped[Tensor, "_ _ _"]]
+    epoch: int = 0
+    seed: int = 0
+    sample_rate: float = 16000.0
+
+    def __post_init__(self) -> None:
+        for name, codes in self.tokens.items():
+            if codes.dtype != torch.int64:
+                raise DataError(f"tokens '{name}' are {codes.dtype}; convert them to int64 before padding with {IGNORE}.")
+            if len(codes) != len(self.ids):
+                raise DataError(f"tokens '{name}' hold {len(codes)} items, the batch has {len(self.ids)} ids.")
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of signal without padding."""
+        return float(self.lengths.sum()) / self.sample_rate
+
+    def to(self, device: torch.device | str) -> TokenBatch:
+        """Move the tensors to a device."""
+        tokens = {name: codes.to(device, non_blocking=True) for name, codes in self.tokens.items()}
+        signal, lengths = self.signal.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True)
+        return replace(self, signal=signal, lengths=lengths, tokens=tokens)
+
+
+def collate_tokens(
+    ids: Sequence[str],
+    signals: Sequence[Float[Tensor, "C _"]],
+    tokens: Sequence[Mapping[str, Shaped[Tensor, "_ _"]]],
+    *,
+    epoch: int = 0,
+    seed: int = 0,
+    sample_rate: float = 16000.0,
+) -> TokenBatch:
+    """Pad items to a batch; an item that lacks a stream which others have gets -100 there.
+
+    Args:
+        ids, signals: an id and a (C, S) signal per item.
+        tokens: per item the codes (Tc, N) of each stream, of any integer type.
+    """
+    signal, lengths = pad_stack([signal.T for signal in signals])
+    streams = {name: codes.shape[1] for item in tokens for name, codes in item.items()}
+    padded = {}
+    for name, num_codebooks in streams.items():
+        missing = torch.empty(0, num_codebooks, dtype=torch.int64)
+        padded[name], _ = pad_stack([item.get(name, missing).to(torch.int64) for item in tokens], value=float(IGNORE))
+    return TokenBatch(signal.transpose(1, 2).contiguous(), lengths, list(ids), padded, epoch, seed, sample_rate)

@@ -1,0 +1,53 @@
+"""Which method runs which pipeline, and how a recipe file becomes a run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from audiossl.errors import ConfigError
+from audiossl.evaluation.results import print_results, read_results
+from audiossl.pipelines import spear
+from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.recipe import Stage, console, read_recipe, run_stages
+
+METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {"spear": (SpearRecipe, spear.stages)}
+
+
+def run_pipeline(
+    recipe: Path, overrides: Sequence[str] = (), first: str | None = None, last: str | None = None, dry_run: bool = False
+) -> Path:
+    """Run a recipe and return its output folder, with `results.json` and `report.html` at the top once they exist.
+
+    Raises:
+        ConfigError: for a recipe, key, value or stage that does not exist, or an output that cannot be written.
+    """
+    config = read_recipe(recipe, overrides, {method: kind for method, (kind, _) in METHODS.items()})
+    output: Path = config.output or Path("runs") / config.dataset
+    stages = METHODS[_method_of(config)][1](config, recipe.parent)
+    console.print(f"[bold]{config.dataset}[/bold] in {output}")
+    seconds = run_stages(stages, output, first, last, dry_run)
+    if dry_run:
+        return output
+    if not any(seconds.values()):
+        console.print("all stages are up to date")
+    for stage, name in (("evaluate", "results.json"), ("report", "report.html")):
+        if stage in seconds:
+            shutil.copyfile(output / stage / name, output / name)
+    if "evaluate" in seconds:
+        print_results(read_results(output / "results.json"))
+        total = ", ".join(f"{name} {value / 60:.1f}" for name, value in seconds.items() if value)
+        if total:
+            console.print(f"minutes: {total}; together {sum(seconds.values()) / 60:.1f}")
+    if "report" in seconds:
+        console.print(f"report: {output / 'report.html'}")
+    return output
+
+
+def _method_of(config: Any) -> str:
+    for method, (kind, _) in METHODS.items():
+        if isinstance(config, kind):
+            return method
+    raise ConfigError(f"no pipeline takes a {type(config).__name__}")

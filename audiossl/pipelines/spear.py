@@ -1,0 +1,180 @@
+"""The SPEAR pipeline as stages: corpus, labels, quantiser, tokens, pre-training, embeddings, evaluation, report (arXiv 2510.25955)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib import util
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from rich.progress import track
+
+from audiossl.errors import ConfigError, DataError
+from audiossl.files import read_json, write_json
+from audiossl.models import hub
+from audiossl.models.zipformer import Zipformer
+from audiossl.objectives.masked_tokens import MaskedTokens, TokenStream
+from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.pipelines.spear_embedding import embed_models
+from audiossl.pipelines.spear_report import report_run
+from audiossl.pipelines.spear_tasks import evaluate_models
+from audiossl.pipelines.token_batches import TokenBatches
+from audiossl.recipe import Stage, console
+from audiossl.seeds import derive_generator, derive_seed
+from audiossl.signals.corpus import Corpus, CorpusItem
+from audiossl.signals.splits import split_by
+from audiossl.teachers.teacher import Teacher, load_teacher
+from audiossl.tokens.diagnostics import diagnose
+from audiossl.tokens.factory import fit_quantiser, load_quantiser
+from audiossl.tokens.store import TokenStore, TokenWriter
+from audiossl.training.fit import fit
+
+GROUP = 64  # recordings encoded by the teacher at once
+MOST_HELD_OUT = 10_000  # frames that measure the quantiser
+
+
+def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
+    """Lay out the stages of a recipe; `folder` is where its YAML and its prepare script are."""
+    script = folder / config.prepare
+    prepare = _load_script(script)
+    source = [script.read_text(encoding="utf-8"), str(config.data_root or ""), config.limit]
+    clips = [task.name for task in config.evaluation.tasks if task.kind == "clips"]
+    frames = [task.name for task in config.evaluation.tasks if task.kind == "frames"]
+
+    def corpus(out: Path, inputs: Mapping[str, Path]) -> None:
+        prepare.prepare_corpus(out / "corpus", config.data_root, config.limit)
+        opened = Corpus.open(out / "corpus")
+        fractions = {"train": config.split.train, "valid": config.split.valid, "test": config.split.test}
+        write_json(out / "splits.json", split_by(opened.items, config.split.by, fractions, config.seed))
+
+    def labels(out: Path, inputs: Mapping[str, Path]) -> None:
+        prepare.prepare_labels(out, Corpus.open(inputs["corpus"] / "corpus"), config.data_root, config.limit)
+        for name in clips + frames:
+            if not (out / f"{name}.jsonl").is_file():
+                raise DataError(f"{script} wrote no {name}.jsonl, which the task '{name}' reads its labels from")
+
+    def quantiser(out: Path, inputs: Mapping[str, Path]) -> None:
+        train_quantiser(out, open_split(inputs["corpus"], "train"), config)
+
+    def tokens(out: Path, inputs: Mapping[str, Path]) -> None:
+        write_tokens(out, inputs, config)
+
+    def pretrain(out: Path, inputs: Mapping[str, Path]) -> None:
+        train_student(out, inputs, config)
+
+    def embed(out: Path, inputs: Mapping[str, Path]) -> None:
+        embed_models(out, inputs, config, load_teacher(config.teacher), frames, clips)
+
+    def evaluate(out: Path, inputs: Mapping[str, Path]) -> None:
+        evaluate_models(out, inputs, config, frames, clips)
+
+    def report(out: Path, inputs: Mapping[str, Path]) -> None:
+        report_run(out, inputs, config)
+
+    seed = config.seed
+    return [
+        Stage("corpus", corpus, [source, config.split, seed]),
+        Stage("labels", labels, [source, clips, frames], ("corpus",)),
+        Stage("quantiser", quantiser, [config.teacher, config.quantiser, seed], ("corpus",)),
+        Stage("tokens", tokens, [config.teacher, config.quantiser], ("corpus", "quantiser")),
+        Stage("pretrain", pretrain, [config.student, config.objective, config.training, seed], ("corpus", "tokens"), resumable=True),
+        Stage("embed", embed, [clips, frames, config.evaluation.context], ("corpus", "labels", "quantiser", "pretrain")),
+        Stage("evaluate", evaluate, [config.dataset, config.evaluation, config.split, seed], ("corpus", "labels", "embed")),
+        Stage("report", report, [config], ("corpus", "labels", "quantiser", "tokens", "pretrain", "embed", "evaluate")),
+    ]
+
+
+def open_split(corpus_stage: Path, *sides: str) -> Corpus:
+    """Open the items of some sides of the split."""
+    ids = read_json(corpus_stage / "splits.json")
+    return Corpus.open(corpus_stage / "corpus").subset(id_ for side in sides for id_ in ids[side])
+
+
+def train_quantiser(out: Path, corpus: Corpus, config: SpearRecipe) -> None:
+    """Fit the quantiser to the teacher's frames of randomly drawn training recordings and save it."""
+    teacher = load_teacher(config.teacher)
+    generator = derive_generator(config.seed, "quantiser")
+    wanted = config.quantiser.fit_frames
+    items = [corpus.items[i] for i in torch.randperm(len(corpus), generator=generator).tolist()]
+    seconds, chosen = 0.0, []
+    for item in items:
+        if seconds * teacher.frame_rate >= wanted:
+            break
+        chosen.append(item)
+        seconds += item.num_samples / corpus.sample_rate
+    # Recordings come back sorted by length; the held-out frames are to be like the others.
+    by_item = {item.id: frames for item, frames in teacher_frames(teacher, corpus, chosen, "teacher")}
+    frames = torch.cat([by_item[item.id] for item in chosen])
+    held_out = min(MOST_HELD_OUT, len(frames) // 20)
+    options = {"normalise": config.teacher.normalise, "seed": derive_seed(config.seed, "quantiser")}
+    size = (config.quantiser.num_codebooks, config.quantiser.codebook_size)
+    quantiser = fit_quantiser(frames[:-held_out], config.quantiser.kind, *size, **options)
+    quantiser.save(out / "quantiser")
+    write_json(out / "diagnostics.json", diagnose(quantiser, frames[-held_out:], config.quantiser.quality).to_json())
+    write_json(out / "teacher.json", {"teacher": teacher.description, "frame_rate": teacher.frame_rate, "frames": len(frames)})
+
+
+def write_tokens(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
+    """Tokenise every recording that is trained or validated on."""
+    teacher = load_teacher(config.teacher)
+    quantiser = load_quantiser(inputs["quantiser"] / "quantiser")
+    corpus = open_split(inputs["corpus"], "train", "valid")
+    with TokenWriter(
+        out / "tokens",
+        quantiser_id=quantiser.id,
+        teacher={"name": teacher.description},
+        frame_rate=teacher.frame_rate,
+        num_codebooks=quantiser.num_codebooks,
+        codebook_size=quantiser.codebook_size,
+    ) as writer:
+        for item, frames in teacher_frames(teacher, corpus, corpus.items, "tokens"):
+            writer.append(item.id, quantiser.encode(frames, quality=config.quantiser.quality))
+
+
+def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
+    """Pre-train the student on the training side; save it, and the same student with its first, random weights."""
+    torch.manual_seed(derive_seed(config.seed, "student"))
+    student = Zipformer.from_preset(config.student.preset, **config.student.overrides)
+    hub.save(student, out / "random")
+    store = TokenStore.open(inputs["tokens"] / "tokens")
+    stream = TokenStream(store.frame_rate, store.num_codebooks, store.codebook_size)
+    objective = MaskedTokens(student, {store.teacher["name"].split(":")[0]: stream}, config.objective)
+    training = replace(config.training, seed=config.seed)
+
+    def batches(side: str) -> TokenBatches:
+        return TokenBatches(
+            open_split(inputs["corpus"], side), store, next(iter(objective.streams)), training.batch_seconds,
+            config.student.max_item_seconds, config.seed,
+        )  # fmt: skip
+
+    train, valid = batches("train"), batches("valid")
+    result = fit(objective, train, training, out, batches_per_epoch=len(train), validation=valid.fixed)
+    hub.save(student, out / "student")
+    for name, error in {**train.failed, **valid.failed}.items():
+        console.print(f"[yellow]{name} was left out of training: {error}[/yellow]")
+    write_json(out / "result.json", {"steps": result.progress.step, "seconds": result.progress.seconds, **result.validation})
+
+
+def teacher_frames(
+    teacher: Teacher, corpus: Corpus, items: Sequence[CorpusItem], title: str
+) -> Iterator[tuple[CorpusItem, torch.Tensor]]:
+    """Encode recordings with the teacher, in groups of similar length so that little is padded."""
+    ordered = sorted(items, key=lambda item: item.num_samples)
+    groups = [ordered[first : first + GROUP] for first in range(0, len(ordered), GROUP)]
+    for group in track(groups, title, console=console, disable=not console.is_terminal):
+        yield from zip(group, teacher.frames([corpus.read(item) for item in group]), strict=True)
+
+
+def _load_script(path: Path) -> ModuleType:
+    """Import the prepare script of a recipe."""
+    spec = util.spec_from_file_location(f"audiossl_recipe_{path.parent.name}", path) if path.is_file() else None
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"the recipe's prepare script {path} does not exist; set prepare=FILE beside the YAML")
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name in ("prepare_corpus", "prepare_labels"):
+        if not hasattr(module, name):
+            raise ConfigError(f"{path} has no function {name}(...); see recipes/README.md")
+    return module

@@ -1,0 +1,52 @@
+"""Embed labelled recordings with the student and what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.progress import track
+
+from audiossl.embedding.embedder import Embedder
+from audiossl.embedding.extract import describe
+from audiossl.embedding.store_writer import StoreWriter
+from audiossl.files import read_jsonl, write_json
+from audiossl.models import hub
+from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.recipe import console
+from audiossl.signals.corpus import Corpus, CorpusItem
+from audiossl.teachers.logmel import LogMelEncoder
+from audiossl.teachers.teacher import Teacher
+
+GROUP = 64
+
+
+def embed_models(
+    out: Path, inputs: Mapping[str, Path], config: SpearRecipe, teacher: Teacher, frame_tasks: Sequence[str], clip_tasks: Sequence[str]
+) -> None:
+    """Store, for every model, the frames of recordings with frame labels and pooled vectors of those with a label each."""
+    corpus = Corpus.open(inputs["corpus"] / "corpus")
+    embedders: dict[str, tuple[Embedder, list[int]]] = {}
+    for name in ("student", "random"):
+        embedder = Embedder(hub.load(inputs["pretrain"] / name), name)
+        embedders[name] = embedder, list(range(embedder.num_layers))
+    embedders["teacher"] = teacher.embedder, [teacher.layer]
+    embedders["logmel"] = Embedder(LogMelEncoder(stride=2), "logmel"), [0]
+    for tasks, contents in ((frame_tasks, "frames"), (clip_tasks, "pooled")):
+        ids = {row["id"] for task in tasks for row in read_jsonl(inputs["labels"] / f"{task}.jsonl")}
+        items = sorted(corpus.subset(ids).items, key=lambda item: item.num_samples)
+        for name, (embedder, layers) in embedders.items() if items else ():
+            embed_items(embedder, layers, corpus, items, out / contents / name, pooled=contents == "pooled")
+    write_json(out / "layers.json", {name: layers for name, (_, layers) in embedders.items()})
+
+
+def embed_items(
+    embedder: Embedder, layers: list[int], corpus: Corpus, items: Sequence[CorpusItem], folder: Path, pooled: bool
+) -> None:
+    """Embed recordings of a corpus into a store."""
+    groups = [items[first : first + GROUP] for first in range(0, len(items), GROUP)]
+    with StoreWriter(folder, describe(embedder, layers, "mean" if pooled else None)) as writer:
+        for group in track(groups, f"embed {folder.name}", console=console, disable=not console.is_terminal):
+            embeddings = embedder.embed([corpus.read(item) for item in group], layers=layers)
+            for item, embedding in zip(group, embeddings, strict=True):
+                writer.add(item.id, embedding.frames.numpy(), path=str(item.path))

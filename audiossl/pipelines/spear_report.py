@@ -1,0 +1,201 @@
+"""The page of a SPEAR run: what came out, how training went, what the tokens and the representation look like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from audiossl import __version__
+from audiossl.embedding.store import EmbeddingStore
+from audiossl.evaluation.frame_task import Segment, sample_at, segment_at
+from audiossl.evaluation.results import ResultRow, read_results
+from audiossl.features.logmel import LogMel
+from audiossl.files import read_json, read_jsonl
+from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.recipe import plain
+from audiossl.report.clip_picture import plot_spectrogram_tokens
+from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text, TokenClip
+from audiossl.report.maps import map_embeddings, plot_embedding_map
+from audiossl.report.page import write_report
+from audiossl.report.pictures import entropy_bits, plot_codebook_usage, plot_curves, plot_layer_weights
+from audiossl.report.results import plot_results, results_tables, shown
+from audiossl.signals.corpus import Corpus
+from audiossl.teachers.teacher import load_teacher
+from audiossl.tokens.factory import load_quantiser
+from audiossl.tokens.store import TokenStore
+
+MAP_POINTS = 2000
+CLIP_SECONDS = (2.0, 4.5)  # of the recording that is shown
+
+
+def report_run(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
+    """Write `report.html`."""
+    rows = read_results(inputs["evaluate"] / "results.json")
+    details = read_json(inputs["evaluate"] / "details.json")
+    names = {
+        "student": "student (pre-trained here)",
+        "teacher": f"teacher ({read_json(inputs['quantiser'] / 'teacher.json')['teacher']})",
+        "logmel": f"log-mel, {config.evaluation.context} frames of context on either side",
+        "random": "the same student with random weights",
+    }
+    sections: list[Section | Part] = [
+        _results(rows, details, names),
+        _training(inputs["pretrain"]),
+        _tokens(inputs, config),
+        _representation(inputs, config, details),
+        _facts(inputs, config),
+    ]
+    summary = read_json(inputs["corpus"] / "corpus" / "corpus.json")
+    lead = (
+        f"A student learned to predict the tokens of a frozen teacher from masked log-mel features, on {summary['hours']:.2f} h of "
+        f"{config.dataset} without labels. Its frozen frames are then read by linear probes on held-out {config.split.by}s."
+    )
+    content = ReportContent(
+        f"{config.dataset}: masked token prediction", lead, sections, _highlights(rows, names), "audiossl run", f"audiossl {__version__}, seed {config.seed}"
+    )  # fmt: skip
+    write_report(content, out / "report.html")
+
+
+def _highlights(rows: list[ResultRow], names: Mapping[str, str]) -> list[Highlight]:
+    first = rows[0]
+    return [
+        Highlight(
+            names[row.model], f"{shown(row.metric, row.value)} %", f"{row.task}, 95 % interval {row.low:.1%} to {row.high:.1%}"
+        )
+        for row in rows
+        if (row.task, row.metric) == (first.task, first.metric)
+    ]
+
+
+def _results(rows: list[ResultRow], details: dict[str, Any], names: Mapping[str, str]) -> Section:
+    differences = [
+        [f"student - {names[other]}", task, f"{100 * gap['value']:+.1f}", f"{100 * gap['low']:+.1f} to {100 * gap['high']:+.1f}"]
+        for task, detail in details.items()
+        for other, gap in detail["differences"].items()
+    ]
+    chosen = [
+        [names[model], task, detail["layer"], ", ".join(f"{value:.1%}" for value in detail["valid_by_layer"]) or "one layer"]
+        for task, models in details.items()
+        for model, detail in models["models"].items()
+    ]
+    return Section(
+        "Results",
+        [
+            *results_tables(rows, names),
+            Picture("Accuracies with their intervals", plot_results(rows, names), alt="Accuracy of each model with its interval."),
+            Table("Paired differences in accuracy, points", ["Pair", "Task", "Difference", "95 % interval"], differences),
+            Table("Layers, chosen on validation", ["Model", "Task", "Layer", "Validation accuracy by layer"], chosen),
+        ],
+        "The layer and the strength of regularisation are chosen on validation items; intervals resample whole groups of test items.",
+    )
+
+
+def _training(pretrain: Path) -> Section:
+    metrics = read_jsonl(pretrain / "metrics.jsonl")
+    keys = sorted({key for row in metrics for key in row})
+    titles = {"loss": "Loss, nats per code"}
+    titles |= {key: "Accuracy on masked frames, %" for key in keys if key.endswith("_accuracy_masked")}
+    titles |= {key: "Accuracy on other frames, %" for key in keys if key.endswith("_accuracy_unmasked")}
+    percent = tuple(key for key in titles if "accuracy" in key)
+    titles |= {key: title for key, title in (("rankme", "RankMe of the frames"), ("lr", "Learning rate")) if key in keys}
+    figure = plot_curves(metrics, titles, percent)
+    return Section("Training", [Picture("Loss, accuracy and health", figure, alt="Training and validation curves over steps.")])
+
+
+def _tokens(inputs: Mapping[str, Path], config: SpearRecipe) -> Section:
+    store = TokenStore.open(inputs["tokens"] / "tokens")
+    counts = np.zeros((store.num_codebooks, store.codebook_size), np.int64)
+    for id_ in store.ids:
+        for codebook, codes in enumerate(store[id_].long().T):
+            counts[codebook] += np.bincount(codes.numpy(), minlength=store.codebook_size)
+    facts = read_json(inputs["quantiser"] / "diagnostics.json")
+    usage = Picture(
+        "Codebook usage", plot_codebook_usage(counts), alt="How often each code of each codebook is used.",
+        caption=f"Entropy {entropy_bits(counts).mean():.2f} of {np.log2(store.codebook_size):.0f} bits per codebook on average.",
+    )  # fmt: skip
+    numbers = [(key.replace("_", " "), f"{value:.4g}") for key, value in facts.items() if isinstance(value, (int, float))]
+    return Section("Tokens", [KeyValues("Quantiser on frames it was not fitted to", numbers), usage, _clip(inputs, config)])
+
+
+def _clip(inputs: Mapping[str, Path], config: SpearRecipe) -> TokenClip:
+    """One held-out recording: spectrogram above its tokens, with its sound."""
+    corpus = Corpus.open(inputs["corpus"] / "corpus")
+    phones = _segments(inputs, config)
+    held_out = corpus.subset(read_json(inputs["corpus"] / "splits.json")["test"]).items
+    wanted = [item for item in held_out if item.id in phones] or held_out
+    item = min(wanted, key=lambda item: (not CLIP_SECONDS[0] <= item.duration <= CLIP_SECONDS[1], item.id))
+    signal = corpus.read(item)
+    teacher = load_teacher(config.teacher)
+    codes = load_quantiser(inputs["quantiser"] / "quantiser").encode(teacher.frames([signal])[0])
+    logmel, _ = LogMel(80)(signal[None], torch.tensor([len(signal)]))
+    spans = [(segment.label, segment.start, segment.end) for segment in phones.get(item.id, [])]
+    figure = plot_spectrogram_tokens(logmel[0].numpy(), LogMel.frame_rate, codes.numpy(), teacher.frame_rate, spans or None)
+    return TokenClip(
+        "A held-out clip above its tokens", figure, signal.numpy(), corpus.sample_rate, f"“{item.text or item.id}” ({item.id})",
+        "Spectrogram of the clip with its tokens below.",
+    )  # fmt: skip
+
+
+def _representation(inputs: Mapping[str, Path], config: SpearRecipe, details: dict[str, Any]) -> Section:
+    parts: list[Part] = []
+    weights = {
+        f"{model}, {task}": np.asarray(detail["layer_weights"])
+        for task, models in details.items()
+        for model, detail in models["models"].items()
+        if "layer_weights" in detail
+    }
+    if weights:
+        parts.append(Picture("Learned layer weights", plot_layer_weights(weights), alt="Weight of each layer in a learned sum."))
+    segments = _segments(inputs, config)
+    if segments:
+        task = next(task.name for task in config.evaluation.tasks if task.kind == "frames")
+        frames, labels = _labelled_frames(inputs, segments, details[task]["models"]["student"]["layer"])
+        placed = map_embeddings(frames, limit=MAP_POINTS, seed=config.seed)
+        figure = plot_embedding_map(placed.points, [labels[index] for index in placed.chosen])
+        parts.append(Picture("Student frames of held-out clips", figure, f"t-SNE, coloured by {task}.", "A 2-D map of frames."))
+    return Section("Representation", parts)
+
+
+def _labelled_frames(inputs: Mapping[str, Path], segments: dict[str, list[Segment]], layer: int) -> tuple[np.ndarray, list[str]]:
+    """Student frames at the centres of the labelled segments of test items."""
+    store = EmbeddingStore.open(inputs["embed"] / "frames" / "student")
+    frames, labels = [], []
+    for id_ in read_json(inputs["corpus"] / "splits.json")["test"]:
+        centres = torch.tensor([(segment.start + segment.end) / 2 for segment in segments.get(id_, [])], dtype=torch.float64)
+        if len(centres):
+            values = torch.from_numpy(store[id_][layer].astype("float32"))
+            frames.append(sample_at(values, torch.from_numpy(store.times(id_)), centres))
+            labels += [segments[id_][index].label for index in segment_at(segments[id_], centres)]
+    return torch.cat(frames).numpy(), labels
+
+
+def _segments(inputs: Mapping[str, Path], config: SpearRecipe) -> dict[str, list[Segment]]:
+    """Segments of the first frame task by item id; empty where there is none."""
+    for task in config.evaluation.tasks:
+        if task.kind == "frames":
+            rows = read_jsonl(inputs["labels"] / f"{task.name}.jsonl")
+            return {row["id"]: [Segment(*segment) for segment in row["segments"]] for row in rows}
+    return {}
+
+
+def _facts(inputs: Mapping[str, Path], config: SpearRecipe) -> Section:
+    minutes = [(name, f"{read_json(folder / 'stage.json')['seconds'] / 60:.1f} min") for name, folder in inputs.items()]
+    corpus = read_json(inputs["corpus"] / "corpus" / "corpus.json")
+    rejected = [[row["id"], row["reason"]] for row in read_jsonl(inputs["corpus"] / "corpus" / "rejected.jsonl")]
+    data = [("items", corpus["num_items"]), ("hours", f"{corpus['hours']:.2f}"), ("rejected", corpus["num_rejected"])]
+    result = read_json(inputs["pretrain"] / "result.json")
+    data += [("optimiser steps", result["steps"]), ("hours of audio seen in training", f"{result['seconds'] / 3600:.1f}")]
+    return Section(
+        "Facts",
+        [
+            KeyValues("Data and training", data),
+            KeyValues("Time", minutes),
+            Table("Rejected recordings", ["Item", "Reason"], rejected or [["none", ""]]),
+            Text("Configuration", yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True), preformatted=True),
+        ],
+    )

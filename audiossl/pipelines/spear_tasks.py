@@ -1,0 +1,106 @@
+"""Score models on the tasks of a recipe; choices (layer, regularisation) are made on the validation side only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from audiossl.embedding.store import EmbeddingStore
+from audiossl.evaluation.clip_task import CLIP_READOUT, ClipTask
+from audiossl.evaluation.frame_task import FrameTask, Segment
+from audiossl.evaluation.layer_weights import learn_layer_weights
+from audiossl.evaluation.readout import Outcome, Readout, difference
+from audiossl.evaluation.results import ResultRow, write_results
+from audiossl.evaluation.splits import SPLITS, Split, Splits
+from audiossl.files import read_json, read_jsonl, write_json
+from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.recipe import console
+from audiossl.seeds import derive_generator
+from audiossl.signals.corpus import Corpus
+
+Task = FrameTask | ClipTask
+MODELS = ("student", "teacher", "logmel", "random")
+
+
+def evaluate_models(
+    out: Path, inputs: Mapping[str, Path], config: SpearRecipe, frame_tasks: Sequence[str], clip_tasks: Sequence[str]
+) -> None:
+    """Write `results.json`, and `details.json` with the chosen layers, learned layer weights and paired differences."""
+    corpus = Corpus.open(inputs["corpus"] / "corpus")
+    groups = {item.id: str(getattr(item, config.split.by, None) or item.custom[config.split.by]) for item in corpus.items}
+    sides: dict[Split, list[str]] = read_json(inputs["corpus"] / "splits.json")
+    readout = Readout(num_resamples=config.evaluation.bootstrap, seed=config.seed)
+    rows: list[ResultRow] = []
+    details: dict[str, Any] = {}
+    for name in (*frame_tasks, *clip_tasks):
+        labels = {row["id"]: row for row in read_jsonl(inputs["labels"] / f"{name}.jsonl")}
+        splits = Splits({side: [id_ for id_ in sides[side] if id_ in labels] for side in SPLITS}, groups)
+        task: Task
+        if name in frame_tasks:
+            segments = {id_: [Segment(*segment) for segment in row["segments"]] for id_, row in labels.items()}
+            task = FrameTask(config.dataset, name, segments, splits, config.evaluation.rate)
+        else:
+            task = ClipTask(config.dataset, name, {id_: row["label"] for id_, row in labels.items()}, splits)
+        outcomes: dict[str, Outcome] = {}
+        details[name] = {"models": {}, "differences": {}}
+        for model in MODELS:
+            store = EmbeddingStore.open(inputs["embed"] / ("frames" if name in frame_tasks else "pooled") / model)
+            outcomes[model], details[name]["models"][model] = _score(task, model, store, config, readout)
+            rows += outcomes[model].rows
+        for other in MODELS[1:]:
+            interval = difference(outcomes["student"], outcomes[other], seed=config.seed)
+            details[name]["differences"][other] = {"value": interval.value, "low": interval.low, "high": interval.high}
+    write_results(out / "results.json", rows)
+    write_json(out / "details.json", details)
+
+
+def _score(
+    task: Task, model: str, store: EmbeddingStore, config: SpearRecipe, readout: Readout
+) -> tuple[Outcome, dict[str, Any]]:
+    """Score the layer of a model that does best on the validation side; test frames are met once, with that layer."""
+    context = config.evaluation.context if model == "logmel" and isinstance(task, FrameTask) else 0
+    num_layers = store.description.num_layers
+
+    def run(layer: int, with_: Readout) -> Outcome:
+        if isinstance(task, FrameTask):
+            return task.run(model, _frames_of(store, layer), context, with_)
+        return task.run(model, _vectors_of(store, layer), replace(CLIP_READOUT, num_resamples=with_.num_resamples, seed=with_.seed, knn=with_.knn))
+
+    by_layer: list[float] = []
+    if num_layers > 1:
+        # One strength for all layers here; the chosen layer then gets the whole grid.
+        quick = replace(readout, knn=False, num_resamples=1, l2_grid=readout.l2_grid[1:2])
+        for layer in range(num_layers):
+            by_layer.append(run(layer, quick).valid_accuracy["accuracy"])
+            console.print(f"{task.task} {model} layer {layer}: validation accuracy {by_layer[-1]:.3f}")
+    layer = max(range(num_layers), key=by_layer.__getitem__) if by_layer else 0
+    outcome = run(layer, readout)
+    console.print(f"{task.task} {model}: accuracy {outcome.rows[0].value:.3f}")
+    detail: dict[str, Any] = {"layer": layer, "valid_by_layer": by_layer, "chosen": outcome.chosen, "context": context}
+    if num_layers > 1 and isinstance(task, FrameTask):
+        detail["layer_weights"] = _layer_weights(task, store, config.seed)
+    return outcome, detail
+
+
+def _frames_of(store: EmbeddingStore, layer: int) -> Callable[[str], tuple[Tensor, "Tensor"]]:
+    return lambda id_: (torch.from_numpy(store[id_][layer].astype("float32")), torch.from_numpy(store.times(id_)))
+
+
+def _vectors_of(store: EmbeddingStore, layer: int) -> Callable[[str], Tensor]:
+    vectors = dict(zip(store.ids, torch.from_numpy(store.pooled()[:, layer].copy()), strict=True))
+    return vectors.__getitem__
+
+
+def _layer_weights(task: FrameTask, store: EmbeddingStore, seed: int) -> list[float]:
+    def stacked(side: Split) -> tuple[Tensor, "Tensor"]:
+        examples = [task.examples(side, _frames_of(store, layer)) for layer in range(store.description.num_layers)]
+        return torch.stack([example.x.half() for example in examples]), examples[0].y
+
+    generator = derive_generator(seed, task.task, "layer weights")
+    learned = learn_layer_weights(*stacked("train"), *stacked("valid"), len(task.labels), generator, epochs=3)
+    return learned.weights.tolist()

@@ -1,0 +1,135 @@
+"""The rows of `results.json` as tables and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from audiossl.report.content import Cell, Table
+from audiossl.report.palette import INK, SERIES, house_style
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+    import matplotlib.figure
+
+WIDTH = 6.8  # inches: narrower than the page, so that a phone shows most of it
+LOWER_IS_BETTER = frozenset({"wer", "cer", "per", "eer", "der", "error", "error_rate", "loss", "mse", "mae", "rmse"})
+FRACTIONS = frozenset(
+    {"accuracy", "balanced_accuracy", "uar", "f1", "macro_f1", "micro_f1", "weighted_f1", "precision", "recall", "map", "mean_ap"}
+    | {"auc", "auroc", "top1", "top5", "iou", "wer", "cer", "per", "eer", "der", "error_rate", "identification_rate"}
+)
+"""Metrics in [0, 1] that people read in per cent; all others are shown as they are."""
+
+TaskKey = tuple[str, str, str]
+
+
+def results_tables(rows: Sequence[Any], model_names: Mapping[str, str] | None = None) -> list[Table]:
+    """One table a dataset: a row for each model, a column for each task and metric, value with its 95 % interval.
+
+    The best value of a column is marked; models keep the order of their first row.
+
+    Args:
+        rows: `ResultRow` objects, or dicts as in `results.json`; rates are fractions there and per cent here.
+        model_names: longer names to show, such as {"logmel": "log-mel, 5 frames of context"}.
+    """
+    names = model_names or {}
+    datasets = dict.fromkeys(str(_get(row, "dataset")) for row in rows)
+    return [_dataset_table(dataset, [row for row in rows if str(_get(row, "dataset")) == dataset], names) for dataset in datasets]
+
+
+def _dataset_table(dataset: str, rows: Sequence[Any], names: Mapping[str, str]) -> Table:
+    tasks = list(dict.fromkeys(_task(row) for row in rows))
+    models = list(dict.fromkeys(str(_get(row, "model")) for row in rows))
+    value_at = {(str(_get(row, "model")), _task(row)): row for row in rows}
+    best = {task: _best(task, [row for row in rows if _task(row) == task]) for task in tasks}
+    body = [
+        [names.get(model, model), *(_result_cell(value_at.get((model, task)), best[task]) for task in tasks)] for model in models
+    ]
+    return Table(dataset, ["Model", *(_task_title(task) for task in tasks)], body, _note(tasks, rows))
+
+
+def _result_cell(row: Any | None, best: float | None) -> Cell:
+    if row is None or _get(row, "value") is None:
+        return Cell("–")
+    metric, value, low, high = str(_get(row, "metric")), _get(row, "value"), _get(row, "low"), _get(row, "high")
+    interval = f"[{shown(metric, low)}, {shown(metric, high)}]" if low is not None and high is not None else ""
+    return Cell(shown(metric, value), interval, best=value == best)
+
+
+def shown(metric: str, value: float) -> str:
+    """A value as people read it: a fraction in per cent with one decimal, anything else to three figures."""
+    return f"{100 * value:.1f}" if metric.lower() in FRACTIONS else f"{value:.3g}"
+
+
+def _best(task: TaskKey, rows: Sequence[Any]) -> float | None:
+    values = [_get(row, "value") for row in rows if _get(row, "value") is not None]
+    if len(values) < 2:
+        return None
+    return min(values) if task[2].lower() in LOWER_IS_BETTER else max(values)
+
+
+def _note(tasks: Sequence[TaskKey], rows: Sequence[Any]) -> str:
+    sentences = ["Bold: the best of its column. In brackets: 95 % interval."]
+    lower = [metric for _, _, metric in tasks if metric.lower() in LOWER_IS_BETTER]
+    if lower:
+        sentences.append(f"Lower is better for {', '.join(dict.fromkeys(lower))}.")
+    for task in tasks:
+        sizes = sorted({int(_get(row, "n")) for row in rows if _task(row) == task and _get(row, "n") is not None})
+        if sizes:
+            span = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+            sentences.append(f"{task[1].replace('_', ' ')}: n\u00a0=\u00a0{span}.")
+    return " ".join(sentences)
+
+
+def plot_results(rows: Sequence[Any], model_names: Mapping[str, str] | None = None) -> matplotlib.figure.Figure:
+    """Draw each result as a dot with its interval, a panel for each task and metric, a colour for each model."""
+    from matplotlib.figure import Figure
+
+    names = model_names or {}
+    tasks = list(dict.fromkeys(_task(row) for row in rows))
+    models = list(dict.fromkeys(str(_get(row, "model")) for row in rows))
+    colours = {model: SERIES[position % len(SERIES)] for position, model in enumerate(models)}
+    groups = [[row for row in rows if _task(row) == task and _get(row, "value") is not None] for task in tasks]
+    heights = [0.85 + 0.3 * len(group) for group in groups]
+    with house_style():
+        figure = Figure((WIDTH, max(sum(heights), 1.0)), layout="constrained")
+        if not groups:
+            return figure
+        panels = figure.subplots(len(groups), 1, height_ratios=heights, squeeze=False, gridspec_kw={"hspace": 0.16})[:, 0]
+        several = len({dataset for dataset, _, _ in tasks}) > 1
+        for axes, task, group in zip(panels, tasks, groups, strict=True):
+            _draw_dots(axes, task[2], group, colours, names)
+            axes.set_title(f"{task[0]}: {_task_title(task)}" if several else _task_title(task))
+    return figure
+
+
+def _draw_dots(
+    axes: matplotlib.axes.Axes, metric: str, rows: Sequence[Any], colours: Mapping[str, str], names: Mapping[str, str]
+) -> None:
+    scale = 100.0 if metric.lower() in FRACTIONS else 1.0
+    for position, row in enumerate(rows):
+        model, value, low, high = (_get(row, name) for name in ("model", "value", "low", "high"))
+        if low is not None and high is not None:
+            axes.plot([scale * low, scale * high], [position] * 2, color=colours[model], linewidth=3.2, alpha=0.45)
+        axes.plot([scale * value], [position], "o", color=colours[model], markersize=7)
+        right = scale * (value if high is None else max(high, value))
+        axes.annotate(shown(metric, value), (right, position), (7, 0), textcoords="offset points", va="center", fontsize=9.5)
+    axes.set_yticks(range(len(rows)), [names.get(str(_get(row, "model")), str(_get(row, "model"))) for row in rows])
+    axes.set_ylim(len(rows) - 0.45, -0.55)
+    axes.tick_params(axis="y", left=False, labelcolor=INK)
+    axes.spines["left"].set_visible(False)
+    axes.margins(x=0.09)
+    axes.grid(axis="x")
+
+
+def _task_title(task: TaskKey) -> str:
+    _, name, metric = task
+    return f"{name.replace('_', ' ')}, {metric.replace('_', ' ')}{' %' if metric.lower() in FRACTIONS else ''}"
+
+
+def _task(row: Any) -> TaskKey:
+    return str(_get(row, "dataset")), str(_get(row, "task")), str(_get(row, "metric"))
+
+
+def _get(row: Any, name: str) -> Any:
+    return row.get(name) if isinstance(row, Mapping) else getattr(row, name, None)

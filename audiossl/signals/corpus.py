@@ -1,0 +1,209 @@
+"""A corpus on disk, opened for reading; `build_corpus` writes one, and any lhotse manifest can be read as one."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from audiossl.errors import DataError, StoreError
+from audiossl.files import read_json
+from audiossl.signals.audio import read_audio
+from audiossl.signals.building import CUTS, FORMAT, SUMMARY, CorpusSummary, build_corpus
+from audiossl.signals.manifest import CorpusItem, Item, from_line, read_supervisions
+
+__all__ = ["Corpus", "CorpusItem", "CorpusSummary", "Item", "build_corpus"]
+
+
+class Corpus:
+    """Items in the order of their manifest, read as mono float32 at `sample_rate`.
+
+    Args:
+        items: the items; ids must be unique.
+        sample_rate: rate at which `read` returns signals, in Hz.
+        manifest: the lhotse manifest that the items come from: a path, or a CutSet.
+        folder: what relative paths of the manifest start from.
+    """
+
+    def __init__(self, items: list[CorpusItem], sample_rate: int, manifest: Any, folder: Path) -> None:
+        self.items = items
+        self.sample_rate = sample_rate
+        self._manifest, self._folder = manifest, folder
+
+    @classmethod
+    def open(cls, folder: Path) -> Corpus:
+        """Open a folder written by `build_corpus`.
+
+        Raises:
+            StoreError: if it is not a corpus, or an incomplete or newer one.
+        """
+        try:
+            summary = read_json(folder / SUMMARY)
+            if summary["format"] != FORMAT:
+                raise StoreError(
+                    f"{folder} is a corpus of format {summary['format']}, this version reads {FORMAT}. Build it anew."
+                )
+            with gzip.open(folder / CUTS, "rt", encoding="utf-8") as lines:
+                rate = summary["sample_rate"]
+                items = [from_line(json.loads(line), folder, rate) for line in lines]
+        except FileNotFoundError as error:
+            raise StoreError(
+                f"{folder} is not a corpus: {Path(error.filename).name} is missing. Build it with build_corpus."
+            ) from None
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"the corpus {folder} is damaged ({type(error).__name__}: {error}). Build it anew.") from error
+        if len(items) != summary["num_items"]:
+            raise StoreError(f"the corpus {folder} has {len(items)} items of {summary['num_items']}. Build it anew.")
+        return cls(items, rate, folder / CUTS, folder)
+
+    @classmethod
+    def from_cuts(cls, cuts: Any, sample_rate: int = 16_000) -> Corpus:
+        """Read any lhotse manifest as a corpus.
+
+        Args:
+            cuts: a `lhotse.CutSet`, or the path of one; relative paths in a file start from its folder.
+            sample_rate: rate at which signals are read, in Hz.
+
+        Raises:
+            DataError: if the manifest cannot be read, two cuts have one id, or a cut has no recording.
+        """
+        from lhotse import CutSet
+
+        manifest, folder = cuts, Path()
+        if isinstance(cuts, str | Path):
+            folder = Path(cuts).parent
+            try:
+                cuts = CutSet.from_file(cuts)
+            except Exception as error:  # lhotse has no error class of its own
+                raise DataError(f"{cuts} cannot be read as a lhotse CutSet ({type(error).__name__}: {error}).") from error
+        items = [_from_cut(cut, folder, sample_rate) for cut in cuts]
+        if len({item.id for item in items}) < len(items):
+            raise DataError("two cuts of the manifest have the same id. Give them unique ids: cuts.modify_ids(...).")
+        return cls(items, sample_rate, manifest, folder)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[CorpusItem]:
+        return iter(self.items)
+
+    @property
+    def durations(self) -> list[float]:
+        """Seconds of every item at the rate of the corpus."""
+        return [item.num_samples / self.sample_rate for item in self.items]
+
+    def read(self, item: CorpusItem, first: int = 0, num_samples: int | None = None) -> Float[Tensor, "S"]:
+        """Read an item, or `num_samples` of it from sample `first` on.
+
+        Raises:
+            DataError: if the file has become unreadable or shorter since the corpus was built.
+        """
+        wanted = item.num_samples - first if num_samples is None else num_samples
+        if first < 0 or wanted <= 0 or first + wanted > item.num_samples:
+            raise DataError(f"samples {first} to {first + wanted} of item '{item.id}' are wanted; it has {item.num_samples}.")
+        if item.cut is not None:
+            return _read_with_lhotse(item, self.sample_rate)[first : first + wanted]
+        start = item.start + first / self.sample_rate
+        signal, _ = read_audio(item.path, self.sample_rate, start, wanted / self.sample_rate, item.channels)
+        if len(signal) < wanted - 2:  # excerpts of manifests are rounded
+            raise DataError(
+                f"item '{item.id}': {item.path} ends {wanted - len(signal)} samples early: it has changed. Build anew."
+            )
+        return signal
+
+    def subset(self, ids: Iterable[str]) -> Corpus:
+        """Keep the items with these ids, in the order of the manifest.
+
+        Raises:
+            DataError: if an id is unknown.
+        """
+        wanted = set(ids)
+        if unknown := wanted - {item.id for item in self.items}:
+            raise DataError(f"{len(unknown)} ids are not in the corpus, such as '{min(unknown)}'.")
+        items = [item for item in self.items if item.id in wanted]
+        return Corpus(items, self.sample_rate, self._manifest, self._folder)
+
+    def cuts(self) -> Any:
+        """Return the items as a `lhotse.CutSet` with resolved paths, at the rate of the files."""
+        from lhotse import CutSet
+
+        cuts = CutSet.from_file(self._manifest) if isinstance(self._manifest, str | Path) else self._manifest
+        ids = {item.id for item in self.items}
+        return CutSet.from_cuts(_resolved(cut, self._folder) for cut in cuts if cut.id in ids).to_eager()
+
+
+def _is_plain(cut: Any) -> bool:
+    """Tell whether the cut is a piece of one local file, untouched: what `read_audio` can read."""
+    from lhotse import MonoCut, MultiCut
+
+    if not isinstance(cut, MonoCut | MultiCut) or cut.recording is None:
+        return False
+    sources = cut.recording.sources
+    return len(sources) == 1 and sources[0].type == "file" and not cut.recording.transforms
+
+
+def _from_cut(cut: Any, folder: Path, sample_rate: int) -> CorpusItem:
+    if _is_plain(cut):
+        cut = _resolved(cut, folder)
+        recording = cut.recording
+        return from_line(
+            {
+                "id": cut.id,
+                "start": cut.start,
+                "duration": cut.duration,
+                "channel": cut.channel,
+                "supervisions": [vars(supervision) for supervision in cut.supervisions],
+                "custom": cut.custom,
+                "recording": {
+                    "id": recording.id,
+                    "sources": [{"source": recording.sources[0].source}],
+                    "sampling_rate": recording.sampling_rate,
+                    "num_samples": recording.num_samples,
+                    "duration": recording.duration,
+                },
+            },
+            Path(),
+            sample_rate,
+        )
+    if not cut.has_recording:
+        raise DataError(f"cut '{cut.id}' has no recording; audio is needed, features alone cannot be used.")
+    return CorpusItem(
+        id=cut.id,
+        path=folder,
+        start=0.0,
+        duration=cut.duration,
+        num_samples=round(cut.duration * sample_rate),
+        recording=getattr(getattr(cut, "recording", None), "id", cut.id),
+        cut=cut,
+        **read_supervisions([vars(supervision) for supervision in cut.supervisions]),
+    )
+
+
+def _resolved(cut: Any, folder: Path) -> Any:
+    """Make relative paths absolute: below the folder of the manifest if the file is there, else as lhotse takes them."""
+    if not _is_plain(cut):
+        return cut
+    source = Path(cut.recording.sources[0].source)
+    if source.is_absolute() or not (folder / source).exists():
+        return cut
+    return cut.with_recording_path_prefix(folder.absolute())
+
+
+def _read_with_lhotse(item: CorpusItem, sample_rate: int) -> Float[Tensor, "S"]:
+    try:
+        samples = np.atleast_2d(item.cut.load_audio()).mean(axis=0, dtype=np.float32)
+    except Exception as error:  # lhotse has no error class of its own
+        raise DataError(f"item '{item.id}': lhotse cannot read it ({type(error).__name__}: {error}).") from error
+    if item.cut.sampling_rate != sample_rate:
+        samples = soxr.resample(samples, item.cut.sampling_rate, sample_rate)
+    if not np.isfinite(samples).all():
+        raise DataError(f"item '{item.id}': a sample is not a finite number.")
+    return torch.from_numpy(np.ascontiguousarray(samples[: item.num_samples]))

@@ -1,0 +1,186 @@
+"""What every quantiser shares: an id, stored normalisation, saving and loading without pickle."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt
+from torch import Tensor, nn
+
+from audiossl.errors import ConfigError, DataError, StoreError
+from audiossl.files import read_json, whole_folder, write_json
+
+CONFIG_FILE = "quantiser.json"
+WEIGHTS_FILE = "quantiser.safetensors"
+AnyQuantizer = TypeVar("AnyQuantizer", bound="Quantizer")
+
+ID_LENGTH = 8  # hexadecimal digits; the length that the multi_quantization package stores
+
+
+class Quantizer(nn.Module):
+    """Base of quantisers: frames (T, D) to codes (T, N) and back.
+
+    Attributes:
+        kind: word that names the quantiser in recipes and saved folders.
+        dim: D, width of a frame.
+        num_codebooks: N, codes per frame.
+        codebook_size: K, entries per codebook.
+        mean, std: per channel; frames are normalised by them before the search, and decoded frames are brought back.
+        id_buf: the ASCII codes of `id`.
+    """
+
+    kind: ClassVar[str]
+    mean: Tensor
+    std: Tensor
+    id_buf: Tensor
+
+    def __init__(self, dim: int, num_codebooks: int, codebook_size: int) -> None:
+        super().__init__()
+        if dim < 1 or num_codebooks < 1 or not 2 <= codebook_size <= 65536:
+            raise ConfigError(
+                f"a quantiser needs dim >= 1, num_codebooks >= 1 and 2 <= codebook_size <= 65536, "
+                f"not dim={dim}, num_codebooks={num_codebooks}, codebook_size={codebook_size}"
+            )
+        self.dim, self.num_codebooks, self.codebook_size = dim, num_codebooks, codebook_size
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("std", torch.ones(dim))
+        self.register_buffer("id_buf", torch.full((ID_LENGTH,), ord("0"), dtype=torch.uint8))
+
+    @property
+    def id(self) -> str:
+        """Hexadecimal name of these exact parameters; token stores carry it."""
+        return bytes(self.id_buf.tolist()).decode("ascii")
+
+    @property
+    def code_dtype(self) -> torch.dtype:
+        """uint8, or uint16 for codebooks of more than 256 entries."""
+        return torch.uint8 if self.codebook_size <= 256 else torch.uint16
+
+    def stamp_id(self) -> None:
+        """Set `id` to a digest of all parameters and buffers; called once, when training ends."""
+        digest = hashlib.blake2b(f"{self.kind} {self.num_codebooks} {self.codebook_size}".encode(), digest_size=ID_LENGTH // 2)
+        for name, value in sorted(self.state_dict().items()):
+            if name != "id_buf":
+                digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        self.id_buf.copy_(torch.tensor(list(digest.hexdigest().encode("ascii")), dtype=torch.uint8))
+
+    def normalise(self, frames: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
+        """Bring frames to the space of the codebooks, in float32."""
+        return (frames.float() - self.mean) / self.std
+
+    def scaled_centers(self) -> Float[Tensor, "N K D"]:
+        """Codebooks in the normalised space."""
+        raise NotImplementedError
+
+    def encode(self, frames: Tensor | np.ndarray, quality: str = "default") -> UInt[Tensor, "T N"]:
+        """Find the codes of frames."""
+        raise NotImplementedError
+
+    def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:
+        """Rebuild frames from codes (*T, N) of any integer type."""
+        raise NotImplementedError
+
+    def save(self, folder: str | Path) -> None:
+        """Write `quantiser.json` and `quantiser.safetensors`; the folder appears whole."""
+        from safetensors.torch import save_file
+
+        with whole_folder(Path(folder)) as partial:
+            shape = {"dim": self.dim, "num_codebooks": self.num_codebooks, "codebook_size": self.codebook_size}
+            write_json(partial / CONFIG_FILE, {"kind": self.kind, "id": self.id, **shape})
+            save_file(
+                {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}, partial / WEIGHTS_FILE
+            )
+
+    @classmethod
+    def load(cls: type[AnyQuantizer], folder: str | Path) -> AnyQuantizer:
+        """Read a quantiser written by `save`.
+
+        Raises:
+            StoreError: if the folder is not a whole quantiser of this kind.
+        """
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        config = read_quantiser_config(Path(folder))
+        if config["kind"] != cls.kind:
+            raise StoreError(f"{folder} holds a quantiser of kind '{config['kind']}', not '{cls.kind}'; use load_quantiser")
+        try:
+            quantiser = cls(config["dim"], config["num_codebooks"], config["codebook_size"])
+            quantiser.load_state_dict(load_file(Path(folder) / WEIGHTS_FILE))
+        except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+            raise StoreError(f"the quantiser in {folder} is damaged ({error}); fit it again or copy it again") from error
+        if quantiser.id != config["id"]:
+            raise StoreError(
+                f"the quantiser in {folder} mixes two: id {config['id']} in its config, {quantiser.id} in its weights"
+            )
+        return quantiser.eval()
+
+
+def read_quantiser_config(folder: Path) -> dict[str, Any]:
+    """Read the config of a saved quantiser.
+
+    Raises:
+        StoreError: if the folder holds none.
+    """
+    try:
+        config = read_json(folder / CONFIG_FILE)
+        return {key: config[key] for key in ("kind", "id", "dim", "num_codebooks", "codebook_size")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{folder} is not a saved quantiser: {CONFIG_FILE} is missing or damaged ({error})") from error
+
+
+def as_frames(frames: Tensor | np.ndarray, dim: int | None = None) -> Float[Tensor, "T D"]:
+    """Take a (T, D) tensor or array of any floating type as a tensor, without copying.
+
+    Raises:
+        DataError: if the shape or the type is wrong.
+    """
+    tensor = torch.from_numpy(frames) if isinstance(frames, np.ndarray) else frames
+    if tensor.ndim != 2 or not tensor.is_floating_point() or (dim is not None and tensor.shape[1] != dim):
+        raise DataError(
+            f"frames must be floating point of shape (T, {dim or 'D'}), not {tensor.dtype} of shape {tuple(tensor.shape)}"
+        )
+    return tensor
+
+
+def check_finite(frames: Float[Tensor, "T D"]) -> None:
+    """Refuse NaN and infinity.
+
+    Raises:
+        DataError: naming the first bad frame.
+    """
+    good = torch.isfinite(frames).all(1)
+    if not bool(good.all()):
+        bad = (~good).nonzero()[:, 0]
+        raise DataError(
+            f"{len(bad)} of {len(frames)} frames hold NaN or infinity, the first is frame {int(bad[0])} of its block; "
+            "drop these frames, or mend the teacher that made them (silence through a logarithm, fp16 overflow)"
+        )
+
+
+def check_training_frames(frames: Float[Tensor, "T D"], codebook_size: int) -> None:
+    """Refuse frames that no quantiser can be fitted to.
+
+    Raises:
+        DataError: if frames are too few, not finite, or all the same.
+    """
+    if len(frames) < 2 * codebook_size:
+        raise DataError(
+            f"{len(frames)} frames are too few for codebooks of {codebook_size} entries: give at least {2 * codebook_size} "
+            f"(a good quantiser wants some {200 * codebook_size}), or choose a smaller codebook_size"
+        )
+    check_finite(frames)
+    if bool((frames == frames[0]).all()):
+        raise DataError("all frames are the same vector, there is nothing to quantise; look at the teacher's output")
+
+
+def channel_statistics(frames: Float[Tensor, "T D"]) -> tuple[Float[Tensor, "D"], Float[Tensor, "D"]]:
+    """Mean and standard deviation per channel; a constant channel gets 1, so that it is not blown up."""
+    mean = frames.double().mean(0)
+    std = frames.double().std(0)
+    constant = std <= 1e-5 * (mean.abs() + 1e-3)
+    return mean.float(), torch.where(constant, 1.0, std).float()

@@ -1,0 +1,88 @@
+"""What a quantiser does to given frames: error, use of the codebooks, overlap between them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Integer
+from torch import Tensor
+
+from audiossl.tokens.contract import Quantizer, as_frames
+
+
+@dataclass(frozen=True)
+class QuantiserDiagnostics:
+    """Measurements of a quantiser on frames that it was not fitted to.
+
+    Attributes:
+        relative_error: squared error over squared distance to the mean frame, both normalised as the quantiser normalises.
+        entropy: of the code counts, in nats, per codebook.
+        perplexity: exp(entropy), the number of entries in effective use, per codebook.
+        index_entropy_loss: (ln K - mean entropy) / ln K; 0 when all entries are equally frequent.
+        dead_codes: entries that these frames never chose, per codebook.
+        codebook_correlation: tr(S_m S_n) / sqrt(tr(S_m S_m) tr(S_n S_n)) of the scatters of centred codebooks, N x N; near 1
+            where two share a subspace.
+        num_frames: frames measured.
+    """
+
+    relative_error: float
+    entropy: list[float]
+    perplexity: list[float]
+    index_entropy_loss: float
+    dead_codes: list[int]
+    codebook_correlation: list[list[float]]
+    num_frames: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers and lists."""
+        return asdict(self)
+
+
+def diagnose(quantiser: Quantizer, frames: Tensor | np.ndarray, quality: str = "default") -> QuantiserDiagnostics:
+    """Encode frames and measure what comes out."""
+    tensor = as_frames(frames, quantiser.dim)
+    codes = quantiser.encode(tensor, quality)
+    entropy, dead = code_use(codes, quantiser.codebook_size)
+    return QuantiserDiagnostics(
+        relative_error=relative_error(quantiser, tensor, codes),
+        entropy=entropy.tolist(),
+        perplexity=entropy.exp().tolist(),
+        index_entropy_loss=1 - float(entropy.mean()) / math.log(quantiser.codebook_size),
+        dead_codes=dead.tolist(),
+        codebook_correlation=codebook_correlation(quantiser.scaled_centers().detach()).tolist(),
+        num_frames=len(tensor),
+    )
+
+
+@torch.no_grad()
+def relative_error(quantiser: Quantizer, frames: Float[Tensor, "T D"], codes: Integer[Tensor, "T N"]) -> float:
+    """Sum of |x - decode(codes)|^2 over sum of |x - mean x|^2, in the normalised space.
+
+    The reference package divides by the distance to the mean of the centres; the mean of the frames makes quantisers comparable.
+    """
+    error = spread = 0.0
+    mean = torch.stack([quantiser.normalise(block).double().sum(0) for block in frames.split(8192)]).sum(0) / max(len(frames), 1)
+    for block, block_codes in zip(frames.split(8192), codes.split(8192), strict=True):
+        normalised = quantiser.normalise(block)
+        error += float((normalised - quantiser.normalise(quantiser.decode(block_codes))).square().sum())
+        spread += float((normalised - mean).square().sum())
+    return error / (spread + 1e-20)
+
+
+def code_use(codes: Integer[Tensor, "T N"], codebook_size: int) -> tuple[Float[Tensor, "N"], Integer[Tensor, "N"]]:
+    """Entropy in nats and number of entries never chosen, per codebook."""
+    counts = torch.stack([torch.bincount(column, minlength=codebook_size) for column in codes.long().T])
+    share = counts.double() / max(len(codes), 1)
+    return torch.special.entr(share).sum(1).float(), (counts == 0).sum(1)
+
+
+def codebook_correlation(centers: Float[Tensor, "N K D"]) -> Float[Tensor, "N N"]:
+    """Overlap of the subspaces of codebooks, 0 to 1."""
+    centred = centers - centers.mean(1, keepdim=True)
+    scatter = (centred.transpose(1, 2) @ centred).flatten(1)
+    scatter = scatter / (scatter.norm(dim=1, keepdim=True) + 1e-20)
+    return scatter @ scatter.T

@@ -1,0 +1,52 @@
+"""Quantisers by the word a recipe uses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from audiossl.errors import ConfigError, StoreError
+from audiossl.tokens.contract import Quantizer, read_quantiser_config
+from audiossl.tokens.kmeans import KMeansQuantizer
+from audiossl.tokens.quantiser import MultiCodebookQuantizer
+
+KINDS: dict[str, type[MultiCodebookQuantizer] | type[KMeansQuantizer]] = {
+    MultiCodebookQuantizer.kind: MultiCodebookQuantizer,
+    KMeansQuantizer.kind: KMeansQuantizer,
+}
+
+
+def fit_quantiser(
+    frames: Tensor | np.ndarray, kind: str = "mvq", num_codebooks: int = 8, codebook_size: int = 256, **options: Any
+) -> Quantizer:
+    """Train the quantiser named `kind`; options as in its `fit`.
+
+    Args:
+        frames: (T, D).
+        kind: `mvq`, or `kmeans`, which has one codebook whatever `num_codebooks` says.
+        num_codebooks: N, codes per frame.
+        codebook_size: K, entries per codebook.
+        options: further arguments of `fit`, such as `seed` and `normalise`.
+
+    Raises:
+        ConfigError: for an unknown kind.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"there is no quantiser '{kind}'; choose one of {', '.join(KINDS)}")
+    return KINDS[kind].fit(frames, num_codebooks, codebook_size, **options)
+
+
+def load_quantiser(folder: str | Path) -> Quantizer:
+    """Read a saved quantiser of any kind.
+
+    Raises:
+        StoreError: if the folder holds no whole quantiser.
+    """
+    kind = read_quantiser_config(Path(folder))["kind"]
+    if kind not in KINDS:
+        raise StoreError(f"{folder} holds a quantiser of unknown kind '{kind}'; this version knows {', '.join(KINDS)}")
+    return KINDS[kind].load(folder)

@@ -1,0 +1,93 @@
+"""k-means as a quantiser with one codebook."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt
+from torch import Tensor
+
+from audiossl.errors import DataError
+from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_finite, check_training_frames
+from audiossl.tokens.precision import full_precision
+from audiossl.tokens.search import BLOCK
+
+
+class KMeansQuantizer(Quantizer):
+    """One code per frame: the nearest of K centres, as HuBERT's targets are made (arXiv 2106.07447)."""
+
+    kind = "kmeans"
+    centers: Tensor
+
+    def __init__(self, dim: int, num_codebooks: int = 1, codebook_size: int = 500) -> None:
+        """Make an untrained quantiser; `num_codebooks` is 1 and there for the common contract."""
+        super().__init__(dim, 1, codebook_size)
+        self.register_buffer("centers", torch.zeros(1, codebook_size, dim))
+
+    @classmethod
+    def fit(
+        cls,
+        frames: Tensor | np.ndarray,
+        num_codebooks: int = 1,
+        codebook_size: int = 500,
+        *,
+        seed: int = 0,
+        normalise: bool = True,
+    ) -> KMeansQuantizer:
+        """Cluster frames with scikit-learn's MiniBatchKMeans.
+
+        Raises:
+            DataError: if frames are too few, constant or hold NaN.
+        """
+        from sklearn.cluster import MiniBatchKMeans
+
+        tensor = as_frames(frames)
+        check_training_frames(tensor, codebook_size)
+        quantiser = cls(tensor.shape[1], num_codebooks, codebook_size)
+        if normalise:
+            mean, std = channel_statistics(tensor)
+            quantiser.mean.copy_(mean)
+            quantiser.std.copy_(std)
+        clusters = MiniBatchKMeans(
+            codebook_size, batch_size=max(4096, 4 * codebook_size), n_init="auto", random_state=seed % 2**32
+        )
+        clusters.fit(quantiser.normalise(tensor).numpy())
+        quantiser.centers.copy_(torch.from_numpy(clusters.cluster_centers_)[None])
+        quantiser.stamp_id()
+        return quantiser.eval()
+
+    def scaled_centers(self) -> Float[Tensor, "N K D"]:
+        """The centres, in the normalised space."""
+        return self.centers
+
+    @torch.no_grad()
+    def encode(self, frames: Tensor | np.ndarray, quality: str = "default") -> UInt[Tensor, "T 1"]:
+        """Find the nearest centre of each frame; every quality is exact here.
+
+        Raises:
+            DataError: if the frames have the wrong shape or hold NaN.
+        """
+        tensor = as_frames(frames, self.dim)
+        codes = torch.empty(len(tensor), 1, dtype=self.code_dtype)
+        squares = self.centers[0].square().sum(1)
+        with full_precision(self.centers.device):
+            for first in range(0, len(tensor), BLOCK):
+                block = tensor[first : first + BLOCK].to(self.centers.device, torch.float32)
+                check_finite(block)
+                block = torch.nn.functional.pad(self.normalise(block), (0, 0, 0, BLOCK - len(block)))
+                nearest = torch.addmm(squares, block, self.centers[0].T, alpha=-2).argmin(1)
+                codes[first : first + BLOCK, 0] = nearest[: len(tensor) - first].cpu().to(self.code_dtype)
+        return codes
+
+    def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:
+        """Look the centres up; codes (*T, 1).
+
+        Raises:
+            DataError: if the last axis is not 1, or a code is outside 0..K-1.
+        """
+        index = codes.long()
+        if codes.shape[-1:] != (1,) or (index.numel() and not 0 <= int(index.min()) <= int(index.max()) < self.codebook_size):
+            raise DataError(
+                f"codes must have shape (..., 1) and lie in 0..{self.codebook_size - 1}; got shape {tuple(codes.shape)}"
+            )
+        return self.centers[0][index[..., 0]] * self.std + self.mean

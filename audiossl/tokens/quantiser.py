@@ -1,0 +1,228 @@
+"""The multi-codebook quantiser: a frame is the sum of one vector from each of N codebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, UInt
+from torch import Tensor, nn
+
+from audiossl.errors import ConfigError, DataError
+from audiossl.seeds import derive_generator
+from audiossl.tokens.contract import Quantizer, as_frames, check_finite
+from audiossl.tokens.exact_search import EXACT_BLOCK, check_exact, refine
+from audiossl.tokens.precision import full_precision
+from audiossl.tokens.search import BLOCK, Effort, GramTable, effort_of, search
+
+SCALE_SPEED = 10.0  # the reference stores scales divided by ten, which makes its optimiser learn them ten times faster
+EXACT_PASSES = 5
+
+
+class MultiCodebookQuantizer(Quantizer):
+    """Direct-sum quantiser with a linear classifier that starts the search.
+
+    Guo et al., ICASSP 2023, arXiv 2211.00508; parameters as in the multi_quantization package, whose state dicts it can read.
+
+    >>> frames = torch.randn(200, 6, generator=torch.Generator().manual_seed(0))
+    >>> quantiser = MultiCodebookQuantizer.fit(frames, num_codebooks=2, codebook_size=8, progress=False)
+    >>> quantiser.encode(frames).shape, quantiser.decode(quantiser.encode(frames)).shape
+    (torch.Size([200, 2]), torch.Size([200, 6]))
+    """
+
+    kind = "mvq"
+
+    def __init__(self, dim: int, num_codebooks: int, codebook_size: int = 256, *, seed: int = 0) -> None:
+        """Make an untrained quantiser; `fit` makes a useful one."""
+        super().__init__(dim, num_codebooks, codebook_size)
+        self.to_logits = nn.Linear(dim, num_codebooks * codebook_size)
+        with torch.no_grad():
+            for parameter in (self.to_logits.weight, self.to_logits.bias):
+                parameter.uniform_(-(dim**-0.5), dim**-0.5, generator=derive_generator(seed, "quantiser", parameter.ndim))
+        self.centers = nn.Parameter(self.to_logits.weight.detach().clone().view(num_codebooks, codebook_size, dim))
+        self.logits_scale = nn.Parameter(torch.zeros(()))
+        self.centers_scale = nn.Parameter(torch.zeros(()))
+        self._table: tuple[object, GramTable] | None = None
+        self.stamp_id()
+
+    @classmethod
+    def fit(
+        cls,
+        frames: Tensor | np.ndarray,
+        num_codebooks: int,
+        codebook_size: int = 256,
+        *,
+        seed: int = 0,
+        normalise: bool = True,
+        steps: int | None = None,
+        progress: bool = True,
+    ) -> MultiCodebookQuantizer:
+        """Train a quantiser on frames (T, D).
+
+        Args:
+            frames: a tensor or an array, in any order; some 200 frames per codebook entry are a good number.
+            num_codebooks: N, codes per frame; any number.
+            codebook_size: K, entries per codebook.
+            seed: of the shuffle and the initial clusters.
+            normalise: quantise (frame - mean) / std per channel; decoding undoes it.
+            steps: updates of the centres.
+            progress: show a bar on stderr where that is a terminal.
+
+        Raises:
+            DataError: if frames are too few, constant, or hold NaN.
+        """
+        from audiossl.tokens.quantiser_training import train
+
+        tensor = as_frames(frames)
+        quantiser = cls(tensor.shape[1], num_codebooks, codebook_size, seed=seed)
+        train(quantiser, tensor, seed=seed, normalise=normalise, steps=steps, progress=progress)
+        quantiser.stamp_id()
+        return quantiser.eval()
+
+    def scaled_centers(self) -> Float[Tensor, "N K D"]:
+        """Codebooks with their learned scale applied, in the normalised space."""
+        return (SCALE_SPEED * self.centers_scale).exp() * self.centers
+
+    def logits(self, normalised: Float[Tensor, "T D"]) -> Float[Tensor, "T N K"]:
+        """Scores of the classifier for normalised frames."""
+        scores = self.to_logits((SCALE_SPEED * self.logits_scale).exp() * normalised)
+        return scores.view(len(normalised), self.num_codebooks, self.codebook_size)
+
+    @torch.no_grad()
+    def encode(
+        self, frames: Tensor | np.ndarray, quality: str = "default", passes: int | None = None
+    ) -> UInt[Tensor, "T N"]:
+        """Find the codes of frames.
+
+        Each frame is encoded alone: chunking and order change nothing, and memory does not grow with the number of frames.
+
+        Args:
+            frames: (T, D), any floating type; an array may be memory-mapped.
+            quality: `fast`, `default` and `best` search ever harder, and their error is never above that of the classifier's
+                guess; `exact` gives the codes of the multi_quantization package, frame by frame.
+            passes: instead of the sweeps (`fast`), rounds (`default`, `best`) or refinement passes (`exact`, 5) of the quality.
+
+        Raises:
+            ConfigError: for an unknown quality, or `exact` where N or K is no power of two.
+            DataError: if the frames have the wrong shape or hold NaN.
+        """
+        tensor = as_frames(frames, self.dim)
+        exact = quality == "exact"
+        effort = None if exact else effort_of(quality, self.num_codebooks, passes)
+        if exact:
+            check_exact(self.num_codebooks, self.codebook_size)
+        codes = torch.empty(len(tensor), self.num_codebooks, dtype=self.code_dtype)
+        size = EXACT_BLOCK if exact else BLOCK
+        with full_precision(self.centers.device):
+            for first in range(0, len(tensor), size):
+                block = tensor[first : first + size].to(self.centers.device, torch.float32)
+                check_finite(block)
+                block = self.normalise(block)
+                if effort is None:
+                    found = self._encode_exact(block, EXACT_PASSES if passes is None else passes)
+                else:
+                    found = self._encode_padded(block, effort)
+                codes[first : first + size] = found.cpu().to(self.code_dtype)
+        return codes
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:
+        """Sum the chosen centres; codes (*T, N) of any integer type.
+
+        Raises:
+            DataError: if the last axis is not N, or a code is outside 0..K-1.
+        """
+        if codes.shape[-1:] != (self.num_codebooks,) or codes.is_floating_point():
+            raise DataError(
+                f"codes must be integers (..., {self.num_codebooks}), not {codes.dtype} of shape {tuple(codes.shape)}"
+            )
+        flat = codes.reshape(-1, self.num_codebooks).to(self.centers.device, torch.int64)
+        if len(flat) and not 0 <= int(flat.min()) <= int(flat.max()) < self.codebook_size:
+            raise DataError(
+                f"codes must lie in 0..{self.codebook_size - 1}, these reach from {int(flat.min())} to {int(flat.max())}; "
+                "remove padding (-100) before decoding, and look whether the codes belong to another quantiser"
+            )
+        centers = self.scaled_centers().view(-1, self.dim)
+        decoded = F.embedding_bag(flat + self._offsets(), centers, mode="sum") if len(flat) else centers.new_zeros(0, self.dim)
+        return (decoded * self.std + self.mean).view(*codes.shape[:-1], self.dim)
+
+    def product(self) -> MultiCodebookQuantizer:
+        """Merge neighbouring codebooks: N/2 of K^2 entries, entry k1 * K + k2 the sum of the two; decoder and first guess stay.
+
+        Raises:
+            ConfigError: if N is odd.
+        """
+        if self.num_codebooks % 2:
+            raise ConfigError(f"the product step pairs codebooks, {self.num_codebooks} is odd")
+        merged = MultiCodebookQuantizer(self.dim, self.num_codebooks // 2, self.codebook_size**2)
+
+        def pair_sums(values: Tensor) -> Tensor:  # (N, K, *) to (N/2, K * K, *)
+            return (values[0::2, :, None] + values[1::2, None, :]).flatten(1, 2)
+
+        with torch.no_grad():
+            per_codebook = (self.num_codebooks, self.codebook_size)
+            merged.centers.copy_(pair_sums(self.centers))
+            merged.to_logits.weight.copy_(pair_sums(self.to_logits.weight.view(*per_codebook, -1)).flatten(0, 1))
+            merged.to_logits.bias.copy_(pair_sums(self.to_logits.bias.view(*per_codebook)).flatten())
+            for name in ("logits_scale", "centers_scale", "mean", "std"):
+                getattr(merged, name).copy_(getattr(self, name))
+        merged.stamp_id()
+        return merged
+
+    @classmethod
+    def from_multi_quantization(cls, state_dict: Mapping[str, Tensor]) -> MultiCodebookQuantizer:
+        """Take over a quantiser of the multi_quantization package, with its id; frames are not normalised.
+
+        Raises:
+            ConfigError: if this is not the state dict of its `Quantizer`.
+        """
+        try:
+            num_codebooks, codebook_size, dim = state_dict["centers"].shape
+            quantiser = cls(dim, num_codebooks, codebook_size)
+            with torch.no_grad():
+                for name in ("centers", "to_logits.weight", "to_logits.bias", "logits_scale", "centers_scale", "id_buf"):
+                    quantiser.get_parameter_or_buffer(name).copy_(state_dict[name])
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise ConfigError(f"this is not the state dict of a multi_quantization Quantizer ({error})") from error
+        return quantiser.eval()
+
+    def to_multi_quantization(self) -> dict[str, Tensor]:
+        """State dict for `multi_quantization.Quantizer(dim, K, N)`, which then encodes what `normalise(frames)` returns.
+
+        Raises:
+            ConfigError: if N or K is no power of two, which that package needs.
+        """
+        check_exact(self.num_codebooks, self.codebook_size)
+        return {name: value.detach().clone() for name, value in self.state_dict().items() if name not in ("mean", "std")}
+
+    def get_parameter_or_buffer(self, name: str) -> Tensor:
+        """A tensor of the state dict itself, not a copy."""
+        return self.state_dict(keep_vars=True)[name]
+
+    def gram_table(self) -> GramTable:
+        """Inner products of all centres, recomputed when the centres have changed."""
+        key = tuple((tensor.data_ptr(), tensor._version, tensor.device) for tensor in (self.centers, self.centers_scale))
+        if self._table is None or self._table[0] != key:
+            self._table = (key, GramTable.build(self.scaled_centers().detach().float()))
+        return self._table[1]
+
+    def _encode_exact(self, frames: Float[Tensor, "B D"], passes: int) -> Int[Tensor, "B N"]:
+        codes = self.logits(frames).argmax(-1)
+        centers = self.scaled_centers()
+        for _ in range(passes):
+            codes = refine(centers, frames, codes)
+        return codes
+
+    def _encode_padded(self, frames: Float[Tensor, "B D"], effort: Effort) -> Int[Tensor, "B N"]:
+        padded = F.pad(frames, (0, 0, 0, BLOCK - len(frames)))
+        start = self.logits(padded).argmax(-1) + self._offsets()
+        return (search(self.gram_table(), padded, start, effort) - self._offsets())[: len(frames)]
+
+    def _offsets(self) -> Int[Tensor, "N"]:
+        """What makes a code of codebook n global: n * K."""
+        return torch.arange(self.num_codebooks, device=self.centers.device) * self.codebook_size
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_table": None}  # copies and worker processes build their own

@@ -1,0 +1,235 @@
+"""Training of the multi-codebook quantiser: orthogonal start, then codes and centres in turn, then the classifier.
+
+The reference (arXiv 2211.00508) trains all of it with Adam in two phases. Here the two decoupled problems are solved one by one:
+
+1. Start: principal components dealt out to the codebooks so that their variances have equal products (optimised product
+   quantisation, arXiv 1311.4055), and k-means in each subspace. Codebooks start orthogonal and without an order.
+2. Alternate: search the codes of a batch; least squares for all centres together from decaying co-occurrence sums (the update of
+   "LSQ", Martinez et al., ECCV 2016, made online). A batch is seen once and forgotten.
+3. The classifier starts from the centres and learns by cross-entropy to name the codes that the search found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from audiossl.errors import ConfigError
+from audiossl.seeds import derive_generator
+from audiossl.tokens.contract import channel_statistics, check_training_frames
+from audiossl.tokens.lloyd import lloyd
+from audiossl.tokens.precision import full_precision
+from audiossl.tokens.quantiser import MultiCodebookQuantizer
+from audiossl.tokens.search import BLOCK, Effort, GramTable, greedy_start, search
+
+START_FRAMES = 160  # frames per codebook entry for the initial clusters
+BATCH_FRAMES = 64  # frames per codebook entry and update
+STEPS = 20
+MEMORY = 0.8  # what is left of the sums after each update
+RIDGE = 0.02  # pull to the former centres, in units of an average entry's count
+CLASSIFIER_BATCH = 1024
+CLASSIFIER_STEPS = 150
+
+
+@torch.no_grad()
+def train(
+    quantiser: MultiCodebookQuantizer,
+    frames: Float[Tensor, "T D"],
+    *,
+    seed: int = 0,
+    normalise: bool = True,
+    steps: int | None = None,
+    progress: bool = True,
+) -> None:
+    """Fit a quantiser to frames (T, D), in place; see `MultiCodebookQuantizer.fit`."""
+    N, K = quantiser.num_codebooks, quantiser.codebook_size
+    check_training_frames(frames, K)
+    if normalise:
+        mean, std = channel_statistics(frames)
+        quantiser.mean.copy_(mean)
+        quantiser.std.copy_(std)
+    steps = STEPS if steps is None else steps
+    if steps < 1:
+        raise ConfigError(f"a quantiser needs at least one training step, not {steps}")
+    generator = derive_generator(seed, "quantiser training")
+    batches = _batches(frames, BATCH_FRAMES * K, quantiser.normalise, generator)
+    with full_precision(frames.device), _progress_bar(progress, steps + 2) as advance:
+        picked = torch.randperm(len(frames), generator=generator)[: START_FRAMES * K]
+        centers = initial_centers(quantiser.normalise(frames[picked]), N, K, generator)
+        advance("clusters")
+        sums = CooccurrenceSums.empty(N, K, quantiser.dim)
+        effort = Effort(sweeps=2, rounds=N // 2, settle=1)
+        seen: list[tuple[Tensor, "Tensor"]] = []
+        for step in range(steps):
+            batch = next(batches)
+            codes = _search_codes(GramTable.build(centers), batch, effort)
+            sums.add(batch, codes, decay=MEMORY if step else 0.0)
+            centers = sums.solve(centers, generator)
+            seen = [*seen[-2:], (batch, codes)]
+            advance("codebooks")
+        quantiser.centers.copy_(centers)
+        quantiser.centers_scale.zero_()
+        table = GramTable.build(centers)
+        codes = torch.cat([_search_codes(table, batch, effort, codes) for batch, codes in seen])
+        train_classifier(quantiser, torch.cat([batch for batch, _ in seen]), codes, generator)
+        advance("classifier")
+
+
+def initial_centers(
+    frames: Float[Tensor, "T D"], num_codebooks: int, codebook_size: int, generator: torch.Generator
+) -> Float[Tensor, "N K D"]:
+    """Cluster in subspaces of equal variance products; with more codebooks than channels, go on with what is left over."""
+    centers: list[Tensor] = []
+    rest = frames
+    while len(centers) < num_codebooks:
+        missing = num_codebooks - len(centers)
+        mean = rest.mean(0)
+        variances, axes = torch.linalg.eigh(torch.cov(rest.T, correction=0).view(rest.shape[1], -1))
+        for members in deal_out(variances.flip(0), min(missing, rest.shape[1])):
+            basis = axes.flip(1)[:, members]
+            found = lloyd((rest - mean) @ basis, codebook_size, generator) @ basis.T
+            centers.append(found + mean / min(missing, rest.shape[1]))
+        new = torch.stack(centers[-min(missing, rest.shape[1]) :])
+        codes = _search_codes(GramTable.build(new), rest, Effort(sweeps=1))
+        rest = rest - F.embedding_bag(codes, new.flatten(0, 1), mode="sum")
+    return torch.stack(centers)
+
+
+def deal_out(variances: Float[Tensor, "D"], num_groups: int) -> list[list[int]]:
+    """Deal axes of falling variance to groups of at most D / groups: each to the open group of smallest variance product."""
+    logs = (variances.clamp_min(1e-6 * float(variances[0])) / (1e-6 * float(variances[0]))).log1p().tolist()
+    capacity = -(-len(logs) // num_groups)
+    groups: list[list[int]] = [[] for _ in range(num_groups)]
+    volumes = [0.0] * num_groups
+    for axis, log in enumerate(logs):
+        empty = [g for g in range(num_groups) if not groups[g]]
+        must_fill = len(empty) == len(logs) - axis  # every group gets an axis
+        open_groups = empty if must_fill else [g for g in range(num_groups) if len(groups[g]) < capacity]
+        group = min(open_groups, key=lambda g: volumes[g])
+        groups[group].append(axis)
+        volumes[group] += log
+    return groups
+
+
+@dataclass
+class CooccurrenceSums:
+    """Decaying sums from which the best centres for given codes follow: how often entries meet, and what frames they meet in."""
+
+    meetings: Float[Tensor, "M M"]
+    targets: Float[Tensor, "M D"]
+    num_codebooks: int
+    codebook_size: int
+
+    @classmethod
+    def empty(cls, num_codebooks: int, codebook_size: int, dim: int) -> CooccurrenceSums:
+        """Sums over no frames."""
+        size = num_codebooks * codebook_size
+        return cls(torch.zeros(size, size), torch.zeros(size, dim), num_codebooks, codebook_size)
+
+    def add(self, frames: Float[Tensor, "T D"], codes: Int[Tensor, "T N"], decay: float) -> None:
+        """Forget a part of the past and count a batch; codes are global."""
+        N, K = self.num_codebooks, self.codebook_size
+        self.meetings.mul_(decay)
+        self.targets.mul_(decay)
+        for n in range(N):
+            rows = slice(n * K, (n + 1) * K)
+            self.targets.index_add_(0, codes[:, n], frames)
+            for m in range(n, N):
+                columns = slice(m * K, (m + 1) * K)
+                met = torch.bincount((codes[:, n] - n * K) * K + codes[:, m] - m * K, minlength=K * K).view(K, K)
+                self.meetings[rows, columns] += met
+                if m > n:
+                    self.meetings[columns, rows] += met.T
+
+    def solve(self, centers: Float[Tensor, "N K D"], generator: torch.Generator) -> Float[Tensor, "N K D"]:
+        """Solve for all centres, pulled softly to the former ones; entries that nobody chose restart beside a busy one."""
+        former = centers.flatten(0, 1)
+        system = self.meetings.clone()
+        system.diagonal().add_(RIDGE * float(self.meetings.diagonal().mean()))
+        change = torch.cholesky_solve(self.targets - self.meetings @ former, torch.linalg.cholesky(system))
+        solved = (former + change).view_as(centers)
+        counts = self.meetings.diagonal().view(self.num_codebooks, self.codebook_size)
+        for codebook, count in zip(solved, counts, strict=True):
+            dead = (count < 0.02 * count.mean()).nonzero()[:, 0]
+            if len(dead):
+                busy = count.topk(len(dead)).indices
+                noise = torch.randn(len(dead), codebook.shape[1], generator=generator)
+                codebook[dead] = codebook[busy] + 0.1 * codebook.std(0) * noise
+        return solved
+
+
+def train_classifier(
+    quantiser: MultiCodebookQuantizer, frames: Float[Tensor, "T D"], codes: Int[Tensor, "T N"], generator: torch.Generator
+) -> None:
+    """Teach the classifier to name the codes (global) of normalised frames.
+
+    It starts from the distance to each centre with the other codebooks at their means, as sharp as the quantisation error allows.
+    """
+    N, K = quantiser.num_codebooks, quantiser.codebook_size
+    centers = quantiser.scaled_centers().detach()
+    means = centers.mean(1)  # (N, D)
+    others = means.sum(0) - means
+    flat = centers.flatten(0, 1)
+    error = (frames - F.embedding_bag(codes, flat, mode="sum")).square().sum(1).mean()
+    sharpness = 1.0 / (2 * error / N + 1e-6 * flat.square().sum(1).mean() + 1e-12)
+    quantiser.logits_scale.zero_()
+    quantiser.to_logits.weight.copy_(2 * sharpness * flat)
+    quantiser.to_logits.bias.copy_(-sharpness * (centers.square().sum(2) + 2 * (centers * others[:, None]).sum(2)).flatten())
+    if N == 1:
+        return  # the nearest centre, exactly
+    targets = codes - torch.arange(N) * K
+    layer = quantiser.to_logits
+    optimiser = torch.optim.Adam(layer.parameters(), lr=3e-3, betas=(0.9, 0.98))
+    with torch.enable_grad():
+        for step in range(CLASSIFIER_STEPS):
+            optimiser.param_groups[0]["lr"] = 3e-3 * (1 - step / CLASSIFIER_STEPS)
+            picked = torch.randint(len(frames), (CLASSIFIER_BATCH,), generator=generator)
+            loss = F.cross_entropy(quantiser.logits(frames[picked]).flatten(0, 1), targets[picked].flatten())
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+
+
+def _search_codes(
+    table: GramTable, frames: Float[Tensor, "T D"], effort: Effort, start: Int[Tensor, "T N"] | None = None
+) -> Int[Tensor, "T N"]:
+    """Global codes of many frames, block by block."""
+    found = []
+    for first in range(0, len(frames), BLOCK):
+        block = frames[first : first + BLOCK]
+        codes = greedy_start(table, block) if start is None else start[first : first + BLOCK]
+        found.append(search(table, block, codes, effort))
+    return torch.cat(found)
+
+
+def _batches(
+    frames: Float[Tensor, "T D"], size: int, normalise: Callable[[Tensor], Tensor], generator: torch.Generator
+) -> Iterator[Float[Tensor, "B D"]]:
+    """Shuffled normalised batches without end; the frames are shuffled again after each round."""
+    size = min(size, len(frames))
+    while True:
+        order = torch.randperm(len(frames), generator=generator)
+        for first in range(0, len(frames) - size + 1, size):
+            yield normalise(frames[order[first : first + size]])
+
+
+@contextmanager
+def _progress_bar(wanted: bool, total: int) -> Iterator[Callable[[str], None]]:
+    """Yield a function that moves the bar one step on and names what follows."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not (wanted and console.is_terminal), transient=True) as bar:
+        task = bar.add_task("quantiser: clusters", total=total)
+
+        def advance(done: str) -> None:
+            bar.update(task, advance=1, description=f"quantiser: {done}")
+
+        yield advance

@@ -1,0 +1,61 @@
+"""A running average of all weights since the start, from which the average over any interval can be had."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class ModelAverage:
+    """Average of the floating-point state of a model over steps, in float64 (icefall's averaged model).
+
+    Args:
+        module: the model to follow.
+        every: steps between updates.
+    """
+
+    def __init__(self, module: nn.Module, every: int) -> None:
+        self.every = every
+        self.step = 0
+        self.values = {
+            name: torch.zeros_like(value, dtype=torch.float64, device="cpu") for name, value in _floats(module).items()
+        }
+
+    def update(self, module: nn.Module, step: int) -> None:
+        """Take in the state after `step` steps, if a multiple of `every`: avg * (1 - every / step) + state * every / step."""
+        if step % self.every:
+            return
+        share = self.every / step
+        for name, value in _floats(module).items():
+            self.values[name].mul_(1 - share).add_(value.detach().cpu().double(), alpha=share)
+        self.step = step
+
+    def state_dict(self) -> dict[str, Any]:
+        """The average and the step that it reaches."""
+        return {"step": self.step, "values": self.values}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a saved average."""
+        self.step, self.values = state["step"], state["values"]
+
+    def since(self, earlier: dict[str, Any]) -> dict[str, Tensor]:
+        """Average over the steps after an earlier `state_dict()` only; all steps where nothing was added since."""
+        steps = self.step - earlier["step"]
+        if steps <= 0:
+            return self.values
+        return {
+            name: (value * self.step - earlier["values"][name] * earlier["step"]) / steps for name, value in self.values.items()
+        }
+
+
+@torch.no_grad()
+def load_average(module: nn.Module, values: dict[str, Tensor]) -> None:
+    """Put averaged values into a model."""
+    for name, value in _floats(module).items():
+        value.copy_(values[name])
+
+
+def _floats(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value for name, value in module.state_dict().items() if value.is_floating_point()}

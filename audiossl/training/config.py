@@ -1,0 +1,75 @@
+"""Options of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from audiossl.errors import ConfigError
+
+
+@dataclass
+class TrainingConfig:
+    """How long, how fast, in which precision, and what is written down when.
+
+    Attributes:
+        optimiser: `scaled_adam` (relative updates; lr around 0.045) or `adamw` (lr around 5e-4).
+        lr: peak learning rate.
+        weight_decay, betas: of AdamW; matrices decay, vectors do not. ScaledAdam takes the betas and never decays.
+        schedule: `cosine` to `final_lr` after a linear warm-up, `eden` (made for ScaledAdam) or `constant` after the warm-up.
+        warmup_steps: steps of warm-up.
+        eden_steps, eden_hours: after so many steps, and hours of signal, Eden's rate starts to fall.
+        max_steps: optimiser steps; where it is None, `epochs` counts.
+        epochs: passes over the data.
+        batch_seconds: nominal seconds of signal per batch and rank; the hours of Eden come from it. A step sees
+            batch_seconds * ranks * accumulate.
+        accumulate: batches per optimiser step.
+        clip: largest gradient norm with AdamW, 0 for none; ScaledAdam clips by itself.
+        precision: `auto` is bf16 autocast where the device has it natively (CUDA) and float32 elsewhere.
+        validate_every, checkpoint_every, log_every: in steps; 0 for never (a checkpoint is always written at the end).
+        keep: newest checkpoints to keep.
+        average_every: steps between updates of the running model average, 0 for none.
+        health_frames: frames of the validation data for label-free health measures, 0 for none.
+        seed: of everything random.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
+        num_threads: CPU threads of torch; None leaves torch's choice.
+        log_seconds: seconds between lines on stderr where it is not a terminal.
+        tensorboard: also write TensorBoard events, if it is installed.
+    """
+
+    optimiser: Literal["adamw", "scaled_adam"] = "scaled_adam"
+    lr: float = 0.045
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    schedule: Literal["cosine", "eden", "constant"] = "eden"
+    final_lr: float = 0.0
+    warmup_steps: int = 500
+    eden_steps: float = 7500.0
+    eden_hours: float = 10000.0
+    max_steps: int | None = None
+    epochs: float = 1.0
+    batch_seconds: float = 60.0
+    accumulate: int = 1
+    clip: float = 1.0
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    validate_every: int = 1000
+    checkpoint_every: int = 1000
+    log_every: int = 10
+    keep: int = 3
+    average_every: int = 0
+    health_frames: int = 2000
+    seed: int = 42
+    device: str = "auto"
+    num_threads: int | None = None
+    log_seconds: float = 10.0
+    tensorboard: bool = True
+
+    def __post_init__(self) -> None:
+        positive = {"lr": self.lr, "accumulate": self.accumulate, "keep": self.keep, "batch_seconds": self.batch_seconds}
+        if self.max_steps is None:
+            positive["epochs"] = self.epochs
+        else:
+            positive["max_steps"] = self.max_steps
+        for name, value in positive.items():
+            if value <= 0:
+                raise ConfigError(f"training.{name} should be above 0, got {value}.")

@@ -1,0 +1,47 @@
+"""Device and precision of a run."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from audiossl.errors import ConfigError
+from audiossl.training.config import TrainingConfig
+from audiossl.training.world import World
+
+
+def choose_device(config: TrainingConfig, world: World) -> torch.device:
+    """The configured device; `auto` is this rank's CUDA device if there is one, else the CPU.
+
+    Raises:
+        ConfigError: if a CUDA device is asked for that is not there.
+    """
+    if config.device == "auto":
+        return torch.device("cuda", world.local_rank) if torch.cuda.is_available() else torch.device("cpu")
+    device = torch.device(config.device)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"training.device is {config.device}, but torch sees {torch.cuda.device_count()} such devices. Use auto."
+        )
+    return device
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies bf16 natively (emulation is slower than float32). CPUs count as not: few have it."""
+    if device.type != "cuda":
+        return False
+    return torch.version.hip is not None or torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def autocast(config: TrainingConfig, device: torch.device) -> AbstractContextManager[object]:
+    """Context of a forward pass in the configured precision; bf16 has the range of float32, so no gradient scaler is needed.
+
+    Raises:
+        ConfigError: if bf16 is asked for on a CUDA device that would emulate it.
+    """
+    if config.precision == "bf16" and device.type == "cuda" and not has_bf16(device):
+        raise ConfigError(f"{torch.cuda.get_device_name(device)} has no native bf16; use training.precision=float32 (or auto).")
+    if config.precision == "bf16" or (config.precision == "auto" and has_bf16(device)):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()

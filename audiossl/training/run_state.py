@@ -1,0 +1,82 @@
+"""All that a run is made of, to a checkpoint and back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from audiossl.errors import ConfigError
+from audiossl.training.averaging import ModelAverage, load_average
+from audiossl.training.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
+from audiossl.training.config import TrainingConfig
+
+FREE_TO_CHANGE = {  # options that may differ when a run is resumed: they change how long it goes on and what it tells
+    "max_steps", "epochs", "validate_every", "checkpoint_every", "log_every", "keep", "health_frames", "device", "num_threads",
+    "log_seconds", "tensorboard",
+}  # fmt: skip
+
+
+@dataclass
+class Progress:
+    """Where a run is; with the seed, all that the data need to go on from there.
+
+    Attributes:
+        step: optimiser steps taken.
+        epoch, batch: the next batch to fetch.
+        seconds: seconds of signal seen, on all ranks.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class RunState:
+    """The parts of a run that change; schedules are functions of the step, and bf16 needs no gradient scaler."""
+
+    config: TrainingConfig
+    objective: nn.Module
+    optimiser: Optimizer
+    average: ModelAverage | None
+    progress: Progress
+
+    def save(self, folder: Path) -> Path:
+        """Write a checkpoint."""
+        state: dict[str, Any] = {
+            "progress": asdict(self.progress),
+            "model": self.objective.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+            "random": torch.get_rng_state(),
+            "config": asdict(self.config),
+        }
+        return save_checkpoint(folder, self.progress.step, state, self.config.keep)
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Put a checkpoint back.
+
+        Raises:
+            ConfigError: if it belongs to a run with other options.
+        """
+        state, now, before = checkpoint.state, asdict(self.config), checkpoint.state["config"]
+        if changed := [name for name in now if name not in FREE_TO_CHANGE and now[name] != before.get(name)]:
+            was = ", ".join(f"{name}={before.get(name)} (now {now[name]})" for name in changed)
+            raise ConfigError(f"{checkpoint.path} was trained with {was}. Use the same options, or another output folder.")
+        self.objective.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
+        torch.set_rng_state(state["random"])
+        self.progress = Progress(**state["progress"])
+
+    def load_average(self, folder: Path) -> None:
+        """Give the objective the average of its weights since the oldest checkpoint that is kept."""
+        if self.average:
+            load_average(self.objective, self.average.since(load_checkpoint(list_checkpoints(folder)[-1])["average"]))

@@ -1,0 +1,31 @@
+"""Loss and health on data that are not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from audiossl.training.config import TrainingConfig
+from audiossl.training.devices import autocast
+from audiossl.training.health import Inspectable, measure_health
+from audiossl.training.meter import Meter
+from audiossl.training.world import World
+
+
+@torch.no_grad()
+def validate(
+    objective: nn.Module, batches: Callable[[], Iterable[Any]], config: TrainingConfig, world: World, device: torch.device
+) -> dict[str, float]:
+    """Mean loss and parts over the validation batches of all ranks, and the health of this rank's first frames."""
+    objective.eval()
+    meter = Meter()
+    for batch in batches():
+        with autocast(config, device):
+            meter.add(objective(batch.to(device)))
+    values = meter.read(world)
+    if config.health_frames and isinstance(objective, Inspectable):
+        values |= measure_health(objective, (batch.to(device) for batch in batches()), config.health_frames)
+    return values

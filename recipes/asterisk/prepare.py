@@ -1,0 +1,75 @@
+"""Asterisk core sounds: telephone prompts in five languages, from Debian packages; English phones by forced alignment.
+
+About 2.1 h at 16 kHz (headerless G.722), 495 prompt names spoken in all five languages. English and Spanish are one speaker (Allison
+Smith), the other languages one speaker each. Licences: CC-BY-SA-3.0 (en, es, fr), CC-BY-3.0 (it, ru).
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+from audiossl.errors import DataError
+from audiossl.files import write_json, write_jsonl
+from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.signals.fetch import fetch
+from audiossl.signals.forced_phones import align_corpus_phones
+
+# Folder of each language and its number of files in package version 1.6.1, silence included.
+LANGUAGES = {
+    "en": ("en_US_f_Allison", "allison", 568),
+    "es": ("es_MX_f_Allison", "allison", 527),
+    "fr": ("fr_CA_f_June", "june", 561),
+    "it": ("it_IT_m_Carlo", "carlo", 599),
+    "ru": ("ru_RU_f_IvrvoiceRU", "ivrvoice", 576),
+}
+
+
+def prepare_corpus(out: Path, data_root: Path | None, limit: int | None) -> None:
+    """Fetch the prompts and build the corpus; `limit` keeps the first so many prompts of English and Spanish, for a smoke run."""
+    languages = ["en", "es"] if limit else list(LANGUAGES)
+    items = [item for language in languages for item in _items(language, data_root, limit)]
+    build_corpus(items, out, min_seconds=0.2)
+
+
+def prepare_labels(out: Path, corpus: Corpus, data_root: Path | None, limit: int | None) -> None:
+    """Write the labels of both tasks: phones of English prompts, and English or Spanish for prompts that exist in both."""
+    english = [item for item in corpus.items if item.language == "en"]
+    phones, rejected = align_corpus_phones([(item.id, item.path, item.text or "") for item in english])
+    write_jsonl(out / "frame_phones.jsonl", [{"id": id_, "segments": segments} for id_, segments in phones.items()])
+    write_jsonl(out / "rejected.jsonl", [{"id": id_, "reason": reason} for id_, reason in rejected.items()])
+    spoken: dict[str, list[str]] = {}
+    for item in corpus.items:
+        if item.language in ("en", "es") and item.text:
+            spoken.setdefault(str(item.custom["prompt"]), []).append(item.id)
+    both = sorted(id_ for ids in spoken.values() if len(ids) == 2 for id_ in ids)
+    write_jsonl(out / "language_same_voice.jsonl", [{"id": id_, "label": id_.split("/")[0]} for id_ in both])
+    write_json(out / "labels.json", {"frame_phones": len(phones), "rejected": len(rejected), "language_same_voice": len(both)})
+
+
+def _items(language: str, data_root: Path | None, limit: int | None) -> Iterator[Item]:
+    folder, speaker, count = LANGUAGES[language]
+    sounds = f"usr/share/asterisk/sounds/{folder}"
+    package = f"deb:asterisk-core-sounds-{language}"
+    root = fetch(f"{package}-g722", data_root=data_root, expect={f"{sounds}/**/*.g722": count}) / sounds
+    texts = read_prompts(fetch(package, data_root=data_root) / f"usr/share/doc/asterisk-core-sounds-{language}")
+    paths = [path for path in sorted(root.rglob("*.g722")) if path.parent.name != "silence"]
+    for path in paths[:limit]:
+        prompt = path.relative_to(root).with_suffix("").as_posix()
+        text = texts.get(prompt, "")
+        yield Item(
+            id=f"{language}/{prompt}", path=path, speaker=speaker, language=language, custom={"prompt": prompt},
+            text=None if not text or text.startswith("[") else text,
+        )  # fmt: skip
+
+
+def read_prompts(folder: Path) -> dict[str, str]:
+    """Read the `name: text` lines of a package's prompt list; comments start with a semicolon."""
+    files = sorted(folder.glob("core-sounds-*.txt*"))
+    if not files:
+        raise DataError(f"no prompt list core-sounds-*.txt.gz below {folder}; install the package again")
+    raw = files[0].read_bytes()
+    text = (gzip.decompress(raw) if files[0].suffix == ".gz" else raw).decode("utf-8-sig")
+    lines = [line.split(":", 1) for line in text.splitlines() if ":" in line and not line.startswith(";")]
+    return {name.strip(): spoken.strip() for name, spoken in lines}

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from audiossl.embedding import Embedder, EmbeddingStore, embed_paths
+from audiossl.embedding.extract import name_items
+from audiossl.errors import ConfigError, StoreError
+from audiossl.files import read_jsonl
+
+SECONDS = (0.5, 0.01, 3.0, 1.2, 0.5, 2.1)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    folder = tmp_path / "corpus"
+    (folder / "sub dir").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    noise = np.random.default_rng(0)
+    for number, seconds in enumerate(SECONDS):
+        name = f"sub dir/é {number}.flac" if number % 2 else f"{number}.wav"
+        soundfile.write(folder / name, noise.uniform(-0.5, 0.5, int(seconds * 4000)), 4000)
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "text.WAV").write_text("this is not audio")
+    (folder / "notes.txt").write_text("not looked at")
+    soundfile.write(folder / ".hidden" / "x.wav", np.zeros(100), 4000)
+    return folder
+
+
+@pytest.fixture
+def embedder(toy):
+    return Embedder(toy, window_seconds=1.0, context_seconds=0.2)
+
+
+def test_folder_becomes_a_store(corpus, embedder, tmp_path):
+    summary = embed_paths(embedder, [corpus], tmp_path / "out", dtype="float32")
+    assert (summary.num_written, summary.num_present, summary.num_rejected) == (6, 0, 2)
+    assert summary.audio_seconds == pytest.approx(sum(SECONDS), abs=0.01)
+    store = EmbeddingStore.open(tmp_path / "out")
+    assert sorted(store) == sorted(f"corpus/sub dir/é {n}.flac" if n % 2 else f"corpus/{n}.wav" for n in range(6))
+    for item_id, frames in store.items():
+        expected = embedder.embed(corpus.parent / item_id)
+        assert np.allclose(frames[0], expected.frames.numpy(), atol=1e-5)
+        assert np.allclose(store.times(item_id), expected.times.numpy(), atol=1e-9)
+    rejected = read_jsonl(tmp_path / "out" / "rejected.jsonl")
+    assert sorted(row["id"] for row in rejected) == ["corpus/empty.wav", "corpus/text.WAV"]
+    assert all(row["reason"] and row["path"] for row in rejected)
+
+
+def test_second_run_does_nothing_and_new_files_are_added(corpus, embedder, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    embed_paths(embedder, [corpus / "0.wav", corpus / "sub dir"], out)
+    summary = embed_paths(embedder, [corpus], out)
+    assert (summary.num_written, summary.num_present) == (5, 1)  # `sub dir` was embedded under its own name
+    before = {path: path.read_bytes() for path in out.iterdir() if path.suffix != ".json"}
+    summary = embed_paths(embedder, [corpus], out)
+    assert (summary.num_written, summary.num_present, summary.num_rejected) == (0, 6, 2)
+    assert before == {path: path.read_bytes() for path in out.iterdir() if path.suffix != ".json"}
+
+
+def test_shards_share_the_work_and_resume_with_another_number(corpus, embedder, tmp_path):
+    out = tmp_path / "out"
+    counts = [embed_paths(embedder, [corpus], out, layers="all", pool="mean", shard=(i, 3)) for i in range(2)]
+    rest = embed_paths(embedder, [corpus], out, layers="all", pool="mean")
+    assert sum(summary.num_written for summary in [*counts, rest]) == 6
+    assert rest.num_present == sum(summary.num_written for summary in counts)
+    embed_paths(embedder, [corpus], tmp_path / "at once", layers="all", pool="mean")
+    parts, whole = EmbeddingStore.open(out), EmbeddingStore.open(tmp_path / "at once")
+    assert sorted(parts) == sorted(whole) and parts.description == whole.description
+    order = [parts.ids.index(item_id) for item_id in whole]
+    assert whole.pooled().shape == (6, 3, 6)
+    assert np.allclose(parts.pooled()[order], whole.pooled(), atol=1e-6)
+
+
+def test_killed_run_is_resumed(corpus, embedder, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    monkeypatch.setattr("audiossl.embedding.extract.GROUP_FILES", 2)
+    calls = []
+
+    def embed(signal, **kwargs):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return Embedder.embed(embedder, signal, **kwargs)
+
+    monkeypatch.setattr(embedder, "embed", embed)
+    with pytest.raises(KeyboardInterrupt):
+        embed_paths(embedder, [corpus], out)
+    monkeypatch.undo()
+    done = len(EmbeddingStore.open(out))
+    assert 0 < done < 6
+    assert embed_paths(embedder, [corpus], out).num_written == 6 - done
+
+
+def test_another_model_is_refused(corpus, embedder, make_toy, tmp_path):
+    embed_paths(embedder, [corpus / "0.wav"], tmp_path / "out")
+    other = make_toy()
+    torch.nn.init.zeros_(other.front.weight)
+    with pytest.raises(StoreError, match="digest"):
+        embed_paths(Embedder(other, window_seconds=1.0, context_seconds=0.2), [corpus], tmp_path / "out")
+
+
+def test_same_file_counts_once_and_same_name_is_rejected(corpus, tmp_path):
+    (tmp_path / "b" / "corpus").mkdir(parents=True)
+    (tmp_path / "b" / "corpus" / "0.wav").write_bytes((corpus / "0.wav").read_bytes())
+    named, rejected = name_items([corpus, corpus / "0.wav", tmp_path / "b" / "corpus"])
+    assert len(named) == 8 and named["corpus/0.wav"] == corpus / "0.wav"
+    assert [row["path"] for row in rejected] == [str(tmp_path / "b" / "corpus" / "0.wav")]
+    assert "duplicate" in rejected[0]["reason"]
+
+
+def test_user_errors(corpus, embedder, tmp_path):
+    with pytest.raises(ConfigError, match="nowhere"):
+        embed_paths(embedder, [tmp_path / "nowhere"], tmp_path / "out")
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(ConfigError, match="found none"):
+        embed_paths(embedder, [tmp_path / "bare"], tmp_path / "out")
+    with pytest.raises(ConfigError, match="0 <= i < n"):
+        embed_paths(embedder, [corpus], tmp_path / "out", shard=(2, 2))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="Choose another"):
+        embed_paths(embedder, [corpus], tmp_path / "file" / "out")

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import io
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from audiossl.errors import StoreError
+from audiossl.evaluation.results import ResultRow, print_results, read_results, write_results
+
+ROWS = [
+    ResultRow("asterisk", "frame_phones", "logmel", "accuracy", 0.64, 0.63, 0.65, 12345),
+    ResultRow("asterisk", "frame_phones", "student", "accuracy", 0.69, 0.68, 0.70, 12345),
+    ResultRow("asterisk", "language", "student", "accuracy", 0.9, 0.85, 0.95, 210),
+]
+
+
+def test_rows_survive_and_have_the_promised_names(tmp_path):
+    write_results(tmp_path / "results.json", ROWS)
+    assert read_results(tmp_path / "results.json") == ROWS
+    plain = json.loads((tmp_path / "results.json").read_text())
+    assert isinstance(plain, list)
+    assert list(plain[0]) == ["dataset", "task", "model", "metric", "value", "low", "high", "n"]
+
+
+def test_table_has_the_best_first():
+    console = Console(file=io.StringIO(), width=120)
+    print_results(ROWS, console)
+    text = console.file.getvalue()
+    assert text.index("student") < text.index("logmel") < text.index("language")
+    assert "0.690" in text and "0.680 .. 0.700" in text and "12,345" in text
+
+
+def test_numbers_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="finite"):
+        ResultRow("a", "b", "c", "d", math.nan, 0.0, 1.0, 1)
+
+
+@pytest.mark.parametrize("text", ["", "{}x", '[{"dataset": "a"}]', "[3]"])
+def test_broken_file_is_named(tmp_path, text):
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(StoreError, match=r"results\.json"):
+        read_results(tmp_path / "results.json")

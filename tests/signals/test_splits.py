@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audiossl.errors import ConfigError, DataError
+from audiossl.signals.corpus import Item
+from audiossl.signals.splits import split_by
+
+FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
+
+
+def corpus(num_items: int, num_groups: int) -> list[Item]:
+    return [
+        Item(str(n), Path(f"{n}.wav"), speaker=f"s{n % num_groups}", custom={"prompt": n % (num_groups + 1), "fold": 0.5})
+        for n in range(num_items)
+    ]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from(["speaker", "prompt", "recording", "id"]))
+def test_groups_stay_together_and_nothing_is_lost(seed: int, key: str) -> None:
+    items = corpus(200, 150)
+    sides = split_by(items, key, FRACTIONS, seed)
+    assert list(sides) == list(FRACTIONS)
+    assert sorted(item_id for ids in sides.values() for item_id in ids) == sorted(item.id for item in items)
+    where = {item_id: side for side, ids in sides.items() for item_id in ids}
+    groups: dict[object, set[str]] = {}
+    for item in items:
+        group = {"speaker": item.speaker, "prompt": item.custom["prompt"], "recording": item.path, "id": item.id}[key]
+        groups.setdefault(group, set()).add(where[item.id])
+    assert all(len(sides_of_group) == 1 for sides_of_group in groups.values())
+    for ids in sides.values():
+        assert ids == sorted(ids, key=int)  # the order of the items
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.integers(150, 199))
+def test_new_items_move_no_others(seed: int, num_old: int) -> None:
+    items = corpus(200, 160)
+    new = split_by(items, "speaker", FRACTIONS, seed)
+    old = split_by(items[:num_old], "speaker", {"train": 0.8, "valid": 0.1, "test": 0.1}, seed)
+    reordered = split_by(items[::-1], "speaker", FRACTIONS, seed)
+    for side, ids in old.items():
+        assert set(ids) <= set(new[side])
+        assert set(reordered[side]) == set(new[side])
+
+
+def test_fractions_are_met_on_average_and_seeds_differ() -> None:
+    items = corpus(5_000, 5_000)
+    sides = split_by(items, "speaker", FRACTIONS, 0)
+    for side, fraction in FRACTIONS.items():
+        assert len(sides[side]) / 5_000 == pytest.approx(fraction, abs=0.02)  # more than three standard deviations
+    other = split_by(items, "speaker", FRACTIONS, 1)
+    overlap = len(set(sides["test"]) & set(other["test"])) / len(sides["test"])
+    assert overlap == pytest.approx(0.1, abs=0.05)
+
+
+def test_a_split_is_the_same_forever() -> None:
+    sides = split_by(corpus(12, 12), "speaker", {"train": 0.5, "test": 0.5}, 7)
+    assert sides == {"train": ["0", "1", "4", "7", "8", "10"], "test": ["2", "3", "5", "6", "9", "11"]}
+
+
+def test_missing_keys_and_bad_fractions() -> None:
+    items = [*corpus(10, 5), Item("silent one", Path("a.wav"))]
+    with pytest.raises(DataError, match="item 'silent one' has no 'speaker'"):
+        split_by(items, "speaker", FRACTIONS, 0)
+    with pytest.raises(DataError, match="item '0' has no 'accent'"):
+        split_by(items, "accent", FRACTIONS, 0)
+    with pytest.raises(DataError, match="the id '0' comes twice"):
+        split_by(corpus(10, 5) * 2, "speaker", FRACTIONS, 0)
+    for fractions in ({}, {"train": 0.5}, {"train": 1.5, "test": -0.5}):
+        with pytest.raises(ConfigError, match="sum to 1"):
+            split_by(items, "id", fractions, 0)
+
+
+def test_an_empty_side_is_an_error_unless_it_was_asked_for() -> None:
+    with pytest.raises(DataError, match=r"side '.*' \(0\.5\) of the split by speaker got none of 1 groups"):
+        split_by(corpus(10, 1), "speaker", {"train": 0.5, "test": 0.5}, 0)
+    assert split_by(corpus(10, 1), "speaker", {"train": 1.0, "test": 0.0}, 0)["test"] == []
