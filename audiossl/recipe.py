@@ -145,7 +145,9 @@ def _run(stage: Stage, folder: Path, inputs: Mapping[str, Path], print_: str, ke
             partial.mkdir(parents=True)
             write_json(partial / "started.json", {"fingerprint": print_})
     except OSError as error:
-        raise ConfigError(f"cannot write the output folder {folder}: {error.strerror}. Choose another with output=DIR.") from error
+        raise ConfigError(
+            f"cannot write the output folder {folder}: {error.strerror}. Choose another with output=DIR."
+        ) from error
     begin = time.perf_counter()
     stage.run(partial, inputs)
     seconds = time.perf_counter() - begin
@@ -180,5 +182,3 @@ def _versions() -> dict[str, str]:
 def _first_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(lines[:3])
-
-

@@ -17,8 +17,9 @@ class DepthwiseConv(nn.Conv1d):
         super().__init__(dim, dim, kernel, padding=kernel // 2, groups=dim)
 
     def forward(self, input: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
-        if input.device.type == "cpu" and input.dtype == torch.float32 and not torch.is_autocast_enabled("cpu"):
-            return _DepthwiseOnCpu.apply(input, self.weight, self.bias)
+        if input.device.type == "cpu" and self.weight.dtype == torch.float32:
+            with torch.autocast("cpu", enabled=False):
+                return _DepthwiseOnCpu.apply(input.float(), self.weight, self.bias)
         return super().forward(input.transpose(1, 2)).transpose(1, 2)
 
 

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from audiossl.models.activations import BiasNorm, swoosh_l, swoosh_r
 from audiossl.models.scaled_linear import scale_initial_values
 
+LOG_MEL_MEAN, LOG_MEL_SPREAD = -5.0, 4.0  # of speech, roughly: centred inputs let a plain optimiser learn several times faster
 RECEPTIVE_FRAMES = 9  # an output frame k sees the feature frames 2k .. 2k+8
 
 
@@ -81,6 +82,7 @@ class Conv1dFrontend(nn.Module):
 
     def forward(self, features: Float[Tensor, "B T M"], padding: Bool[Tensor, "B T2"] | None = None) -> Float[Tensor, "B T2 D"]:
         """Transform features; no valid output frame sees padding, so `padding` is not needed."""
-        # As a matrix product: convolution kernels round differently for other batch shapes, by more than padding invariance allows.
+        # As a matrix product: convolution kernels round differently for other batch shapes, by more than the contract allows.
+        features = (features - LOG_MEL_MEAN) / LOG_MEL_SPREAD
         windows = features.unfold(1, RECEPTIVE_FRAMES, 2).flatten(2)  # (B, T2, M * 9)
         return self.out_norm(swoosh_r(F.linear(windows, self.conv.weight.flatten(1), self.conv.bias)))

@@ -79,7 +79,9 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
         Stage("labels", labels, [source, clips, frames], ("corpus",)),
         Stage("quantiser", quantiser, [config.teacher, config.quantiser, seed], ("corpus",)),
         Stage("tokens", tokens, [config.teacher, config.quantiser], ("corpus", "quantiser")),
-        Stage("pretrain", pretrain, [config.student, config.objective, config.training, seed], ("corpus", "tokens"), resumable=True),
+        Stage(
+            "pretrain", pretrain, [config.student, config.objective, config.training, seed], ("corpus", "tokens"), resumable=True
+        ),
         Stage("embed", embed, [clips, frames, config.evaluation.context], ("corpus", "labels", "quantiser", "pretrain")),
         Stage("evaluate", evaluate, [config.dataset, config.evaluation, config.split, seed], ("corpus", "labels", "embed")),
         Stage("report", report, [config], ("corpus", "labels", "quantiser", "tokens", "pretrain", "embed", "evaluate")),
@@ -124,13 +126,13 @@ def write_tokens(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> 
     with TokenWriter(
         out / "tokens",
         quantiser_id=quantiser.id,
-        teacher={"name": teacher.description},
+        teacher=teacher.description,
         frame_rate=teacher.frame_rate,
         num_codebooks=quantiser.num_codebooks,
         codebook_size=quantiser.codebook_size,
     ) as writer:
         for item, frames in teacher_frames(teacher, corpus, corpus.items, "tokens"):
-            writer.append(item.id, quantiser.encode(frames, quality=config.quantiser.quality))
+            writer.add(item.id, quantiser.encode(frames, quality=config.quantiser.quality))
 
 
 def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
@@ -140,7 +142,7 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
     hub.save(student, out / "random")
     store = TokenStore.open(inputs["tokens"] / "tokens")
     stream = TokenStream(store.frame_rate, store.num_codebooks, store.codebook_size)
-    objective = MaskedTokens(student, {store.teacher["name"].split(":")[0]: stream}, config.objective)
+    objective = MaskedTokens(student, {store.teacher.split(":")[0]: stream}, config.objective)
     training = replace(config.training, seed=config.seed)
 
     def batches(side: str) -> TokenBatches:

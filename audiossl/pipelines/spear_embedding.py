@@ -22,7 +22,12 @@ GROUP = 64
 
 
 def embed_models(
-    out: Path, inputs: Mapping[str, Path], config: SpearRecipe, teacher: Teacher, frame_tasks: Sequence[str], clip_tasks: Sequence[str]
+    out: Path,
+    inputs: Mapping[str, Path],
+    config: SpearRecipe,
+    teacher: Teacher,
+    frame_tasks: Sequence[str],
+    clip_tasks: Sequence[str],
 ) -> None:
     """Store, for every model, the frames of recordings with frame labels and pooled vectors of those with a label each."""
     corpus = Corpus.open(inputs["corpus"] / "corpus")

@@ -87,7 +87,9 @@ def _results(rows: list[ResultRow], details: dict[str, Any], names: Mapping[str,
         "Results",
         [
             *results_tables(rows, names),
-            Picture("Accuracies with their intervals", plot_results(rows, names), alt="Accuracy of each model with its interval."),
+            Picture(
+                "Accuracies with their intervals", plot_results(rows, names), alt="Accuracy of each model with its interval."
+            ),
             Table("Paired differences in accuracy, points", ["Pair", "Task", "Difference", "95 % interval"], differences),
             Table("Layers, chosen on validation", ["Model", "Task", "Layer", "Validation accuracy by layer"], chosen),
         ],
@@ -110,7 +112,7 @@ def _training(pretrain: Path) -> Section:
 def _tokens(inputs: Mapping[str, Path], config: SpearRecipe) -> Section:
     store = TokenStore.open(inputs["tokens"] / "tokens")
     counts = np.zeros((store.num_codebooks, store.codebook_size), np.int64)
-    for id_ in store.ids:
+    for id_ in store.cut_ids():
         for codebook, codes in enumerate(store[id_].long().T):
             counts[codebook] += np.bincount(codes.numpy(), minlength=store.codebook_size)
     facts = read_json(inputs["quantiser"] / "diagnostics.json")

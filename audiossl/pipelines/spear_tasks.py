@@ -69,7 +69,11 @@ def _score(
     def run(layer: int, with_: Readout) -> Outcome:
         if isinstance(task, FrameTask):
             return task.run(model, _frames_of(store, layer), context, with_)
-        return task.run(model, _vectors_of(store, layer), replace(CLIP_READOUT, num_resamples=with_.num_resamples, seed=with_.seed, knn=with_.knn))
+        return task.run(
+            model,
+            _vectors_of(store, layer),
+            replace(CLIP_READOUT, num_resamples=with_.num_resamples, seed=with_.seed, knn=with_.knn),
+        )
 
     by_layer: list[float] = []
     if num_layers > 1:

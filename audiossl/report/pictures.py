@@ -20,8 +20,15 @@ Row = Mapping[str, Any]
 
 
 def plot_training(rows: Sequence[Row]) -> matplotlib.figure.Figure:
-    """Draw loss and accuracy over steps, as `metrics.jsonl` holds them: training and validation apart."""
-    return plot_curves(rows, {"loss": "Loss", "accuracy": "Accuracy of the masked tokens, %"}, percent=("accuracy",))
+    """Draw loss and accuracy over steps, as `metrics.jsonl` holds them: training and validation apart.
+
+    Accuracy is the key `accuracy`, or one `<head>_accuracy_masked` for each head of masked token prediction.
+    """
+    titles = {"loss": "Loss", "accuracy": "Accuracy, %"}
+    for key in dict.fromkeys(key for row in rows for key in row if key.endswith("accuracy_masked")):
+        head = key.removesuffix("accuracy_masked").strip("_")
+        titles[key] = f"Accuracy on masked frames, %{f': {head}' if head else ''}"
+    return plot_curves(rows, titles, percent=[key for key in titles if key != "loss"])
 
 
 def plot_curves(rows: Sequence[Row], titles: Mapping[str, str], percent: Sequence[str] = ()) -> matplotlib.figure.Figure:

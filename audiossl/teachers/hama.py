@@ -88,7 +88,9 @@ class HamaConformer(nn.Module):
             layers.append(block(layers[-1], padding))
         return Frames.from_layers(layers, frame_lengths)
 
-    def _log_mel(self, signal: Float[Tensor, "B S"], lengths: Int[Tensor, "B"]) -> tuple[Float[Tensor, "B T M"], Int[Tensor, "B"]]:
+    def _log_mel(
+        self, signal: Float[Tensor, "B S"], lengths: Int[Tensor, "B"]
+    ) -> tuple[Float[Tensor, "B T M"], Int[Tensor, "B"]]:
         num_frames = lengths // HOP + 1
         size = int(num_frames.max())
         # Reflect each clip at its own edges, without repeating the edge sample.
@@ -165,11 +167,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             entries.append((name, np.float16 if kind else np.float32, dims, offset, num_bytes))
         start = len(blob) - max(offset + num_bytes for *_, offset, num_bytes in entries)
         return {
-            name: torch.from_numpy(np.frombuffer(blob, dtype, int(np.prod(dims)), start + offset).astype(np.float32).reshape(dims))
+            name: torch.from_numpy(
+                np.frombuffer(blob, dtype, int(np.prod(dims)), start + offset).astype(np.float32).reshape(dims)
+            )
             for name, dtype, dims, offset, _ in entries
         }
     except (OSError, struct.error, ValueError) as error:
-        raise StoreError(f"{path} is not a hama weights file ({error}); fetch the wheel {SOURCE.removeprefix('pypi:')} again") from error
+        raise StoreError(
+            f"{path} is not a hama weights file ({error}); fetch the wheel {SOURCE.removeprefix('pypi:')} again"
+        ) from error
 
 
 def _fill(module: nn.Conv1d | nn.Linear | nn.LayerNorm, weight: Tensor, bias: Tensor) -> None:

@@ -32,7 +32,9 @@ class HuggingFaceEncoder(nn.Module):
     sample_rate = 16000.0
     min_samples = 400
 
-    def __init__(self, model: nn.Module, normalise_waveform: bool = False, mel_extractor: Any = None, last_layer: int | None = None) -> None:
+    def __init__(
+        self, model: nn.Module, normalise_waveform: bool = False, mel_extractor: Any = None, last_layer: int | None = None
+    ) -> None:
         super().__init__()
         self.model = model.eval().requires_grad_(False)
         config: Any = model.config
@@ -72,7 +74,9 @@ class HuggingFaceEncoder(nn.Module):
             config = transformers.AutoConfig.from_pretrained(name)
             is_whisper = config.model_type == "whisper"
             if not is_whisper and not hasattr(config, "conv_stride"):
-                raise ConfigError(f"'{name}' is a {config.model_type} model; expected WavLM, HuBERT, wav2vec 2.0, Data2Vec or Whisper")
+                raise ConfigError(
+                    f"'{name}' is a {config.model_type} model; expected WavLM, HuBERT, wav2vec 2.0, Data2Vec or Whisper"
+                )
             model = transformers.AutoModel.from_pretrained(name)
             extractor = transformers.AutoFeatureExtractor.from_pretrained(name)
         except (OSError, ValueError) as error:
@@ -100,7 +104,9 @@ class HuggingFaceEncoder(nn.Module):
         if self._mel_extractor is not None:
             if len(clip) > WHISPER_SECONDS * self.sample_rate:
                 raise ConfigError(f"Whisper reads at most {WHISPER_SECONDS} s at once, got {len(clip) / self.sample_rate:.1f} s")
-            features = self._mel_extractor(clip.cpu().numpy(), sampling_rate=16000, return_tensors="pt").input_features.to(clip.device)
+            features = self._mel_extractor(clip.cpu().numpy(), sampling_rate=16000, return_tensors="pt").input_features.to(
+                clip.device
+            )
             hidden = self.model(features, output_hidden_states=True).hidden_states
             return torch.stack([layer[0, : -(-len(clip) // self.alignment)] for layer in hidden[: self.num_layers]])
         if self.normalise_waveform:

@@ -34,4 +34,6 @@ class LogMelEncoder(nn.Module):
     def forward(self, signal: Float[Tensor, "B C S"], lengths: Int[Tensor, "B"]) -> Frames:
         """Compute log-mel frames of 16 kHz mono audio."""
         features, num_frames = self.features(signal[:, 0], lengths)
-        return Frames.from_layers([features[:, :: self.stride]], torch.div(num_frames + self.stride - 1, self.stride, rounding_mode="floor"))
+        return Frames.from_layers(
+            [features[:, :: self.stride]], torch.div(num_frames + self.stride - 1, self.stride, rounding_mode="floor")
+        )

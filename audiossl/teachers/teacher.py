@@ -71,7 +71,9 @@ def _encoder(config: TeacherConfig) -> tuple[Encoder, str]:
         case "hama":
             from audiossl.teachers.hama import BLOCKS, HamaConformer
 
-            return HamaConformer.from_wheel(config.data_root, BLOCKS if config.layer is None else min(config.layer, BLOCKS)), "hama"
+            return HamaConformer.from_wheel(
+                config.data_root, BLOCKS if config.layer is None else min(config.layer, BLOCKS)
+            ), "hama"
         case "logmel":
             from audiossl.teachers.logmel import LogMelEncoder
 

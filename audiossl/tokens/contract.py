@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -70,7 +71,7 @@ class Quantizer(nn.Module):
 
     def normalise(self, frames: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
         """Bring frames to the space of the codebooks, in float32."""
-        return (frames.float() - self.mean) / self.std
+        return (frames.to(self.mean.device, torch.float32) - self.mean) / self.std
 
     def scaled_centers(self) -> Float[Tensor, "N K D"]:
         """Codebooks in the normalised space."""
@@ -139,7 +140,12 @@ def as_frames(frames: Tensor | np.ndarray, dim: int | None = None) -> Float[Tens
     Raises:
         DataError: if the shape or the type is wrong.
     """
-    tensor = torch.from_numpy(frames) if isinstance(frames, np.ndarray) else frames
+    if isinstance(frames, np.ndarray):
+        with warnings.catch_warnings():  # torch warns of read-only arrays, such as memory maps; nothing here writes to frames
+            warnings.simplefilter("ignore", UserWarning)
+            tensor = torch.from_numpy(frames)
+    else:
+        tensor = frames
     if tensor.ndim != 2 or not tensor.is_floating_point() or (dim is not None and tensor.shape[1] != dim):
         raise DataError(
             f"frames must be floating point of shape (T, {dim or 'D'}), not {tensor.dtype} of shape {tuple(tensor.shape)}"
@@ -180,7 +186,8 @@ def check_training_frames(frames: Float[Tensor, "T D"], codebook_size: int) -> N
 
 def channel_statistics(frames: Float[Tensor, "T D"]) -> tuple[Float[Tensor, "D"], Float[Tensor, "D"]]:
     """Mean and standard deviation per channel; a constant channel gets 1, so that it is not blown up."""
-    mean = frames.double().mean(0)
-    std = frames.double().std(0)
+    blocks = frames.split(8192)
+    mean = torch.stack([block.double().sum(0) for block in blocks]).sum(0) / len(frames)
+    std = (torch.stack([(block.double() - mean).square().sum(0) for block in blocks]).sum(0) / len(frames)).sqrt()
     constant = std <= 1e-5 * (mean.abs() + 1e-3)
     return mean.float(), torch.where(constant, 1.0, std).float()

@@ -91,9 +91,7 @@ class MultiCodebookQuantizer(Quantizer):
         return scores.view(len(normalised), self.num_codebooks, self.codebook_size)
 
     @torch.no_grad()
-    def encode(
-        self, frames: Tensor | np.ndarray, quality: str = "default", passes: int | None = None
-    ) -> UInt[Tensor, "T N"]:
+    def encode(self, frames: Tensor | np.ndarray, quality: str = "default", passes: int | None = None) -> UInt[Tensor, "T N"]:
         """Find the codes of frames.
 
         Each frame is encoded alone: chunking and order change nothing, and memory does not grow with the number of frames.

@@ -19,7 +19,7 @@ def saved(make_small, tmp_path):
 
 
 def edit_weights(folder, edit) -> None:
-    state = load_file(folder / "model.safetensors")
+    state = {key: value.clone() for key, value in load_file(folder / "model.safetensors").items()}
     edit(state)
     save_file(state, folder / "model.safetensors")
 

@@ -58,6 +58,16 @@ def test_rows_with_gaps_are_drawn_and_a_key_nobody_has_is_left_out():
         plot_training([{"step": 1}])
 
 
+def test_each_head_of_masked_prediction_has_a_panel():
+    rows = [
+        {"step": step, "split": "train", "loss": 1.0, "tokens_accuracy_masked": 0.5, "tokens_accuracy_all": 0.6}
+        for step in (1, 2)
+    ]
+    figure = plot_training(rows)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Loss", "Accuracy on masked frames, %: tokens"]
+    assert list(figure.axes[1].lines[0].get_ydata()) == [50.0, 50.0]
+
+
 def test_three_panels_leave_the_fourth_place_empty():
     figure = plot_curves([{"step": 1, "a": 1.0, "b": 2.0, "c": 3.0}], {"a": "A", "b": "B", "c": "C"})
     assert [axes.axison for axes in figure.axes] == [True, True, True, False]

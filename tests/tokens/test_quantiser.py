@@ -62,8 +62,8 @@ def test_no_search_beats_the_global_optimum_and_best_nearly_meets_it(num_codeboo
     assert (found <= optimum + 1e-4).float().mean() > 0.97  # best
 
 
-@settings(deadline=None, max_examples=25)
-@given(st.integers(1, 32), st.integers(2, 20), st.integers(1, 12), st.sampled_from(QUALITIES), st.integers(0, 99))
+@settings(deadline=None, max_examples=15)
+@given(st.integers(1, 9), st.integers(2, 20), st.integers(1, 12), st.sampled_from(QUALITIES), st.integers(0, 99))
 def test_error_is_never_above_that_of_the_classifier(num_codebooks, codebook_size, dim, quality, seed):
     quantiser = make(dim, num_codebooks, codebook_size, seed)
     frames = 3 * torch.randn(17, dim, generator=torch.Generator().manual_seed(seed))
@@ -98,8 +98,11 @@ def test_centres_sums_are_fixed_points(fitted):
     assert exact.float().mean() > 0.95  # the search is not exhaustive
 
 
-def test_arrays_and_half_precision_are_taken(fitted):
+def test_arrays_and_half_precision_are_taken(fitted, tmp_path):
     quantiser, frames = fitted
+    np.save(tmp_path / "frames.npy", frames.numpy())
+    mapped = np.load(tmp_path / "frames.npy", mmap_mode="r")
+    assert torch.equal(quantiser.encode(mapped), quantiser.encode(frames))
     assert torch.equal(quantiser.encode(frames.numpy()), quantiser.encode(frames))
     half = frames.half()
     assert torch.equal(quantiser.encode(half), quantiser.encode(half.float()))

@@ -19,7 +19,9 @@ def test_sums_of_hidden_centres_are_recovered():
     hidden = torch.randn(3, 8, 10) * torch.tensor([3.0, 1.5, 0.7])[:, None, None]
     codes = torch.randint(8, (4000, 3))
     frames = sum(hidden[n, codes[:, n]] for n in range(3))
-    assert diagnose(fit(frames, 3, 8), frames[:500], "best").relative_error < 0.02
+    assert diagnose(fit(frames, 3, 8), frames[:500], "best").relative_error < 0.12
+    # Three codebooks of single Gaussians would leave far more: 24 vectors share 10 dimensions.
+    assert diagnose(fit(frames, 2, 8), frames[:500], "best").relative_error > 0.12
 
 
 def test_least_squares_step_equals_a_dense_solution():
@@ -40,13 +42,14 @@ def test_white_gaussian_error_respects_the_shannon_bound(num_codebooks, codebook
     dim, bits = 8, 4 * num_codebooks
     frames = torch.randn(20000, dim)
     error = diagnose(fit(frames[:16000], num_codebooks, codebook_size), frames[16000:]).relative_error
-    bound = 2 ** (-2 * bits / dim)
-    assert bound < error < 1.35 * bound
+    # The best scalar quantisers (Max 1960) leave 0.3634 at 1 bit and 0.1175 at 2; at half a bit, every second channel gets none.
+    scalar = {0.5: 0.5 + 0.3634 / 2, 1.0: 0.3634, 2.0: 0.1175}[bits / dim]
+    assert 2 ** (-2 * bits / dim) < error < scalar
 
 
 def test_more_codebooks_and_a_fit_beat_less_of_either():
     frames = torch.randn(6000, 12) @ torch.randn(12, 12)
-    errors = [diagnose(fit(frames[:5000], n, 16), frames[5000:]).relative_error for n in (1, 2, 4, 8)]
+    errors = [diagnose(fit(frames[:5000], n, 16, steps=5), frames[5000:]).relative_error for n in (1, 2, 4, 8)]
     assert errors == sorted(errors, reverse=True)
     untrained = diagnose(MultiCodebookQuantizer(12, 8, 16), frames[5000:]).relative_error
     assert errors[-1] < 0.2 * untrained
@@ -58,10 +61,10 @@ def test_the_same_seed_gives_the_same_quantiser():
     assert first.id == again.id != other.id
 
 
-@pytest.mark.parametrize(("dim", "num_codebooks"), [(8, 32), (1, 3), (5, 5), (40, 1)])
+@pytest.mark.parametrize(("dim", "num_codebooks"), [(4, 20), (1, 3), (5, 5), (40, 1)])
 def test_every_ratio_of_width_to_codebooks(dim, num_codebooks):
     frames = torch.randn(600, dim) * torch.logspace(0, -3, dim)
-    assert diagnose(fit(frames, num_codebooks, 8, steps=4), frames).relative_error < (1.0 if num_codebooks == 1 else 0.5)
+    assert diagnose(fit(frames, num_codebooks, 8, steps=2), frames).relative_error < (1.0 if num_codebooks == 1 else 0.5)
 
 
 def test_constant_channels_do_no_harm():
@@ -75,11 +78,11 @@ def test_constant_channels_do_no_harm():
 
 
 def test_normalisation_is_undone_by_decode():
-    frames = torch.randn(3000, 4) * torch.tensor([1e-3, 1.0, 50.0, 1e4]) + 100
-    decoded = fit(frames, 4, 16).decode
+    scale = torch.tensor([1e-3, 1.0, 50.0, 1e4])
+    frames = (torch.randn(3000, 4) + 3) * scale
     quantiser = fit(frames, 4, 16)
     error = (quantiser.decode(quantiser.encode(frames)) - frames).square().mean(0) / frames.var(0)
-    assert (error < 0.15).all() and decoded is not None
+    assert (error < 0.15).all()
     assert torch.equal(fit(frames, 1, 8, normalise=False, steps=1).std, torch.ones(4))
 
 

@@ -149,9 +149,9 @@ def test_workers_map_the_files_themselves(folder, cuts):
 def test_many_cuts_open_quickly(tmp_path):
     codes = torch.zeros(2, 3, dtype=torch.uint8)
     with TokenWriter(tmp_path / "t", **ABOUT) as writer:
-        for i in range(50_000):
+        for i in range(20_000):
             writer.add(f"recording-{i}", codes)
     before = time.process_time()
     store = TokenStore.open(tmp_path / "t")
-    assert time.process_time() - before < 2
-    assert len(store) == 50_000 and store["recording-49999"].shape == (2, 3)
+    assert time.process_time() - before < 1
+    assert len(store) == 20_000 and store["recording-19999"].shape == (2, 3)
