@@ -18,8 +18,9 @@ def load(name: str | Path, padding: Literal["invariant", "reference"] = "invaria
     Args:
         name: a folder with `config.json` and `model.safetensors`; a run folder (its student is meant); `logmel`; `hama`;
             `hf:NAME[:LAYER]` for a Hugging Face audio model; or a SPEAR repository on the Hugging Face hub.
-        padding: of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the padded batches of the
-            published code, in which the last frames of shorter clips see padding.
+        padding: of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the padded
+        batches
+            of the published code, in which the last frames of shorter clips see padding.
 
     Raises:
         ConfigError: if nothing of that name is known.

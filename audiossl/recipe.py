@@ -111,7 +111,7 @@ def read_recipe(path: Path, overrides: Sequence[str], kinds: Mapping[str, type])
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
     method = values.pop("method", None) if isinstance(values, dict) else None
-    if method not in kinds:
+    if not isinstance(method, str) or method not in kinds:
         raise ConfigError(f"{path}: expected a key 'method' that is one of {', '.join(kinds)}, got {method!r}")
     for override in overrides:
         if "=" not in override or override.startswith("-"):

@@ -23,8 +23,9 @@ def num_frames(num_samples: Int[Tensor, "*B"]) -> Int[Tensor, "*B"]:
 class LogMel(nn.Module):
     """Log-mel energies of 16 kHz audio as Kaldi computes them with `snip_edges=False` and no dither.
 
-    25 ms Povey windows every 10 ms, mirrored edges, mean removal and pre-emphasis 0.97 per frame, 512-point power spectrum, triangles
-    linear in mel from 20 Hz to 7600 Hz, natural logarithm floored at float32 epsilon. This is the input of SPEAR (arXiv 2510.25955).
+    25 ms Povey windows every 10 ms, mirrored edges, mean removal and pre-emphasis 0.97 per frame, 512-point power spectrum,
+    triangles linear in mel from 20 Hz to 7600 Hz, natural logarithm floored at float32 epsilon. This is the input of SPEAR
+    (arXiv 2510.25955).
 
     The mirrored right edge of each clip lies at that clip's own length, so batching changes nothing.
     """
@@ -37,7 +38,7 @@ class LogMel(nn.Module):
     def __init__(self, num_mel_bins: int = 128, low_hz: float = 20.0, high_hz: float = 7600.0) -> None:
         super().__init__()
         self.num_mel_bins = num_mel_bins
-        # Float32 all the way, as the reference does: near the floor even a window that is right to the last bit shows in the logarithm.
+        # Float32 all the way, as the reference does: near the floor the last bit of the window shows in the logarithm.
         self.register_buffer("window", torch.hann_window(WINDOW, periodic=False).pow(0.85), persistent=False)
         self.register_buffer("mel", _mel_triangles(num_mel_bins, low_hz, high_hz), persistent=False)
 
@@ -78,7 +79,8 @@ class LogMel(nn.Module):
 def _mel_triangles(num_mel_bins: int, low_hz: float, high_hz: float) -> Float[Tensor, "F M"]:
     """Triangular filters over the first 256 bins of a 512-point FFT, linear in mel = 1127 ln(1 + f / 700).
 
-    Float32 for the bins and float64 for the edges, as in the reference: where an edge nearly meets a bin the rounding decides the weight.
+    Float32 for the bins and float64 for the edges, as in the reference: where an edge nearly meets a bin, rounding decides the
+    weight.
     """
     low, high = (1127.0 * math.log1p(hz / 700.0) for hz in (low_hz, high_hz))
     step = (high - low) / (num_mel_bins + 1)

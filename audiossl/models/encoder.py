@@ -48,7 +48,8 @@ class Encoder(Protocol):
         dim: width of each layer output.
         num_layers: number of layer outputs.
         min_samples: shortest input, in samples, that gives a frame.
-        alignment: inputs that start at multiples of this many samples see the same grid of frames; windows of long files start there.
+        alignment: inputs that start at multiples of this many samples see the same grid of frames; windows of long files start
+            there.
     """
 
     sample_rate: float

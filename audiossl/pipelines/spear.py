@@ -1,4 +1,4 @@
-"""The SPEAR pipeline as stages: corpus, labels, quantiser, tokens, pre-training, embeddings, evaluation, report (arXiv 2510.25955)."""
+"""The SPEAR pipeline (arXiv 2510.25955) as stages: corpus, labels, quantiser, tokens, pretrain, embed, evaluate, report."""
 
 from __future__ import annotations
 

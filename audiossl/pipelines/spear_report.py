@@ -52,12 +52,18 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> No
     ]
     summary = read_json(inputs["corpus"] / "corpus" / "corpus.json")
     lead = (
-        f"A student learned to predict the tokens of a frozen teacher from masked log-mel features, on {summary['hours']:.2f} h of "
-        f"{config.dataset} without labels. Its frozen frames are then read by linear probes on held-out {config.split.by}s."
+        "A student learned to predict the tokens of a frozen teacher from masked log-mel features of the training side of "
+        f"{summary['hours']:.2f} h of {config.dataset}, without labels. Linear probes then read its frozen frames on held-out "
+        f"{config.split.by}s."
     )
     content = ReportContent(
-        f"{config.dataset}: masked token prediction", lead, sections, _highlights(rows, names), "audiossl run", f"audiossl {__version__}, seed {config.seed}"
-    )  # fmt: skip
+        f"{config.dataset}: masked token prediction",
+        lead,
+        sections,
+        _highlights(rows, names),
+        eyebrow="audiossl run",
+        footer=f"audiossl {__version__}, seed {config.seed}",
+    )
     write_report(content, out / "report.html")
 
 
@@ -93,7 +99,7 @@ def _results(rows: list[ResultRow], details: dict[str, Any], names: Mapping[str,
             Table("Paired differences in accuracy, points", ["Pair", "Task", "Difference", "95 % interval"], differences),
             Table("Layers, chosen on validation", ["Model", "Task", "Layer", "Validation accuracy by layer"], chosen),
         ],
-        "The layer and the strength of regularisation are chosen on validation items; intervals resample whole groups of test items.",
+        "The layer and the strength of regularisation are chosen on validation items; intervals resample groups of test items.",
     )
 
 

@@ -21,9 +21,10 @@ WEIGHTS_FILE = "hama/assets/asr_waveform.hama"
 
 
 class HamaConformer(nn.Module):
-    """Supervised phoneme encoder, 2 M parameters: 16 kHz in, 144-d at 50 Hz out, five layers (front end and four Conformer blocks).
+    """Supervised phoneme encoder, 2 M parameters: 16 kHz in, 144-d at 50 Hz out; a front end and four blocks.
 
-    Masked keys, masked convolutions and per-clip reflection at the edges: a clip gives the same frames alone and in a batch. Attention is
+    Masked keys, masked convolutions and per-clip reflection at the edges: a clip gives the same frames alone and in a batch.
+    Attention is
     global and knows no positions, so keep inputs under about 20 s.
 
     Args:
@@ -47,7 +48,8 @@ class HamaConformer(nn.Module):
         if not 0 <= last_layer <= BLOCKS:
             raise DataError(f"hama has layers 0 (front end) to {BLOCKS}; layer {last_layer} was asked for")
         self.num_layers = last_layer + 1
-        # The exporter named the matrices after their place in the graph: six products per block in order of use; a front convolution, then
+        # The exporter named the matrices after their place in the graph: six products per block in order of use; a front
+        # convolution, then
         # one depthwise convolution per block.
         products = [tensor for name, tensor in weights.items() if name.startswith("onnx::MatMul")]
         convolutions = [tensor for name, tensor in weights.items() if name.startswith("onnx::Conv")]
@@ -146,7 +148,8 @@ class _ConformerBlock(nn.Module):
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Read a `.hama` weights file into float32 tensors by name, in file order.
 
-    Layout: 8-byte magic, u32 count, then per tensor u16 name length, name, u8 type (0 float32, 1 float16), u8 rank, u32 dims, u64 offset,
+    Layout: 8-byte magic, u32 count, then per tensor u16 name length, name, u8 type (0 float32, 1 float16), u8 rank, u32 dims,
+    u64 offset,
     u64 bytes; the data end at the end of the file.
 
     Raises:

@@ -17,7 +17,8 @@ WHISPER_SECONDS = 30  # Whisper's encoder reads exactly this much; shorter clips
 class HuggingFaceEncoder(nn.Module):
     """A `transformers` audio model as an encoder; layer 0 is the input of the first transformer block, as in `hidden_states[0]`.
 
-    The published models are not padding-invariant in a batch: group-norm front ends average over padding and some normalise the waveform
+    The published models are not padding-invariant in a batch: group-norm front ends average over padding and some normalise
+    the waveform
     over the whole batch. Here every clip runs alone, over its own samples, so that batching changes nothing.
 
     Args:

@@ -1,6 +1,7 @@
 """Asterisk core sounds: telephone prompts in five languages, from Debian packages; English phones by forced alignment.
 
-About 2.1 h at 16 kHz (headerless G.722), 495 prompt names spoken in all five languages. English and Spanish are one speaker (Allison
+About 2.1 h at 16 kHz (headerless G.722), 495 prompt names spoken in all five languages. English and Spanish are one speaker
+(Allison
 Smith), the other languages one speaker each. Licences: CC-BY-SA-3.0 (en, es, fr), CC-BY-3.0 (it, ru).
 """
 

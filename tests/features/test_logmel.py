@@ -21,7 +21,8 @@ def test_golden_features(golden, folder):
         expected = io[f"fbank.{i}"]
         assert expected.shape == (length, 128)
         difference = (features[i, :length] - expected).abs()
-        # Below 1e-7 of the frame's power a bin holds the float32 rounding of the FFT library that made it: lhotse's own extractor differs
+        # Below 1e-7 of the frame's power a bin holds the float32 rounding of the FFT library that made it: lhotse's own
+        # extractor differs
         # from the golden values by 1e-3 there. Everywhere else the stated 2e-4 holds.
         audible = expected.exp() > 1e-7 * expected.exp().sum(-1, keepdim=True)
         assert audible.float().mean() > 0.9
