@@ -5,7 +5,9 @@ Importing this module is cheap: names are loaded when they are first used.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,7 +21,15 @@ _HOMES = {"load": "audiossl.load"}
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
-        globals()[name] = value  # importing the module has put the module itself here
-        return value
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'audiossl' has no attribute {name!r}")
+
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Importing the module `audiossl.load` would put it in the place of the function of that name.
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -13,11 +13,18 @@ from audiossl.errors import AudiosslError, ConfigError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's error is one line on stderr and exit code 2."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, left_over = parser.parse_known_args(arguments)
+    if options.command is run_recipe:
+        # Up to Python 3.12 argparse leaves over the key=value that come after an option.
+        options.overrides += [item for item in left_over if not item.startswith("-")]
+        left_over = [item for item in left_over if item.startswith("-")]
+    if left_over:
+        parser.error(f"unrecognized arguments: {' '.join(left_over)}")
     try:
         return options.command(options)
     except AudiosslError as error:
-        print(f"audiossl: {error}", file=sys.stderr)
+        print("audiossl:", " ".join(line.strip() for line in str(error).splitlines()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("audiossl: interrupted; finished work is kept, the same command goes on from there", file=sys.stderr)
@@ -70,7 +77,11 @@ def embed_files(options: argparse.Namespace) -> int:
         if len(numbers) != 2:
             raise ConfigError(f"expected --shard i/n, for instance 0/8, got '{options.shard}'")
         shard = (numbers[0], numbers[1])
-    embedder = load(options.model).to(options.device)
+    embedder = load(options.model)
+    try:
+        embedder.to(options.device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"cannot use --device {options.device}: {str(error).splitlines()[0]}") from error
     summary = embed_paths(embedder, options.paths, options.out, layers, options.pool, options.dtype, shard)
     print(
         f"{summary.num_written} files embedded ({summary.audio_seconds / 3600:.2f} h), {summary.num_present} were there, "

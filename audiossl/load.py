@@ -19,8 +19,7 @@ def load(name: str | Path, padding: Literal["invariant", "reference"] = "invaria
         name: a folder with `config.json` and `model.safetensors`; a run folder (its student is meant); `logmel`; `hama`;
             `hf:NAME[:LAYER]` for a Hugging Face audio model; or a SPEAR repository on the Hugging Face hub.
         padding: of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the padded
-        batches
-            of the published code, in which the last frames of shorter clips see padding.
+            batches of the published code, in which the last frames of shorter clips see padding.
 
     Raises:
         ConfigError: if nothing of that name is known.
@@ -46,9 +45,13 @@ def _encoder(text: str, padding: Literal["invariant", "reference"]) -> Encoder:
         from audiossl.teachers.hugging_face import HuggingFaceEncoder
 
         model, _, layer = text.removeprefix("hf:").partition(":")
+        if not model or not (layer or "0").isdecimal():
+            raise ConfigError(f"expected hf:NAME or hf:NAME:LAYER, for instance hf:microsoft/wavlm-large:9, got '{text}'")
         return HuggingFaceEncoder.from_name(model, last_layer=int(layer) if layer else None)
     from audiossl.models import hub
 
+    if text.endswith(".pt"):
+        return hub.load(text, padding=padding)
     for folder in (Path(text) / "pretrain" / "student", Path(text)):
         if (folder / "config.json").is_file():
             return hub.load(folder, padding=padding)

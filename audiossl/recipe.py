@@ -65,7 +65,7 @@ def run_stages(
         dry_run: only say what would run.
 
     Raises:
-        ConfigError: if `first` or `last` is not a stage, or the output cannot be written.
+        ConfigError: if `first` or `last` is not a stage, or they are in the wrong order, or the output cannot be written.
     """
     names = [stage.name for stage in stages]
     for name in (first, last):
@@ -73,6 +73,8 @@ def run_stages(
             raise ConfigError(f"this recipe has no stage '{name}'; its stages are: {', '.join(names)}")
     forced_from = names.index(first) if first else len(names)
     stop_after = names.index(last) if last else len(names) - 1
+    if first and stop_after < forced_from:
+        raise ConfigError(f"--from {first} comes after --to {last}; the stages are, in order: {', '.join(names)}")
     prints: dict[str, str] = {}
     seconds: dict[str, float] = {}
     for index, stage in enumerate(stages[: stop_after + 1]):
@@ -108,7 +110,7 @@ def read_recipe(path: Path, overrides: Sequence[str], kinds: Mapping[str, type])
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the recipe {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
     method = values.pop("method", None) if isinstance(values, dict) else None
     if not isinstance(method, str) or method not in kinds:
@@ -116,14 +118,14 @@ def read_recipe(path: Path, overrides: Sequence[str], kinds: Mapping[str, type])
     for override in overrides:
         if "=" not in override or override.startswith("-"):
             raise ConfigError(f"expected overrides as key=value, for instance training.max_steps=100, got '{override}'")
-    parser = ArgumentParser(exit_on_error=False, prog=str(path))
+    parser = ArgumentParser(exit_on_error=False, prog=str(path), allow_abbrev=False, add_help=False)
     parser.add_class_arguments(kinds[method])
     try:
         config = parser.parse_object(values)
         config = parser.parse_args([f"--{override}" for override in overrides], namespace=config)
     except ArgumentError as error:
         raise ConfigError(f"{path}: {_first_line(str(error))}") from error
-    return kinds[method](**vars(parser.instantiate_classes(config)))
+    return kinds[method](**vars(parser.instantiate(config)))
 
 
 def plain(value: Any) -> Any:
@@ -154,22 +156,27 @@ def _run(stage: Stage, folder: Path, inputs: Mapping[str, Path], print_: str, ke
     record = {"fingerprint": print_, "seconds": round(seconds, 1), "config": plain(stage.config), "versions": _versions()}
     write_json(partial / "stage.json", record)
     (partial / "started.json").unlink()
-    shutil.rmtree(folder, ignore_errors=True)
+    # Set the old folder aside by rename: half of it, deleted in place, could pass for finished after an interruption.
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
     partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
     return seconds
 
 
 def _finished(folder: Path, record: str = "stage.json") -> str | None:
     try:
         return read_json(folder / record)["fingerprint"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _earlier_cost(folder: Path) -> str:
     try:
         return f"(took {read_json(folder / 'stage.json')['seconds'] / 60:.1f} min last time)"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "(never ran here)"
 
 

@@ -60,7 +60,7 @@ def find_audio(paths: Sequence[Path]) -> list[Path]:
 
 
 def name_items(paths: Sequence[Path]) -> tuple[dict[str, Path], list[dict[str, Any]]]:
-    """Name every audio file after the folder it was found in, and list those whose name is taken.
+    """Name every audio file after the folder it was found in, and list those whose name is taken or is not text.
 
     With the folder `data/en`, the file `data/en/sub/a.wav` is `en/sub/a.wav`; the file `data/en/b.wav` given by itself is
     `en/b.wav`. The same file twice counts once.
@@ -74,6 +74,11 @@ def name_items(paths: Sequence[Path]) -> tuple[dict[str, Path], list[dict[str, A
         for file in find_audio([root]):
             folder = root if root.is_dir() else root.parent
             item_id = (Path(folder.resolve().name) / file.relative_to(folder)).as_posix()
+            path = str(file).encode(errors="backslashreplace").decode()
+            if path != str(file):
+                item_id = item_id.encode(errors="backslashreplace").decode()
+                rejected.append({"id": item_id, "path": path, "reason": "its path is not UTF-8: rename it"})
+                continue
             first = named.setdefault(item_id, file)
             if first.resolve() != file.resolve():
                 reason = f"duplicate id: {first} has the same folder and name. Embed their common parent folder instead"

@@ -27,7 +27,7 @@ def run_pipeline(
     config = read_recipe(recipe, overrides, {method: kind for method, (kind, _) in METHODS.items()})
     output: Path = config.output or Path("runs") / config.dataset
     stages = METHODS[_method_of(config)][1](config, recipe.parent)
-    console.print(f"[bold]{config.dataset}[/bold] in {output}")
+    console.print(f"{config.dataset} in {output}", markup=False)
     seconds = run_stages(stages, output, first, last, dry_run)
     if dry_run:
         return output
@@ -42,7 +42,7 @@ def run_pipeline(
         if total:
             console.print(f"minutes: {total}; together {sum(seconds.values()) / 60:.1f}")
     if "report" in seconds:
-        console.print(f"report: {output / 'report.html'}")
+        console.print(f"report: {output / 'report.html'}", markup=False)
     return output
 
 

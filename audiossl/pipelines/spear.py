@@ -107,7 +107,9 @@ def train_quantiser(out: Path, corpus: Corpus, config: SpearRecipe) -> None:
         chosen.append(item)
         seconds += item.num_samples / corpus.sample_rate
     # Recordings come back sorted by length; the held-out frames are to be like the others.
-    by_item = {item.id: frames for item, frames in teacher_frames(teacher, corpus, chosen, "teacher")}
+    by_item: dict[str, torch.Tensor] = {}
+    for group, clips in teacher_frames(teacher, corpus, chosen, "teacher"):
+        by_item |= {item.id: clip for item, clip in zip(group, clips, strict=True)}
     frames = torch.cat([by_item[item.id] for item in chosen])
     held_out = min(MOST_HELD_OUT, len(frames) // 20)
     options = {"normalise": config.teacher.normalise, "seed": derive_seed(config.seed, "quantiser")}
@@ -131,8 +133,11 @@ def write_tokens(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> 
         num_codebooks=quantiser.num_codebooks,
         codebook_size=quantiser.codebook_size,
     ) as writer:
-        for item, frames in teacher_frames(teacher, corpus, corpus.items, "tokens"):
-            writer.add(item.id, quantiser.encode(frames, quality=config.quantiser.quality))
+        for items, frames in teacher_frames(teacher, corpus, corpus.items, "tokens"):
+            # Codes do not depend on what is encoded together, and whole blocks are searched faster than short recordings.
+            codes = quantiser.encode(torch.cat(frames), quality=config.quantiser.quality)
+            for item, own in zip(items, codes.split([len(clip) for clip in frames]), strict=True):
+                writer.add(item.id, own)
 
 
 def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
@@ -161,12 +166,12 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
 
 def teacher_frames(
     teacher: Teacher, corpus: Corpus, items: Sequence[CorpusItem], title: str
-) -> Iterator[tuple[CorpusItem, torch.Tensor]]:
+) -> Iterator[tuple[Sequence[CorpusItem], list[torch.Tensor]]]:
     """Encode recordings with the teacher, in groups of similar length so that little is padded."""
     ordered = sorted(items, key=lambda item: item.num_samples)
     groups = [ordered[first : first + GROUP] for first in range(0, len(ordered), GROUP)]
     for group in track(groups, title, console=console, disable=not console.is_terminal):
-        yield from zip(group, teacher.frames([corpus.read(item) for item in group]), strict=True)
+        yield group, teacher.frames([corpus.read(item) for item in group])
 
 
 def _load_script(path: Path) -> ModuleType:

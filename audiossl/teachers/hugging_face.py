@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from audiossl.errors import ConfigError, import_extra
+from audiossl.errors import ConfigError, DataError, import_extra
 from audiossl.models.encoder import Frames
 
 WHISPER_SECONDS = 30  # Whisper's encoder reads exactly this much; shorter clips are padded with silence
@@ -17,9 +18,10 @@ WHISPER_SECONDS = 30  # Whisper's encoder reads exactly this much; shorter clips
 class HuggingFaceEncoder(nn.Module):
     """A `transformers` audio model as an encoder; layer 0 is the input of the first transformer block, as in `hidden_states[0]`.
 
-    The published models are not padding-invariant in a batch: group-norm front ends average over padding and some normalise
-    the waveform
-    over the whole batch. Here every clip runs alone, over its own samples, so that batching changes nothing.
+    The last layer is the model's output, with the final norm of pre-norm models.
+
+    The published models are not padding-invariant in a batch: group-norm front ends average over padding, and some normalise
+    the waveform over the whole batch. Here every clip runs alone, over its own samples, so that batching changes nothing.
 
     Args:
         model: a loaded `transformers` model that returns hidden states.
@@ -78,9 +80,12 @@ class HuggingFaceEncoder(nn.Module):
                 raise ConfigError(
                     f"'{name}' is a {config.model_type} model; expected WavLM, HuBERT, wav2vec 2.0, Data2Vec or Whisper"
                 )
-            model = transformers.AutoModel.from_pretrained(name)
+            model, loaded = transformers.AutoModel.from_pretrained(name, output_loading_info=True)
+            missing = sorted(set(loaded["missing_keys"]) - {"masked_spec_embed"})  # of training only
+            if missing:
+                raise ConfigError(f"'{name}' lacks {len(missing)} weights of its model, such as {missing[0]}")
             extractor = transformers.AutoFeatureExtractor.from_pretrained(name)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, SafetensorError) as error:
             raise ConfigError(f"cannot load '{name}' from the Hugging Face hub or a folder: {error}") from error
         if is_whisper:
             return cls(model, mel_extractor=extractor, last_layer=last_layer)
@@ -90,7 +95,7 @@ class HuggingFaceEncoder(nn.Module):
         """Encode 16 kHz mono audio, one clip at a time.
 
         Raises:
-            ConfigError: if a clip is too short for one frame, or longer than Whisper's 30 s window.
+            DataError: if a clip is too short for one frame, or longer than Whisper's 30 s window.
         """
         per_clip = [self._layers(clip[0, : int(length)]) for clip, length in zip(signal, lengths, strict=True)]
         num_frames = torch.tensor([layers.shape[1] for layers in per_clip], device=signal.device)
@@ -101,16 +106,20 @@ class HuggingFaceEncoder(nn.Module):
 
     def _layers(self, clip: Float[Tensor, "S"]) -> Float[Tensor, "L T D"]:
         if len(clip) < self.min_samples:
-            raise ConfigError(f"this model needs at least {self.min_samples} samples per clip, got {len(clip)}")
+            raise DataError(f"this model needs at least {self.min_samples} samples per clip, got {len(clip)}")
         if self._mel_extractor is not None:
             if len(clip) > WHISPER_SECONDS * self.sample_rate:
-                raise ConfigError(f"Whisper reads at most {WHISPER_SECONDS} s at once, got {len(clip) / self.sample_rate:.1f} s")
+                raise DataError(f"Whisper reads at most {WHISPER_SECONDS} s at once, got {len(clip) / self.sample_rate:.1f} s")
             features = self._mel_extractor(clip.cpu().numpy(), sampling_rate=16000, return_tensors="pt").input_features.to(
                 clip.device
             )
-            hidden = self.model(features, output_hidden_states=True).hidden_states
-            return torch.stack([layer[0, : -(-len(clip) // self.alignment)] for layer in hidden[: self.num_layers]])
+            return self._hidden(features)[:, : -(-len(clip) // self.alignment)]
         if self.normalise_waveform:
             clip = (clip - clip.mean()) / (clip.var(unbiased=False) + 1e-7).sqrt()
-        hidden = self.model(clip[None], output_hidden_states=True).hidden_states
-        return torch.stack([layer[0] for layer in hidden[: self.num_layers]])
+        return self._hidden(clip[None])
+
+    def _hidden(self, inputs: Float[Tensor, "1 *S"]) -> Float[Tensor, "L T D"]:
+        output = self.model(inputs, output_hidden_states=True)
+        # In transformers 5 the last hidden state of pre-norm models lacks their final norm, which it had in 4; the output has it.
+        layers = [*output.hidden_states[:-1], output.last_hidden_state]
+        return torch.cat(layers[: self.num_layers])

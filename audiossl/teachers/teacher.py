@@ -23,8 +23,8 @@ class TeacherConfig:
         kind: hama (speech, from its wheel), logmel, transformers (Hugging Face), audiossl (a checkpoint of ours).
         name: model name or folder, for transformers and audiossl.
         layer: index into the encoder's layers; for transformers 0 is the input of the first block. None is the last.
-        normalise: per-channel zero mean and unit variance before quantisation; not optional for pre-norm models such as WavLM
-        Large.
+        normalise: per-channel zero mean and unit variance before quantisation; not optional for pre-norm models such as
+            WavLM Large.
         data_root: where wheels were unpacked by hand, on machines without pip access.
     """
 
@@ -87,7 +87,7 @@ def _encoder(config: TeacherConfig) -> tuple[Encoder, str]:
         case "audiossl":
             from audiossl.models import hub
 
-            name = _required_name(config, "runs/asterisk")
+            name = _required_name(config, "runs/asterisk/pretrain/student")
             return hub.load(name), name
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -9,6 +11,9 @@ import torch
 from audiossl.errors import ConfigError
 from audiossl.training.config import TrainingConfig
 from audiossl.training.world import World
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of malloc.h
+KEPT_BYTES = 2**30
 
 
 def choose_device(config: TrainingConfig, world: World) -> torch.device:
@@ -25,6 +30,18 @@ def choose_device(config: TrainingConfig, world: World) -> torch.device:
             f"training.device is {config.device}, but torch sees {torch.cuda.device_count()} such devices. Use auto."
         )
     return device
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep freed memory for the next step instead of giving it back to the kernel page by page.
+
+    Training allocates the same large temporaries at every step; without this a CPU run spends about a tenth of its time in page
+    faults. Other C libraries are left alone.
+    """
+    libc = ctypes.CDLL(None)
+    if sys.platform == "linux" and hasattr(libc, "gnu_get_libc_version"):
+        for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            libc.mallopt(parameter, KEPT_BYTES)
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -18,7 +18,7 @@ from audiossl.seeds import derive_seed
 from audiossl.training.averaging import ModelAverage
 from audiossl.training.checkpoints import latest_checkpoint
 from audiossl.training.config import TrainingConfig
-from audiossl.training.devices import autocast, choose_device
+from audiossl.training.devices import autocast, choose_device, keep_freed_memory
 from audiossl.training.meter import Meter
 from audiossl.training.optimisers import make_optimiser
 from audiossl.training.run_log import RunLog
@@ -85,6 +85,8 @@ def fit(
     world, total_steps, folder = World.join(), _total_steps(config, batches_per_epoch), out / "checkpoints"
     device = choose_device(config, world)
     schedule = make_schedule(config, total_steps, world.size)
+    if device.type == "cpu":
+        keep_freed_memory()
     if config.num_threads is not None:
         torch.set_num_threads(config.num_threads)
     objective.to(device)

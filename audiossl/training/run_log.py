@@ -104,7 +104,7 @@ def _duration(seconds: float) -> str:
 def _read_rows(path: Path) -> list[dict[str, Any]]:
     """Rows of a log whose last line may be torn by a kill."""
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for line in path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []:
         try:
             rows.append(json.loads(line))
         except json.JSONDecodeError:

@@ -1,8 +1,7 @@
 """Asterisk core sounds: telephone prompts in five languages, from Debian packages; English phones by forced alignment.
 
 About 2.1 h at 16 kHz (headerless G.722), 495 prompt names spoken in all five languages. English and Spanish are one speaker
-(Allison
-Smith), the other languages one speaker each. Licences: CC-BY-SA-3.0 (en, es, fr), CC-BY-3.0 (it, ru).
+(Allison Smith), the other languages one speaker each. Licences: CC-BY-SA-3.0 (en, es, fr), CC-BY-3.0 (it, ru).
 """
 
 from __future__ import annotations
@@ -26,6 +25,22 @@ LANGUAGES = {
     "ru": ("ru_RU_f_IvrvoiceRU", "ivrvoice", 576),
 }
 
+# Words of the prompts that the pronunciation dictionary lacks.
+LEXICON = {
+    "unmute": "AH N M Y UW T",
+    "unmuted": "AH N M Y UW T AH D",
+    "touchtone": "T AH CH T OW N",
+    "undelete": "AH N D IH L IY T",
+    "undeleted": "AH N D IH L IY T AH D",
+    "rerecord": "R IY R IH K AO R D",
+    "prepend": "P R IY P EH N D",
+    "uppercase": "AH P ER K EY S",
+    "lowercase": "L OW ER K EY S",
+    "semicolon": "S EH M IY K OW L AH N",
+    "caret": "K EH R AH T",
+    "backtick": "B AE K T IH K",
+}
+
 
 def prepare_corpus(out: Path, data_root: Path | None, limit: int | None) -> None:
     """Fetch the prompts and build the corpus; `limit` keeps the first so many prompts of English and Spanish, for a smoke run."""
@@ -37,7 +52,7 @@ def prepare_corpus(out: Path, data_root: Path | None, limit: int | None) -> None
 def prepare_labels(out: Path, corpus: Corpus, data_root: Path | None, limit: int | None) -> None:
     """Write the labels of both tasks: phones of English prompts, and English or Spanish for prompts that exist in both."""
     english = [item for item in corpus.items if item.language == "en"]
-    phones, rejected = align_corpus_phones([(item.id, item.path, item.text or "") for item in english])
+    phones, rejected = align_corpus_phones([(item.id, item.path, item.text or "") for item in english], lexicon=LEXICON)
     write_jsonl(out / "frame_phones.jsonl", [{"id": id_, "segments": segments} for id_, segments in phones.items()])
     write_jsonl(out / "rejected.jsonl", [{"id": id_, "reason": reason} for id_, reason in rejected.items()])
     spoken: dict[str, list[str]] = {}

@@ -22,8 +22,7 @@ def test_golden_features(golden, folder):
         assert expected.shape == (length, 128)
         difference = (features[i, :length] - expected).abs()
         # Below 1e-7 of the frame's power a bin holds the float32 rounding of the FFT library that made it: lhotse's own
-        # extractor differs
-        # from the golden values by 1e-3 there. Everywhere else the stated 2e-4 holds.
+        # extractor differs from the golden values by 1e-3 there. Everywhere else the stated 2e-4 holds.
         audible = expected.exp() > 1e-7 * expected.exp().sum(-1, keepdim=True)
         assert audible.float().mean() > 0.9
         assert difference[audible].max() < 2e-4

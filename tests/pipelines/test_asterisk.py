@@ -1,0 +1,87 @@
+"""The asterisk recipe on real prompts: a smoke run from packages to report, and what an interruption leaves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audiossl.cli import main
+from audiossl.errors import DataError
+from audiossl.signals.fetch import fetch
+
+RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "asterisk" / "spear.yaml"
+SMALL = [
+    "limit=60", "training.max_steps=6", "training.batch_seconds=20", "training.validate_every=3", "training.checkpoint_every=2",
+    "quantiser.fit_frames=4000", "quantiser.codebook_size=16", "quantiser.num_codebooks=4", "evaluation.bootstrap=50",
+    'student.overrides={"encoder_dim": [64, 64, 64, 64, 64], "feedforward_dim": [96, 96, 96, 96, 96]}',
+]  # fmt: skip
+STAGES = ["corpus", "labels", "quantiser", "tokens", "pretrain", "embed", "evaluate", "report"]
+
+
+@pytest.fixture(scope="session")
+def prompts():
+    """The packages of the recipe, or a visible skip where neither a client nor a cache has them."""
+    if shutil.which("apt-get") is None:
+        pytest.skip("the prompts come as Debian packages, and there is no apt-get here")
+    try:
+        fetch("deb:asterisk-core-sounds-ru-g722")
+    except DataError as error:
+        pytest.skip(f"the prompts cannot be fetched here: {error}")
+
+
+def test_smoke_run(prompts, tmp_path, capsys):
+    output = tmp_path / "run with space"
+    assert main(["run", str(RECIPE), f"output={output}", *SMALL]) == 0
+    rows = json.loads((output / "results.json").read_text())
+    assert {row["task"] for row in rows} == {"frame_phones", "language_same_voice"}
+    assert {row["model"] for row in rows} == {"student", "teacher", "logmel", "random"}
+    assert all(0 <= row["low"] <= row["value"] <= row["high"] <= 1 and row["n"] > 0 for row in rows)
+    phones = {row["model"]: row for row in rows if (row["task"], row["metric"]) == ("frame_phones", "accuracy")}
+    assert len({row["n"] for row in phones.values()}) == 1
+    assert phones["teacher"]["value"] > 0.3  # far above the majority class even with 60 prompts
+    page = (output / "report.html").read_text()
+    assert "<audio" in page and page.count("<img") + page.count("<svg") >= 5
+    assert sorted(path.name for path in output.iterdir() if path.is_dir()) == sorted(STAGES)
+
+    assert main(["run", str(RECIPE), f"output={output}", *SMALL]) == 0
+    assert "all stages are up to date" in capsys.readouterr().err
+
+    assert main(["embed", str(output), str(output / "corpus"), "--out", str(tmp_path / "store"), "--pool", "mean"]) == 0
+    assert (tmp_path / "store" / "store.json").is_file()
+
+
+@pytest.mark.slow
+def test_empty_prompt_is_rejected_by_name(prompts, tmp_path):
+    assert main(["run", str(RECIPE), f"output={tmp_path}", "--to", "corpus"]) == 0
+    rejected = [json.loads(line) for line in (tmp_path / "corpus" / "corpus" / "rejected.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rejected] == ["ru/is"]
+
+
+@pytest.mark.slow
+def test_killed_pretraining_ends_as_if_it_never_was(prompts, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert main(["run", str(RECIPE), f"output={whole}", *SMALL, "--to", "pretrain"]) == 0
+    shutil.copytree(whole, killed)
+    shutil.rmtree(killed / "pretrain")
+    command = ["run", str(RECIPE), f"output={killed}", *SMALL, "--to", "pretrain"]
+    script = (
+        "import os, sys\n"
+        "from audiossl.objectives.masked_tokens import MaskedTokens\n"
+        "calls, forward = [], MaskedTokens.forward\n"
+        "def dying(self, batch):\n"
+        "    calls.append(self.training)\n"
+        "    if sum(calls) == 4: os.kill(os.getpid(), 9)\n"
+        "    return forward(self, batch)\n"
+        "MaskedTokens.forward = dying\n"
+        f"from audiossl.cli import main\nsys.exit(main({command!r}))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+    assert not (killed / "pretrain").exists()
+    assert main(command) == 0
+    weights = [(run / "pretrain" / "student" / "model.safetensors").read_bytes() for run in (whole, killed)]
+    assert weights[0] == weights[1]

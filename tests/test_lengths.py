@@ -1,0 +1,30 @@
+"""Padding masks and padded stacks."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiossl.lengths import pad_stack, padding_mask
+
+
+def test_true_is_padding():
+    mask = padding_mask(torch.tensor([0, 2, 3]), 3)
+    assert mask.tolist() == [[True] * 3, [False, False, True], [False] * 3]
+    assert padding_mask(torch.tensor([5]), 3).tolist() == [[False] * 3]
+
+
+@given(st.lists(st.integers(0, 7), min_size=1, max_size=5), st.sampled_from([(), (2,), (2, 3)]), st.floats(-3, 3, width=32))
+def test_stack_holds_every_item_and_the_value_elsewhere(sizes, rest, value):
+    items = [torch.randn(size, *rest) for size in sizes]
+    batch, lengths = pad_stack(items, value)
+    assert batch.shape == (len(sizes), max(sizes), *rest) and lengths.tolist() == sizes
+    mask = padding_mask(lengths, max(sizes))
+    assert torch.equal(batch[~mask], torch.cat(items))
+    assert bool((batch[mask] == value).all())
+
+
+def test_type_is_kept():
+    batch, lengths = pad_stack([torch.tensor([1, 2]), torch.tensor([3])])
+    assert batch.dtype == torch.int64 and batch.tolist() == [[1, 2], [3, 0]] and lengths.dtype == torch.int64

@@ -1,0 +1,129 @@
+"""`audiossl.load`: every kind of name, and a cheap `import audiossl`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import audiossl
+from audiossl.embedding.embedder import Embedder
+from audiossl.errors import ConfigError, MissingExtraError, StoreError
+from audiossl.models import hub
+from audiossl.models.zipformer import Zipformer, ZipformerConfig
+from audiossl.teachers.logmel import LogMelEncoder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Folder of a tiny Zipformer."""
+    three = (16,) * 3
+    torch.manual_seed(0)
+    config = ZipformerConfig(
+        num_mel_bins=16, downsampling_factor=(1, 4, 2), num_encoder_layers=(1, 1, 1), feedforward_dim=three, encoder_dim=three,
+        encoder_unmasked_dim=(8,) * 3, cnn_module_kernel=(7, 5, 3), num_heads=(2,) * 3, frontend="conv1d", query_head_dim=8,
+        value_head_dim=4,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("run é") / "pretrain" / "student"
+    hub.save(Zipformer(config), folder)
+    return folder
+
+
+def test_logmel_twice():
+    signal = torch.randn(1600)
+    for _ in range(2):
+        embedder = audiossl.load("logmel")
+        assert isinstance(embedder, Embedder) and isinstance(embedder.encoder, LogMelEncoder) and embedder.name == "logmel"
+        assert embedder.embed(signal).frames.shape == (10, 80)
+
+
+def test_checkpoint_folder_and_run_folder(checkpoint):
+    signal = torch.randn(4000)
+    expected = audiossl.load(checkpoint).embed(signal).frames
+    for name in (str(checkpoint), checkpoint.parents[1], str(checkpoint.parents[1]) + "/"):
+        embedder = audiossl.load(name)
+        assert torch.equal(embedder.embed(signal).frames, expected)
+        assert embedder.name == str(name) and not embedder.training
+
+
+def test_padding_reaches_the_model(checkpoint):
+    signals = [torch.randn(8000), torch.randn(4000)]
+    for padding in ("invariant", "reference"):
+        embedder = audiossl.load(checkpoint, padding=padding)
+        alone = embedder.embed(signals[1]).frames
+        difference = (embedder.embed(signals)[1].frames - alone).abs().max()
+        assert bool(difference < 1e-5) == (padding == "invariant")
+
+
+@pytest.mark.parametrize("name", ["nope", "", "s3prl:hubert", "resemblyzer", "hf:", "hf:a/b:c", "hf:a/b:-1", "a/b/c"])
+def test_unknown_names(name):
+    with pytest.raises(ConfigError, match="hf:NAME"):
+        audiossl.load(name)
+
+
+def test_folders_that_hold_no_model(tmp_path, checkpoint):
+    with pytest.raises(ConfigError, match=r"holds no config\.json"):
+        audiossl.load(tmp_path)
+    (tmp_path / "config.json").write_bytes((checkpoint / "config.json").read_bytes())
+    with pytest.raises(StoreError, match=r"no model\.safetensors"):
+        audiossl.load(tmp_path)
+
+
+def test_missing_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(MissingExtraError, match=r"pip install \"audiossl\[hf\]\""):
+        audiossl.load("hf:microsoft/wavlm-base")
+
+
+def python(code: str) -> str:
+    """Run code in a fresh interpreter where warnings are errors, and return what it prints."""
+    command = [sys.executable, "-W", "error::ImportWarning", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+
+def test_import_is_cheap():
+    """It takes under a second and brings nothing that is heavy or optional."""
+    code = """
+import sys, time
+before, begin = set(sys.modules), time.process_time()
+import audiossl
+print(time.process_time() - begin < 1, *sorted({name.split(".")[0] for name in set(sys.modules) - before}))
+"""
+    fast, *modules = python(code).split()
+    assert fast == "True" and "audiossl" in modules
+    heavy = {
+        "torch",
+        "lhotse",
+        "numpy",
+        "sklearn",
+        "matplotlib",
+        "transformers",
+        "pyarrow",
+        "av",
+        "soundfile",
+        "jaxtyping",
+        "rich",
+    }
+    assert not heavy & set(modules)
+
+
+def test_the_module_never_hides_the_function():
+    code = """
+import importlib, sys
+import audiossl.load
+from audiossl.load import load
+from audiossl import load as same
+for _ in range(2):
+    print(audiossl.load("logmel").name, load is same is audiossl.load)
+    del sys.modules["audiossl.load"]
+    load = same = importlib.import_module("audiossl.load").load
+"""
+    assert python(code) == "logmel True\nlogmel True"
+
+
+def test_unknown_attribute():
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        audiossl.nope  # noqa: B018
+    assert "load" in audiossl.__all__ and audiossl.__version__
