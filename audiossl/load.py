@@ -9,7 +9,10 @@ from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
 
-NAMES = "a checkpoint or run folder, logmel, hama, hf:NAME[:LAYER] or a SPEAR repository such as marcoyang/spear-base-speech"
+NAMES = (
+    "a checkpoint or run folder, logmel, hama, hf:NAME[:LAYER], dasheng:NAME "
+    "or a SPEAR repository such as marcoyang/spear-base-speech"
+)
 
 
 def load(name: str | Path, padding: Literal["invariant", "reference"] = "invariant") -> Embedder:
@@ -17,7 +20,8 @@ def load(name: str | Path, padding: Literal["invariant", "reference"] = "invaria
 
     Args:
         name: a folder with `config.json` and `model.safetensors`; a run folder (its student is meant); `logmel`; `hama`;
-            `hf:NAME[:LAYER]` for a Hugging Face audio model; or a SPEAR repository on the Hugging Face hub.
+            `hf:NAME[:LAYER]` for a Hugging Face audio model; `dasheng:NAME` with dasheng_base, dasheng_06B, dasheng_12B or a
+            checkpoint file; or a SPEAR repository on the Hugging Face hub.
         padding: of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the padded
             batches of the published code, in which the last frames of shorter clips see padding.
 
@@ -48,6 +52,10 @@ def _encoder(text: str, padding: Literal["invariant", "reference"]) -> Encoder:
         if not model or not (layer or "0").isdecimal():
             raise ConfigError(f"expected hf:NAME or hf:NAME:LAYER, for instance hf:microsoft/wavlm-large:9, got '{text}'")
         return HuggingFaceEncoder.from_name(model, last_layer=int(layer) if layer else None)
+    if text.startswith("dasheng:"):
+        from audiossl.teachers.dasheng import DashengEncoder
+
+        return DashengEncoder.from_name(text.removeprefix("dasheng:"))
     from audiossl.models import hub
 
     if text.endswith(".pt"):

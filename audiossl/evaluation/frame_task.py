@@ -14,7 +14,7 @@ from audiossl.errors import DataError
 from audiossl.evaluation.readout import Examples, Outcome, Readout, read_out
 from audiossl.evaluation.splits import SPLITS, Split, Splits
 
-FramesOf = Callable[[str], tuple[Tensor, "Tensor"]]
+FramesOf = Callable[[str], tuple[Tensor, Tensor]]
 BOUNDARY_SECONDS = 1e-6  # an instant this close before a boundary belongs to what follows, however the boundary was rounded
 
 

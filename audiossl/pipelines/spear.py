@@ -40,8 +40,7 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     script = folder / config.prepare
     prepare = _load_script(script)
     source = [script.read_text(encoding="utf-8"), str(config.data_root or ""), config.limit]
-    clips = [task.name for task in config.evaluation.tasks if task.kind == "clips"]
-    frames = [task.name for task in config.evaluation.tasks if task.kind == "frames"]
+    tasks = config.evaluation.tasks
 
     def corpus(out: Path, inputs: Mapping[str, Path]) -> None:
         prepare.prepare_corpus(out / "corpus", config.data_root, config.limit)
@@ -51,9 +50,9 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
 
     def labels(out: Path, inputs: Mapping[str, Path]) -> None:
         prepare.prepare_labels(out, Corpus.open(inputs["corpus"] / "corpus"), config.data_root, config.limit)
-        for name in clips + frames:
-            if not (out / f"{name}.jsonl").is_file():
-                raise DataError(f"{script} wrote no {name}.jsonl, which the task '{name}' reads its labels from")
+        for task in tasks:
+            if not (out / f"{task.name}.jsonl").is_file():
+                raise DataError(f"{script} wrote no {task.name}.jsonl, which the task '{task.name}' reads its labels from")
 
     def quantiser(out: Path, inputs: Mapping[str, Path]) -> None:
         train_quantiser(out, open_split(inputs["corpus"], "train"), config)
@@ -65,10 +64,10 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
         train_student(out, inputs, config)
 
     def embed(out: Path, inputs: Mapping[str, Path]) -> None:
-        embed_models(out, inputs, config, load_teacher(config.teacher), frames, clips)
+        embed_models(out, inputs, config, load_teacher(config.teacher))
 
     def evaluate(out: Path, inputs: Mapping[str, Path]) -> None:
-        evaluate_models(out, inputs, config, frames, clips)
+        evaluate_models(out, inputs, config)
 
     def report(out: Path, inputs: Mapping[str, Path]) -> None:
         report_run(out, inputs, config)
@@ -76,13 +75,13 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     seed = config.seed
     return [
         Stage("corpus", corpus, [source, config.split, seed]),
-        Stage("labels", labels, [source, clips, frames], ("corpus",)),
+        Stage("labels", labels, [source, tasks], ("corpus",)),
         Stage("quantiser", quantiser, [config.teacher, config.quantiser, seed], ("corpus",)),
         Stage("tokens", tokens, [config.teacher, config.quantiser], ("corpus", "quantiser")),
         Stage(
             "pretrain", pretrain, [config.student, config.objective, config.training, seed], ("corpus", "tokens"), resumable=True
         ),
-        Stage("embed", embed, [clips, frames, config.evaluation.context], ("corpus", "labels", "quantiser", "pretrain")),
+        Stage("embed", embed, tasks, ("corpus", "labels", "quantiser", "pretrain")),
         Stage("evaluate", evaluate, [config.dataset, config.evaluation, config.split, seed], ("corpus", "labels", "embed")),
         Stage("report", report, [config], ("corpus", "labels", "quantiser", "tokens", "pretrain", "embed", "evaluate")),
     ]

@@ -54,15 +54,16 @@ class StudentConfig:
 
 @dataclass
 class TaskConfig:
-    """A probe: `frames` reads a label at each instant, `clips` one label per recording.
+    """A probe.
 
     Attributes:
         name: the labels are in `NAME.jsonl` of the recipe's labels.
-        kind: frames or clips.
+        kind: `frames` reads a label at each instant, `segments` one a stretch (a word) from its mean frame, `clips`
+            one for each recording from its mean frame.
     """
 
     name: str
-    kind: Literal["frames", "clips"]
+    kind: Literal["frames", "segments", "clips"]
 
 
 @dataclass

@@ -21,15 +21,8 @@ from audiossl.teachers.teacher import Teacher
 GROUP = 64
 
 
-def embed_models(
-    out: Path,
-    inputs: Mapping[str, Path],
-    config: SpearRecipe,
-    teacher: Teacher,
-    frame_tasks: Sequence[str],
-    clip_tasks: Sequence[str],
-) -> None:
-    """Store, for every model, the frames of recordings with frame labels and pooled vectors of those with a label each."""
+def embed_models(out: Path, inputs: Mapping[str, Path], config: SpearRecipe, teacher: Teacher) -> None:
+    """Store, for every model, the frames of recordings with labels inside them and pooled vectors of those with one label."""
     corpus = Corpus.open(inputs["corpus"] / "corpus")
     embedders: dict[str, tuple[Embedder, list[int]]] = {}
     for name in ("student", "random"):
@@ -37,8 +30,9 @@ def embed_models(
         embedders[name] = embedder, list(range(embedder.num_layers))
     embedders["teacher"] = teacher.embedder, [teacher.layer]
     embedders["logmel"] = Embedder(LogMelEncoder(stride=2), "logmel"), [0]
-    for tasks, contents in ((frame_tasks, "frames"), (clip_tasks, "pooled")):
-        ids = {row["id"] for task in tasks for row in read_jsonl(inputs["labels"] / f"{task}.jsonl")}
+    for contents in ("frames", "pooled"):
+        tasks = [task for task in config.evaluation.tasks if (task.kind == "clips") == (contents == "pooled")]
+        ids = {row["id"] for task in tasks for row in read_jsonl(inputs["labels"] / f"{task.name}.jsonl")}
         items = sorted(corpus.subset(ids).items, key=lambda item: item.num_samples)
         for name, (embedder, layers) in embedders.items() if items else ():
             embed_items(embedder, layers, corpus, items, out / contents / name, pooled=contents == "pooled")

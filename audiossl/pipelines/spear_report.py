@@ -38,10 +38,10 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> No
     rows = read_results(inputs["evaluate"] / "results.json")
     details = read_json(inputs["evaluate"] / "details.json")
     names = {
-        "student": "student (pre-trained here)",
+        "student": "student",
         "teacher": f"teacher ({read_json(inputs['quantiser'] / 'teacher.json')['teacher']})",
-        "logmel": f"log-mel, {config.evaluation.context} frames of context on either side",
-        "random": "the same student with random weights",
+        "logmel": f"log-mel, ±{config.evaluation.context} frames",
+        "random": "student, random weights",
     }
     sections: list[Section | Part] = [
         _results(rows, details, names),

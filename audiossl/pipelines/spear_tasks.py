@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from audiossl.evaluation.frame_task import FrameTask, Segment
 from audiossl.evaluation.layer_weights import learn_layer_weights
 from audiossl.evaluation.readout import Outcome, Readout, difference
 from audiossl.evaluation.results import ResultRow, write_results
+from audiossl.evaluation.segment_task import SegmentTask
 from audiossl.evaluation.splits import SPLITS, Split, Splits
 from audiossl.files import read_json, read_jsonl, write_json
-from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.pipelines.spear_config import SpearRecipe, TaskConfig
 from audiossl.recipe import console
 from audiossl.seeds import derive_generator
 from audiossl.signals.corpus import Corpus
@@ -27,9 +28,7 @@ Task = FrameTask | ClipTask
 MODELS = ("student", "teacher", "logmel", "random")
 
 
-def evaluate_models(
-    out: Path, inputs: Mapping[str, Path], config: SpearRecipe, frame_tasks: Sequence[str], clip_tasks: Sequence[str]
-) -> None:
+def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
     """Write `results.json`, and `details.json` with the chosen layers, learned layer weights and paired differences."""
     corpus = Corpus.open(inputs["corpus"] / "corpus")
     groups = {item.id: str(getattr(item, config.split.by, None) or item.custom[config.split.by]) for item in corpus.items}
@@ -37,53 +36,69 @@ def evaluate_models(
     readout = Readout(num_resamples=config.evaluation.bootstrap, seed=config.seed)
     rows: list[ResultRow] = []
     details: dict[str, Any] = {}
-    for name in (*frame_tasks, *clip_tasks):
-        labels = {row["id"]: row for row in read_jsonl(inputs["labels"] / f"{name}.jsonl")}
-        splits = Splits({side: [id_ for id_ in sides[side] if id_ in labels] for side in SPLITS}, groups)
-        task: Task
-        if name in frame_tasks:
-            segments = {id_: [Segment(*segment) for segment in row["segments"]] for id_, row in labels.items()}
-            task = FrameTask(config.dataset, name, segments, splits, config.evaluation.rate)
-        else:
-            task = ClipTask(config.dataset, name, {id_: row["label"] for id_, row in labels.items()}, splits)
+    for wanted in config.evaluation.tasks:
+        labels = {row["id"]: row for row in read_jsonl(inputs["labels"] / f"{wanted.name}.jsonl")}
+        task = make_task(wanted, labels, sides, groups, config)
         outcomes: dict[str, Outcome] = {}
-        details[name] = {"models": {}, "differences": {}}
+        details[wanted.name] = {"models": {}, "differences": {}}
         for model in MODELS:
-            store = EmbeddingStore.open(inputs["embed"] / ("frames" if name in frame_tasks else "pooled") / model)
-            outcomes[model], details[name]["models"][model] = _score(task, model, store, config, readout)
+            store = EmbeddingStore.open(inputs["embed"] / ("pooled" if wanted.kind == "clips" else "frames") / model)
+            outcomes[model], details[wanted.name]["models"][model] = _score(task, model, store, config, readout)
             rows += outcomes[model].rows
         for other in MODELS[1:]:
             interval = difference(outcomes["student"], outcomes[other], seed=config.seed)
-            details[name]["differences"][other] = {"value": interval.value, "low": interval.low, "high": interval.high}
+            details[wanted.name]["differences"][other] = {"value": interval.value, "low": interval.low, "high": interval.high}
     write_results(out / "results.json", rows)
     write_json(out / "details.json", details)
+
+
+def make_task(
+    wanted: TaskConfig,
+    labels: Mapping[str, Any],
+    sides: Mapping[Split, list[str]],
+    groups: Mapping[str, str],
+    config: SpearRecipe,
+) -> Task:
+    """Build the task of a recipe from its label rows."""
+    splits = Splits({side: [id_ for id_ in sides[side] if id_ in labels] for side in SPLITS}, groups)
+    if wanted.kind == "clips":
+        return ClipTask(config.dataset, wanted.name, {id_: row["label"] for id_, row in labels.items()}, splits)
+    segments = {id_: [Segment(*segment) for segment in row["segments"]] for id_, row in labels.items()}
+    if wanted.kind == "segments":
+        return SegmentTask(config.dataset, wanted.name, segments, splits)
+    return FrameTask(config.dataset, wanted.name, segments, splits, config.evaluation.rate)
 
 
 def _score(
     task: Task, model: str, store: EmbeddingStore, config: SpearRecipe, readout: Readout
 ) -> tuple[Outcome, dict[str, Any]]:
-    """Score the layer of a model that does best on the validation side; test frames are met once, with that layer."""
+    """Score the layer of a model that does best on the validation side; the test side has no say in the choice."""
     context = config.evaluation.context if model == "logmel" and isinstance(task, FrameTask) else 0
     num_layers = store.description.num_layers
 
     def run(layer: int, with_: Readout) -> Outcome:
         if isinstance(task, FrameTask):
             return task.run(model, _frames_of(store, layer), context, with_)
+        vectors = task.vectors_of(_frames_of(store, layer)) if isinstance(task, SegmentTask) else _vectors_of(store, layer)
         return task.run(
             model,
-            _vectors_of(store, layer),
-            replace(CLIP_READOUT, num_resamples=with_.num_resamples, seed=with_.seed, knn=with_.knn),
+            vectors,
+            with_,
         )
 
     by_layer: list[float] = []
     if num_layers > 1:
         # One strength for all layers here; the chosen layer then gets the whole grid.
-        quick = replace(readout, knn=False, num_resamples=1, l2_grid=readout.l2_grid[1:2])
+        grid = (readout if isinstance(task, FrameTask) else CLIP_READOUT).l2_grid
+        quick = replace(readout, knn=False, num_resamples=1, l2_grid=grid[len(grid) // 2 :][:1])
         for layer in range(num_layers):
             by_layer.append(run(layer, quick).valid_accuracy["accuracy"])
             console.print(f"{task.task} {model} layer {layer}: validation accuracy {by_layer[-1]:.3f}")
     layer = max(range(num_layers), key=by_layer.__getitem__) if by_layer else 0
-    outcome = run(layer, readout)
+    whole_grid = (
+        readout if isinstance(task, FrameTask) else replace(CLIP_READOUT, num_resamples=readout.num_resamples, seed=readout.seed)
+    )
+    outcome = run(layer, whole_grid)
     console.print(f"{task.task} {model}: accuracy {outcome.rows[0].value:.3f}")
     detail: dict[str, Any] = {"layer": layer, "valid_by_layer": by_layer, "chosen": outcome.chosen, "context": context}
     if num_layers > 1 and isinstance(task, FrameTask):
@@ -91,7 +106,7 @@ def _score(
     return outcome, detail
 
 
-def _frames_of(store: EmbeddingStore, layer: int) -> Callable[[str], tuple[Tensor, "Tensor"]]:
+def _frames_of(store: EmbeddingStore, layer: int) -> Callable[[str], tuple[Tensor, Tensor]]:
     return lambda id_: (torch.from_numpy(store[id_][layer].astype("float32")), torch.from_numpy(store.times(id_)))
 
 
@@ -101,7 +116,7 @@ def _vectors_of(store: EmbeddingStore, layer: int) -> Callable[[str], Tensor]:
 
 
 def _layer_weights(task: FrameTask, store: EmbeddingStore, seed: int) -> list[float]:
-    def stacked(side: Split) -> tuple[Tensor, "Tensor"]:
+    def stacked(side: Split) -> tuple[Tensor, Tensor]:
         examples = [task.examples(side, _frames_of(store, layer)) for layer in range(store.description.num_layers)]
         return torch.stack([example.x.half() for example in examples]), examples[0].y
 

@@ -15,7 +15,20 @@ if TYPE_CHECKING:
 WIDTH = 6.8  # inches: narrower than the page, so that a phone shows most of it
 LOWER_IS_BETTER = frozenset({"wer", "cer", "per", "eer", "der", "error", "error_rate", "loss", "mse", "mae", "rmse"})
 FRACTIONS = frozenset(
-    {"accuracy", "balanced_accuracy", "uar", "f1", "macro_f1", "micro_f1", "weighted_f1", "precision", "recall", "map", "mean_ap"}
+    {
+        "accuracy",
+        "knn_accuracy",
+        "balanced_accuracy",
+        "uar",
+        "f1",
+        "macro_f1",
+        "micro_f1",
+        "weighted_f1",
+        "precision",
+        "recall",
+        "map",
+        "mean_ap",
+    }
     | {"auc", "auroc", "top1", "top5", "iou", "wer", "cer", "per", "eer", "der", "error_rate", "identification_rate"}
 )
 """Metrics in [0, 1] that people read in per cent; all others are shown as they are."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache, partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,12 +39,26 @@ PHONE_LABELS = (SILENCE, *ARPABET)  # the order that gives class numbers
 Lexicon = tuple[tuple[str, str], ...]
 
 
+class _Span(NamedTuple):
+    """A phone as the decoder names it, from a 10 ms frame on."""
+
+    name: str
+    frame: int
+    word: str
+    place: int
+
+
 class Phone(NamedTuple):
-    """One phone of a clip: a label of `PHONE_LABELS` from `start` to `end`, in seconds."""
+    """One phone of a clip: a label of `PHONE_LABELS` from `start` to `end`, in seconds.
+
+    `word` is the word that it is part of and `place` that word's place in the clip; silence has none.
+    """
 
     label: str
     start: float
     end: float
+    word: str = ""
+    place: int = -1
 
 
 def align_phones(audio: Float[Tensor, "S"], text: str, lexicon: Mapping[str, str] | None = None) -> list[Phone]:
@@ -111,6 +126,19 @@ def align_corpus_phones(
     labels = {item_id: result for item_id, result in outcome.items() if isinstance(result, list)}
     rejected = {item_id: result for item_id, result in outcome.items() if isinstance(result, str)}
     return labels, rejected
+
+
+def join_words(phones: Sequence[Phone]) -> list[tuple[str, float, float]]:
+    """Words with their start and end in seconds, in order; silence is left out.
+
+    >>> join_words([Phone("AY", 0.0, 0.1, "i", 0), Phone("AE", 0.1, 0.2, "am", 1), Phone("M", 0.2, 0.3, "am", 1)])
+    [('i', 0.0, 0.1), ('am', 0.1, 0.3)]
+    """
+    words = []
+    for _, part in groupby((phone for phone in phones if phone.place >= 0), key=lambda phone: phone.place):
+        inside = list(part)
+        words.append((inside[0].word, inside[0].start, inside[-1].end))
+    return words
 
 
 def label_frames(phones: Sequence[Phone], times: Float[Tensor, "T"]) -> torch.Tensor:
@@ -200,7 +228,11 @@ def _align(decoder: Any, pcm: bytes, text: str) -> list[Phone]:
         decoder.set_alignment()
         _decode(decoder, pcm)
         alignment = decoder.get_alignment()
-        spans = [(phone.name, int(phone.start)) for word in alignment or () for phone in word]
+        spans = [
+            _Span(phone.name, int(phone.start), word.name.partition("(")[0], place)  # "read(2)" is a second pronunciation
+            for place, word in enumerate(alignment or ())
+            for phone in word
+        ]
     except RuntimeError as error:
         raise DataError(f"no alignment was found: {error}") from error
     if len(spans) < len(words):
@@ -215,15 +247,16 @@ def _decode(decoder: Any, pcm: bytes) -> None:
     decoder.end_utt()
 
 
-def _phones(spans: list[tuple[str, int]], seconds: float) -> list[Phone]:
+def _phones(spans: list[_Span], seconds: float) -> list[Phone]:
     """Frame spans to times: frame i is centred half a window after 10 ms x i."""
     first_edge = _WINDOW_SECONDS / 2 - _HOP_SECONDS / 2
-    edges = [0.0, *(round(first_edge + frame * _HOP_SECONDS, 6) for _, frame in spans[1:]), seconds]
-    names = [name if name in ARPABET else SILENCE for name, _ in spans]  # fillers such as +NSN+ (breath, click) are not speech
+    edges = [0.0, *(round(first_edge + span.frame * _HOP_SECONDS, 6) for span in spans[1:]), seconds]
     phones: list[Phone] = []
-    for name, start, end in zip(names, edges[:-1], edges[1:], strict=True):
-        if phones and name == SILENCE == phones[-1].label:
+    for span, start, end in zip(spans, edges[:-1], edges[1:], strict=True):
+        if span.name in ARPABET:
+            phones.append(Phone(span.name, start, end, span.word, span.place))
+        elif phones and phones[-1].label == SILENCE:
             phones[-1] = phones[-1]._replace(end=end)
         else:
-            phones.append(Phone(name, start, end))
+            phones.append(Phone(SILENCE, start, end))  # fillers such as +NSN+ (breath, click) are not speech
     return phones

@@ -20,15 +20,16 @@ class TeacherConfig:
     """Which frozen model makes the targets.
 
     Attributes:
-        kind: hama (speech, from its wheel), logmel, transformers (Hugging Face), audiossl (a checkpoint of ours).
-        name: model name or folder, for transformers and audiossl.
-        layer: index into the encoder's layers; for transformers 0 is the input of the first block. None is the last.
+        kind: hama (speech, from its wheel), logmel, transformers (Hugging Face), dasheng (general audio), audiossl (a checkpoint
+            of ours).
+        name: model name or folder, for transformers and audiossl; for dasheng dasheng_base, dasheng_06B, dasheng_12B or a file.
+        layer: index into the encoder's layers; for transformers and dasheng 0 is the input of the first block. None is the last.
         normalise: per-channel zero mean and unit variance before quantisation; not optional for pre-norm models such as
             WavLM Large.
-        data_root: where wheels were unpacked by hand, on machines without pip access.
+        data_root: where wheels were unpacked, or weights of dasheng downloaded, by hand.
     """
 
-    kind: Literal["hama", "logmel", "transformers", "audiossl"] = "hama"
+    kind: Literal["hama", "logmel", "transformers", "dasheng", "audiossl"] = "hama"
     name: str | None = None
     layer: int | None = None
     normalise: bool = True
@@ -63,8 +64,10 @@ def load_teacher(config: TeacherConfig) -> Teacher:
     layer = encoder.num_layers - 1 if config.layer is None else config.layer
     if not 0 <= layer < encoder.num_layers:
         raise ConfigError(f"teacher {description} has layers 0 to {encoder.num_layers - 1}; teacher.layer={layer} was asked for")
-    # Attention without positions, trained on utterances: windows longer than that are not what the teacher knows.
-    return Teacher(Embedder(encoder, description, window_seconds=20, context_seconds=2), layer, f"{description}:{layer}")
+    # Attention without positions, trained on utterances: windows longer than that are not what the teacher knows. Dasheng cuts
+    # clips itself; SPEAR gave it clips of up to 31 s whole.
+    window = 31 if config.kind == "dasheng" else 20
+    return Teacher(Embedder(encoder, description, window_seconds=window, context_seconds=2), layer, f"{description}:{layer}")
 
 
 def _encoder(config: TeacherConfig) -> tuple[Encoder, str]:
@@ -84,6 +87,11 @@ def _encoder(config: TeacherConfig) -> tuple[Encoder, str]:
 
             name = _required_name(config, "microsoft/wavlm-large")
             return HuggingFaceEncoder.from_name(name), f"hf:{name}"
+        case "dasheng":
+            from audiossl.teachers.dasheng import DashengEncoder
+
+            name = _required_name(config, "dasheng_12B")
+            return DashengEncoder.from_name(name, config.data_root, config.layer), f"dasheng:{name}"
         case "audiossl":
             from audiossl.models import hub
 

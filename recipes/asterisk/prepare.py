@@ -7,6 +7,7 @@ About 2.1 h at 16 kHz (headerless G.722), 495 prompt names spoken in all five la
 from __future__ import annotations
 
 import gzip
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from audiossl.errors import DataError
 from audiossl.files import write_json, write_jsonl
 from audiossl.signals.corpus import Corpus, Item, build_corpus
 from audiossl.signals.fetch import fetch
-from audiossl.signals.forced_phones import align_corpus_phones
+from audiossl.signals.forced_phones import align_corpus_phones, join_words
 
 # Folder of each language and its number of files in package version 1.6.1, silence included.
 LANGUAGES = {
@@ -24,6 +25,8 @@ LANGUAGES = {
     "it": ("it_IT_m_Carlo", "carlo", 599),
     "ru": ("ru_RU_f_IvrvoiceRU", "ivrvoice", 576),
 }
+
+WORD_PROMPTS = 15  # a word is a class of the word task if so many prompts hold it
 
 # Words of the prompts that the pronunciation dictionary lacks.
 LEXICON = {
@@ -50,18 +53,19 @@ def prepare_corpus(out: Path, data_root: Path | None, limit: int | None) -> None
 
 
 def prepare_labels(out: Path, corpus: Corpus, data_root: Path | None, limit: int | None) -> None:
-    """Write the labels of both tasks: phones of English prompts, and English or Spanish for prompts that exist in both."""
+    """Align the English prompts with their texts and write the labels of both tasks: phones, and frequent words."""
     english = [item for item in corpus.items if item.language == "en"]
     phones, rejected = align_corpus_phones([(item.id, item.path, item.text or "") for item in english], lexicon=LEXICON)
-    write_jsonl(out / "frame_phones.jsonl", [{"id": id_, "segments": segments} for id_, segments in phones.items()])
+    words = {id_: join_words(aligned) for id_, aligned in phones.items()}
+    prompts_with = Counter(word for spoken in words.values() for word in {word for word, _, _ in spoken})
+    frequent = {word for word, count in prompts_with.items() if count >= (2 if limit else WORD_PROMPTS)}
+    kept = {id_: [word for word in spoken if word[0] in frequent] for id_, spoken in words.items()}
+    write_jsonl(out / "frame_phones.jsonl", [{"id": id_, "segments": [phone[:3] for phone in phones[id_]]} for id_ in phones])
+    write_jsonl(out / "words.jsonl", [{"id": id_, "segments": segments} for id_, segments in kept.items() if segments])
     write_jsonl(out / "rejected.jsonl", [{"id": id_, "reason": reason} for id_, reason in rejected.items()])
-    spoken: dict[str, list[str]] = {}
-    for item in corpus.items:
-        if item.language in ("en", "es") and item.text:
-            spoken.setdefault(str(item.custom["prompt"]), []).append(item.id)
-    both = sorted(id_ for ids in spoken.values() if len(ids) == 2 for id_ in ids)
-    write_jsonl(out / "language_same_voice.jsonl", [{"id": id_, "label": id_.split("/")[0]} for id_ in both])
-    write_json(out / "labels.json", {"frame_phones": len(phones), "rejected": len(rejected), "language_same_voice": len(both)})
+    spoken_words = sum(map(len, kept.values()))
+    counts = {"aligned": len(phones), "rejected": len(rejected), "different_words": len(frequent), "words": spoken_words}
+    write_json(out / "labels.json", counts)
 
 
 def _items(language: str, data_root: Path | None, limit: int | None) -> Iterator[Item]:

@@ -38,7 +38,7 @@ def test_smoke_run(prompts, tmp_path, capsys):
     output = tmp_path / "run with space"
     assert main(["run", str(RECIPE), f"output={output}", *SMALL]) == 0
     rows = json.loads((output / "results.json").read_text())
-    assert {row["task"] for row in rows} == {"frame_phones", "language_same_voice"}
+    assert {row["task"] for row in rows} == {"frame_phones", "words"}
     assert {row["model"] for row in rows} == {"student", "teacher", "logmel", "random"}
     assert all(0 <= row["low"] <= row["value"] <= row["high"] <= 1 and row["n"] > 0 for row in rows)
     phones = {row["model"]: row for row in rows if (row["task"], row["metric"]) == ("frame_phones", "accuracy")}

@@ -10,7 +10,15 @@ from audiossl.errors import ConfigError, DataError, MissingExtraError
 from audiossl.signals import forced_phones
 from audiossl.signals.audio import read_audio
 from audiossl.signals.fetch import fetch
-from audiossl.signals.forced_phones import PHONE_LABELS, SAMPLE_RATE, Phone, align_corpus_phones, align_phones, label_frames
+from audiossl.signals.forced_phones import (
+    PHONE_LABELS,
+    SAMPLE_RATE,
+    Phone,
+    align_corpus_phones,
+    align_phones,
+    join_words,
+    label_frames,
+)
 
 
 def tone(seconds: float) -> torch.Tensor:
@@ -31,10 +39,15 @@ def test_label_frames_follows_the_spans():
 
 
 def test_spans_become_touching_times_and_fillers_become_silence():
-    phones = forced_phones._phones([("SIL", 0), ("+NSN+", 4), ("AA", 10), ("SIL", 20)], 0.3)
+    decoded = [("SIL", 0, "<sil>"), ("+NSN+", 4, "+NSN+"), ("AA", 10, "a"), ("B", 15, "a"), ("SIL", 20, "<sil>")]
+    spans = [forced_phones._Span(name, frame, word, place) for place, (name, frame, word) in enumerate(decoded)]
+    spans[3] = spans[3]._replace(place=2)  # the same word as the phone before
+    phones = forced_phones._phones(spans, 0.3)
+    assert join_words(phones) == [("a", phones[1].start, phones[2].end)]
+    phones.pop(2)
     assert [phone.label for phone in phones] == ["SIL", "AA", "SIL"]
     assert [phone.start for phone in phones] == [0.0, pytest.approx(0.1078, abs=1e-4), pytest.approx(0.2078, abs=1e-4)]
-    assert [phone.end for phone in phones] == [phones[1].start, phones[2].start, 0.3]
+    assert [phone.end for phone in phones] == [phones[1].start, pytest.approx(0.1578, abs=1e-4), 0.3]
 
 
 def test_a_missing_extra_is_named(monkeypatch):
