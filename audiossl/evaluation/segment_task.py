@@ -21,7 +21,7 @@ class SegmentTask(ClipTask):
 
     def __init__(self, dataset: str, task: str, segments: Mapping[str, Sequence[Segment]], splits: Splits) -> None:
         self.spans = {f"{id_}@{place}": (id_, span) for id_, spans in segments.items() for place, span in enumerate(spans)}
-        side_of = {id_: side for side in SPLITS for id_ in splits.ids[side]}
+        side_of: dict[str, Split] = {id_: side for side in SPLITS for id_ in splits.ids[side]}
         ids: dict[Split, list[str]] = {side: [] for side in SPLITS}
         for key, (id_, _) in self.spans.items():
             if id_ in side_of:

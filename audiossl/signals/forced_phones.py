@@ -227,7 +227,7 @@ def _align(decoder: Any, pcm: bytes, text: str) -> list[Phone]:
             raise DataError("no alignment was found: the clip does not seem to hold its text")
         decoder.set_alignment()
         _decode(decoder, pcm)
-        alignment = decoder.get_alignment()
+        alignment: Any = decoder.get_alignment()
         spans = [
             _Span(phone.name, int(phone.start), word.name.partition("(")[0], place)  # "read(2)" is a second pronunciation
             for place, word in enumerate(alignment or ())
