@@ -227,10 +227,10 @@ def _align(decoder: Any, pcm: bytes, text: str) -> list[Phone]:
             raise DataError("no alignment was found: the clip does not seem to hold its text")
         decoder.set_alignment()
         _decode(decoder, pcm)
-        alignment: Any = decoder.get_alignment()
+        alignment: list[Any] = list(decoder.get_alignment() or ())
         spans = [
             _Span(phone.name, int(phone.start), word.name.partition("(")[0], place)  # "read(2)" is a second pronunciation
-            for place, word in enumerate(alignment or ())
+            for place, word in enumerate(alignment)
             for phone in word
         ]
     except RuntimeError as error:
