@@ -29,7 +29,9 @@ from audiossl.teachers.teacher import Teacher, load_teacher
 from audiossl.tokens.diagnostics import diagnose
 from audiossl.tokens.factory import fit_quantiser, load_quantiser
 from audiossl.tokens.store import TokenStore, TokenWriter
+from audiossl.training.devices import choose_device
 from audiossl.training.fit import fit
+from audiossl.training.world import World
 
 GROUP = 64  # recordings encoded by the teacher at once
 MOST_HELD_OUT = 10_000  # frames that measure the quantiser
@@ -64,7 +66,7 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
         train_student(out, inputs, config)
 
     def embed(out: Path, inputs: Mapping[str, Path]) -> None:
-        embed_models(out, inputs, config, load_teacher(config.teacher))
+        embed_models(out, inputs, config, load_teacher(config.teacher, device_of(config)))
 
     def evaluate(out: Path, inputs: Mapping[str, Path]) -> None:
         evaluate_models(out, inputs, config)
@@ -93,9 +95,14 @@ def open_split(corpus_stage: Path, *sides: str) -> Corpus:
     return Corpus.open(corpus_stage / "corpus").subset(id_ for side in sides for id_ in ids[side])
 
 
+def device_of(config: SpearRecipe) -> torch.device:
+    """The device of training, which the teacher and the embedding use as well."""
+    return choose_device(config.training, World())
+
+
 def train_quantiser(out: Path, corpus: Corpus, config: SpearRecipe) -> None:
     """Fit the quantiser to the teacher's frames of randomly drawn training recordings and save it."""
-    teacher = load_teacher(config.teacher)
+    teacher = load_teacher(config.teacher, device_of(config))
     generator = derive_generator(config.seed, "quantiser")
     wanted = config.quantiser.fit_frames
     items = [corpus.items[i] for i in torch.randperm(len(corpus), generator=generator).tolist()]
@@ -121,7 +128,7 @@ def train_quantiser(out: Path, corpus: Corpus, config: SpearRecipe) -> None:
 
 def write_tokens(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
     """Tokenise every recording that is trained or validated on."""
-    teacher = load_teacher(config.teacher)
+    teacher = load_teacher(config.teacher, device_of(config))
     quantiser = load_quantiser(inputs["quantiser"] / "quantiser")
     corpus = open_split(inputs["corpus"], "train", "valid")
     with TokenWriter(

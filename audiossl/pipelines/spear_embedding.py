@@ -17,6 +17,8 @@ from audiossl.recipe import console
 from audiossl.signals.corpus import Corpus, CorpusItem
 from audiossl.teachers.logmel import LogMelEncoder
 from audiossl.teachers.teacher import Teacher
+from audiossl.training.devices import choose_device
+from audiossl.training.world import World
 
 GROUP = 64
 
@@ -24,12 +26,13 @@ GROUP = 64
 def embed_models(out: Path, inputs: Mapping[str, Path], config: SpearRecipe, teacher: Teacher) -> None:
     """Store, for every model, the frames of recordings with labels inside them and pooled vectors of those with one label."""
     corpus = Corpus.open(inputs["corpus"] / "corpus")
+    device = choose_device(config.training, World())
     embedders: dict[str, tuple[Embedder, list[int]]] = {}
     for name in ("student", "random"):
-        embedder = Embedder(hub.load(inputs["pretrain"] / name), name)
+        embedder = Embedder(hub.load(inputs["pretrain"] / name), name).to(device)
         embedders[name] = embedder, list(range(embedder.num_layers))
     embedders["teacher"] = teacher.embedder, [teacher.layer]
-    embedders["logmel"] = Embedder(LogMelEncoder(stride=2), "logmel"), [0]
+    embedders["logmel"] = Embedder(LogMelEncoder(stride=2), "logmel").to(device), [0]
     for contents in ("frames", "pooled"):
         tasks = [task for task in config.evaluation.tasks if (task.kind == "clips") == (contents == "pooled")]
         ids = {row["id"] for task in tasks for row in read_jsonl(inputs["labels"] / f"{task.name}.jsonl")}

@@ -227,10 +227,11 @@ def _align(decoder: Any, pcm: bytes, text: str) -> list[Phone]:
             raise DataError("no alignment was found: the clip does not seem to hold its text")
         decoder.set_alignment()
         _decode(decoder, pcm)
-        alignment: list[Any] = list(decoder.get_alignment() or ())
+        # An entry is valid only until the next one is asked for, so nothing may be collected before it is read.
+        alignment: Any = decoder.get_alignment()
         spans = [
             _Span(phone.name, int(phone.start), word.name.partition("(")[0], place)  # "read(2)" is a second pronunciation
-            for place, word in enumerate(alignment)
+            for place, word in enumerate(alignment or ())  # pyright: ignore[reportGeneralTypeIssues]
             for phone in word
         ]
     except RuntimeError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -54,8 +55,8 @@ class Teacher:
         return [embedding.frames[0] for embedding in self.embedder.embed(list(clips), layers=[self.layer])]
 
 
-def load_teacher(config: TeacherConfig) -> Teacher:
-    """Build the teacher that a config names.
+def load_teacher(config: TeacherConfig, device: torch.device | str = "cpu") -> Teacher:
+    """Build the teacher that a config names; its frames come back to the CPU from any device.
 
     Raises:
         ConfigError: if a name is missing or the layer does not exist.
@@ -67,7 +68,8 @@ def load_teacher(config: TeacherConfig) -> Teacher:
     # Attention without positions, trained on utterances: windows longer than that are not what the teacher knows. Dasheng cuts
     # clips itself; SPEAR gave it clips of up to 31 s whole.
     window = 31 if config.kind == "dasheng" else 20
-    return Teacher(Embedder(encoder, description, window_seconds=window, context_seconds=2), layer, f"{description}:{layer}")
+    embedder = Embedder(encoder, description, window_seconds=window, context_seconds=2).to(device)
+    return Teacher(embedder, layer, f"{description}:{layer}")
 
 
 def _encoder(config: TeacherConfig) -> tuple[Encoder, str]:
