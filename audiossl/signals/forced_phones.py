@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -228,10 +228,10 @@ def _align(decoder: Any, pcm: bytes, text: str) -> list[Phone]:
         decoder.set_alignment()
         _decode(decoder, pcm)
         # An entry is valid only until the next one is asked for, so nothing may be collected before it is read.
-        alignment: Any = decoder.get_alignment()
+        alignment = cast("Iterable[Any]", decoder.get_alignment() or ())
         spans = [
             _Span(phone.name, int(phone.start), word.name.partition("(")[0], place)  # "read(2)" is a second pronunciation
-            for place, word in enumerate(alignment or ())  # pyright: ignore[reportGeneralTypeIssues]
+            for place, word in enumerate(alignment)
             for phone in word
         ]
     except RuntimeError as error:
