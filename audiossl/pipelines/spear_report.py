@@ -85,7 +85,7 @@ def _results(rows: list[ResultRow], details: dict[str, Any], names: Mapping[str,
         for other, gap in detail["differences"].items()
     ]
     chosen = [
-        [names[model], task, detail["layer"], ", ".join(f"{value:.1%}" for value in detail["valid_by_layer"]) or "one layer"]
+        [names[model], task, detail["number"], ", ".join(f"{value:.1%}" for value in detail["valid_by_layer"]) or "one layer"]
         for task, models in details.items()
         for model, detail in models["models"].items()
     ]

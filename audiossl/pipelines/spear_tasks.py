@@ -100,7 +100,15 @@ def _score(
     )
     outcome = run(layer, whole_grid)
     console.print(f"{task.task} {model}: accuracy {outcome.rows[0].value:.3f}")
-    detail: dict[str, Any] = {"layer": layer, "valid_by_layer": by_layer, "chosen": outcome.chosen, "context": context}
+    numbers = store.description.layers  # the teacher is stored at one layer, whose number is not its place
+    number = layer if numbers == "last" else numbers[layer]
+    detail: dict[str, Any] = {
+        "layer": layer,
+        "number": number,
+        "valid_by_layer": by_layer,
+        "chosen": outcome.chosen,
+        "context": context,
+    }
     if num_layers > 1 and isinstance(task, FrameTask):
         detail["layer_weights"] = _layer_weights(task, store, config.seed)
     return outcome, detail
