@@ -28,7 +28,8 @@ from audiossl.signals.splits import split_by
 from audiossl.teachers.teacher import Teacher, load_teacher
 from audiossl.tokens.diagnostics import diagnose
 from audiossl.tokens.factory import fit_quantiser, load_quantiser
-from audiossl.tokens.store import TokenStore, TokenWriter
+from audiossl.tokens.store import TokenStore
+from audiossl.tokens.store_writer import TokenWriter
 from audiossl.training.devices import choose_device
 from audiossl.training.fit import fit
 from audiossl.training.world import World

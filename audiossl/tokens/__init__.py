@@ -6,7 +6,8 @@ from audiossl.tokens.diagnostics import QuantiserDiagnostics, diagnose
 from audiossl.tokens.factory import fit_quantiser, load_quantiser
 from audiossl.tokens.kmeans import KMeansQuantizer
 from audiossl.tokens.quantiser import MultiCodebookQuantizer
-from audiossl.tokens.store import TokenStore, TokenWriter
+from audiossl.tokens.store import TokenStore
+from audiossl.tokens.store_writer import TokenWriter
 
 __all__ = [
     "KMeansQuantizer",

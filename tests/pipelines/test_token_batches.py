@@ -9,7 +9,8 @@ import torch
 
 from audiossl.pipelines.token_batches import TokenBatches
 from audiossl.signals.corpus import Corpus, Item, build_corpus
-from audiossl.tokens.store import TokenStore, TokenWriter
+from audiossl.tokens.store import TokenStore
+from audiossl.tokens.store_writer import TokenWriter
 
 SECONDS = {"a": 0.5, "b": 1.3, "long": 5.0}
 
