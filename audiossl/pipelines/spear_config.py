@@ -30,7 +30,7 @@ class SplitConfig:
 class QuantiserConfig:
     """Which tokens: kind, number of codebooks N and codes per codebook K, and how many frames train the quantiser."""
 
-    kind: Literal["mvq", "kmeans"] = "mvq"
+    kind: Literal["mvq", "rvq", "fsq", "kmeans"] = "mvq"
     num_codebooks: int = 8
     codebook_size: int = 256
     fit_frames: int = 100_000

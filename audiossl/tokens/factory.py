@@ -10,12 +10,14 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError, StoreError
 from audiossl.tokens.contract import Quantizer, read_quantiser_config
+from audiossl.tokens.finite_scalar import FiniteScalarQuantizer
 from audiossl.tokens.kmeans import KMeansQuantizer
 from audiossl.tokens.quantiser import MultiCodebookQuantizer
+from audiossl.tokens.residual import ResidualQuantizer
 
-KINDS: dict[str, type[MultiCodebookQuantizer] | type[KMeansQuantizer]] = {
-    MultiCodebookQuantizer.kind: MultiCodebookQuantizer,
-    KMeansQuantizer.kind: KMeansQuantizer,
+AnyKind = type[MultiCodebookQuantizer] | type[ResidualQuantizer] | type[FiniteScalarQuantizer] | type[KMeansQuantizer]
+KINDS: dict[str, AnyKind] = {
+    kind.kind: kind for kind in (MultiCodebookQuantizer, ResidualQuantizer, FiniteScalarQuantizer, KMeansQuantizer)
 }
 
 
@@ -26,7 +28,8 @@ def fit_quantiser(
 
     Args:
         frames: (T, D).
-        kind: `mvq`, or `kmeans`, which has one codebook whatever `num_codebooks` says.
+        kind: `mvq`; `rvq` or `fsq` from the extra `quantisers`; or `kmeans`, which has one codebook whatever `num_codebooks`
+            says.
         num_codebooks: N, codes per frame.
         codebook_size: K, entries per codebook.
         options: further arguments of `fit`, such as `seed` and `normalise`.

@@ -1,0 +1,166 @@
+"""Residual vector quantisation: each codebook quantises what the ones before it left over."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int, UInt
+from torch import Tensor
+
+from audiossl.errors import ConfigError, DataError, import_extra
+from audiossl.seeds import derive_generator, derive_seed
+from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_finite, check_training_frames
+from audiossl.tokens.precision import full_precision
+from audiossl.tokens.search import BLOCK
+
+BATCH_FRAMES = 64  # frames per codebook entry and update
+STEPS = 30
+DECAY = 0.8  # what is left of the averages after each update
+DEAD_BELOW = 2  # frames per update; an entry that is chosen less often restarts at a random frame
+
+
+class ResidualQuantizer(Quantizer):
+    """Greedy chain of codebooks, as neural audio codecs use it (SoundStream, arXiv 2107.03312).
+
+    The codebooks are trained by the ResidualVQ of vector-quantize-pytorch, from k-means and by moving averages. A fitted or
+    saved quantiser does not need that package.
+    """
+
+    kind = "rvq"
+    centers: Tensor
+
+    def __init__(self, dim: int, num_codebooks: int, codebook_size: int = 256) -> None:
+        """Make an untrained quantiser; `fit` makes a useful one."""
+        super().__init__(dim, num_codebooks, codebook_size)
+        self.register_buffer("centers", torch.zeros(num_codebooks, codebook_size, dim))
+
+    @classmethod
+    @torch.no_grad()
+    def fit(
+        cls,
+        frames: Tensor | np.ndarray,
+        num_codebooks: int,
+        codebook_size: int = 256,
+        *,
+        seed: int = 0,
+        normalise: bool = True,
+        steps: int = STEPS,
+        progress: bool = True,
+    ) -> ResidualQuantizer:
+        """Train a quantiser on frames (T, D).
+
+        Args:
+            frames: a tensor or an array, in any order.
+            num_codebooks: N, codes per frame.
+            codebook_size: K, entries per codebook.
+            seed: of the shuffle, the initial clusters and restarted entries.
+            normalise: quantise (frame - mean) / std per channel; decoding undoes it.
+            steps: updates of the centres.
+            progress: show a bar on stderr where that is a terminal.
+
+        Raises:
+            ConfigError: if `steps` is below 1.
+            DataError: if frames are too few, constant or hold NaN.
+            MissingExtraError: if vector-quantize-pytorch is not installed.
+        """
+        from rich.console import Console
+        from rich.progress import track
+
+        library = import_extra("vector_quantize_pytorch", "quantisers")
+        tensor = as_frames(frames)
+        check_training_frames(tensor, codebook_size)
+        if steps < 1:
+            raise ConfigError(f"a quantiser needs at least one training step, not {steps}")
+        quantiser = cls(tensor.shape[1], num_codebooks, codebook_size)
+        if normalise:
+            mean, std = channel_statistics(tensor)
+            quantiser.mean.copy_(mean)
+            quantiser.std.copy_(std)
+        console = Console(stderr=True)
+        shown = progress and console.is_terminal
+        generator = derive_generator(seed, "residual quantiser batches")
+        size = min(BATCH_FRAMES * codebook_size, len(tensor))
+        order, first = torch.randperm(len(tensor), generator=generator), 0
+        # The library draws clusters and restarts from the global generator, whose state must not leak in or out.
+        with torch.random.fork_rng(devices=[]), full_precision(quantiser.mean.device):
+            torch.default_generator.manual_seed(derive_seed(seed, "residual quantiser"))
+            layers = library.ResidualVQ(
+                dim=quantiser.dim,
+                num_quantizers=num_codebooks,
+                codebook_size=codebook_size,
+                kmeans_init=True,
+                decay=DECAY,
+                threshold_ema_dead_code=DEAD_BELOW * size / (BATCH_FRAMES * codebook_size),  # small batches fill entries less
+                commitment_weight=0.0,
+                rotation_trick=False,
+            )
+            layers.train()
+            for _ in track(range(steps), "quantiser", console=console, transient=True, disable=not shown):
+                if first + size > len(tensor):
+                    order, first = torch.randperm(len(tensor), generator=generator), 0
+                layers(quantiser.normalise(tensor[order[first : first + size]])[None])
+                first += size
+        quantiser.centers.copy_(layers.codebooks)
+        quantiser.stamp_id()
+        return quantiser.eval()
+
+    def scaled_centers(self) -> Float[Tensor, "N K D"]:
+        """The codebooks, in the normalised space."""
+        return self.centers
+
+    @torch.no_grad()
+    def encode(self, frames: Tensor | np.ndarray, quality: str = "default") -> UInt[Tensor, "T N"]:
+        """Find the nearest entry of each codebook to what the former ones left; every quality is this one search.
+
+        Raises:
+            DataError: if the frames have the wrong shape or hold NaN.
+        """
+        tensor = as_frames(frames, self.dim)
+        codes = torch.empty(len(tensor), self.num_codebooks, dtype=self.code_dtype)
+        squares = self.centers.square().sum(2)
+        with full_precision(self.centers.device):
+            for first in range(0, len(tensor), BLOCK):
+                block = tensor[first : first + BLOCK].to(self.centers.device, torch.float32)
+                check_finite(block)
+                found = self._search(F.pad(self.normalise(block), (0, 0, 0, BLOCK - len(block))), squares)
+                codes[first : first + BLOCK] = found[: len(block)].cpu().to(self.code_dtype)
+        return codes
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:
+        """Sum the chosen centres; codes (*T, N) of any integer type.
+
+        Raises:
+            DataError: if the last axis is not N, or a code is outside 0..K-1.
+        """
+        return sum_of_centers(self.centers, codes) * self.std + self.mean
+
+    def _search(self, rest: Float[Tensor, "B D"], squares: Float[Tensor, "N K"]) -> Int[Tensor, "B N"]:
+        found = []
+        for centers, square in zip(self.centers, squares, strict=True):
+            nearest = torch.addmm(square, rest, centers.T, alpha=-2).argmin(1)
+            rest = rest - centers[nearest]
+            found.append(nearest)
+        return torch.stack(found, dim=1)
+
+
+def sum_of_centers(centers: Float[Tensor, "N K D"], codes: Tensor) -> Float[Tensor, "*T D"]:
+    """Sum one centre of each codebook; codes (*T, N) of any integer type.
+
+    Raises:
+        DataError: if the last axis is not N, or a code is outside 0..K-1.
+    """
+    N, K, D = centers.shape
+    if codes.shape[-1:] != (N,) or codes.is_floating_point():
+        raise DataError(f"codes must be integers (..., {N}), not {codes.dtype} of shape {tuple(codes.shape)}")
+    flat = codes.reshape(-1, N).to(centers.device, torch.int64)
+    if len(flat) and not 0 <= int(flat.min()) <= int(flat.max()) < K:
+        raise DataError(
+            f"codes must lie in 0..{K - 1}, these reach from {int(flat.min())} to {int(flat.max())}; "
+            "remove padding (-100) before decoding, and look whether the codes belong to another quantiser"
+        )
+    if not len(flat):
+        return centers.new_zeros(*codes.shape[:-1], D)
+    offsets = torch.arange(N, device=centers.device) * K
+    return F.embedding_bag(flat + offsets, centers.reshape(N * K, D), mode="sum").view(*codes.shape[:-1], D)
