@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, UInt
 from torch import Tensor, nn
 
@@ -134,6 +136,27 @@ def read_quantiser_config(folder: Path) -> dict[str, Any]:
         raise StoreError(f"{folder} is not a saved quantiser: {CONFIG_FILE} is missing or damaged ({error})") from error
 
 
+def sum_of_centers(centers: Float[Tensor, "N K D"], codes: Tensor) -> Float[Tensor, "*T D"]:
+    """Sum one centre of each codebook; codes (*T, N) of any integer type.
+
+    Raises:
+        DataError: if the last axis is not N, or a code is outside 0..K-1.
+    """
+    N, K, D = centers.shape
+    if codes.shape[-1:] != (N,) or codes.is_floating_point():
+        raise DataError(f"codes must be integers (..., {N}), not {codes.dtype} of shape {tuple(codes.shape)}")
+    flat = codes.reshape(-1, N).to(centers.device, torch.int64)
+    if len(flat) and not 0 <= int(flat.min()) <= int(flat.max()) < K:
+        raise DataError(
+            f"codes must lie in 0..{K - 1}, these reach from {int(flat.min())} to {int(flat.max())}; "
+            "remove padding (-100) before decoding, and look whether the codes belong to another quantiser"
+        )
+    if not len(flat):
+        return centers.new_zeros(*codes.shape[:-1], D)
+    offsets = torch.arange(N, device=centers.device) * K
+    return F.embedding_bag(flat + offsets, centers.reshape(N * K, D), mode="sum").view(*codes.shape[:-1], D)
+
+
 def as_frames(frames: Tensor | np.ndarray, dim: int | None = None) -> Float[Tensor, "T D"]:
     """Take a (T, D) tensor or array of any floating type as a tensor, without copying.
 
@@ -179,8 +202,10 @@ def check_training_frames(frames: Float[Tensor, "T D"], codebook_size: int) -> N
             f"{len(frames)} frames are too few for codebooks of {codebook_size} entries: give at least {2 * codebook_size} "
             f"(a good quantiser wants some {200 * codebook_size}), or choose a smaller codebook_size"
         )
-    check_finite(frames)
-    if bool((frames == frames[0]).all()):
+    blocks = frames.split(8192)  # a memory map may be larger than memory
+    for block in blocks:
+        check_finite(block)
+    if all(bool((block == frames[0]).all()) for block in blocks):
         raise DataError("all frames are the same vector, there is nothing to quantise; look at the teacher's output")
 
 
@@ -191,3 +216,13 @@ def channel_statistics(frames: Float[Tensor, "T D"]) -> tuple[Float[Tensor, "D"]
     std = (torch.stack([(block.double() - mean).square().sum(0) for block in blocks]).sum(0) / len(frames)).sqrt()
     constant = std <= 1e-5 * (mean.abs() + 1e-3)
     return mean.float(), torch.where(constant, 1.0, std).float()
+
+
+def channel_moments(blocks: Iterable[Float[Tensor, "_ D"]]) -> tuple[Float[Tensor, "D"], Float[Tensor, "D D"]]:
+    """Mean and covariance over blocks of frames, in double precision; the blocks are read once."""
+    count, total, squares = 0, torch.zeros(()), torch.zeros(())
+    for block in blocks:
+        values = block.double()
+        count, total, squares = count + len(values), total + values.sum(0), squares + values.T @ values
+    mean = total / max(count, 1)
+    return mean, squares / max(count, 1) - mean[:, None] * mean

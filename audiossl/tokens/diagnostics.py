@@ -13,6 +13,9 @@ from torch import Tensor
 
 from audiossl.tokens.contract import Quantizer, as_frames
 
+DEAD_PERPLEXITY = 1.5  # below it a codebook tells next to nothing
+DUPLICATE_CORRELATION = 0.95
+
 
 @dataclass(frozen=True)
 class QuantiserDiagnostics:
@@ -27,6 +30,7 @@ class QuantiserDiagnostics:
         codebook_correlation: tr(S_m S_n) / sqrt(tr(S_m S_m) tr(S_n S_n)) of the scatters of centred codebooks, N x N; near 1
             where two share a subspace.
         num_frames: frames measured.
+        problems: sentences about codebooks that tell next to nothing or double each other; empty where there are none.
     """
 
     relative_error: float
@@ -36,6 +40,7 @@ class QuantiserDiagnostics:
     dead_codes: list[int]
     codebook_correlation: list[list[float]]
     num_frames: int
+    problems: list[str]
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers and lists."""
@@ -45,17 +50,36 @@ class QuantiserDiagnostics:
 def diagnose(quantiser: Quantizer, frames: Tensor | np.ndarray, quality: str = "default") -> QuantiserDiagnostics:
     """Encode frames and measure what comes out."""
     tensor = as_frames(frames, quantiser.dim)
-    codes = quantiser.encode(tensor, quality)
+    return diagnose_codes(quantiser, tensor, quantiser.encode(tensor, quality))
+
+
+def diagnose_codes(quantiser: Quantizer, frames: Float[Tensor, "T D"], codes: Integer[Tensor, "T N"]) -> QuantiserDiagnostics:
+    """Measure codes that were found for frames."""
     entropy, dead = code_use(codes, quantiser.codebook_size)
+    correlation = codebook_correlation(quantiser.scaled_centers().detach())
     return QuantiserDiagnostics(
-        relative_error=relative_error(quantiser, tensor, codes),
+        relative_error=relative_error(quantiser, frames, codes),
         entropy=entropy.tolist(),
         perplexity=entropy.exp().tolist(),
         index_entropy_loss=1 - float(entropy.mean()) / math.log(quantiser.codebook_size),
         dead_codes=dead.tolist(),
-        codebook_correlation=codebook_correlation(quantiser.scaled_centers().detach()).tolist(),
-        num_frames=len(tensor),
+        codebook_correlation=correlation.tolist(),
+        num_frames=len(frames),
+        problems=find_problems(entropy, correlation, quantiser.dim),
     )
+
+
+def find_problems(entropy: Float[Tensor, "N"], correlation: Float[Tensor, "N N"], dim: int) -> list[str]:
+    """Name dead codebooks, and pairs that quantise the same subspace where there is room for others."""
+    problems = [
+        f"codebook {n} is dead: it gives nearly always one code (perplexity {value.exp():.2f})"
+        for n, value in enumerate(entropy)
+        if value < math.log(DEAD_PERPLEXITY)
+    ]
+    if dim >= 2 * len(entropy):
+        pairs = (correlation.triu(1) > DUPLICATE_CORRELATION).nonzero().tolist()
+        problems += [f"codebooks {m} and {n} quantise the same subspace (correlation {correlation[m, n]:.2f})" for m, n in pairs]
+    return problems
 
 
 @torch.no_grad()
@@ -75,9 +99,14 @@ def relative_error(quantiser: Quantizer, frames: Float[Tensor, "T D"], codes: In
 
 def code_use(codes: Integer[Tensor, "T N"], codebook_size: int) -> tuple[Float[Tensor, "N"], Integer[Tensor, "N"]]:
     """Entropy in nats and number of entries never chosen, per codebook."""
-    counts = torch.stack([torch.bincount(column, minlength=codebook_size) for column in codes.long().T])
+    counts = code_counts(codes, codebook_size)
     share = counts.double() / max(len(codes), 1)
     return torch.special.entr(share).sum(1).float(), (counts == 0).sum(1)
+
+
+def code_counts(codes: Integer[Tensor, "T N"], codebook_size: int) -> Integer[Tensor, "N K"]:
+    """How often each code of each codebook occurs."""
+    return torch.stack([torch.bincount(column, minlength=codebook_size) for column in codes.long().T])
 
 
 def codebook_correlation(centers: Float[Tensor, "N K D"]) -> Float[Tensor, "N N"]:

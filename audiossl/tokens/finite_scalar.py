@@ -13,10 +13,9 @@ from jaxtyping import Float, UInt
 from torch import Tensor
 
 from audiossl.errors import ConfigError, import_extra
-from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_finite, check_training_frames
+from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_finite, check_training_frames, sum_of_centers
 from audiossl.tokens.precision import full_precision
 from audiossl.tokens.quantiser_training import deal_out
-from audiossl.tokens.residual import sum_of_centers
 from audiossl.tokens.search import BLOCK
 
 # What FSQ does to a standard normal variable when its values are read back linearly: number of levels, the scale before the tanh

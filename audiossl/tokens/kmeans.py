@@ -7,8 +7,7 @@ import torch
 from jaxtyping import Float, UInt
 from torch import Tensor
 
-from audiossl.errors import DataError
-from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_finite, check_training_frames
+from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_finite, check_training_frames, sum_of_centers
 from audiossl.tokens.precision import full_precision
 from audiossl.tokens.search import BLOCK
 
@@ -85,9 +84,4 @@ class KMeansQuantizer(Quantizer):
         Raises:
             DataError: if the last axis is not 1, or a code is outside 0..K-1.
         """
-        index = codes.long()
-        if codes.shape[-1:] != (1,) or (index.numel() and not 0 <= int(index.min()) <= int(index.max()) < self.codebook_size):
-            raise DataError(
-                f"codes must have shape (..., 1) and lie in 0..{self.codebook_size - 1}; got shape {tuple(codes.shape)}"
-            )
-        return self.centers[0][index[..., 0]] * self.std + self.mean
+        return sum_of_centers(self.centers, codes) * self.std + self.mean

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt
 from torch import Tensor, nn
 
-from audiossl.errors import ConfigError, DataError
+from audiossl.errors import ConfigError
 from audiossl.seeds import derive_generator
-from audiossl.tokens.contract import Quantizer, as_frames, check_finite
+from audiossl.tokens.contract import Quantizer, as_frames, check_finite, sum_of_centers
 from audiossl.tokens.exact_search import EXACT_BLOCK, check_exact, refine
+from audiossl.tokens.frame_sample import gather_frames
 from audiossl.tokens.precision import full_precision
 from audiossl.tokens.search import BLOCK, Effort, GramTable, effort_of, search
 
@@ -50,33 +51,39 @@ class MultiCodebookQuantizer(Quantizer):
     @classmethod
     def fit(
         cls,
-        frames: Tensor | np.ndarray,
+        frames: Tensor | np.ndarray | Iterable[Tensor | np.ndarray],
         num_codebooks: int,
         codebook_size: int = 256,
         *,
         seed: int = 0,
         normalise: bool = True,
         steps: int | None = None,
+        device: torch.device | str = "cpu",
         progress: bool = True,
     ) -> MultiCodebookQuantizer:
         """Train a quantiser on frames (T, D).
 
         Args:
-            frames: a tensor or an array, in any order; some 200 frames per codebook entry are a good number.
+            frames: a tensor or an array (it may be memory-mapped), or an iterable of blocks of frames, read once, of which a
+                uniform sample of at most 1 GiB is kept; in any order. Good are some 50 frames for each of the N * K entries.
             num_codebooks: N, codes per frame; any number.
             codebook_size: K, entries per codebook.
             seed: of the shuffle and the initial clusters.
             normalise: quantise (frame - mean) / std per channel; decoding undoes it.
-            steps: updates of the centres.
+            steps: updates of the centres; 40 if None, more go on lowering the error slowly.
+            device: where to compute; the frames stay where they are, and batches are moved.
             progress: show a bar on stderr where that is a terminal.
 
         Raises:
             DataError: if frames are too few, constant, or hold NaN.
+
+        Warns:
+            UserWarning: if codebooks give nearly always the same code.
         """
         from audiossl.tokens.quantiser_training import train
 
-        tensor = as_frames(frames)
-        quantiser = cls(tensor.shape[1], num_codebooks, codebook_size, seed=seed)
+        tensor = gather_frames(frames, seed)
+        quantiser = cls(tensor.shape[1], num_codebooks, codebook_size, seed=seed).to(device)
         train(quantiser, tensor, seed=seed, normalise=normalise, steps=steps, progress=progress)
         quantiser.stamp_id()
         return quantiser.eval()
@@ -132,19 +139,7 @@ class MultiCodebookQuantizer(Quantizer):
         Raises:
             DataError: if the last axis is not N, or a code is outside 0..K-1.
         """
-        if codes.shape[-1:] != (self.num_codebooks,) or codes.is_floating_point():
-            raise DataError(
-                f"codes must be integers (..., {self.num_codebooks}), not {codes.dtype} of shape {tuple(codes.shape)}"
-            )
-        flat = codes.reshape(-1, self.num_codebooks).to(self.centers.device, torch.int64)
-        if len(flat) and not 0 <= int(flat.min()) <= int(flat.max()) < self.codebook_size:
-            raise DataError(
-                f"codes must lie in 0..{self.codebook_size - 1}, these reach from {int(flat.min())} to {int(flat.max())}; "
-                "remove padding (-100) before decoding, and look whether the codes belong to another quantiser"
-            )
-        centers = self.scaled_centers().view(-1, self.dim)
-        decoded = F.embedding_bag(flat + self._offsets(), centers, mode="sum") if len(flat) else centers.new_zeros(0, self.dim)
-        return (decoded * self.std + self.mean).view(*codes.shape[:-1], self.dim)
+        return sum_of_centers(self.scaled_centers(), codes) * self.std + self.mean
 
     def product(self) -> MultiCodebookQuantizer:
         """Merge neighbouring codebooks: N/2 of K^2 entries, entry k1 * K + k2 the sum of the two; decoder and first guess stay.

@@ -5,12 +5,15 @@ The reference (arXiv 2211.00508) trains all of it with Adam in two phases. Here 
 1. Start: principal components dealt out to the codebooks so that their variances have equal products (optimised product
    quantisation, arXiv 1311.4055), and k-means in each subspace. Codebooks start orthogonal and without an order.
 2. Alternate: search the codes of a batch; least squares for all centres together from decaying co-occurrence sums (the update of
-   "LSQ", Martinez et al., ECCV 2016, made online). A batch is seen once and forgotten.
+   "LSQ", Martinez et al., ECCV 2016, made online). A batch is seen once and forgotten. The sums forget ever more slowly: early
+   codes are soon outdated, and late centres must be means over many frames, or they fit the noise of the last batch.
 3. The classifier starts from the centres and learns by cross-entropy to name the codes that the search found.
 """
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,18 +26,18 @@ from torch import Tensor
 from audiossl.errors import ConfigError
 from audiossl.seeds import derive_generator
 from audiossl.tokens.contract import channel_statistics, check_training_frames
+from audiossl.tokens.diagnostics import DEAD_PERPLEXITY, code_use
 from audiossl.tokens.lloyd import lloyd
 from audiossl.tokens.precision import full_precision
 from audiossl.tokens.quantiser import MultiCodebookQuantizer
-from audiossl.tokens.search import BLOCK, Effort, GramTable, greedy_start, search
+from audiossl.tokens.search import BLOCK, Effort, GramTable, search
 
 START_FRAMES = 160  # frames per codebook entry for the initial clusters
-BATCH_FRAMES = 64  # frames per codebook entry and update
-STEPS = 20
-MEMORY = 0.8  # what is left of the sums after each update
-RIDGE = 0.02  # pull to the former centres, in units of an average entry's count
-NOISE = 0.15  # at the first update, in units of the spread of a codebook
-NOISY_SHARE = 0.8  # of the updates; the last ones settle
+BATCH_FRAMES = 8  # frames per entry of all codebooks and update
+SMALLEST_BATCH = 4096
+STEPS = 40
+MEMORY = 0.3  # what is left of the sums after the first update; rises evenly to 1 at the last
+RIDGE = 0.1  # pull to the former centres, in units of an average entry's count
 CLASSIFIER_BATCH = 1024
 CLASSIFIER_STEPS = 150
 
@@ -59,31 +62,40 @@ def train(
     steps = STEPS if steps is None else steps
     if steps < 1:
         raise ConfigError(f"a quantiser needs at least one training step, not {steps}")
+    device = quantiser.mean.device
     generator = derive_generator(seed, "quantiser training")
-    batches = _batches(frames, BATCH_FRAMES * K, quantiser.normalise, generator)
-    with full_precision(frames.device), _progress_bar(progress, steps + 2) as advance:
+    batches = _batches(frames, max(BATCH_FRAMES * N * K, SMALLEST_BATCH), quantiser.normalise, generator)
+    with full_precision(device), _progress_bar(progress, steps + 2) as advance:
         picked = torch.randperm(len(frames), generator=generator)[: START_FRAMES * K]
         centers = initial_centers(quantiser.normalise(frames[picked]), N, K, generator)
         advance("clusters")
-        sums = CooccurrenceSums.empty(N, K, quantiser.dim)
+        sums = CooccurrenceSums.empty(N, K, quantiser.dim, device)
         effort = Effort(sweeps=2, rounds=N // 2, settle=1)
-        seen: list[tuple[Tensor, Tensor]] = []
+        batch, codes = centers[0], centers.new_empty(0, N, dtype=torch.int64)
         for step in range(steps):
             batch = next(batches)
             codes = _search_codes(GramTable.build(centers), batch, effort)
-            sums.add(batch, codes, decay=MEMORY if step else 0.0)
+            sums.add(batch, codes, decay=1 - (1 - MEMORY) * (1 - step / steps) if step else 0.0)
             centers = sums.solve(centers, generator)
-            # Annealed noise finds better minima ("LSQ++", Martinez et al., ECCV 2018): 1 % less error on log-mel frames.
-            noise = torch.randn(centers.shape, generator=generator) * centers.std(1, keepdim=True)
-            centers = centers + NOISE * max(0.0, 1 - (step + 1) / (NOISY_SHARE * steps)) ** 0.5 * noise
-            seen = [*seen[-2:], (batch, codes)]
             advance("codebooks")
         quantiser.centers.copy_(centers)
         quantiser.centers_scale.zero_()
-        table = GramTable.build(centers)
-        codes = torch.cat([_search_codes(table, batch, effort, codes) for batch, codes in seen])
-        train_classifier(quantiser, torch.cat([batch for batch, _ in seen]), codes, generator)
+        codes = _search_codes(GramTable.build(centers), batch, effort, codes)
+        train_classifier(quantiser, batch, codes, generator)
         advance("classifier")
+    _warn_of_dead_codebooks(codes, N, K)
+
+
+def _warn_of_dead_codebooks(codes: Int[Tensor, "T N"], num_codebooks: int, codebook_size: int) -> None:
+    """Warn where a codebook gives nearly always the same code (global codes)."""
+    entropy, _ = code_use(codes.cpu() - torch.arange(num_codebooks) * codebook_size, codebook_size)
+    dead = (entropy < math.log(DEAD_PERPLEXITY)).nonzero()[:, 0].tolist()
+    if dead:
+        warnings.warn(
+            f"{len(dead)} of {num_codebooks} codebooks ({', '.join(map(str, dead[:8]))}) give nearly always one code: the frames "
+            "hold less than these codes can tell; choose fewer codebooks or a smaller codebook_size",
+            stacklevel=4,
+        )
 
 
 def initial_centers(
@@ -132,10 +144,11 @@ class CooccurrenceSums:
     codebook_size: int
 
     @classmethod
-    def empty(cls, num_codebooks: int, codebook_size: int, dim: int) -> CooccurrenceSums:
+    def empty(cls, num_codebooks: int, codebook_size: int, dim: int, device: torch.device | str = "cpu") -> CooccurrenceSums:
         """Sums over no frames."""
         size = num_codebooks * codebook_size
-        return cls(torch.zeros(size, size), torch.zeros(size, dim), num_codebooks, codebook_size)
+        meetings, targets = torch.zeros(size, size, device=device), torch.zeros(size, dim, device=device)
+        return cls(meetings, targets, num_codebooks, codebook_size)
 
     def add(self, frames: Float[Tensor, "T D"], codes: Int[Tensor, "T N"], decay: float) -> None:
         """Forget a part of the past and count a batch; codes are global."""
@@ -164,7 +177,7 @@ class CooccurrenceSums:
             dead = (count < 0.02 * count.mean()).nonzero()[:, 0]
             if len(dead):
                 busy = count.topk(len(dead)).indices
-                noise = torch.randn(len(dead), codebook.shape[1], generator=generator)
+                noise = torch.randn(len(dead), codebook.shape[1], generator=generator).to(codebook.device)
                 codebook[dead] = codebook[busy] + 0.1 * codebook.std(0) * noise
         return solved
 
@@ -188,7 +201,7 @@ def train_classifier(
     quantiser.to_logits.bias.copy_(-sharpness * (centers.square().sum(2) + 2 * (centers * others[:, None]).sum(2)).flatten())
     if N == 1:
         return  # the nearest centre, exactly
-    targets = codes - torch.arange(N) * K
+    targets = codes - torch.arange(N, device=codes.device) * K
     layer = quantiser.to_logits
     optimiser = torch.optim.Adam(layer.parameters(), lr=3e-3, betas=(0.9, 0.98))
     with torch.enable_grad():
@@ -208,8 +221,7 @@ def _search_codes(
     found = []
     for first in range(0, len(frames), BLOCK):
         block = frames[first : first + BLOCK]
-        codes = greedy_start(table, block) if start is None else start[first : first + BLOCK]
-        found.append(search(table, block, codes, effort))
+        found.append(search(table, block, None if start is None else start[first : first + BLOCK], effort))
     return torch.cat(found)
 
 

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt
 from torch import Tensor
 
-from audiossl.errors import ConfigError, DataError, import_extra
+from audiossl.errors import ConfigError, import_extra
 from audiossl.seeds import derive_generator, derive_seed
-from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_finite, check_training_frames
+from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_finite, check_training_frames, sum_of_centers
 from audiossl.tokens.precision import full_precision
 from audiossl.tokens.search import BLOCK
 
@@ -143,24 +143,3 @@ class ResidualQuantizer(Quantizer):
             rest = rest - centers[nearest]
             found.append(nearest)
         return torch.stack(found, dim=1)
-
-
-def sum_of_centers(centers: Float[Tensor, "N K D"], codes: Tensor) -> Float[Tensor, "*T D"]:
-    """Sum one centre of each codebook; codes (*T, N) of any integer type.
-
-    Raises:
-        DataError: if the last axis is not N, or a code is outside 0..K-1.
-    """
-    N, K, D = centers.shape
-    if codes.shape[-1:] != (N,) or codes.is_floating_point():
-        raise DataError(f"codes must be integers (..., {N}), not {codes.dtype} of shape {tuple(codes.shape)}")
-    flat = codes.reshape(-1, N).to(centers.device, torch.int64)
-    if len(flat) and not 0 <= int(flat.min()) <= int(flat.max()) < K:
-        raise DataError(
-            f"codes must lie in 0..{K - 1}, these reach from {int(flat.min())} to {int(flat.max())}; "
-            "remove padding (-100) before decoding, and look whether the codes belong to another quantiser"
-        )
-    if not len(flat):
-        return centers.new_zeros(*codes.shape[:-1], D)
-    offsets = torch.arange(N, device=centers.device) * K
-    return F.embedding_bag(flat + offsets, centers.reshape(N * K, D), mode="sum").view(*codes.shape[:-1], D)
