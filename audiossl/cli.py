@@ -54,7 +54,36 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("--shard", metavar="i/n", help="embed only the files of job i of n, 0 <= i < n")
     embed.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps")
     embed.set_defaults(command=embed_files)
+    _add_tokens(commands.add_parser("tokens", help="fit a tokeniser, encode recordings, measure the tokens"))
     return parser
+
+
+def _add_tokens(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="fit|encode|report")
+    fit = actions.add_parser("fit", help="fit a quantiser to a teacher's frames", description=fit_tokens.__doc__)
+    encode = actions.add_parser("encode", help="tokenise recordings into a store", description=encode_tokens.__doc__)
+    report = actions.add_parser("report", help="measure tokens before any training", description=report_tokens.__doc__)
+    for action in (fit, encode, report):
+        action.add_argument("paths", nargs="+", type=Path, help="audio files and folders, a corpus folder or a lhotse manifest")
+        action.add_argument("--out", type=Path, required=True, help="folder that is written")
+        action.add_argument("--device", default="cpu", help="of the teacher: cpu, cuda, cuda:1, mps")
+    fit.add_argument("--teacher", default="hama", help="hama (default), logmel, hf:NAME, dasheng:NAME or a checkpoint folder")
+    fit.add_argument("--layer", type=int, help="of the teacher; its last by default")
+    fit.add_argument("--no-normalise", action="store_true", help="keep the scale of the teacher's channels")
+    fit.add_argument("--kind", choices=["mvq", "rvq", "fsq", "kmeans"], default="mvq")
+    fit.add_argument("--num-codebooks", type=int, default=8, help="codes per frame")
+    fit.add_argument("--codebook-size", type=int, default=256, help="entries per codebook")
+    fit.add_argument("--frames", type=int, default=100_000, help="to fit to, of recordings drawn at random")
+    fit.add_argument("--steps", type=int, help="updates of the centres (mvq, rvq)")
+    fit.add_argument("--seed", type=int, default=1)
+    fit.set_defaults(command=fit_tokens)
+    for action in (encode, report):
+        action.add_argument("--tokeniser", type=Path, required=True, help="folder that `audiossl tokens fit` wrote")
+        action.add_argument("--quality", choices=["fast", "default", "best", "exact"], default="default", help="of the search")
+    encode.set_defaults(command=encode_tokens)
+    report.add_argument("--labels", type=Path, help='JSON lines {"id", "segments": [[label, start, end], ...]}, in seconds')
+    report.add_argument("--frames", type=int, default=20_000, help="to measure on")
+    report.set_defaults(command=report_tokens)
 
 
 def run_recipe(options: argparse.Namespace) -> int:
@@ -87,6 +116,48 @@ def embed_files(options: argparse.Namespace) -> int:
         f"{summary.num_written} files embedded ({summary.audio_seconds / 3600:.2f} h), {summary.num_present} were there, "
         f"{summary.num_rejected} rejected; {summary.folder}"
     )
+    return 0
+
+
+def fit_tokens(options: argparse.Namespace) -> int:
+    """Fit a quantiser to a teacher's frames and write a tokeniser folder."""
+    from audiossl.pipelines.token_folders import fit_tokeniser
+    from audiossl.pipelines.tokenise import QuantiserConfig
+
+    steps = {} if options.steps is None else {"steps": options.steps}
+    config = QuantiserConfig(options.kind, options.num_codebooks, options.codebook_size, options.frames, options=steps)
+    quantiser = fit_tokeniser(
+        options.paths, options.out, options.teacher, options.layer, config, not options.no_normalise, options.seed, options.device
+    )
+    print(f"{quantiser.kind} {quantiser.num_codebooks} x {quantiser.codebook_size}, id {quantiser.id}; {options.out}")
+    return 0
+
+
+def encode_tokens(options: argparse.Namespace) -> int:
+    """Tokenise recordings into a store; the same call resumes it, and bad files are listed in rejected.jsonl."""
+    from audiossl.pipelines.token_folders import encode_recordings
+
+    done = encode_recordings(options.paths, options.tokeniser, options.out, options.quality, options.device)
+    print(
+        f"{done.num_written} recordings tokenised ({done.num_frames} frames), {done.num_present} were there, "
+        f"{len(done.rejected)} rejected; {options.out}"
+    )
+    return 0
+
+
+def report_tokens(options: argparse.Namespace) -> int:
+    """Measure the tokens of recordings: error against Shannon's bound, use of codes, agreement with labels, speed."""
+    from audiossl.pipelines.token_folders import report_tokens as measure
+
+    measured = measure(
+        options.paths, options.tokeniser, options.out, options.labels, options.quality, options.frames, options.device
+    )
+    for search in measured.searches:
+        print(f"{search.quality:8s} relative error {search.relative_error:.4f}, {search.frames_per_second:,.0f} frames/s")
+    print(f"Shannon bound of Gaussian frames {measured.shannon_error:.4f}; {measured.bytes_per_hour / 1e6:.2f} MB per hour")
+    for problem in measured.diagnostics.problems:
+        print(f"problem: {problem}")
+    print(f"report: {options.out / 'tokens.html'}")
     return 0
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import util
 from pathlib import Path
 from types import ModuleType
 
 import torch
-from rich.progress import track
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.files import read_json, write_json
@@ -22,20 +21,15 @@ from audiossl.pipelines.spear_report import report_run
 from audiossl.pipelines.spear_tasks import evaluate_models
 from audiossl.pipelines.token_batches import TokenBatches
 from audiossl.recipe import Stage, console
-from audiossl.seeds import derive_generator, derive_seed
-from audiossl.signals.corpus import Corpus, CorpusItem
+from audiossl.seeds import derive_seed
+from audiossl.signals.corpus import Corpus
 from audiossl.signals.splits import split_by
-from audiossl.teachers.teacher import Teacher, load_teacher
-from audiossl.tokens.diagnostics import diagnose
-from audiossl.tokens.factory import fit_quantiser, load_quantiser
+from audiossl.teachers.teacher import load_teacher
+from audiossl.tokens.factory import load_quantiser
 from audiossl.tokens.store import TokenStore
-from audiossl.tokens.store_writer import TokenWriter
 from audiossl.training.devices import choose_device
 from audiossl.training.fit import fit
 from audiossl.training.world import World
-
-GROUP = 64  # recordings encoded by the teacher at once
-MOST_HELD_OUT = 10_000  # frames that measure the quantiser
 
 
 def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
@@ -58,7 +52,7 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
                 raise DataError(f"{script} wrote no {task.name}.jsonl, which the task '{task.name}' reads its labels from")
 
     def quantiser(out: Path, inputs: Mapping[str, Path]) -> None:
-        train_quantiser(out, open_split(inputs["corpus"], "train"), config)
+        train_quantiser(out, inputs, config)
 
     def tokens(out: Path, inputs: Mapping[str, Path]) -> None:
         write_tokens(out, inputs, config)
@@ -79,8 +73,8 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     return [
         Stage("corpus", corpus, [source, config.split, seed]),
         Stage("labels", labels, [source, tasks], ("corpus",)),
-        Stage("quantiser", quantiser, [config.teacher, config.quantiser, seed], ("corpus",)),
-        Stage("tokens", tokens, [config.teacher, config.quantiser], ("corpus", "quantiser")),
+        Stage("quantiser", quantiser, [config.teacher, config.quantiser, tasks, seed], ("corpus", "labels"), version=2),
+        Stage("tokens", tokens, [config.teacher, config.quantiser], ("corpus", "quantiser"), resumable=True, version=2),
         Stage(
             "pretrain", pretrain, [config.student, config.objective, config.training, seed], ("corpus", "tokens"), resumable=True
         ),
@@ -101,30 +95,19 @@ def device_of(config: SpearRecipe) -> torch.device:
     return choose_device(config.training, World())
 
 
-def train_quantiser(out: Path, corpus: Corpus, config: SpearRecipe) -> None:
-    """Fit the quantiser to the teacher's frames of randomly drawn training recordings and save it."""
+def train_quantiser(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
+    """Fit the quantiser to the teacher's frames of training recordings, and measure the tokens on those of validation."""
     teacher = load_teacher(config.teacher, device_of(config))
-    generator = derive_generator(config.seed, "quantiser")
-    wanted = config.quantiser.fit_frames
-    items = [corpus.items[i] for i in torch.randperm(len(corpus), generator=generator).tolist()]
-    seconds, chosen = 0.0, []
-    for item in items:
-        if seconds * teacher.frame_rate >= wanted:
-            break
-        chosen.append(item)
-        seconds += item.num_samples / corpus.sample_rate
-    # Recordings come back sorted by length; the held-out frames are to be like the others.
-    by_item: dict[str, torch.Tensor] = {}
-    for group, clips in teacher_frames(teacher, corpus, chosen, "teacher"):
-        by_item |= {item.id: clip for item, clip in zip(group, clips, strict=True)}
-    frames = torch.cat([by_item[item.id] for item in chosen])
-    held_out = min(MOST_HELD_OUT, len(frames) // 20)
-    options = {"normalise": config.teacher.normalise, "seed": derive_seed(config.seed, "quantiser")}
-    size = (config.quantiser.num_codebooks, config.quantiser.codebook_size)
-    quantiser = fit_quantiser(frames[:-held_out], config.quantiser.kind, *size, **options)
+    training = open_split(inputs["corpus"], "train")
+    quantiser, fitted_to = fit_to_corpus(teacher, training, config.quantiser, config.teacher.normalise, config.seed)
     quantiser.save(out / "quantiser")
-    write_json(out / "diagnostics.json", diagnose(quantiser, frames[-held_out:], config.quantiser.quality).to_json())
-    write_json(out / "teacher.json", {"teacher": teacher.description, "frame_rate": teacher.frame_rate, "frames": len(frames)})
+    task = next((task for task in config.evaluation.tasks if task.kind == "frames"), None)
+    labels = (task.name, read_segments(inputs["labels"] / f"{task.name}.jsonl")) if task else None
+    valid = open_split(inputs["corpus"], "valid")
+    quality = measure_tokens(teacher, quantiser, valid, fitted_to, labels, config.quantiser.quality, seed=config.seed)
+    write_json(out / "quality.json", quality.to_json())
+    for problem in quality.diagnostics.problems:
+        console.print(f"[yellow]quantiser: {problem}[/yellow]")
 
 
 def write_tokens(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
@@ -132,19 +115,9 @@ def write_tokens(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> 
     teacher = load_teacher(config.teacher, device_of(config))
     quantiser = load_quantiser(inputs["quantiser"] / "quantiser")
     corpus = open_split(inputs["corpus"], "train", "valid")
-    with TokenWriter(
-        out / "tokens",
-        quantiser_id=quantiser.id,
-        teacher=teacher.description,
-        frame_rate=teacher.frame_rate,
-        num_codebooks=quantiser.num_codebooks,
-        codebook_size=quantiser.codebook_size,
-    ) as writer:
-        for items, frames in teacher_frames(teacher, corpus, corpus.items, "tokens"):
-            # Codes do not depend on what is encoded together, and whole blocks are searched faster than short recordings.
-            codes = quantiser.encode(torch.cat(frames), quality=config.quantiser.quality)
-            for item, own in zip(items, codes.split([len(clip) for clip in frames]), strict=True):
-                writer.add(item.id, own)
+    encoded = encode_corpus(teacher, quantiser, corpus, out / "tokens", config.quantiser.quality, append=True)
+    if encoded.rejected:
+        raise DataError(f"{len(encoded.rejected)} recordings could not be tokenised, see {out / 'tokens' / 'rejected.jsonl'}")
 
 
 def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
@@ -169,16 +142,6 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
     for name, error in {**train.failed, **valid.failed}.items():
         console.print(f"[yellow]{name} was left out of training: {error}[/yellow]")
     write_json(out / "result.json", {"steps": result.progress.step, "seconds": result.progress.seconds, **result.validation})
-
-
-def teacher_frames(
-    teacher: Teacher, corpus: Corpus, items: Sequence[CorpusItem], title: str
-) -> Iterator[tuple[Sequence[CorpusItem], list[torch.Tensor]]]:
-    """Encode recordings with the teacher, in groups of similar length so that little is padded."""
-    ordered = sorted(items, key=lambda item: item.num_samples)
-    groups = [ordered[first : first + GROUP] for first in range(0, len(ordered), GROUP)]
-    for group in track(groups, title, console=console, disable=not console.is_terminal):
-        yield group, teacher.frames([corpus.read(item) for item in group])
 
 
 def _load_script(path: Path) -> ModuleType:

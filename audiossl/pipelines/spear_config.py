@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from audiossl.objectives.masked_tokens import MaskedTokensConfig
+from audiossl.pipelines.tokenise import QuantiserConfig
 from audiossl.teachers.teacher import TeacherConfig
 from audiossl.training.config import TrainingConfig
 
@@ -24,17 +25,6 @@ class SplitConfig:
     train: float = 0.72
     valid: float = 0.08
     test: float = 0.2
-
-
-@dataclass
-class QuantiserConfig:
-    """Which tokens: kind, number of codebooks N and codes per codebook K, and how many frames train the quantiser."""
-
-    kind: Literal["mvq", "rvq", "fsq", "kmeans"] = "mvq"
-    num_codebooks: int = 8
-    codebook_size: int = 256
-    fit_frames: int = 100_000
-    quality: Literal["fast", "default", "best", "exact"] = "default"
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,18 @@ from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.features.logmel import LogMel
 from audiossl.files import read_json, read_jsonl
 from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.pipelines.tokenise import read_segments
 from audiossl.recipe import plain
 from audiossl.report.clip_picture import plot_spectrogram_tokens
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text, TokenClip
 from audiossl.report.maps import map_embeddings, plot_embedding_map
 from audiossl.report.page import write_report
-from audiossl.report.pictures import entropy_bits, plot_codebook_usage, plot_curves, plot_layer_weights
+from audiossl.report.pictures import plot_curves, plot_layer_weights
 from audiossl.report.results import plot_results, results_tables, shown
+from audiossl.report.token_quality import quality_section
 from audiossl.signals.corpus import Corpus
 from audiossl.teachers.teacher import load_teacher
 from audiossl.tokens.factory import load_quantiser
-from audiossl.tokens.store import TokenStore
 
 MAP_POINTS = 2000
 CLIP_SECONDS = (2.0, 4.5)  # of the recording that is shown
@@ -39,7 +41,7 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> No
     details = read_json(inputs["evaluate"] / "details.json")
     names = {
         "student": "student",
-        "teacher": f"teacher ({read_json(inputs['quantiser'] / 'teacher.json')['teacher']})",
+        "teacher": f"teacher ({read_json(inputs['quantiser'] / 'quality.json')['teacher']})",
         "logmel": f"log-mel, ±{config.evaluation.context} frames",
         "random": "student, random weights",
     }
@@ -116,18 +118,8 @@ def _training(pretrain: Path) -> Section:
 
 
 def _tokens(inputs: Mapping[str, Path], config: SpearRecipe) -> Section:
-    store = TokenStore.open(inputs["tokens"] / "tokens")
-    counts = np.zeros((store.num_codebooks, store.codebook_size), np.int64)
-    for id_ in store.cut_ids():
-        for codebook, codes in enumerate(store[id_].long().T):
-            counts[codebook] += np.bincount(codes.numpy(), minlength=store.codebook_size)
-    facts = read_json(inputs["quantiser"] / "diagnostics.json")
-    usage = Picture(
-        "Codebook usage", plot_codebook_usage(counts), alt="How often each code of each codebook is used.",
-        caption=f"Entropy {entropy_bits(counts).mean():.2f} of {np.log2(store.codebook_size):.0f} bits per codebook on average.",
-    )  # fmt: skip
-    numbers = [(key.replace("_", " "), f"{value:.4g}") for key, value in facts.items() if isinstance(value, (int, float))]
-    return Section("Tokens", [KeyValues("Quantiser on frames it was not fitted to", numbers), usage, _clip(inputs, config)])
+    section = quality_section(read_json(inputs["quantiser"] / "quality.json"))
+    return replace(section, parts=[*section.parts, _clip(inputs, config)])
 
 
 def _clip(inputs: Mapping[str, Path], config: SpearRecipe) -> TokenClip:
@@ -186,8 +178,7 @@ def _segments(inputs: Mapping[str, Path], config: SpearRecipe) -> dict[str, list
     """Segments of the first frame task by item id; empty where there is none."""
     for task in config.evaluation.tasks:
         if task.kind == "frames":
-            rows = read_jsonl(inputs["labels"] / f"{task.name}.jsonl")
-            return {row["id"]: [Segment(*segment) for segment in row["segments"]] for row in rows}
+            return read_segments(inputs["labels"] / f"{task.name}.jsonl")
     return {}
 
 

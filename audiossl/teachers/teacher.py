@@ -72,6 +72,17 @@ def load_teacher(config: TeacherConfig, device: torch.device | str = "cpu") -> T
     return Teacher(embedder, layer, f"{description}:{layer}")
 
 
+def parse_teacher(name: str, layer: int | None = None, normalise: bool = True) -> TeacherConfig:
+    """Read a teacher's name as `audiossl.load` writes it: hama, logmel, hf:NAME, dasheng:NAME, or a checkpoint folder."""
+    if name.startswith("hf:"):
+        return TeacherConfig("transformers", name.removeprefix("hf:"), layer, normalise)
+    if name.startswith("dasheng:"):
+        return TeacherConfig("dasheng", name.removeprefix("dasheng:"), layer, normalise)
+    if name in ("hama", "logmel"):
+        return TeacherConfig(name, None, layer, normalise)
+    return TeacherConfig("audiossl", name, layer, normalise)
+
+
 def _encoder(config: TeacherConfig) -> tuple[Encoder, str]:
     match config.kind:
         case "hama":

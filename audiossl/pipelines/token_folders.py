@@ -1,0 +1,146 @@
+"""What `audiossl tokens` does: fit, encode and report over folders, for any teacher and any recordings.
+
+A tokeniser is a folder: `teacher.json` says which model is read at which layer, `quantiser/` holds the codebooks and
+`fitted_to.json` the recordings that they were fitted to.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from audiossl.embedding.extract import name_items
+from audiossl.errors import ConfigError, StoreError
+from audiossl.files import read_json, read_jsonl, whole_folder, write_json, write_jsonl
+from audiossl.pipelines.tokenise import Encoded, QuantiserConfig, encode_corpus, fit_to_corpus, measure_tokens, read_segments
+from audiossl.report.token_quality import write_quality_page
+from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.teachers.teacher import Teacher, TeacherConfig, load_teacher, parse_teacher
+from audiossl.tokens.contract import Quantizer
+from audiossl.tokens.factory import load_quantiser
+from audiossl.tokens.quality import TokenQuality
+
+TEACHER_FILE, FITTED_FILE, QUANTISER_FOLDER = "teacher.json", "fitted_to.json", "quantiser"
+
+
+def fit_tokeniser(
+    paths: Sequence[Path],
+    out: Path,
+    teacher: str = "hama",
+    layer: int | None = None,
+    quantiser: QuantiserConfig | None = None,
+    normalise: bool = True,
+    seed: int = 1,
+    device: str = "cpu",
+) -> Quantizer:
+    """Fit a quantiser to a teacher's frames of recordings and write the tokeniser folder `out`, which appears whole.
+
+    Args:
+        paths: audio files and folders, or one corpus folder, or one lhotse manifest of cuts.
+        out: folder of the tokeniser.
+        teacher: a name as in `audiossl.load`: hama, logmel, hf:NAME, dasheng:NAME or a checkpoint folder.
+        layer: to read the teacher at; its last if None.
+        quantiser: kind, sizes and number of frames.
+        normalise: bring each channel to zero mean and unit variance first.
+        seed: of the draw of recordings and of training.
+        device: of the teacher.
+    """
+    config = parse_teacher(teacher, layer, normalise)
+    model = load_teacher(config, torch.device(device))
+    with open_recordings(paths) as (corpus, rejected), whole_folder(out) as partial:
+        fitted, ids = fit_to_corpus(model, corpus, quantiser or QuantiserConfig(), normalise, seed)
+        fitted.save(partial / QUANTISER_FOLDER)
+        write_json(partial / TEACHER_FILE, asdict(config))
+        write_json(partial / FITTED_FILE, ids)
+        write_jsonl(partial / "rejected.jsonl", rejected)
+    return fitted
+
+
+def encode_recordings(
+    paths: Sequence[Path], tokeniser: Path, out: Path, quality: str = "default", device: str = "cpu"
+) -> Encoded:
+    """Tokenise recordings into the store `out`; recordings that it holds are skipped, so the same call resumes a killed one."""
+    teacher, quantiser, _ = open_tokeniser(tokeniser, device)
+    with open_recordings(paths) as (corpus, rejected):
+        encoded = encode_corpus(teacher, quantiser, corpus, out, quality, append=True)
+    encoded.rejected = [*rejected, *encoded.rejected]
+    write_jsonl(out / "rejected.jsonl", encoded.rejected)
+    return encoded
+
+
+def report_tokens(
+    paths: Sequence[Path],
+    tokeniser: Path,
+    out: Path,
+    labels: Path | None = None,
+    quality: str = "default",
+    num_frames: int = 20_000,
+    device: str = "cpu",
+) -> TokenQuality:
+    """Measure the tokens of recordings and write `tokens.json` and `tokens.html` into `out`.
+
+    Args:
+        paths: as in `fit_tokeniser`; recordings that the quantiser was not fitted to are preferred.
+        tokeniser: folder written by `fit_tokeniser`.
+        out: folder of the report.
+        labels: JSON lines of labelled segments by recording id.
+        quality: search to measure.
+        num_frames: about how many frames to measure on.
+        device: of the teacher.
+    """
+    teacher, quantiser, fitted_to = open_tokeniser(tokeniser, device)
+    named = (labels.stem, read_segments(labels)) if labels else None
+    with open_recordings(paths) as (corpus, _):
+        measured = measure_tokens(teacher, quantiser, corpus, fitted_to, named, quality, num_frames)
+    write_json(out / "tokens.json", measured.to_json())
+    write_quality_page(measured.to_json(), out / "tokens.html")
+    return measured
+
+
+def open_tokeniser(folder: Path, device: str = "cpu") -> tuple[Teacher, Quantizer, list[str]]:
+    """Load teacher, quantiser and the ids of the recordings that it was fitted to.
+
+    Raises:
+        StoreError: if the folder is no whole tokeniser.
+    """
+    try:
+        config = TeacherConfig(**read_json(folder / TEACHER_FILE))
+        fitted_to = list(read_json(folder / FITTED_FILE))
+    except (OSError, ValueError, TypeError) as error:
+        raise StoreError(
+            f"{folder} is no whole tokeniser ({error}); make one with audiossl tokens fit RECORDINGS --out {folder}"
+        ) from error
+    return load_teacher(config, torch.device(device)), load_quantiser(folder / QUANTISER_FOLDER), fitted_to
+
+
+@contextmanager
+def open_recordings(paths: Sequence[Path]) -> Iterator[tuple[Corpus, list[dict[str, str]]]]:
+    """Open audio files and folders, a corpus folder or a lhotse manifest as a corpus; yields it and what was rejected.
+
+    Files are decoded once to check them; nothing is written beside them.
+
+    Raises:
+        ConfigError: if a path does not exist or holds no audio.
+        DataError: if no recording can be used.
+    """
+    if len(paths) == 1 and (paths[0] / "corpus.json").is_file():
+        yield Corpus.open(paths[0]), []
+    elif len(paths) == 1 and paths[0].name.endswith((".jsonl", ".jsonl.gz")):
+        yield Corpus.from_cuts(paths[0]), []
+    elif any((path / "corpus.json").is_file() for path in paths):
+        raise ConfigError("give one corpus folder, or audio files and folders, not both")
+    else:
+        files, taken = name_items(paths)
+        temporary = Path(tempfile.mkdtemp(prefix="audiossl-"))
+        try:
+            build_corpus((Item(id_, path) for id_, path in files.items()), temporary / "corpus", transcode=False)
+            rejected = taken + read_jsonl(temporary / "corpus" / "rejected.jsonl")
+            yield Corpus.open(temporary / "corpus"), [{"id": row["id"], "reason": row["reason"]} for row in rejected]
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,242 @@
+"""From recordings to tokens: fit a quantiser to a teacher's frames, encode recordings, measure the tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from rich.progress import track
+from torch import Tensor
+
+from audiossl.errors import DataError
+from audiossl.evaluation.frame_task import Segment, ordered, segment_at
+from audiossl.files import read_jsonl, write_jsonl
+from audiossl.recipe import console
+from audiossl.seeds import derive_generator, derive_seed
+from audiossl.signals.corpus import Corpus, CorpusItem
+from audiossl.teachers.teacher import Teacher
+from audiossl.tokens.contract import Quantizer
+from audiossl.tokens.factory import fit_quantiser
+from audiossl.tokens.quality import TokenQuality, measure_quality
+from audiossl.tokens.store_writer import TokenWriter
+
+GROUP = 64  # recordings encoded by the teacher at once
+MEASURED_FRAMES = 20_000
+
+Labels = Mapping[str, Sequence[Segment]]
+
+
+@dataclass
+class QuantiserConfig:
+    """Which tokens.
+
+    Attributes:
+        kind: mvq, rvq, fsq or kmeans.
+        num_codebooks: N, codes per frame.
+        codebook_size: K, entries per codebook.
+        fit_frames: frames of randomly drawn recordings that the quantiser is fitted to.
+        quality: search when recordings are encoded.
+        options: further arguments of the quantiser's `fit`, such as `steps`.
+    """
+
+    kind: Literal["mvq", "rvq", "fsq", "kmeans"] = "mvq"
+    num_codebooks: int = 8
+    codebook_size: int = 256
+    fit_frames: int = 100_000
+    quality: Literal["fast", "default", "best", "exact"] = "default"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Encoded:
+    """What `encode_corpus` did: recordings written now, there before, and rejected ones with their reason."""
+
+    num_written: int = 0
+    num_present: int = 0
+    num_frames: int = 0
+    rejected: list[dict[str, str]] = field(default_factory=list)
+
+
+def draw_items(corpus: Corpus, seconds: float, seed: int, purpose: str) -> list[CorpusItem]:
+    """Recordings in random order until they last so many seconds together."""
+    chosen, total = [], 0.0
+    for index in torch.randperm(len(corpus), generator=derive_generator(seed, purpose)).tolist():
+        if total >= seconds:
+            break
+        chosen.append(corpus.items[index])
+        total += corpus.items[index].num_samples / corpus.sample_rate
+    return chosen
+
+
+def fit_to_corpus(
+    teacher: Teacher, corpus: Corpus, config: QuantiserConfig, normalise: bool = True, seed: int = 1
+) -> tuple[Quantizer, list[str]]:
+    """Fit a quantiser to the teacher's frames of randomly drawn recordings.
+
+    Returns:
+        The quantiser, and the ids of the recordings that it was fitted to.
+
+    Raises:
+        DataError: if the recordings hold too few frames, or broken ones.
+    """
+    chosen = draw_items(corpus, config.fit_frames / teacher.frame_rate, seed, "quantiser")
+    # Recordings come back sorted by length; their frames are laid in the order that was drawn.
+    by_item = _frames_by_item(teacher, corpus, chosen, "teacher")
+    frames = torch.cat([by_item[item.id] for item in chosen if item.id in by_item])
+    quantiser = fit_quantiser(
+        frames,
+        config.kind,
+        config.num_codebooks,
+        config.codebook_size,
+        normalise=normalise,
+        seed=derive_seed(seed, "quantiser"),
+        **config.options,
+    )
+    return quantiser, [item.id for item in chosen]
+
+
+def encode_corpus(
+    teacher: Teacher, quantiser: Quantizer, corpus: Corpus, out: Path, quality: str = "default", append: bool = False
+) -> Encoded:
+    """Tokenise every recording of a corpus into the store at `out`.
+
+    Args:
+        teacher: whose frames are quantised.
+        quantiser: as fitted to that teacher.
+        corpus: what to encode.
+        out: folder of the store; `rejected.jsonl` in it lists what could not be read.
+        quality: of the search.
+        append: go on with the store that is there; recordings that it holds are skipped. Otherwise it is replaced.
+
+    Raises:
+        StoreError: if `append` meets a store of another quantiser or teacher, or another writer.
+    """
+    done = Encoded()
+    with TokenWriter(
+        out,
+        quantiser_id=quantiser.id,
+        teacher=teacher.description,
+        frame_rate=teacher.frame_rate,
+        num_codebooks=quantiser.num_codebooks,
+        codebook_size=quantiser.codebook_size,
+        append=append,
+    ) as writer:
+        todo = [item for item in corpus.items if item.id not in writer]
+        done.num_present = len(corpus) - len(todo)
+        for clips in teacher_frames(teacher, corpus, todo, "tokens", done.rejected):
+            # Codes do not depend on what is encoded together, and whole blocks are searched faster than short recordings.
+            codes = quantiser.encode(torch.cat(list(clips.values())), quality=quality)
+            for id_, own in zip(clips, codes.split([len(clip) for clip in clips.values()]), strict=True):
+                writer.add(id_, own)
+            done.num_written, done.num_frames = done.num_written + len(clips), done.num_frames + len(codes)
+    write_jsonl(out / "rejected.jsonl", done.rejected)
+    return done
+
+
+def measure_tokens(
+    teacher: Teacher,
+    quantiser: Quantizer,
+    corpus: Corpus,
+    fitted_to: Sequence[str] = (),
+    labels: tuple[str, Labels] | None = None,
+    quality: str = "default",
+    num_frames: int = MEASURED_FRAMES,
+    seed: int = 1,
+) -> TokenQuality:
+    """Measure tokens on recordings that the quantiser was not fitted to, or on any where there are no others.
+
+    Args:
+        teacher: whose frames are quantised.
+        quantiser: as fitted to that teacher.
+        corpus: recordings to draw from; those with labels come first.
+        fitted_to: ids of the recordings that the quantiser was fitted to.
+        labels: a name, and labelled segments by recording id.
+        quality: search to measure.
+        num_frames: about how many frames to measure on.
+        seed: of the draw.
+    """
+    others = corpus.subset({item.id for item in corpus.items} - set(fitted_to))
+    pool = others if len(others) else corpus
+    if labels is not None and (labelled := {item.id for item in pool.items} & set(labels[1])):
+        pool = pool.subset(labelled)
+    chosen = draw_items(pool, num_frames / teacher.frame_rate, seed, "token quality")
+    clips = _frames_by_item(teacher, corpus, chosen, "token quality")
+    named = None
+    if labels is not None:
+        name, segments = labels
+        named = (
+            name,
+            [label for id_, clip in clips.items() for label in _frame_labels(segments.get(id_, ()), len(clip), teacher, id_)],
+        )
+    frames = torch.cat(list(clips.values()))
+    return measure_quality(
+        quantiser, frames, teacher.frame_rate, teacher.description, quality, held_out=len(others) > 0, labels=named
+    )
+
+
+def teacher_frames(
+    teacher: Teacher, corpus: Corpus, items: Sequence[CorpusItem], title: str, rejected: list[dict[str, str]]
+) -> Iterator[dict[str, Float[Tensor, "T D"]]]:
+    """Encode recordings with the teacher in groups of similar length, so that little is padded; yields frames by recording id.
+
+    Recordings that cannot be read, or whose frames are broken, are added to `rejected` with the reason.
+    """
+    ordered_items = sorted(items, key=lambda item: item.num_samples)
+    groups = [ordered_items[first : first + GROUP] for first in range(0, len(ordered_items), GROUP)]
+    for group in track(groups, title, console=console, disable=not console.is_terminal):
+        signals: dict[str, Tensor] = {}
+        for item in group:
+            try:
+                signals[item.id] = corpus.read(item)
+            except DataError as error:
+                rejected.append({"id": item.id, "reason": str(error)})
+        clips = dict(zip(signals, teacher.frames(list(signals.values())), strict=True))
+        for id_ in [id_ for id_, clip in clips.items() if not bool(torch.isfinite(clip).all())]:
+            rejected.append({"id": id_, "reason": f"the teacher {teacher.description} gives NaN or infinity for it"})
+            del clips[id_]
+        if clips:
+            yield clips
+
+
+def read_segments(path: Path) -> dict[str, list[Segment]]:
+    """Read labelled segments by recording id: rows `{"id", "segments": [[label, start, end], ...]}`, times in seconds.
+
+    Raises:
+        DataError: if the file is missing or its rows are otherwise.
+    """
+    try:
+        rows = read_jsonl(path) if path.exists() else None
+        if rows is None:
+            raise DataError(f"the labels {path} do not exist")
+        return {row["id"]: [Segment(*segment) for segment in row["segments"]] for row in rows}
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} holds no labelled segments ({type(error).__name__}: {error}); expected rows such as "
+            '{"id": "a", "segments": [["AH", 0.0, 0.12]]}'
+        ) from error
+
+
+def _frames_by_item(teacher: Teacher, corpus: Corpus, items: Sequence[CorpusItem], title: str) -> dict[str, Tensor]:
+    rejected: list[dict[str, str]] = []
+    clips: dict[str, Tensor] = {}
+    for group in teacher_frames(teacher, corpus, items, title, rejected):
+        clips |= group
+    for row in rejected:
+        console.print(f"[yellow]{row['id']} was left out: {row['reason']}[/yellow]")
+    if not clips:
+        raise DataError(f"none of {len(items)} recordings could be encoded by the teacher {teacher.description}")
+    return clips
+
+
+def _frame_labels(segments: Sequence[Segment], num_frames: int, teacher: Teacher, id_: str) -> list[str | None]:
+    """The label at the centre of each frame, None outside all segments."""
+    if not segments:
+        return [None] * num_frames
+    rate, offset = teacher.embedder.grid([teacher.layer])
+    by_start = ordered(segments, id_)
+    places = segment_at(by_start, torch.arange(num_frames, dtype=torch.float64) / rate + offset)
+    return [by_start[place].label if place >= 0 else None for place in places.tolist()]

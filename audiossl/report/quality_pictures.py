@@ -1,0 +1,126 @@
+"""Pictures of what tokens are worth: search errors, spectrum, overlap of codebooks, agreement with labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from audiossl.errors import DataError
+from audiossl.report.palette import HEAT, INK, MUTED, PAGE_WIDTH, SERIES, house_style
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+
+def plot_search_errors(errors: Mapping[str, float], bound: float) -> matplotlib.figure.Figure:
+    """Draw the relative error of each search, in per cent, with Shannon's bound as a line.
+
+    Raises:
+        DataError: if there is no error, or one is not finite.
+    """
+    from matplotlib.figure import Figure
+
+    if not errors or not np.isfinite([*errors.values(), bound]).all():
+        raise DataError(f"expected a finite error for each search and a finite bound, got {dict(errors)} and {bound}")
+    values = 100 * np.array(list(errors.values()))
+    with house_style():
+        figure = Figure((PAGE_WIDTH, 1.2 + 0.4 * len(errors)), layout="constrained")
+        axes = figure.subplots()
+        axes.barh(np.arange(len(values)), values, color=SERIES[0], height=0.6)
+        for position, value in enumerate(values):
+            axes.text(value + 0.01 * values.max(), position, f"{value:.2f} %", va="center", fontsize=9)
+        axes.axvline(100 * bound, color=SERIES[1], linewidth=1.4)
+        axes.annotate(
+            f"bound {100 * bound:.2f} %", (100 * bound, 1), (4, 2), xycoords=("data", "axes fraction"),
+            textcoords="offset points", color=INK, fontsize=9,
+        )  # fmt: skip
+        axes.set_yticks(range(len(errors)), list(errors))
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1.15 * max(values.max(), 100 * bound))
+        axes.set_xlabel("squared error, % of the variance")
+    return figure
+
+
+def plot_spectrum(shares: Float[np.ndarray, "D"], level: float) -> matplotlib.figure.Figure:
+    """Draw the share of variance along each principal axis, and the error per axis that Shannon's bound leaves.
+
+    Raises:
+        DataError: if there is no share, or one is negative or not finite.
+    """
+    from matplotlib.figure import Figure
+
+    if len(shares) == 0 or not np.isfinite(shares).all() or (shares < 0).any():
+        raise DataError(f"expected shares of variance, finite and not negative, got {len(shares)} of them")
+    floor = max(1e-9, float(shares.max()) * 1e-7)
+    with house_style():
+        figure = Figure((PAGE_WIDTH, 2.9), layout="constrained")
+        axes = figure.subplots()
+        axes.plot(np.arange(1, len(shares) + 1), 100 * shares.clip(floor), color=SERIES[0], label="share of variance, %")
+        axes.axhline(100 * max(level, floor), color=SERIES[1], linewidth=1.4, label="error left by the bound, %")
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("principal axis of the frames")
+        axes.legend(loc="lower left")
+        axes.grid(axis="y")
+    return figure
+
+
+def plot_codebook_correlation(correlation: Float[np.ndarray, "N N"]) -> matplotlib.figure.Figure:
+    """Draw how far the subspaces of codebooks overlap, 0 to 1.
+
+    Raises:
+        DataError: if the matrix is empty.
+    """
+    from matplotlib.figure import Figure
+
+    size = len(correlation)
+    if size == 0:
+        raise DataError("expected the correlation of at least one codebook, got none")
+    with house_style():
+        side = min(PAGE_WIDTH, 2.2 + 0.34 * size)
+        figure = Figure((side + 0.6, side), layout="constrained")
+        axes = figure.subplots()
+        image = axes.imshow(correlation, cmap=HEAT, vmin=0, vmax=1, interpolation="none")
+        if size <= 16:
+            for (row, column), value in np.ndenumerate(correlation):
+                shade = "#1c2430" if value > 0.6 else "#fefefe"
+                axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=8, color=shade)
+        bar = figure.colorbar(image, ax=axes, shrink=0.8)
+        bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+        step = math.ceil(size / 16)
+        names = [str(codebook + 1) for codebook in range(0, size, step)]
+        axes.set_xticks(range(0, size, step), names)
+        axes.set_yticks(range(0, size, step), names)
+        axes.set_xlabel("codebook")
+        axes.set_ylabel("codebook")
+    return figure
+
+
+def plot_label_agreement(purity: Float[np.ndarray, "N"], pnmi: Float[np.ndarray, "N"], chance: float) -> matplotlib.figure.Figure:
+    """Draw for each codebook how often its code tells the label, and its normalised mutual information with labels, in per cent.
+
+    Raises:
+        DataError: if there is no codebook.
+    """
+    from matplotlib.figure import Figure
+
+    if len(purity) == 0:
+        raise DataError("expected purity and PNMI of at least one codebook, got none")
+    with house_style():
+        figure = Figure((PAGE_WIDTH, 2.8), layout="constrained")
+        panels = figure.subplots(1, 2)
+        for axes, values, title in zip(panels, (purity, pnmi), ("Purity, %", "Mutual information (PNMI), %"), strict=True):
+            axes.bar(np.arange(1, len(values) + 1), 100 * values, color=SERIES[0], width=0.7)
+            axes.set_title(title)
+            axes.set_xlabel("codebook")
+            axes.grid(axis="y")
+        panels[0].axhline(100 * chance, color=MUTED, linewidth=1.1, linestyle=(0, (4, 3)))
+        panels[0].annotate(
+            "most frequent label", (1, 100 * chance), (-2, 3), xycoords=("axes fraction", "data"),
+            textcoords="offset points", ha="right", fontsize=9,
+        )  # fmt: skip
+    return figure

@@ -1,0 +1,102 @@
+"""`audiossl tokens`: fit, encode and report on small recordings with the log-mel teacher; resuming, rejecting, refusing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from audiossl.cli import main
+from audiossl.errors import StoreError
+from audiossl.files import read_json, read_jsonl, write_jsonl
+from audiossl.pipelines.token_folders import open_recordings, open_tokeniser
+from audiossl.teachers.teacher import TeacherConfig, parse_teacher
+from audiossl.tokens.store import TokenStore
+
+FIT = ["--teacher", "logmel", "--num-codebooks", "2", "--codebook-size", "8", "--frames", "400", "--steps", "4"]
+
+
+@pytest.fixture
+def recordings(tmp_path) -> Path:
+    """Six recordings of 2 s, each a second of noise and a second of a tone, and a broken file."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    draws = np.random.default_rng(0)
+    for number in range(6):
+        tone = 0.3 * np.sin(2 * np.pi * (200 + 100 * number) * np.arange(16000) / 16000)
+        signal = np.concatenate([draws.uniform(-0.3, 0.3, 16000), tone]).astype(np.float32)
+        soundfile.write(folder / f"{number}.wav", signal, 16000)
+    (folder / "broken.wav").write_bytes(b"RIFF but nothing else")
+    return folder
+
+
+@pytest.fixture
+def tokeniser(recordings, tmp_path, capsys) -> Path:
+    assert main(["tokens", "fit", str(recordings), "--out", str(tmp_path / "tokeniser"), *FIT]) == 0
+    capsys.readouterr()
+    return tmp_path / "tokeniser"
+
+
+def test_fit_encode_again_and_report(recordings, tokeniser, tmp_path, capsys):
+    assert [row["id"] for row in read_jsonl(tokeniser / "rejected.jsonl")] == ["clips/broken.wav"]
+    encode = ["tokens", "encode", str(recordings), "--tokeniser", str(tokeniser), "--out", str(tmp_path / "tokens")]
+    assert main(encode) == 0 and "6 recordings tokenised" in capsys.readouterr().out
+    store = TokenStore.open(tmp_path / "tokens")
+    teacher, quantiser, _ = open_tokeniser(tokeniser)
+    with open_recordings([recordings]) as (corpus, _):
+        frames = teacher.frames([corpus.read(corpus.items[3])])[0]
+    assert torch.equal(store["clips/3.wav"], quantiser.encode(frames)) and store.quantiser_id == quantiser.id
+
+    soundfile.write(recordings / "new.wav", np.full(8000, 0.1, np.float32), 16000)
+    assert main(encode) == 0 and "1 recordings tokenised" in capsys.readouterr().out
+    assert len(TokenStore.open(tmp_path / "tokens")) == 7
+    assert [row["id"] for row in read_jsonl(tmp_path / "tokens" / "rejected.jsonl")] == ["clips/broken.wav"]
+
+    rows = [{"id": f"clips/{n}.wav", "segments": [["noise", 0.0, 1.0], ["tone", 1.0, 2.0]]} for n in range(6)]
+    write_jsonl(tmp_path / "sounds.jsonl", rows)
+    report = ["tokens", "report", str(recordings), "--tokeniser", str(tokeniser), "--out", str(tmp_path / "report")]
+    assert main([*report, "--labels", str(tmp_path / "sounds.jsonl")]) == 0
+    assert "Shannon bound" in capsys.readouterr().out
+    measured = read_json(tmp_path / "report" / "tokens.json")
+    assert measured["held_out"] and measured["labels"]["name"] == "sounds"
+    assert max(measured["labels"]["pnmi"]) > 0.8  # noise and tones share no entry
+    assert "logmel" in (tmp_path / "report" / "tokens.html").read_text()
+
+
+def test_a_corpus_and_a_manifest_are_taken(recordings, tokeniser, tmp_path):
+    from audiossl.signals.corpus import Item, build_corpus
+
+    build_corpus([Item("one", recordings / "1.wav")], tmp_path / "corpus", progress=False)
+    for paths in ([tmp_path / "corpus"], [tmp_path / "corpus" / "cuts.jsonl.gz"]):
+        with open_recordings(paths) as (corpus, rejected):
+            assert [item.id for item in corpus.items] == ["one"] and rejected == []
+
+
+def test_tokens_of_another_tokeniser_are_not_mixed(recordings, tokeniser, tmp_path, capsys):
+    store = str(tmp_path / "tokens")
+    assert main(["tokens", "encode", str(recordings), "--tokeniser", str(tokeniser), "--out", store]) == 0
+    assert main(["tokens", "fit", str(recordings), "--out", str(tmp_path / "other"), *FIT, "--seed", "2"]) == 0
+    capsys.readouterr()
+    assert main(["tokens", "encode", str(recordings), "--tokeniser", str(tmp_path / "other"), "--out", store]) == 2
+    assert "made otherwise" in capsys.readouterr().err
+
+
+def test_errors_name_what_is_wrong(recordings, tokeniser, tmp_path, capsys):
+    (tokeniser / "teacher.json").write_text(json.dumps({"kinds": 1}))
+    with pytest.raises(StoreError, match="no whole tokeniser"):
+        open_tokeniser(tokeniser)
+    assert main(["tokens", "fit", str(tmp_path / "absent"), "--out", str(tmp_path / "x"), *FIT]) == 2
+    assert "found nothing at" in capsys.readouterr().err
+    assert main(["tokens", "fit", str(recordings), "--out", str(tmp_path / "x"), *FIT, "--layer", "9"]) == 2
+    assert "layers 0 to" in capsys.readouterr().err and not (tmp_path / "x").exists()
+
+
+def test_teachers_are_named_as_encoders_are():
+    assert parse_teacher("hf:microsoft/wavlm-large", 21) == TeacherConfig("transformers", "microsoft/wavlm-large", 21)
+    assert parse_teacher("dasheng:dasheng_12B") == TeacherConfig("dasheng", "dasheng_12B")
+    assert parse_teacher("logmel", normalise=False) == TeacherConfig("logmel", normalise=False)
+    assert parse_teacher("runs/asterisk") == TeacherConfig("audiossl", "runs/asterisk")
