@@ -64,7 +64,7 @@ def plot_spectrum(shares: Float[np.ndarray, "D"], level: float) -> matplotlib.fi
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel("principal axis of the frames")
-        axes.legend(loc="lower left")
+        axes.legend(loc="upper right")
         axes.grid(axis="y")
     return figure
 
@@ -87,7 +87,7 @@ def plot_codebook_correlation(correlation: Float[np.ndarray, "N N"]) -> matplotl
         image = axes.imshow(correlation, cmap=HEAT, vmin=0, vmax=1, interpolation="none")
         if size <= 16:
             for (row, column), value in np.ndenumerate(correlation):
-                shade = "#1c2430" if value > 0.6 else "#fefefe"
+                shade = "#111111" if value > 0.6 else "#f8f8f8"  # not the page's own colours, which dark pages exchange
                 axes.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=8, color=shade)
         bar = figure.colorbar(image, ax=axes, shrink=0.8)
         bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
@@ -119,8 +119,5 @@ def plot_label_agreement(purity: Float[np.ndarray, "N"], pnmi: Float[np.ndarray,
             axes.set_xlabel("codebook")
             axes.grid(axis="y")
         panels[0].axhline(100 * chance, color=MUTED, linewidth=1.1, linestyle=(0, (4, 3)))
-        panels[0].annotate(
-            "most frequent label", (1, 100 * chance), (-2, 3), xycoords=("axes fraction", "data"),
-            textcoords="offset points", ha="right", fontsize=9,
-        )  # fmt: skip
+        panels[0].set_title("Purity, % (dashed: the most frequent label)")
     return figure

@@ -41,7 +41,7 @@ from audiossl.files import write_json
 from audiossl.tokens import MultiCodebookQuantizer, ResidualQuantizer
 from audiossl.tokens.diagnostics import relative_error
 
-console = Console()
+console = Console(width=150)
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "asterisk" / "spear.yaml"
 
 
