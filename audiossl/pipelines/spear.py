@@ -20,6 +20,7 @@ from audiossl.pipelines.spear_embedding import embed_models
 from audiossl.pipelines.spear_report import report_run
 from audiossl.pipelines.spear_tasks import evaluate_models
 from audiossl.pipelines.token_batches import TokenBatches
+from audiossl.pipelines.tokenise import encode_corpus, fit_to_corpus, measure_tokens, read_segments
 from audiossl.recipe import Stage, console
 from audiossl.seeds import derive_seed
 from audiossl.signals.corpus import Corpus
