@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from torch import Tensor
 from audiossl.errors import ConfigError, StoreError
 from audiossl.tokens.contract import Quantizer, read_quantiser_config
 from audiossl.tokens.finite_scalar import FiniteScalarQuantizer
+from audiossl.tokens.frame_sample import gather_frames
 from audiossl.tokens.kmeans import KMeansQuantizer
 from audiossl.tokens.quantiser import MultiCodebookQuantizer
 from audiossl.tokens.residual import ResidualQuantizer
@@ -22,12 +25,16 @@ KINDS: dict[str, AnyKind] = {
 
 
 def fit_quantiser(
-    frames: Tensor | np.ndarray, kind: str = "mvq", num_codebooks: int = 8, codebook_size: int = 256, **options: Any
+    frames: Tensor | np.ndarray | Iterable[Tensor | np.ndarray],
+    kind: str = "mvq",
+    num_codebooks: int = 8,
+    codebook_size: int = 256,
+    **options: Any,
 ) -> Quantizer:
     """Train the quantiser named `kind`; options as in its `fit`.
 
     Args:
-        frames: (T, D).
+        frames: (T, D), or a stream of such blocks, of which a uniform sample is kept (`gather_frames`).
         kind: `mvq`; `rvq` or `fsq` from the extra `quantisers`; or `kmeans`, which has one codebook whatever `num_codebooks`
             says.
         num_codebooks: N, codes per frame.
@@ -35,11 +42,16 @@ def fit_quantiser(
         options: further arguments of `fit`, such as `seed` and `normalise`.
 
     Raises:
-        ConfigError: for an unknown kind.
+        ConfigError: for an unknown kind, or an option that its `fit` does not take.
     """
     if kind not in KINDS:
         raise ConfigError(f"there is no quantiser '{kind}'; choose one of {', '.join(KINDS)}")
-    return KINDS[kind].fit(frames, num_codebooks, codebook_size, **options)
+    known = [
+        name for name, parameter in signature(KINDS[kind].fit).parameters.items() if parameter.kind is Parameter.KEYWORD_ONLY
+    ]
+    if unknown := sorted(set(options) - set(known)):
+        raise ConfigError(f"a quantiser of kind '{kind}' takes no {', '.join(unknown)}; its options are {', '.join(known)}")
+    return KINDS[kind].fit(gather_frames(frames, options.get("seed", 0)), num_codebooks, codebook_size, **options)
 
 
 def load_quantiser(folder: str | Path) -> Quantizer:

@@ -120,3 +120,14 @@ def test_fitted_residual_quantiser_needs_no_extra(frames, tmp_path, monkeypatch)
     monkeypatch.setitem(sys.modules, EXTRA, None)
     loaded = load_quantiser(tmp_path / "quantiser")
     assert torch.equal(loaded.encode(frames), codes) and loaded.decode(codes).shape == frames.shape
+
+
+def test_options_of_another_kind_are_refused_by_name(frames):
+    with pytest.raises(ConfigError, match="'kmeans' takes no steps; its options are seed, normalise"):
+        fit_quantiser(frames, "kmeans", 1, 8, steps=3)
+
+
+def test_every_kind_takes_a_stream(frames):
+    for kind in ("rvq", "fsq", "kmeans"):
+        streamed = fit_quantiser(iter(torch.as_tensor(frames).split(50)), kind, 2, 16)
+        assert streamed.id == fit_quantiser(frames, kind, 2, 16).id
