@@ -24,7 +24,8 @@ from audiossl.report.quality_pictures import (
 def write_quality_page(quality: Mapping[str, Any], path: Path) -> None:
     """Write the measurements of `TokenQuality.to_json()` as one HTML page."""
     about = quality["quantiser"]
-    fastest = _search_speed(quality) / quality["frame_rate"]
+    speeds = {row["quality"]: row["frames_per_second"] / quality["frame_rate"] for row in quality["qualities"]}
+    speed = speeds.get(quality["quality"])
     seen = "" if quality["held_out"] else " that it may have been fitted to"
     content = ReportContent(
         f"Tokens of {quality['teacher']}",
@@ -33,7 +34,7 @@ def write_quality_page(quality: Mapping[str, Any], path: Path) -> None:
         [quality_section(quality)],
         [
             Highlight("relative error", f"{quality['relative_error']:.1%}", f"bound {quality['shannon_error']:.1%}"),
-            Highlight("encoding", f"{fastest:,.0f} x real time", f"search: {quality['quality']}, on this machine"),
+            Highlight("encoding", f"{speed:,.0f} x real time" if speed else "not timed", f"search: {quality['quality']}, here"),
             Highlight("bits used per frame", f"{sum(quality['entropy']) / math.log(2):.1f}", f"of {_bits(quality):.0f}"),
             Highlight("per hour", f"{quality['bytes_per_hour'] / 1e6:.2f} MB", "of stored tokens"),
         ],
@@ -66,10 +67,11 @@ def quality_section(quality: Mapping[str, Any]) -> Section:
          f"{row['frames_per_second'] / quality['frame_rate']:,.0f}"]
         for row in quality["qualities"]
     ]  # fmt: skip
+    timed = f"On the first {quality['qualities'][0]['num_frames']:,} frames."
     parts: list[Part] = [
         KeyValues(f"Frames {seen}", facts, note),
-        Text("Problems", "\n".join(quality["problems"]) or "No codebook is dead, and no two quantise the same subspace."),
-        Table("Searches on this machine", ["Search", "Relative error", "Frames per second", "Times real time"], searches),
+        Text("Problems", "\n\n".join(quality["problems"]) or "No codebook is dead, and no two quantise the same subspace."),
+        Table("Searches on this machine", ["Search", "Relative error", "Frames per second", "Times real time"], searches, timed),
         Picture(
             "Error by search",
             plot_search_errors({row["quality"]: row["relative_error"] for row in quality["qualities"]}, quality["shannon_error"]),
@@ -108,9 +110,3 @@ def quality_section(quality: Mapping[str, Any]) -> Section:
 
 def _bits(quality: Mapping[str, Any]) -> float:
     return quality["quantiser"]["num_codebooks"] * math.log2(quality["quantiser"]["codebook_size"])
-
-
-def _search_speed(quality: Mapping[str, Any]) -> float:
-    """Frames per second of the search that was measured; of `best` where that one was not timed."""
-    speeds = {row["quality"]: row["frames_per_second"] for row in quality["qualities"]}
-    return speeds.get(quality["quality"], speeds["best"])

@@ -70,15 +70,17 @@ def diagnose_codes(quantiser: Quantizer, frames: Float[Tensor, "T D"], codes: In
 
 
 def find_problems(entropy: Float[Tensor, "N"], correlation: Float[Tensor, "N N"], dim: int) -> list[str]:
-    """Name dead codebooks, and pairs that quantise the same subspace where there is room for others."""
+    """Name dead codebooks, and pairs that quantise the same subspace where there is room for others; the first is codebook 1."""
     problems = [
         f"codebook {n} is dead: it gives nearly always one code (perplexity {value.exp():.2f})"
-        for n, value in enumerate(entropy)
+        for n, value in enumerate(entropy, 1)
         if value < math.log(DEAD_PERPLEXITY)
     ]
     if dim >= 2 * len(entropy):
         pairs = (correlation.triu(1) > DUPLICATE_CORRELATION).nonzero().tolist()
-        problems += [f"codebooks {m} and {n} quantise the same subspace (correlation {correlation[m, n]:.2f})" for m, n in pairs]
+        problems += [
+            f"codebooks {m + 1} and {n + 1} quantise the same subspace (correlation {correlation[m, n]:.2f})" for m, n in pairs
+        ]
     return problems
 
 

@@ -23,11 +23,12 @@ TIMED_FRAMES = 4096
 
 @dataclass(frozen=True)
 class SearchQuality:
-    """Relative error and speed of one search on this machine, with the threads that torch has."""
+    """Relative error and speed of one search on so many frames, on this machine with the threads that torch has."""
 
     quality: str
     relative_error: float
     frames_per_second: float
+    num_frames: int
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _time_search(quantiser: Quantizer, frames: Float[Tensor, "T D"], quality: st
     begin = time.perf_counter()
     codes = quantiser.encode(frames, quality)
     seconds = time.perf_counter() - begin
-    return SearchQuality(quality, relative_error(quantiser, frames, codes), len(frames) / max(seconds, 1e-9))
+    return SearchQuality(quality, relative_error(quantiser, frames, codes), len(frames) / max(seconds, 1e-9), len(frames))
 
 
 @torch.no_grad()

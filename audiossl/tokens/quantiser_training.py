@@ -89,7 +89,7 @@ def train(
 def _warn_of_dead_codebooks(codes: Int[Tensor, "T N"], num_codebooks: int, codebook_size: int) -> None:
     """Warn where a codebook gives nearly always the same code (global codes)."""
     entropy, _ = code_use(codes.cpu() - torch.arange(num_codebooks) * codebook_size, codebook_size)
-    dead = (entropy < math.log(DEAD_PERPLEXITY)).nonzero()[:, 0].tolist()
+    dead = ((entropy < math.log(DEAD_PERPLEXITY)).nonzero()[:, 0] + 1).tolist()
     if dead:
         warnings.warn(
             f"{len(dead)} of {num_codebooks} codebooks ({', '.join(map(str, dead[:8]))}) give nearly always one code: the frames "

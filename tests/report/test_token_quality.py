@@ -37,10 +37,11 @@ def test_the_page_says_what_was_measured(quality, tmp_path):
     assert "&lt;b&gt;noise" in page and "<b>noise" not in page
     assert "No codebook is dead" in page and "was not fitted to" in page
     assert page.count("<svg") + page.count("<img") >= 5
-    seen = {**quality, "held_out": False, "problems": ["codebook 0 is dead"], "quality": "exact"}
+    seen = {**quality, "held_out": False, "problems": ["codebook 1 is dead", "codebook 2 is dead"], "quality": "exact"}
     write_quality_page(seen, tmp_path / "tokens.html")
     page = (tmp_path / "tokens.html").read_text()
-    assert "may have been fitted to" in page and "codebook 0 is dead" in page
+    assert "may have been fitted to" in page and "not timed" in page
+    assert "<p>codebook 1 is dead</p>" in page and "<p>codebook 2 is dead</p>" in page
 
 
 def test_the_section_holds_a_part_for_each_measurement(quality):

@@ -82,5 +82,5 @@ def test_dead_and_duplicate_codebooks_are_named():
     correlation = torch.eye(3)
     correlation[1, 2] = correlation[2, 1] = 0.99
     problems = find_problems(entropy, correlation, dim=64)
-    assert len(problems) == 2 and "codebook 0 is dead" in problems[0] and "1 and 2" in problems[1]
+    assert len(problems) == 2 and "codebook 1 is dead" in problems[0] and "2 and 3" in problems[1]
     assert len(find_problems(entropy, correlation, dim=3)) == 1  # three codebooks in three dimensions must share
