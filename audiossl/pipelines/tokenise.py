@@ -152,7 +152,7 @@ def measure_tokens(
     Args:
         teacher: whose frames are quantised.
         quantiser: as fitted to that teacher.
-        corpus: recordings to draw from; those with labels come first.
+        corpus: recordings to draw from; half of the frames come from those with labels, if there are so many.
         fitted_to: ids of the recordings that the quantiser was fitted to.
         labels: a name, and labelled segments by recording id.
         quality: search to measure.
@@ -161,9 +161,12 @@ def measure_tokens(
     """
     others = corpus.subset({item.id for item in corpus.items} - set(fitted_to))
     pool = others if len(others) else corpus
-    if labels is not None and (labelled := {item.id for item in pool.items} & set(labels[1])):
-        pool = pool.subset(labelled)
-    chosen = draw_items(pool, num_frames / teacher.frame_rate, seed, "token quality")
+    seconds = num_frames / teacher.frame_rate
+    labelled = pool.subset({item.id for item in pool.items} & set(labels[1] if labels else ()))
+    # Labels are rare; up to half of the frames come from recordings that have some, the others from any.
+    chosen = draw_items(labelled, seconds / 2, seed, "token quality")
+    rest = pool.subset({item.id for item in pool.items} - {item.id for item in chosen})
+    chosen += draw_items(rest, seconds - sum(item.num_samples for item in chosen) / corpus.sample_rate, seed, "token quality")
     clips = _frames_by_item(teacher, corpus, chosen, "token quality")
     named = None
     if labels is not None:

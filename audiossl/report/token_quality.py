@@ -67,7 +67,7 @@ def quality_section(quality: Mapping[str, Any]) -> Section:
          f"{row['frames_per_second'] / quality['frame_rate']:,.0f}"]
         for row in quality["qualities"]
     ]  # fmt: skip
-    timed = f"On the first {quality['qualities'][0]['num_frames']:,} frames."
+    timed = f"On {quality['qualities'][0]['num_frames']:,} of the frames."
     parts: list[Part] = [
         KeyValues(f"Frames {seen}", facts, note),
         Text("Problems", "\n\n".join(quality["problems"]) or "No codebook is dead, and no two quantise the same subspace."),

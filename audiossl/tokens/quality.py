@@ -109,7 +109,7 @@ def measure_quality(
         frames: of the teacher, best ones that the quantiser was not fitted to.
         frame_rate: frames per second.
         teacher: what made the frames, in words.
-        quality: search to measure; the others are measured on 4,096 frames for comparison.
+        quality: search to measure; all are compared on 4,096 frames at most.
         held_out: what to say of the frames.
         labels: a name, and a label or None for each frame.
 
@@ -120,6 +120,7 @@ def measure_quality(
     if not len(tensor):
         raise DataError("there are no frames to measure the tokens on")
     codes = quantiser.encode(tensor, quality)
+    timed = tensor[:: -(-len(tensor) // TIMED_FRAMES)]  # spread over all frames, which may come in order of length
     shares = variance_shares(quantiser, tensor)
     bits = quantiser.num_codebooks * math.log2(quantiser.codebook_size)
     shannon, level = shannon_error(shares, bits)
@@ -134,7 +135,7 @@ def measure_quality(
         shannon_error=shannon,
         water_level=level,
         variance_shares=shares.tolist(),
-        searches=[_time_search(quantiser, tensor[:TIMED_FRAMES], name) for name in QUALITIES],
+        searches=[_time_search(quantiser, timed, name) for name in QUALITIES],
         counts=code_counts(codes, quantiser.codebook_size).tolist(),
         bytes_per_hour=3600 * frame_rate * quantiser.num_codebooks * codes.element_size(),
         labels=label_agreement(codes, labels[0], labels[1], quantiser.codebook_size) if labels else None,
