@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, whole_folder, write_json
+from audiossl.tokens.precision import full_precision
+from audiossl.tokens.search import BLOCK
 
 CONFIG_FILE = "quantiser.json"
 WEIGHTS_FILE = "quantiser.safetensors"
@@ -82,6 +84,31 @@ class Quantizer(nn.Module):
     def encode(self, frames: Tensor | np.ndarray, quality: str = "default") -> UInt[Tensor, "T N"]:
         """Find the codes of frames."""
         raise NotImplementedError
+
+    def encode_blocks(
+        self, frames: Tensor | np.ndarray, search: Callable[[Tensor], Tensor], size: int = BLOCK, pad: bool = True
+    ) -> UInt[Tensor, "T N"]:
+        """Search frames (T, D) block by block, in full float32 on the quantiser's device; memory does not grow with T.
+
+        Args:
+            frames: any floating type; an array may be memory-mapped.
+            search: normalised frames (size, D) to codes (size, N).
+            size: frames of a block; fixed, so that chunking never changes a code.
+            pad: fill the last block up with zeros.
+
+        Raises:
+            DataError: if the frames have the wrong shape or hold NaN.
+        """
+        tensor = as_frames(frames, self.dim)
+        codes = torch.empty(len(tensor), self.num_codebooks, dtype=self.code_dtype)
+        with full_precision(self.mean.device):
+            for first in range(0, len(tensor), size):
+                block = tensor[first : first + size].to(self.mean.device, torch.float32)
+                check_finite(block)
+                block = self.normalise(block)
+                found = search(F.pad(block, (0, 0, 0, size - len(block))) if pad else block)
+                codes[first : first + size] = found[: len(block)].cpu().to(self.code_dtype)
+        return codes
 
     def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:
         """Rebuild frames from codes (*T, N) of any integer type."""

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, UInt
 from torch import Tensor
 
 from audiossl.errors import ConfigError, import_extra
-from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_finite, check_training_frames, sum_of_centers
+from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_training_frames, sum_of_centers
 from audiossl.tokens.precision import full_precision
 from audiossl.tokens.quantiser_training import deal_out
-from audiossl.tokens.search import BLOCK
 
 # What FSQ does to a standard normal variable when its values are read back linearly: number of levels, the scale before the tanh
 # that makes the squared error least, and that error. Found by a search over scales.
@@ -135,17 +133,8 @@ class FiniteScalarQuantizer(Quantizer):
             DataError: if the frames have the wrong shape or hold NaN.
             MissingExtraError: if vector-quantize-pytorch is not installed.
         """
-        tensor = as_frames(frames, self.dim)
         rounding = self._rounding()
-        codes = torch.empty(len(tensor), self.num_codebooks, dtype=self.code_dtype)
-        with full_precision(self.centers.device):
-            for first in range(0, len(tensor), BLOCK):
-                block = tensor[first : first + BLOCK].to(self.centers.device, torch.float32)
-                check_finite(block)
-                padded = F.pad(self.normalise(block), (0, 0, 0, BLOCK - len(block)))
-                _, found = rounding(self._project(padded)[None])
-                codes[first : first + BLOCK] = found[0, : len(block)].cpu().to(self.code_dtype)
-        return codes
+        return self.encode_blocks(frames, lambda block: rounding(self._project(block)[None])[1][0])
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:

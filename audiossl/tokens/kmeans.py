@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt
+from jaxtyping import Float, Int, UInt
 from torch import Tensor
 
-from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_finite, check_training_frames, sum_of_centers
-from audiossl.tokens.precision import full_precision
-from audiossl.tokens.search import BLOCK
+from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_training_frames, sum_of_centers
 
 
 class KMeansQuantizer(Quantizer):
@@ -66,17 +64,12 @@ class KMeansQuantizer(Quantizer):
         Raises:
             DataError: if the frames have the wrong shape or hold NaN.
         """
-        tensor = as_frames(frames, self.dim)
-        codes = torch.empty(len(tensor), 1, dtype=self.code_dtype)
         squares = self.centers[0].square().sum(1)
-        with full_precision(self.centers.device):
-            for first in range(0, len(tensor), BLOCK):
-                block = tensor[first : first + BLOCK].to(self.centers.device, torch.float32)
-                check_finite(block)
-                block = torch.nn.functional.pad(self.normalise(block), (0, 0, 0, BLOCK - len(block)))
-                nearest = torch.addmm(squares, block, self.centers[0].T, alpha=-2).argmin(1)
-                codes[first : first + BLOCK, 0] = nearest[: len(tensor) - first].cpu().to(self.code_dtype)
-        return codes
+
+        def nearest(block: Float[Tensor, "B D"]) -> Int[Tensor, "B 1"]:
+            return torch.addmm(squares, block, self.centers[0].T, alpha=-2).argmin(1, keepdim=True)
+
+        return self.encode_blocks(frames, nearest)
 
     def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:
         """Look the centres up; codes (*T, 1).

@@ -6,17 +6,15 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt
 from torch import Tensor, nn
 
 from audiossl.errors import ConfigError
 from audiossl.seeds import derive_generator
-from audiossl.tokens.contract import Quantizer, as_frames, check_finite, sum_of_centers
+from audiossl.tokens.contract import Quantizer, sum_of_centers
 from audiossl.tokens.exact_search import EXACT_BLOCK, check_exact, refine
 from audiossl.tokens.frame_sample import gather_frames
-from audiossl.tokens.precision import full_precision
-from audiossl.tokens.search import BLOCK, Effort, GramTable, effort_of, search
+from audiossl.tokens.search import Effort, GramTable, effort_of, search
 
 SCALE_SPEED = 10.0  # the reference stores scales divided by ten, which makes its optimiser learn them ten times faster
 EXACT_PASSES = 5
@@ -113,24 +111,12 @@ class MultiCodebookQuantizer(Quantizer):
             ConfigError: for an unknown quality, or `exact` where N or K is no power of two.
             DataError: if the frames have the wrong shape or hold NaN.
         """
-        tensor = as_frames(frames, self.dim)
-        exact = quality == "exact"
-        effort = None if exact else effort_of(quality, self.num_codebooks, passes)
-        if exact:
+        if quality == "exact":
             check_exact(self.num_codebooks, self.codebook_size)
-        codes = torch.empty(len(tensor), self.num_codebooks, dtype=self.code_dtype)
-        size = EXACT_BLOCK if exact else BLOCK
-        with full_precision(self.centers.device):
-            for first in range(0, len(tensor), size):
-                block = tensor[first : first + size].to(self.centers.device, torch.float32)
-                check_finite(block)
-                block = self.normalise(block)
-                if effort is None:
-                    found = self._encode_exact(block, EXACT_PASSES if passes is None else passes)
-                else:
-                    found = self._encode_padded(block, effort)
-                codes[first : first + size] = found.cpu().to(self.code_dtype)
-        return codes
+            wanted = EXACT_PASSES if passes is None else passes
+            return self.encode_blocks(frames, lambda block: self._encode_exact(block, wanted), EXACT_BLOCK, pad=False)
+        effort = effort_of(quality, self.num_codebooks, passes)
+        return self.encode_blocks(frames, lambda block: self._search(block, effort))
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:
@@ -208,10 +194,9 @@ class MultiCodebookQuantizer(Quantizer):
             codes = refine(centers, frames, codes)
         return codes
 
-    def _encode_padded(self, frames: Float[Tensor, "B D"], effort: Effort) -> Int[Tensor, "B N"]:
-        padded = F.pad(frames, (0, 0, 0, BLOCK - len(frames)))
-        start = self.logits(padded).argmax(-1) + self._offsets()
-        return (search(self.gram_table(), padded, start, effort) - self._offsets())[: len(frames)]
+    def _search(self, frames: Float[Tensor, "B D"], effort: Effort) -> Int[Tensor, "B N"]:
+        start = self.logits(frames).argmax(-1) + self._offsets()
+        return search(self.gram_table(), frames, start, effort) - self._offsets()
 
     def _offsets(self) -> Int[Tensor, "N"]:
         """What makes a code of codebook n global: n * K."""

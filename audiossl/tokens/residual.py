@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int, UInt
 from torch import Tensor
 
 from audiossl.errors import ConfigError, import_extra
 from audiossl.seeds import derive_generator, derive_seed
-from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_finite, check_training_frames, sum_of_centers
+from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_training_frames, sum_of_centers
 from audiossl.tokens.precision import full_precision
-from audiossl.tokens.search import BLOCK
 
 BATCH_FRAMES = 64  # frames per codebook entry and update
 STEPS = 30
@@ -116,16 +114,8 @@ class ResidualQuantizer(Quantizer):
         Raises:
             DataError: if the frames have the wrong shape or hold NaN.
         """
-        tensor = as_frames(frames, self.dim)
-        codes = torch.empty(len(tensor), self.num_codebooks, dtype=self.code_dtype)
         squares = self.centers.square().sum(2)
-        with full_precision(self.centers.device):
-            for first in range(0, len(tensor), BLOCK):
-                block = tensor[first : first + BLOCK].to(self.centers.device, torch.float32)
-                check_finite(block)
-                found = self._search(F.pad(self.normalise(block), (0, 0, 0, BLOCK - len(block))), squares)
-                codes[first : first + BLOCK] = found[: len(block)].cpu().to(self.code_dtype)
-        return codes
+        return self.encode_blocks(frames, lambda block: self._search(block, squares))
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:
