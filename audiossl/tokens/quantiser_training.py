@@ -36,8 +36,8 @@ START_FRAMES = 160  # frames per codebook entry for the initial clusters
 BATCH_FRAMES = 8  # frames per entry of all codebooks and update
 SMALLEST_BATCH = 4096
 STEPS = 40
-MEMORY = 0.3  # what is left of the sums after the first update; rises evenly to 1 at the last
-RIDGE = 0.1  # pull to the former centres, in units of an average entry's count
+MEMORY = 0.5  # what is left of the sums after the first update; rises evenly to 1 at the last
+RIDGE = 0.3  # pull to the former centres, in units of an average entry's count
 CLASSIFIER_BATCH = 1024
 CLASSIFIER_STEPS = 150
 

@@ -25,6 +25,7 @@ from audiossl.seeds import derive_generator
 
 BLOCK = 512  # frames searched together; fixed, and the last block is padded, so that chunking never changes a code
 LARGEST_TABLE = 4 * 2**30  # bytes
+TOLERANCE = 0.05  # share by which the error may rise after the first kick; falls evenly to 0 at the last
 LARGE = 1e38  # stands for infinity, whose bits must not be changed
 
 
@@ -90,7 +91,7 @@ class Effort:
 
     Attributes:
         sweeps: descents over all codebooks before the first kick.
-        rounds: kicks, each followed by `settle` sweeps; the better of old and new is kept.
+        rounds: kicks, each followed by `settle` sweeps; the best codes met are kept.
         kicked: codebooks forced off their best entry in one kick.
         settle: sweeps after a kick.
     """
@@ -183,9 +184,13 @@ def _kick_and_descend(
     codes: Int[Tensor, "B N"],
     effort: Effort,
 ) -> Int[Tensor, "B N"]:
-    """Iterated local search: force some codebooks to their second best entry, settle the others before them, keep the better."""
-    error = table.squared_error(centred, codes)
-    for kicked, order in _kick_orders(table.num_codebooks, effort):
+    """Iterated local search: force some codebooks to their second best entry, then settle the others before them.
+
+    The search goes on from codes that are a little worse than the best, ever less so towards the end: it moves on from a local
+    optimum that every kick falls back to. The best codes met are returned.
+    """
+    best, least = codes, table.squared_error(centred, codes)
+    for i, (kicked, order) in enumerate(_kick_orders(table.num_codebooks, effort)):
         trial = codes.clone()
         for n in kicked:
             costs = _costs(table, unary, trial, n)
@@ -193,11 +198,13 @@ def _kick_and_descend(
             trial[:, n] = smallest(costs) + n * table.codebook_size
         for sweep in range(effort.settle):
             _descend(table, unary, trial, order if sweep == 0 else range(table.num_codebooks))
-        trial_error = table.squared_error(centred, trial)
-        better = trial_error < error
-        codes = torch.where(better[:, None], trial, codes)
-        error = torch.where(better, trial_error, error)
-    return codes
+        error = table.squared_error(centred, trial)
+        near = error < least * (1 + TOLERANCE * (1 - (i + 1) / effort.rounds))
+        codes = torch.where(near[:, None], trial, codes)
+        better = error < least
+        best = torch.where(better[:, None], trial, best)
+        least = torch.where(better, error, least)
+    return best
 
 
 def _kick_orders(num_codebooks: int, effort: Effort) -> list[tuple[list[int], list[int]]]:
