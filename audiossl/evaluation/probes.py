@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -67,25 +67,38 @@ def fit_linear_probe(
     Raises:
         DataError: if a split is empty, a feature is not finite or a training class is out of range.
     """
-    check_split("train", train_x, train_y)
     check_split("valid", valid_x, valid_y)
+    best: LinearProbe | None = None
+    accuracies: dict[float, float] = {}
+    for probe in fit_probe_path(train_x, train_y, num_classes, l2_grid, max_iterations):
+        accuracies[probe.l2] = (probe.predict(valid_x) == valid_y).float().mean().item()
+        if best is None or accuracies[probe.l2] > accuracies[best.l2]:
+            best = probe
+    if best is None:
+        raise DataError("expected at least one L2 strength to try, got an empty l2_grid")
+    return replace(best, valid_accuracy=accuracies)
+
+
+def fit_probe_path(
+    train_x: Float[Tensor, "N D"],
+    train_y: Int[Tensor, "N"],
+    num_classes: int,
+    l2_grid: Sequence[float] = L2_GRID,
+    max_iterations: int = MAX_ITERATIONS,
+) -> list[LinearProbe]:
+    """Fit a probe for every L2 strength, the strongest first; arguments and errors as for `fit_linear_probe`."""
+    check_split("train", train_x, train_y)
     if int(train_y.min()) < 0 or int(train_y.max()) >= num_classes:
         raise DataError(f"expected training classes 0 .. {num_classes - 1}, got {int(train_y.min())} .. {int(train_y.max())}")
     train_x = train_x.float()
     mean, deviation = standardisation(train_x)
     solver = _SoftmaxRegression((train_x - mean) / deviation, train_y, num_classes)
-    best: LinearProbe | None = None
-    accuracies: dict[float, float] = {}
+    probes = []
     for l2 in sorted(l2_grid, reverse=True):
         weight, bias = solver.solve(l2, max_iterations)
         folded = weight / deviation[:, None]
-        probe = LinearProbe(folded, bias - mean @ folded, l2, accuracies)
-        accuracies[l2] = (probe.predict(valid_x) == valid_y).float().mean().item()
-        if best is None or accuracies[l2] > accuracies[best.l2]:
-            best = probe
-    if best is None:
-        raise DataError("expected at least one L2 strength to try, got an empty l2_grid")
-    return best
+        probes.append(LinearProbe(folded, bias - mean @ folded, l2, {}))
+    return probes
 
 
 def standardisation(x: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "D"], Float[Tensor, "D"]]:

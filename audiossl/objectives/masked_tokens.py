@@ -41,6 +41,7 @@ class MaskedTokensConfig:
         min_spans: least number of spans in time.
         alpha: weight of masked frames; 1 - alpha is that of the others. 0.5: plain mean over all frames, 1: masked frames only.
         predict_from: the student's final output, or a layer by index.
+        target_delay: frames by which predictions come after their targets, so that a causal student has heard a little more.
         feature_rate: feature frames per second, at which masks are drawn.
     """
 
@@ -51,6 +52,7 @@ class MaskedTokensConfig:
     min_spans: int = 2
     alpha: float = 0.5
     predict_from: Literal["last"] | int = "last"
+    target_delay: int = 0
     feature_rate: float = 100.0
 
 
@@ -117,6 +119,8 @@ class MaskedTokens(nn.Module):
         self.config = config = config or MaskedTokensConfig()
         if not 0 <= config.alpha <= 1:
             raise ConfigError(f"alpha weighs masked against other frames and lies in [0, 1], got {config.alpha}.")
+        if config.target_delay < 0:
+            raise ConfigError(f"target_delay counts frames and is 0 or more, got {config.target_delay}.")
         self.student = student
         self.streams = dict(streams)
         self.time_spans = Spans(config.time_mask_probability, config.time_mask_length, config.min_spans)
@@ -207,6 +211,8 @@ class MaskedTokens(nn.Module):
         longest = int(lengths[present].max()) if present.any() else 0
         aligned = align_tokens(codes, self.streams[name].rate, self.frame_rate, longest)
         aligned = F.pad(aligned, (0, 0, 0, size - longest), value=IGNORE)
+        if delay := self.config.target_delay:
+            aligned = F.pad(aligned, (0, 0, delay, 0), value=IGNORE)[:, :size]
         return aligned.masked_fill(padding_mask(lengths, size)[:, :, None], IGNORE)
 
     def _measure(

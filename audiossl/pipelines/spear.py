@@ -7,6 +7,7 @@ from dataclasses import replace
 from importlib import util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 
@@ -42,9 +43,7 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
 
     def corpus(out: Path, inputs: Mapping[str, Path]) -> None:
         prepare.prepare_corpus(out / "corpus", config.data_root, config.limit)
-        opened = Corpus.open(out / "corpus")
-        fractions = {"train": config.split.train, "valid": config.split.valid, "test": config.split.test}
-        write_json(out / "splits.json", split_by(opened.items, config.split.by, fractions, config.seed))
+        write_json(out / "splits.json", divide(Corpus.open(out / "corpus"), config))
 
     def labels(out: Path, inputs: Mapping[str, Path]) -> None:
         prepare.prepare_labels(out, Corpus.open(inputs["corpus"] / "corpus"), config.data_root, config.limit)
@@ -62,7 +61,7 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
         train_student(out, inputs, config)
 
     def embed(out: Path, inputs: Mapping[str, Path]) -> None:
-        embed_models(out, inputs, config, load_teacher(config.teacher, device_of(config)))
+        embed_models(out, inputs, config, device_of(config))
 
     def evaluate(out: Path, inputs: Mapping[str, Path]) -> None:
         evaluate_models(out, inputs, config)
@@ -71,13 +70,20 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
         report_run(out, inputs, config)
 
     seed = config.seed
+    streams = {name: [stream.teacher, stream.quantiser] for name, stream in config.token_streams.items()}
+    weights = {name: stream.weight for name, stream in config.token_streams.items()}
     return [
         Stage("corpus", corpus, [source, config.split, seed]),
         Stage("labels", labels, [source, tasks], ("corpus",)),
-        Stage("quantiser", quantiser, [config.teacher, config.quantiser, tasks, seed], ("corpus", "labels"), version=2),
-        Stage("tokens", tokens, [config.teacher, config.quantiser], ("corpus", "quantiser"), resumable=True, version=2),
+        Stage("quantiser", quantiser, [streams, tasks, seed], ("corpus", "labels"), version=3),
+        Stage("tokens", tokens, [streams, config.dual_loss], ("corpus", "quantiser"), resumable=True, version=3),
         Stage(
-            "pretrain", pretrain, [config.student, config.objective, config.training, seed], ("corpus", "tokens"), resumable=True
+            "pretrain",
+            pretrain,
+            [config.student, config.objective, config.training, config.data, weights, seed],
+            ("corpus", "tokens"),
+            resumable=True,
+            version=2,
         ),
         Stage("embed", embed, tasks, ("corpus", "labels", "quantiser", "pretrain")),
         Stage("evaluate", evaluate, [config.dataset, config.evaluation, config.split, seed], ("corpus", "labels", "embed")),
@@ -96,29 +102,46 @@ def device_of(config: SpearRecipe) -> torch.device:
     return choose_device(config.training, World())
 
 
+def divide(corpus: Corpus, config: SpearRecipe) -> dict[str, list[str]]:
+    """Ids of the training, validation and test side."""
+    if config.split.given is None:
+        fractions = {"train": config.split.train, "valid": config.split.valid, "test": config.split.test}
+        return split_by(corpus.items, config.split.by, fractions, config.seed)
+    sides: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+    for item in corpus.items:
+        side = str(item.custom.get(config.split.given))
+        sides[side if side in sides else "test"].append(item.id)
+    if not sides["train"] or not sides["valid"]:
+        raise DataError(f"split.given={config.split.given}: no recording says train, or none says valid, in that field")
+    return sides
+
+
 def train_quantiser(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
-    """Fit the quantiser to the teacher's frames of training recordings, and measure the tokens on those of validation."""
-    teacher = load_teacher(config.teacher, device_of(config))
-    training = open_split(inputs["corpus"], "train")
-    quantiser, fitted_to = fit_to_corpus(teacher, training, config.quantiser, config.teacher.normalise, config.seed)
-    quantiser.save(out / "quantiser")
+    """Fit the quantiser of each stream to its teacher's frames of training recordings, and measure the tokens on validation."""
     task = next((task for task in config.evaluation.tasks if task.kind == "frames"), None)
-    labels = (task.name, read_segments(inputs["labels"] / f"{task.name}.jsonl")) if task else None
-    valid = open_split(inputs["corpus"], "valid")
-    quality = measure_tokens(teacher, quantiser, valid, fitted_to, labels, config.quantiser.quality, seed=config.seed)
-    write_json(out / "quality.json", quality.to_json())
-    for problem in quality.diagnostics.problems:
-        console.print(f"[yellow]quantiser: {problem}[/yellow]")
+    labels = read_segments(inputs["labels"] / f"{task.name}.jsonl") if task else {}
+    for name, stream in config.token_streams.items():
+        teacher = load_teacher(stream.teacher, device_of(config))
+        training, valid = (_of_domain(open_split(inputs["corpus"], side), name, config) for side in ("train", "valid"))
+        quantiser, fitted_to = fit_to_corpus(teacher, training, stream.quantiser, stream.teacher.normalise, config.seed)
+        quantiser.save(out / name / "quantiser")
+        known = (task.name, labels) if task and any(item.id in labels for item in valid.items) else None
+        quality = measure_tokens(teacher, quantiser, valid, fitted_to, known, stream.quantiser.quality, seed=config.seed)
+        write_json(out / name / "quality.json", quality.to_json())
+        for problem in quality.diagnostics.problems:
+            console.print(f"[yellow]quantiser of {name}: {problem}[/yellow]")
 
 
 def write_tokens(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
-    """Tokenise every recording that is trained or validated on."""
-    teacher = load_teacher(config.teacher, device_of(config))
-    quantiser = load_quantiser(inputs["quantiser"] / "quantiser")
-    corpus = open_split(inputs["corpus"], "train", "valid")
-    encoded = encode_corpus(teacher, quantiser, corpus, out / "tokens", config.quantiser.quality, append=True)
-    if encoded.rejected:
-        raise DataError(f"{len(encoded.rejected)} recordings could not be tokenised, see {out / 'tokens' / 'rejected.jsonl'}")
+    """Tokenise every recording that is trained or validated on, with the streams that are predicted from it."""
+    whole = open_split(inputs["corpus"], "train", "valid")
+    for name, stream in config.token_streams.items():
+        teacher = load_teacher(stream.teacher, device_of(config))
+        quantiser = load_quantiser(inputs["quantiser"] / name / "quantiser")
+        corpus = whole.subset(item.id for item in whole.items if name in config.targets(item))
+        encoded = encode_corpus(teacher, quantiser, corpus, out / name, stream.quantiser.quality, append=True)
+        if encoded.rejected:
+            raise DataError(f"{len(encoded.rejected)} recordings could not be tokenised, see {out / name / 'rejected.jsonl'}")
 
 
 def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
@@ -126,23 +149,44 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
     torch.manual_seed(derive_seed(config.seed, "student"))
     student = Zipformer.from_preset(config.student.preset, **config.student.overrides)
     hub.save(student, out / "random")
-    store = TokenStore.open(inputs["tokens"] / "tokens")
-    stream = TokenStream(store.frame_rate, store.num_codebooks, store.codebook_size)
-    objective = MaskedTokens(student, {store.teacher.split(":")[0]: stream}, config.objective)
-    training = replace(config.training, seed=config.seed)
+    stores = {name: TokenStore.open(inputs["tokens"] / name) for name in config.token_streams}
+    streams = {
+        name: TokenStream(store.frame_rate, store.num_codebooks, store.codebook_size, config.token_streams[name].weight)
+        for name, store in stores.items()
+    }
+    objective = MaskedTokens(student, streams, config.objective)
+    training, data = replace(config.training, seed=config.seed), config.data
 
-    def batches(side: str) -> TokenBatches:
+    def batches(side: str, **options: Any) -> TokenBatches:
         return TokenBatches(
-            open_split(inputs["corpus"], side), store, next(iter(objective.streams)), training.batch_seconds,
-            config.student.max_item_seconds, config.seed,
+            open_split(inputs["corpus"], side), stores, config.targets, training.batch_seconds, config.student.max_item_seconds,
+            config.seed, **options,
         )  # fmt: skip
 
-    train, valid = batches("train"), batches("valid")
+    noise = open_corpus(data.noise) if data.noise else None
+    main_domain = next(iter(config.streams), None)
+    train = batches("train", mixing=data.mixing, noise=noise, repeats=data.repeats, main_domain=main_domain)
+    valid = batches("valid")
     result = fit(objective, train, training, out, batches_per_epoch=len(train), validation=valid.fixed)
     hub.save(student, out / "student")
     for name, error in {**train.failed, **valid.failed}.items():
         console.print(f"[yellow]{name} was left out of training: {error}[/yellow]")
     write_json(out / "result.json", {"steps": result.progress.step, "seconds": result.progress.seconds, **result.validation})
+
+
+def open_corpus(path: Path) -> Corpus:
+    """Open a corpus folder or a lhotse manifest."""
+    return Corpus.open(path) if path.is_dir() else Corpus.from_cuts(path)
+
+
+def _of_domain(corpus: Corpus, name: str, config: SpearRecipe) -> Corpus:
+    """The recordings of a stream's own domain; all where there is one stream."""
+    if not config.streams:
+        return corpus
+    ids = [item.id for item in corpus.items if item.custom.get("domain") == name]
+    if not ids:
+        raise DataError(f"no recording of this side has the domain '{name}', which a token stream is named after")
+    return corpus.subset(ids)
 
 
 def _load_script(path: Path) -> ModuleType:

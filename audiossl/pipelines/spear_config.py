@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from audiossl.errors import ConfigError
+from audiossl.objectives.domains import DualLoss, target_streams
 from audiossl.objectives.masked_tokens import MaskedTokensConfig
 from audiossl.pipelines.tokenise import QuantiserConfig
+from audiossl.signals.corpus import CorpusItem
+from audiossl.signals.mixing import MixingConfig
 from audiossl.teachers.teacher import TeacherConfig
 from audiossl.training.config import TrainingConfig
 
@@ -18,13 +22,48 @@ class SplitConfig:
 
     Attributes:
         by: speaker, recording, or a custom field of the corpus such as prompt.
+        given: custom field that names the side of each item, where the recipe decides: train, valid, and anything else for items
+            that pre-training never sees. The fractions are then not used.
         train, valid, test: fractions of the groups; pre-training sees train only.
     """
 
     by: str = "prompt"
+    given: str | None = None
     train: float = 0.72
     valid: float = 0.08
     test: float = 0.2
+
+
+@dataclass
+class StreamConfig:
+    """One kind of tokens that the student predicts.
+
+    Attributes:
+        teacher: whose frames become tokens.
+        quantiser: which tokens.
+        weight: in the loss (lambda).
+    """
+
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    quantiser: QuantiserConfig = field(default_factory=QuantiserConfig)
+    weight: float = 1.0
+
+
+@dataclass
+class DataConfig:
+    """In which proportions, and with what mixed in, the training side is read.
+
+    Attributes:
+        repeats: how often a recording comes in an epoch, by its custom field `source` or `domain`; 1.7 is once or twice. Batches
+            are drawn from all recordings, so sources are interleaved by their number of recordings times this.
+        mixing: noise and second utterances.
+        noise: folder of a corpus, or a lhotse manifest, that noise is drawn from (MUSAN); by default noise is what is not of the
+            main domain.
+    """
+
+    repeats: dict[str, float] = field(default_factory=dict)
+    mixing: MixingConfig = field(default_factory=MixingConfig)
+    noise: Path | None = None
 
 
 @dataclass
@@ -50,10 +89,12 @@ class TaskConfig:
         name: the labels are in `NAME.jsonl` of the recipe's labels.
         kind: `frames` reads a label at each instant, `segments` one a stretch (a word) from its mean frame, `clips`
             one for each recording from its mean frame.
+        folds: leave one group out at a time instead of one split (clips only).
     """
 
     name: str
     kind: Literal["frames", "segments", "clips"]
+    folds: bool = False
 
 
 @dataclass
@@ -77,6 +118,9 @@ class EvaluationConfig:
 class SpearRecipe:
     """A corpus, a teacher, tokens, a student, and what the student is worth.
 
+    Either one `teacher` and `quantiser`, or several `streams`, each named after a domain. Recordings say theirs in the custom
+    field `domain`; the first stream is the main one.
+
     Attributes:
         dataset: name in results.
         prepare: Python file beside the recipe with `prepare_corpus` and `prepare_labels`.
@@ -84,6 +128,8 @@ class SpearRecipe:
         data_root: folder with packages that were unpacked by hand, instead of fetching them.
         limit: keep only so many items per source, for a smoke run.
         seed: of splits, quantiser, student, masks and batches.
+        streams: several kinds of tokens, by domain.
+        dual_loss: which streams are predicted from which domain.
     """
 
     dataset: str
@@ -95,7 +141,28 @@ class SpearRecipe:
     split: SplitConfig = field(default_factory=SplitConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
     quantiser: QuantiserConfig = field(default_factory=QuantiserConfig)
+    streams: dict[str, StreamConfig] = field(default_factory=dict)
+    dual_loss: DualLoss = "asymmetric"
+    data: DataConfig = field(default_factory=DataConfig)
     student: StudentConfig = field(default_factory=StudentConfig)
     objective: MaskedTokensConfig = field(default_factory=MaskedTokensConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    def __post_init__(self) -> None:
+        if any(task.folds and task.kind != "clips" for task in self.evaluation.tasks):
+            raise ConfigError("evaluation.tasks: folds are for tasks of kind clips")
+
+    @property
+    def token_streams(self) -> dict[str, StreamConfig]:
+        """All streams by name; a single one is named after its teacher."""
+        return self.streams or {self.teacher.kind: StreamConfig(self.teacher, self.quantiser)}
+
+    def targets(self, item: CorpusItem) -> list[str]:
+        """Streams that are predicted from a recording.
+
+        Raises:
+            DataError: if its domain is needed and has no stream.
+        """
+        domain = item.custom.get("domain")
+        return target_streams(None if domain is None else str(domain), list(self.token_streams), self.dual_loss)

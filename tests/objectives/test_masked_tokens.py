@@ -284,3 +284,18 @@ def test_errors():
             make_objective({"x": TokenStream(rate, 3, 8)})
     with pytest.raises(DataError, match="expected some of"):
         make_objective()(replace(make_batch(), tokens={}))
+
+
+def test_a_target_delay_moves_targets_behind_their_frames():
+    torch.manual_seed(0)
+    batch = make_batch()
+    plain, late = make_objective(), make_objective(target_delay=3)
+    lengths = torch.tensor([96, 56, 76])
+    now, later = plain._targets("speech", batch, lengths, 96), late._targets("speech", batch, lengths, 96)
+    assert bool((later[:, :3] == -100).all())
+    for row, length in enumerate(lengths.tolist()):
+        assert torch.equal(later[row, 3:length], now[row, : length - 3])
+        assert bool((later[row, length:] == -100).all())
+    assert late(batch).weight < plain(batch).weight
+    with pytest.raises(ConfigError, match="target_delay"):
+        make_objective(target_delay=-1)

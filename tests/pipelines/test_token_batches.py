@@ -7,8 +7,10 @@ import pytest
 import soundfile
 import torch
 
+from audiossl.errors import ConfigError
 from audiossl.pipelines.token_batches import TokenBatches
 from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.signals.mixing import MixingConfig
 from audiossl.tokens.store import TokenStore
 from audiossl.tokens.store_writer import TokenWriter
 
@@ -24,16 +26,24 @@ def recordings(tmp_path_factory):
         for name, seconds in SECONDS.items():
             noise = np.random.default_rng(len(name)).normal(0, 0.1, int(16000 * seconds))
             soundfile.write(folder / f"{name}.wav", noise, 16000)
-            items.append(Item(name, folder / f"{name}.wav"))
+            items.append(
+                Item(name, folder / f"{name}.wav", custom={"domain": "audio" if name == "b" else "speech", "source": name})
+            )
             count = torch.arange(int(seconds * 50) + 1)
             writer.add(name, torch.stack([count, count % 7], dim=1).to(torch.uint8))
     build_corpus(items, folder / "corpus", progress=False)
     return Corpus.open(folder / "corpus"), TokenStore.open(folder / "tokens")
 
 
+def make_batches(recordings, targets=lambda item: ["speech"], stores=None, **options):
+    corpus, store = recordings
+    options = {"batch_seconds": 6.0, "max_item_seconds": 2.0, "seed": 1, **options}
+    return TokenBatches(corpus, stores or {"speech": store}, targets, **options)
+
+
 def test_pieces_carry_their_own_tokens(recordings):
     corpus, store = recordings
-    batches = TokenBatches(corpus, store, "speech", batch_seconds=6.0, max_item_seconds=2.0, seed=1)
+    batches = TokenBatches(corpus, {"speech": store}, lambda item: ["speech"], batch_seconds=6.0, max_item_seconds=2.0, seed=1)
     seen = {}
     for batch in batches(0):
         for row, id_ in enumerate(batch.ids):
@@ -54,7 +64,7 @@ def test_pieces_carry_their_own_tokens(recordings):
 
 
 def test_any_batch_of_any_epoch_can_be_had_again(recordings):
-    batches = TokenBatches(*recordings, "speech", batch_seconds=2.0, max_item_seconds=2.0, seed=1)
+    batches = make_batches(recordings, batch_seconds=2.0)
     whole = list(batches(3))
     rest = list(batches(3, first_batch=2))
     assert len(whole) == len(rest) + 2 and len(batches) > 0
@@ -63,3 +73,69 @@ def test_any_batch_of_any_epoch_can_be_had_again(recordings):
         assert torch.equal(expected.tokens["speech"], got.tokens["speech"])
     orders = {tuple(id_ for batch in batches(epoch) for id_ in batch.ids) for epoch in range(6)}
     assert len(orders) > 1
+
+
+def test_streams_come_where_they_are_wanted_and_pieces_begin_on_frames_of_both(recordings, tmp_path):
+    _, store = recordings
+    with TokenWriter(tmp_path / "slow", quantiser_id="s", num_codebooks=1, codebook_size=256, frame_rate=12.5) as writer:
+        for name, seconds in SECONDS.items():
+            writer.add(name, torch.arange(int(seconds * 12.5) + 1)[:, None].to(torch.uint8))
+    stores = {"speech": store, "audio": TokenStore.open(tmp_path / "slow")}
+
+    def targets(item):
+        return ["speech", "audio"] if item.custom["domain"] == "audio" else ["speech"]
+
+    batches = make_batches(recordings, targets, stores, max_item_seconds=0.5)
+    for piece, (_, first, _) in batches.origin.items():
+        assert first % 1280 == 0, piece
+    for batch in batches(0):
+        for row, id_ in enumerate(batch.ids):
+            has_audio = "audio" in batch.tokens and bool((batch.tokens["audio"][row] >= 0).any())
+            assert has_audio == id_.startswith("b")
+            assert bool((batch.tokens["speech"][row] >= 0).any())
+
+
+def test_repeats_hold_on_average_and_copies_have_ids_and_masks_of_their_own(recordings):
+    batches = make_batches(recordings, repeats={"audio": 1.5, "a": 0.25, "long": 2.0}, max_item_seconds=10.0)
+    counts = {"a": 0, "b": 0, "long": 0}
+    for epoch in range(200):
+        ids = [batches.epoch(epoch).corpus.items[index].id for step in batches.epoch(epoch).plan.steps for index in step[0]]
+        assert len(set(ids)) == len(ids)
+        for id_ in ids:
+            counts[id_.split("#")[0]] += 1
+    assert counts["long"] == 400
+    assert abs(counts["b"] / 200 - 1.5) < 0.12 and abs(counts["a"] / 200 - 0.25) < 0.1
+    assert any("b#1" in batch.ids for epoch in range(4) for batch in batches(epoch))
+    with pytest.raises(ConfigError, match=r"repeats.music"):
+        make_batches(recordings, repeats={"music": 2.0})
+
+
+def test_mixtures_bring_the_tokens_of_both_and_come_again(recordings):
+    mixing = MixingConfig(probability=1.0, noise_share=0.0, max_offset=0.3)
+    batches = make_batches(recordings, mixing=mixing, main_domain="speech", max_item_seconds=10.0, batch_seconds=20.0)
+    mixed = 0
+    for batch in [batch for epoch in range(4) for batch in batches(epoch)]:
+        for row, id_ in enumerate(batch.ids):
+            mixture = batches.epoch(batch.epoch).corpus.mixtures.get(id_)
+            if mixture is None:
+                continue
+            mixed += 1
+            codes, samples = batch.tokens["speech"][row], int(batch.lengths[row])
+            assert samples == max(SECONDS[id_] * 16000, mixture.offset + mixture.other.num_samples)
+            valid = codes[:, 0] >= 0
+            assert int(valid.sum()) == samples // 320
+            offset, t = mixture.offset // 320, torch.arange(len(codes))
+            assert bool(((codes[:, 0] == t) | (codes[:, 0] == t - offset))[valid].all())
+            assert id_ != "b"  # audio has no noise to get
+    assert mixed > 2
+    again = make_batches(recordings, mixing=mixing, main_domain="speech", max_item_seconds=10.0, batch_seconds=20.0)
+    for one, other in zip(batches(0), again(0), strict=True):
+        assert torch.equal(one.signal, other.signal) and torch.equal(one.tokens["speech"], other.tokens["speech"])
+
+
+def test_mixtures_longer_than_a_batch_are_not_made_and_missing_noise_is_named(recordings):
+    mixing = MixingConfig(probability=1.0, noise_share=0.0)
+    batches = make_batches(recordings, mixing=mixing, max_item_seconds=10.0, batch_seconds=5.0)
+    assert all(batch.lengths.max() <= 5 * 16000 for epoch in range(5) for batch in batches(epoch))
+    with pytest.raises(ConfigError, match="noise"):
+        make_batches(recordings, mixing=MixingConfig(probability=0.5))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from audiossl.errors import ConfigError
 from audiossl.features.logmel import LogMel
 from audiossl.models.encoder import Encoder
 from audiossl.teachers.logmel import LogMelEncoder
@@ -46,3 +47,19 @@ def test_windows_start_on_the_grid():
     whole = encoder(signal, torch.tensor([8000])).last[0]
     later = encoder(signal[..., 10 * encoder.alignment :], torch.tensor([8000 - 10 * encoder.alignment])).last[0]
     assert torch.allclose(whole[11:], later[1:], atol=1e-4)  # the first frame sees the mirrored edge
+
+
+@pytest.mark.parametrize(("stride", "stack"), [(4, 8), (4, 4), (2, 5), (1, 3)])
+def test_stacked_frames_hold_their_neighbours(stride, stack):
+    encoder = LogMelEncoder(8, stride, stack)
+    lengths = torch.tensor([3200, 1500])
+    signal = torch.randn(2, 1, 3200)
+    frames, (features, counts) = encoder(signal, lengths), LogMel(8)(signal[:, 0], lengths)
+    for i, count in enumerate(counts.tolist()):
+        for t in range(int(frames.lengths[i])):
+            centre = (t / encoder.frame_rate + encoder.frame_offset) * 100  # in feature frames
+            places = [min(max(round(centre - stack / 2) + j, 0), count - 1) for j in range(stack)]
+            assert torch.equal(frames.last[i, t], torch.cat([features[i, place] for place in places]))
+    assert encoder.dim == 8 * stack and encoder.frame_rate == 100 / stride
+    with pytest.raises(ConfigError, match="1 or more"):
+        LogMelEncoder(8, stride, 0)
