@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from audiossl.errors import ConfigError, DataError
+from audiossl.errors import DataError
 from audiossl.lengths import padding_mask
-from audiossl.models.encoder import Frames
 from audiossl.objectives.batch import TokenBatch
 from audiossl.objectives.loss import Loss, Ratio
-from audiossl.objectives.masks import Spans, draw_masks, pool_mask
+from audiossl.objectives.masked_prediction import FeatureStudent, MaskedPrediction, MaskedPredictionConfig
 from audiossl.tokens.alignment import IGNORE, align_tokens, rate_ratio
 
 
@@ -29,51 +26,6 @@ class TokenStream:
     num_codebooks: int
     codebook_size: int = 256
     weight: float = 1.0
-
-
-@dataclass
-class MaskedTokensConfig:
-    """Masks and loss; defaults are those of the speech-only models.
-
-    Attributes:
-        time_mask_probability, time_mask_length: spans on feature frames, filled with a learned vector.
-        channel_mask_probability, channel_mask_length: spans on feature bins, filled with 0; 15 of 128 bins, take fewer of fewer.
-        min_spans: least number of spans in time.
-        alpha: weight of masked frames; 1 - alpha is that of the others. 0.5: plain mean over all frames, 1: masked frames only.
-        predict_from: the student's final output, or a layer by index.
-        target_delay: frames by which predictions come after their targets, so that a causal student has heard a little more.
-        feature_rate: feature frames per second, at which masks are drawn.
-    """
-
-    time_mask_probability: float = 0.5
-    time_mask_length: int = 10
-    channel_mask_probability: float = 0.25
-    channel_mask_length: int = 15
-    min_spans: int = 2
-    alpha: float = 0.5
-    predict_from: Literal["last"] | int = "last"
-    target_delay: int = 0
-    feature_rate: float = 100.0
-
-
-@runtime_checkable
-class FeatureStudent(Protocol):
-    """An encoder whose features can be masked on their way in."""
-
-    frame_rate: float
-    last_frame_rate: float
-    frame_offset: float
-    dim: int
-
-    def compute_features(
-        self, signal: Float[Tensor, "B C S"], lengths: Int[Tensor, "B"]
-    ) -> tuple[Float[Tensor, "B F M"], Int[Tensor, "B"]]:
-        """Turn signals into padded features and their lengths."""
-        ...
-
-    def forward_features(self, features: Float[Tensor, "B F M"], feature_lengths: Int[Tensor, "B"]) -> Frames:
-        """Encode features."""
-        ...
 
 
 class CodebookHeads(nn.Module):
@@ -91,7 +43,7 @@ class CodebookHeads(nn.Module):
         return logits.unflatten(1, self.bias.shape)
 
 
-class MaskedTokens(nn.Module):
+class MaskedTokens(MaskedPrediction):
     """Predict the tokens of a signal from its masked features.
 
     With M the masked and U the other frames of a batch, and ce the cross-entropy averaged over codebooks, `Loss.total` is
@@ -100,39 +52,21 @@ class MaskedTokens(nn.Module):
     is, and starts near ln K. (The reference takes the plain sum over all frames: twice this `total` at alpha = 0.5.)
 
     Where tokens are faster than the student's frames, r consecutive token frames are predicted side by side by N * r heads.
-    Masks are applied in evaluation mode too: a validation loss is a masked loss, with masks fixed by the batch's seed and epoch.
 
     Args:
-        student: encoder to train. Its `mask_emb` (one number per feature bin) fills masked frames; where it has none, one is made
-            here, of its `num_mel_bins`.
+        student: encoder to train, see `MaskedPrediction`.
         streams: the tokens to predict, by name.
         config: masks and loss.
 
     Raises:
-        ConfigError: if a rate is no whole multiple or fraction of the student's frame rate, or alpha is outside [0, 1].
+        ConfigError: if a rate is no whole multiple or fraction of the student's frame rate, or the config is impossible.
     """
 
     def __init__(
-        self, student: FeatureStudent, streams: Mapping[str, TokenStream], config: MaskedTokensConfig | None = None
+        self, student: FeatureStudent, streams: Mapping[str, TokenStream], config: MaskedPredictionConfig | None = None
     ) -> None:
-        super().__init__()
-        self.config = config = config or MaskedTokensConfig()
-        if not 0 <= config.alpha <= 1:
-            raise ConfigError(f"alpha weighs masked against other frames and lies in [0, 1], got {config.alpha}.")
-        if config.target_delay < 0:
-            raise ConfigError(f"target_delay counts frames and is 0 or more, got {config.target_delay}.")
-        self.student = student
+        super().__init__(student, config)
         self.streams = dict(streams)
-        self.time_spans = Spans(config.time_mask_probability, config.time_mask_length, config.min_spans)
-        self.channel_spans = Spans(config.channel_mask_probability, config.channel_mask_length)
-        self.frame_rate = student.last_frame_rate if config.predict_from == "last" else student.frame_rate
-        _, self.features_per_frame = rate_ratio(config.feature_rate, self.frame_rate)
-        # Frame 0 of the layers is centred at frame_offset and covers feature_rate / frame_rate features.
-        half = config.feature_rate / student.frame_rate / 2
-        self.first_feature = max(0, math.floor(student.frame_offset * config.feature_rate - half + 1e-6))
-        if getattr(student, "mask_emb", None) is None:
-            num_bins: Any = student.num_mel_bins  # pyright: ignore[reportAttributeAccessIssue]
-            self.mask_emb = nn.Parameter(torch.randn(num_bins))
         self.heads = nn.ModuleDict()
         for name, stream in self.streams.items():
             _, side_by_side = rate_ratio(stream.rate, self.frame_rate)
@@ -148,16 +82,12 @@ class MaskedTokens(nn.Module):
             raise DataError(
                 f"the batch of {batch.ids[0]} ... has tokens {sorted(batch.tokens)}; expected some of {sorted(self.streams)}."
             )
-        features, feature_lengths = self._features(batch)
-        features, time_mask = self._mask(features, feature_lengths, batch)
-        frames, lengths = self._encode(features, feature_lengths)
-        valid = ~padding_mask(lengths, frames.shape[1])
-        masked = pool_mask(time_mask, self.features_per_frame, self.first_feature, frames.shape[1])
-        frame_weight = torch.where(masked, self.config.alpha, 1 - self.config.alpha)
+        seen = self.encode_masked(batch)
+        frames, lengths, masked, frame_weight = seen.frames, seen.lengths, seen.masked, seen.weight
 
         total = frames[:0].float().sum()  # 0, but part of the graph
         counted = torch.zeros_like(frame_weight)
-        parts = {"masked_share": Ratio((masked & valid).sum().float(), valid.sum().float())}
+        parts = {"masked_share": Ratio((masked & seen.valid).sum().float(), seen.valid.sum().float())}
         for name, stream in self.streams.items():
             if name not in batch.tokens:
                 continue
@@ -178,31 +108,6 @@ class MaskedTokens(nn.Module):
         frames, lengths = self._encode(*self._features(batch))
         frames = frames[~padding_mask(lengths, frames.shape[1])].float()
         return frames, {name: heads(frames).argmax(dim=-1) for name, heads in self.heads.items()}
-
-    def _features(self, batch: TokenBatch) -> tuple[Float[Tensor, "B F M"], Int[Tensor, "B"]]:
-        with torch.no_grad(), torch.autocast(batch.signal.device.type, enabled=False):
-            return self.student.compute_features(batch.signal, batch.lengths)
-
-    def _mask(
-        self, features: Float[Tensor, "B F M"], lengths: Int[Tensor, "B"], batch: TokenBatch
-    ) -> tuple[Float[Tensor, "B F M"], Bool[Tensor, "B F"]]:
-        """Channels first, then time; padding is left as it is."""
-        _, size, num_bins = features.shape
-        time_mask, channel_mask = draw_masks(
-            lengths, size, num_bins, batch.ids, batch.seed, batch.epoch, self.time_spans, self.channel_spans
-        )
-        valid = ~padding_mask(lengths, size)
-        features = features.masked_fill(channel_mask[:, None, :] & valid[:, :, None], 0.0)
-        filling = self.mask_emb if hasattr(self, "mask_emb") else self.student.mask_emb  # pyright: ignore[reportAttributeAccessIssue]
-        return torch.where(time_mask[:, :, None], filling.to(features.dtype), features), time_mask
-
-    def _encode(
-        self, features: Float[Tensor, "B F M"], lengths: Int[Tensor, "B"]
-    ) -> tuple[Float[Tensor, "B T D"], Int[Tensor, "B"]]:
-        output = self.student.forward_features(features, lengths)
-        if self.config.predict_from == "last":
-            return output.last, output.last_lengths
-        return output.layers[self.config.predict_from], output.lengths
 
     def _targets(self, name: str, batch: TokenBatch, lengths: Int[Tensor, "B"], size: int) -> Int[Tensor, "B {size} _"]:
         """Codes for each frame, -100 where there are none. Items without this stream do not count as short of tokens."""

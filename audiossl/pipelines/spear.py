@@ -15,6 +15,7 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.files import read_json, write_json
 from audiossl.models import hub
 from audiossl.models.zipformer import Zipformer
+from audiossl.objectives.masked_features import MaskedFeatures
 from audiossl.objectives.masked_tokens import MaskedTokens, TokenStream
 from audiossl.pipelines.spear_config import SpearRecipe
 from audiossl.pipelines.spear_embedding import embed_models
@@ -154,7 +155,10 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
         name: TokenStream(store.frame_rate, store.num_codebooks, store.codebook_size, config.token_streams[name].weight)
         for name, store in stores.items()
     }
-    objective = MaskedTokens(student, streams, config.objective)
+    if config.objective.targets == "tokens":
+        objective = MaskedTokens(student, streams, config.objective)
+    else:
+        objective = MaskedFeatures(student, student.config.num_mel_bins, config.objective)
     training, data = replace(config.training, seed=config.seed), config.data
 
     def batches(side: str, **options: Any) -> TokenBatches:

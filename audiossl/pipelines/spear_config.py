@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from audiossl.errors import ConfigError
 from audiossl.objectives.domains import DualLoss, target_streams
-from audiossl.objectives.masked_tokens import MaskedTokensConfig
+from audiossl.objectives.masked_prediction import MaskedPredictionConfig
 from audiossl.pipelines.tokenise import QuantiserConfig
 from audiossl.signals.corpus import CorpusItem
 from audiossl.signals.mixing import MixingConfig
@@ -145,7 +145,7 @@ class SpearRecipe:
     dual_loss: DualLoss = "asymmetric"
     data: DataConfig = field(default_factory=DataConfig)
     student: StudentConfig = field(default_factory=StudentConfig)
-    objective: MaskedTokensConfig = field(default_factory=MaskedTokensConfig)
+    objective: MaskedPredictionConfig = field(default_factory=MaskedPredictionConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
