@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps")
     embed.set_defaults(command=embed_files)
     _add_tokens(commands.add_parser("tokens", help="fit a tokeniser, encode recordings, measure the tokens"))
+    models = commands.add_parser("models", help="list the encoders that can be loaded by name", description=list_models.__doc__)
+    models.set_defaults(command=list_models)
     return parser
 
 
@@ -116,6 +118,23 @@ def embed_files(options: argparse.Namespace) -> int:
         f"{summary.num_written} files embedded ({summary.audio_seconds / 3600:.2f} h), {summary.num_present} were there, "
         f"{summary.num_rejected} rejected; {summary.folder}"
     )
+    return 0
+
+
+def list_models(options: argparse.Namespace) -> int:
+    """List the encoders that `audiossl.load`, `embed` and recipes take by name."""
+    from audiossl.models.published import PUBLISHED
+
+    for name, about in (
+        ("FOLDER", "config.json and model.safetensors in the public SPEAR layout, or a run (its student)"),
+        ("FILE.pt", "icefall checkpoint with a config.json beside it"),
+        ("logmel", "Kaldi log-mel features, the baseline"),
+        ("hama", "phoneme Conformer from its wheel, 144-d at 50 Hz"),
+        ("hf:NAME[:LAYER]", "Hugging Face audio model, for instance hf:microsoft/wavlm-large:21"),
+        ("dasheng:NAME", "dasheng_base, dasheng_06B, dasheng_12B or a checkpoint file"),
+        *((model.name, ", ".join(filter(None, (model.preset, model.trained_on, model.note)))) for model in PUBLISHED),
+    ):
+        print(f"{name:42s} {about}")
     return 0
 
 

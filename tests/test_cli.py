@@ -187,3 +187,9 @@ def test_the_parser_imports_nothing_heavy():
     code = "import sys; from audiossl import cli; cli._parser(); import json; print(json.dumps(sorted(sys.modules)))"
     modules = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60).stdout)
     assert cli.__name__ in modules and not {"torch", "numpy", "lhotse", "rich"} & set(modules)
+
+
+def test_models_lists_what_load_takes(capsys):
+    assert main(["models"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert {"logmel", "hama", "marcoyang/spear-base-speech"} <= set(names) and len(names) == len(set(names)) == 14
