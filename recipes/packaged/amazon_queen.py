@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -80,7 +80,7 @@ def dialogue_clips(archive: QueenArchive) -> list[DialogueClip]:
     ]  # fmt: skip
 
 
-def split_dialogues(clips: Iterable[DialogueClip]) -> dict[str, Part]:
+def split_dialogues(clips: Collection[DialogueClip]) -> dict[str, Part]:
     """Divide the dialogue files so that whoever speaks in several is heard in training and test.
 
     Of the files of each character one in four is for the test, one in five for validation, at least one if there are two or

@@ -26,7 +26,7 @@ CLASSES = {
     "hihat": r"hi.?hat|\bhh\b|\bohh\b|\bhat\b",
     "cymbal": r"crash|ride|cymbal|splash|china|paiste bell",
     "snare": r"snare",
-    "tom": r"\btom|tom\b",
+    "tom": r"\btom",
     "kick": r"kick|bass.?drum",
 }
 
@@ -54,8 +54,8 @@ def items(data_root: Path | None, limit: int | None) -> list[Item]:
 def choose(kit_file: Path) -> list[tuple[Path, str]]:
     """Choose the clips of a kit that are probed: (file, class).
 
-    Kits with four of the five classes count, and no class has more than five clips of a kit: first those of the hardest or
-    softest stroke of each instrument as the kit lists it, then the next strokes.
+    Kits with four of the five classes count, and no class has more than five clips of a kit: one stroke of each instrument, in
+    the order of the kit's file, before the second of any.
     """
     strokes: dict[str, list[list[Path]]] = defaultdict(list)
     for name, files in read_kit(kit_file):
