@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 
-from audiossl.errors import ConfigError, DataError
+from audiossl.errors import DataError
 from audiossl.files import read_json, write_json
 from audiossl.models import hub
 from audiossl.models.zipformer import Zipformer
 from audiossl.objectives.masked_features import MaskedFeatures
 from audiossl.objectives.masked_tokens import MaskedTokens, TokenStream
+from audiossl.pipelines.prepare_script import load_script
 from audiossl.pipelines.spear_config import SpearRecipe
 from audiossl.pipelines.spear_embedding import embed_models
 from audiossl.pipelines.spear_report import report_run
@@ -38,8 +37,8 @@ from audiossl.training.world import World
 def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     """Lay out the stages of a recipe; `folder` is where its YAML and its prepare script are."""
     script = folder / config.prepare
-    prepare = _load_script(script)
-    source = [script.read_text(encoding="utf-8"), str(config.data_root or ""), config.limit]
+    loaded = load_script(script)
+    prepare, source = loaded.module, [*loaded.sources, str(config.data_root or ""), config.limit]
     tasks = config.evaluation.tasks
 
     def corpus(out: Path, inputs: Mapping[str, Path]) -> None:
@@ -191,16 +190,3 @@ def _of_domain(corpus: Corpus, name: str, config: SpearRecipe) -> Corpus:
     if not ids:
         raise DataError(f"no recording of this side has the domain '{name}', which a token stream is named after")
     return corpus.subset(ids)
-
-
-def _load_script(path: Path) -> ModuleType:
-    """Import the prepare script of a recipe."""
-    spec = util.spec_from_file_location(f"audiossl_recipe_{path.parent.name}", path) if path.is_file() else None
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"the recipe's prepare script {path} does not exist; set prepare=FILE beside the YAML")
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    for name in ("prepare_corpus", "prepare_labels"):
-        if not hasattr(module, name):
-            raise ConfigError(f"{path} has no function {name}(...); see recipes/README.md")
-    return module

@@ -48,7 +48,7 @@ LEXICON = {
 def prepare_corpus(out: Path, data_root: Path | None, limit: int | None) -> None:
     """Fetch the prompts and build the corpus; `limit` keeps the first so many prompts of English and Spanish, for a smoke run."""
     languages = ["en", "es"] if limit else list(LANGUAGES)
-    items = [item for language in languages for item in _items(language, data_root, limit)]
+    items = [item for language in languages for item in prompts(language, data_root, limit)]
     build_corpus(items, out, min_seconds=0.2)
 
 
@@ -68,7 +68,8 @@ def prepare_labels(out: Path, corpus: Corpus, data_root: Path | None, limit: int
     write_json(out / "labels.json", counts)
 
 
-def _items(language: str, data_root: Path | None, limit: int | None) -> Iterator[Item]:
+def prompts(language: str, data_root: Path | None, limit: int | None) -> Iterator[Item]:
+    """Fetch the prompts of one language; silence is left out."""
     folder, speaker, count = LANGUAGES[language]
     sounds = f"usr/share/asterisk/sounds/{folder}"
     package = f"deb:asterisk-core-sounds-{language}"
