@@ -168,6 +168,11 @@ class MaskedTokens(nn.Module):
             parts |= self._measure(name, logits.detach(), target, ce.detach(), masked[chosen])
         return Loss(total, float((frame_weight * counted).sum()), parts)
 
+    def before_step(self, step: int, seconds: float) -> None:
+        """Tell a student that has schedules of its own which step comes next."""
+        if callable(hook := getattr(self.student, "before_step", None)):
+            hook(step, seconds)
+
     @torch.no_grad()
     def represent(self, batch: TokenBatch) -> tuple[Float[Tensor, "F D"], dict[str, Int[Tensor, "F _"]]]:
         """Valid frames of unmasked signals as one list, and the codes that the heads predict for them."""

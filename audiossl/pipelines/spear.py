@@ -130,6 +130,7 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
     stream = TokenStream(store.frame_rate, store.num_codebooks, store.codebook_size)
     objective = MaskedTokens(student, {store.teacher.split(":")[0]: stream}, config.objective)
     training = replace(config.training, seed=config.seed)
+    student.use_training_devices(config.student.devices, training.batch_seconds * training.accumulate * World.join().size)
 
     def batches(side: str) -> TokenBatches:
         return TokenBatches(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from audiossl.models.training_devices import TrainingDevices
 from audiossl.objectives.masked_tokens import MaskedTokensConfig
 from audiossl.pipelines.tokenise import QuantiserConfig
 from audiossl.teachers.teacher import TeacherConfig
@@ -35,11 +36,13 @@ class StudentConfig:
         preset: tiny, base, large or xlarge.
         overrides: fields of `ZipformerConfig`.
         max_item_seconds: longer recordings are cut into pieces of equal length for pre-training.
+        devices: training-only devices of the Zipformer, as in the reference; worth their time in long runs.
     """
 
     preset: Literal["tiny", "base", "large", "xlarge"] = "tiny"
     overrides: dict[str, Any] = field(default_factory=dict)
     max_item_seconds: float = 12.0
+    devices: TrainingDevices = field(default_factory=TrainingDevices)
 
 
 @dataclass
