@@ -36,7 +36,7 @@ class Schedule:
 
     def at(self, batch: float) -> float:
         """Value at an adjusted batch number."""
-        return float(np.interp(batch, *zip(*self.knots, strict=True)))
+        return float(np.interp(batch, [knot[0] for knot in self.knots], [knot[1] for knot in self.knots]))
 
 
 Number = float | Schedule  # a device's number, changing or not
