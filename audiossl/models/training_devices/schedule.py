@@ -25,7 +25,7 @@ class Schedule:
     """A piecewise linear function, constant before the first and after the last of its knots (adjusted batch, value).
 
     >>> rate = Schedule((0, 0.5), (4000, 0.1))
-    >>> rate.at(-1), rate.at(1000), rate.at(9999)
+    >>> rate.at(-1.0), rate.at(1000.0), rate.at(9999.0)
     (0.5, 0.4, 0.1)
     """
 
