@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from jaxtyping import Bool, Float
@@ -29,6 +30,8 @@ class Conv2dFrontend(nn.Module):
     Source: arXiv 2310.11230, section 2.1.
     """
 
+    devices: Callable[..., Tensor] | None = None  # forward pass in training mode; see training_devices/
+
     def __init__(self, num_mel_bins: int, dim: int) -> None:
         super().__init__()
         width = ((num_mel_bins - 1) // 2 - 1) // 2
@@ -49,6 +52,8 @@ class Conv2dFrontend(nn.Module):
 
         Frames where `padding` is True are zeros to the ConvNeXt block, as is the space beyond the end of a lone clip.
         """
+        if self.devices is not None and self.training:
+            return self.devices(self, features, padding)
         x = features[:, None]
         for index in ("0", "4", "7"):
             x = swoosh_r(self.conv[index](x))
@@ -75,6 +80,8 @@ class ConvNeXt(nn.Module):
 class Conv1dFrontend(nn.Module):
     """Our light front end for laptops: one convolution over 9 feature frames with stride 2, SwooshR, BiasNorm."""
 
+    devices: Callable[..., Tensor] | None = None  # forward pass in training mode; see training_devices/
+
     def __init__(self, num_mel_bins: int, dim: int) -> None:
         super().__init__()
         self.conv = nn.Conv1d(num_mel_bins, dim, RECEPTIVE_FRAMES, stride=2)
@@ -82,7 +89,13 @@ class Conv1dFrontend(nn.Module):
 
     def forward(self, features: Float[Tensor, "B T M"], padding: Bool[Tensor, "B T2"] | None = None) -> Float[Tensor, "B T2 D"]:
         """Transform features; no valid output frame sees padding, so `padding` is not needed."""
+        if self.devices is not None and self.training:
+            return self.devices(self, features, padding)
+        return self.out_norm(swoosh_r(self.convolve(features)))
+
+    def convolve(self, features: Float[Tensor, "B T M"]) -> Float[Tensor, "B T2 D"]:
+        """The convolution alone."""
         # As a matrix product: convolution kernels round differently for other batch shapes, by more than the contract allows.
         features = (features - LOG_MEL_MEAN) / LOG_MEL_SPREAD
         windows = features.unfold(1, RECEPTIVE_FRAMES, 2).flatten(2)  # (B, T2, M * 9)
-        return self.out_norm(swoosh_r(F.linear(windows, self.conv.weight.flatten(1), self.conv.bias)))
+        return F.linear(windows, self.conv.weight.flatten(1), self.conv.bias)

@@ -14,6 +14,8 @@ from audiossl.features.logmel import LogMel
 from audiossl.lengths import padding_mask
 from audiossl.models.encoder import Frames
 from audiossl.models.frontend import RECEPTIVE_FRAMES, Conv1dFrontend, Conv2dFrontend, num_output_frames
+from audiossl.models.training_devices import TrainingDevices
+from audiossl.models.training_devices.attach import AttachedDevices
 from audiossl.models.zipformer_config import ZipformerConfig, preset_config
 from audiossl.models.zipformer_stack import Stacks
 
@@ -54,6 +56,7 @@ class Zipformer(nn.Module):
         frontend = Conv2dFrontend if config.frontend == "conv2d" else Conv1dFrontend
         self.encoder_embed = frontend(config.num_mel_bins, config.dim)
         self.encoder = Stacks(config)
+        self.devices: AttachedDevices | None = None
         self.mask_emb = nn.Parameter(torch.randn(config.num_mel_bins))  # what masked feature frames hold in training
 
     @classmethod
@@ -75,6 +78,22 @@ class Zipformer(nn.Module):
         if value not in ("invariant", "reference"):
             raise ConfigError(f"padding must be 'invariant' or 'reference', got {value!r}.")
         self._padding: Padding = value
+
+    def use_training_devices(self, devices: TrainingDevices | None, seconds_per_step: float = 600.0) -> None:
+        """Put the training-only devices on, or take them off with None; evaluation and weights do not know of them.
+
+        Args:
+            devices: which are on.
+            seconds_per_step: nominal seconds of signal of an optimiser step, over all ranks: the clock of their schedules.
+        """
+        if self.devices is not None:
+            self.devices.detach(self)
+        self.devices = AttachedDevices(self, devices, seconds_per_step) if devices is not None and devices.enabled else None
+
+    def before_step(self, step: int, seconds: float) -> None:
+        """Set the schedules of the devices for an optimiser step, counted from 0."""
+        if self.devices is not None:
+            self.devices.before_step(step)
 
     def forward(self, signal: Float[Tensor, "B 1 S"], lengths: Int[Tensor, "B"]) -> Frames:
         """Encode a padded batch of 16 kHz audio; `lengths` are valid samples.
@@ -113,6 +132,8 @@ class Zipformer(nn.Module):
                 f"item {int(feature_lengths.argmin())} of the batch has {int(feature_lengths.min())} feature frames; "
                 f"the shortest clip that gives an output frame has {RECEPTIVE_FRAMES}."
             )
+        if self.devices is not None and self.training:
+            self.devices.before_forward(len(features))
         lengths, frames = num_output_frames(feature_lengths), num_output_frames(features.shape[1])
         invariant = self.padding == "invariant"
         ragged = bool((lengths < frames).any())

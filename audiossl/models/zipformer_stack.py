@@ -123,6 +123,11 @@ class Stacks(nn.Module):
         )
         self.downsample_output = None if config.output_downsampling_factor == 1 else Downsample(config.output_downsampling_factor)
 
+    def layers_by_stack(self) -> list[list[ZipformerLayer]]:
+        """The layers of each stack."""
+        stacks = [stack.encoder if isinstance(stack, DownsampledStack) else stack for stack in self.encoders]
+        return [[layer for layer in stack.layers if isinstance(layer, ZipformerLayer)] for stack in stacks]  # pyright: ignore
+
     def forward(
         self, x: Float[Tensor, "B T D"], lengths: Int[Tensor, "B"] | None, repeat_valid: bool
     ) -> tuple[Float[Tensor, "B T2 D"], list[Float[Tensor, "B T D"]]]:

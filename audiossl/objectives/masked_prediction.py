@@ -131,6 +131,11 @@ class MaskedPrediction(nn.Module):
         valid = ~padding_mask(lengths, frames.shape[1])
         return MaskedFrames(frames, lengths, masked, valid, weight, features, feature_lengths)
 
+    def before_step(self, step: int, seconds: float) -> None:
+        """Tell a student that has schedules of its own which step comes next."""
+        if callable(hook := getattr(self.student, "before_step", None)):
+            hook(step, seconds)
+
     def _features(self, batch: TokenBatch) -> tuple[Float[Tensor, "B F M"], Int[Tensor, "B"]]:
         with torch.no_grad(), torch.autocast(batch.signal.device.type, enabled=False):
             return self.student.compute_features(batch.signal, batch.lengths)

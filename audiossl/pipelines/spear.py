@@ -159,6 +159,7 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
     else:
         objective = MaskedFeatures(student, student.config.num_mel_bins, config.objective)
     training, data = replace(config.training, seed=config.seed), config.data
+    student.use_training_devices(config.student.devices, training.batch_seconds * training.accumulate * World.join().size)
 
     def batches(side: str, **options: Any) -> TokenBatches:
         return TokenBatches(

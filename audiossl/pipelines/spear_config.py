@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from audiossl.errors import ConfigError
+from audiossl.models.training_devices import TrainingDevices
 from audiossl.objectives.domains import DualLoss, target_streams
 from audiossl.objectives.masked_prediction import MaskedPredictionConfig
 from audiossl.pipelines.tokenise import QuantiserConfig
@@ -74,11 +75,13 @@ class StudentConfig:
         preset: tiny, base, large or xlarge.
         overrides: fields of `ZipformerConfig`.
         max_item_seconds: longer recordings are cut into pieces of equal length for pre-training.
+        devices: training-only devices of the Zipformer, as in the reference; worth their time in long runs.
     """
 
     preset: Literal["tiny", "base", "large", "xlarge"] = "tiny"
     overrides: dict[str, Any] = field(default_factory=dict)
     max_item_seconds: float = 12.0
+    devices: TrainingDevices = field(default_factory=TrainingDevices)
 
 
 @dataclass

@@ -25,7 +25,8 @@ class TrainingConfig:
             batch_seconds * ranks * accumulate.
         accumulate: batches per optimiser step.
         clip: largest gradient norm with AdamW, 0 for none; ScaledAdam clips by itself.
-        precision: `auto` is bf16 autocast where the device has it natively (CUDA) and float32 elsewhere.
+        precision: `auto` is bf16 autocast where the device has it natively (CUDA) and float32 elsewhere. `fp16` scales the loss,
+            and is for devices without bf16.
         validate_every, checkpoint_every, log_every: in steps; 0 for never (a checkpoint is always written at the end).
         keep: newest checkpoints to keep.
         average_every: steps between updates of the running model average, 0 for none.
@@ -51,7 +52,7 @@ class TrainingConfig:
     batch_seconds: float = 60.0
     accumulate: int = 1
     clip: float = 1.0
-    precision: Literal["auto", "float32", "bf16"] = "auto"
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
     validate_every: int = 1000
     checkpoint_every: int = 1000
     log_every: int = 10

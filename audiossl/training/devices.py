@@ -52,13 +52,15 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def autocast(config: TrainingConfig, device: torch.device) -> AbstractContextManager[object]:
-    """Context of a forward pass in the configured precision; bf16 has the range of float32, so no gradient scaler is needed.
+    """Context of a forward pass in the configured precision. fp16 wants its loss scaled; bf16 has the range of float32.
 
     Raises:
         ConfigError: if bf16 is asked for on a CUDA device that would emulate it.
     """
     if config.precision == "bf16" and device.type == "cuda" and not has_bf16(device):
         raise ConfigError(f"{torch.cuda.get_device_name(device)} has no native bf16; use training.precision=float32 (or auto).")
+    if config.precision == "fp16":
+        return torch.autocast(device.type, dtype=torch.float16)
     if config.precision == "bf16" or (config.precision == "auto" and has_bf16(device)):
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()

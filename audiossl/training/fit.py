@@ -19,6 +19,7 @@ from audiossl.training.averaging import ModelAverage
 from audiossl.training.checkpoints import latest_checkpoint
 from audiossl.training.config import TrainingConfig
 from audiossl.training.devices import autocast, choose_device, keep_freed_memory
+from audiossl.training.loss_scale import LossScale
 from audiossl.training.meter import Meter
 from audiossl.training.optimisers import make_optimiser
 from audiossl.training.run_log import RunLog
@@ -79,7 +80,7 @@ def fit(
 
     Raises:
         ConfigError: if the length of the run is unknown, the folder belongs to a run with other options, or there are no batches.
-        DataError: if gradients are not finite for 10 steps in a row.
+        DataError: if gradients are not finite for 10 steps in a row, or in fp16 at no scale of the loss.
         StoreError: if there are checkpoints but none can be read.
     """
     world, total_steps, folder = World.join(), _total_steps(config, batches_per_epoch), out / "checkpoints"
@@ -92,7 +93,8 @@ def fit(
     objective.to(device)
     average = ModelAverage(objective, config.average_every) if config.average_every else None
     optimiser = make_optimiser(objective, config)
-    state = RunState(config, objective, optimiser, average, Progress())
+    scale = LossScale(enabled=config.precision == "fp16")
+    state = RunState(config, objective, optimiser, average, Progress(), scale)
     if resumed := latest_checkpoint(folder):
         state.restore(resumed)
     progress, model = state.progress, world.wrap(objective, device)
@@ -113,20 +115,22 @@ def fit(
                 with world.hold_gradients(model, hold=index + 1 < len(batches)):
                     with autocast(config, device):
                         loss = model(batch.to(device))
-                    loss.total.backward()
+                    scale.apply(loss.total).backward()
                 weight += loss.weight
                 meter.add(loss)
 
             weight, seconds = world.sum(weight, sum(batch.seconds for batch in batches), device=device)
-            norm = _normalise_gradients(objective, weight / world.size, config)
+            norm = _normalise_gradients(objective, weight / world.size * scale.value, config)
             for group in optimiser.param_groups:
                 group["lr"] = schedule(progress.step)
             if math.isfinite(norm):
                 optimiser.step()
-            skipped = 0 if math.isfinite(norm) else _skip(skipped, progress.step, batches, log)
+            skipped = 0 if math.isfinite(norm) else _skip(skipped, progress.step, batches, log, end=not scale.enabled)
             optimiser.zero_grad(set_to_none=True)
             progress.step += 1
             progress.seconds += seconds
+            if warning := scale.update(progress.step, math.isfinite(norm)):
+                log.message(warning)
             _call(objective, "after_step", progress.step)
             if average:
                 average.update(objective, progress.step)
@@ -196,11 +200,11 @@ def _normalise_gradients(objective: nn.Module, weight: float, config: TrainingCo
     return float(nn.utils.clip_grad_norm_(objective.parameters(), clip))
 
 
-def _skip(skipped: int, step: int, batches: list[Batch], log: RunLog) -> int:
-    """Report a step whose gradient is not finite; too many in a row end the run."""
+def _skip(skipped: int, step: int, batches: list[Batch], log: RunLog, end: bool) -> int:
+    """Report a step whose gradient is not finite; too many in a row end the run, where no smaller loss scale may help."""
     ids = [str(item) for batch in batches for item in getattr(batch, "ids", [])][:5]
     log.message(f"step {step}: the gradient is not finite, the step is left out (items {', '.join(ids)} ...)")
-    if skipped + 1 >= MAX_SKIPPED:
+    if end and skipped + 1 >= MAX_SKIPPED:
         raise DataError(f"no finite gradient in {MAX_SKIPPED} steps, the last with items {ids} ... Lower training.lr.")
     return skipped + 1
 

@@ -14,6 +14,7 @@ from audiossl.errors import ConfigError
 from audiossl.training.averaging import ModelAverage, load_average
 from audiossl.training.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
 from audiossl.training.config import TrainingConfig
+from audiossl.training.loss_scale import LossScale
 
 FREE_TO_CHANGE = {  # options that may differ when a run is resumed: they change how long it goes on and what it tells
     "max_steps", "epochs", "validate_every", "checkpoint_every", "log_every", "keep", "health_frames", "device", "num_threads",
@@ -39,13 +40,14 @@ class Progress:
 
 @dataclass
 class RunState:
-    """The parts of a run that change; schedules are functions of the step, and bf16 needs no gradient scaler."""
+    """The parts of a run that change; schedules are functions of the step."""
 
     config: TrainingConfig
     objective: nn.Module
     optimiser: Optimizer
     average: ModelAverage | None
     progress: Progress
+    loss_scale: LossScale
 
     def save(self, folder: Path) -> Path:
         """Write a checkpoint."""
@@ -54,6 +56,7 @@ class RunState:
             "model": self.objective.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "average": self.average.state_dict() if self.average else None,
+            "loss_scale": self.loss_scale.state_dict(),
             "random": torch.get_rng_state(),
             "config": asdict(self.config),
         }
@@ -73,6 +76,8 @@ class RunState:
         self.optimiser.load_state_dict(state["optimiser"])
         if self.average:
             self.average.load_state_dict(state["average"])
+        if self.loss_scale.enabled:
+            self.loss_scale.load_state_dict(state["loss_scale"])
         torch.set_rng_state(state["random"])
         self.progress = Progress(**state["progress"])
 
