@@ -83,6 +83,7 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
             [config.student, config.objective, config.training, config.data, weights, seed],
             ("corpus", "tokens"),
             resumable=True,
+            every_rank=True,
             version=2,
         ),
         Stage("embed", embed, tasks, ("corpus", "labels", "quantiser", "pretrain")),
