@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,11 +25,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.command(options)
     except AudiosslError as error:
-        print("audiossl:", " ".join(line.strip() for line in str(error).splitlines()), file=sys.stderr)
+        if _fails_first():
+            print("audiossl:", " ".join(line.strip() for line in str(error).splitlines()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("audiossl: interrupted; finished work is kept, the same command goes on from there", file=sys.stderr)
+        if _fails_first():
+            print("audiossl: interrupted; finished work is kept, the same command goes on from there", file=sys.stderr)
         return 130
+    except Exception:
+        if _fails_first():
+            raise
+        return 1
+
+
+def _fails_first() -> bool:
+    """Whether this process is the one to say what went wrong: under torchrun one failure ends all ranks."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return True
+    from audiossl.training.world import World
+
+    return World.join().fails_first()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,8 +107,10 @@ def _add_tokens(parser: argparse.ArgumentParser) -> None:
 def run_recipe(options: argparse.Namespace) -> int:
     """Run the stages of a recipe that are not up to date; unchanged finished work is kept."""
     from audiossl.pipelines.catalogue import run_pipeline
+    from audiossl.training.world import World
 
     run_pipeline(options.recipe, options.overrides, options.first, options.last, options.dry_run)
+    World.join().leave()
     return 0
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from audiossl.errors import ConfigError
 from audiossl.files import read_json, write_json
+from audiossl.training.world import World
 
 console = Console(stderr=True, highlight=False)
 
@@ -34,6 +35,7 @@ class Stage:
         inputs: names of the earlier stages it reads.
         version: raised by hand when the meaning of the stage changes.
         resumable: keep what an interrupted run left in `out`, for the stage to go on from.
+        every_rank: under torchrun, run it on all ranks, with one `out`; other stages run on the first while the others wait.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Stage:
     inputs: tuple[str, ...] = ()
     version: int = 1
     resumable: bool = False
+    every_rank: bool = False
 
 
 def fingerprint(stage: Stage, inputs: Mapping[str, str]) -> str:
@@ -56,6 +59,7 @@ def run_stages(
     """Run what is not up to date, in order, and return the seconds each stage took (0 where nothing was to do).
 
     A stage writes to a hidden folder that takes its name only when it is whole, so an interruption leaves finished work intact.
+    Under torchrun the first rank decides what runs, and it alone prints and returns seconds.
 
     Args:
         stages: in order of their dependence.
@@ -77,6 +81,10 @@ def run_stages(
         raise ConfigError(f"--from {first} comes after --to {last}; the stages are, in order: {', '.join(names)}")
     prints: dict[str, str] = {}
     seconds: dict[str, float] = {}
+    world = World.join()
+    if not world.is_first:
+        _follow(stages, output, world)
+        return seconds
     for index, stage in enumerate(stages[: stop_after + 1]):
         prints[stage.name] = fingerprint(stage, prints)
         folder = output / stage.name
@@ -88,8 +96,9 @@ def run_stages(
         else:
             console.print(f"[bold]{stage.name:<10}[/bold] running")
             inputs = {name: output / name for name in stage.inputs}
-            seconds[stage.name] = _run(stage, folder, inputs, prints[stage.name], keep=index < forced_from)
+            seconds[stage.name] = _run(stage, folder, inputs, prints[stage.name], index < forced_from, world)
             console.print(f"{stage.name:<10} done in {seconds[stage.name] / 60:.1f} min")
+    world.tell("")
     return seconds
 
 
@@ -139,8 +148,20 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _run(stage: Stage, folder: Path, inputs: Mapping[str, Path], print_: str, keep: bool) -> float:
-    partial = folder.with_name(f".{folder.name}.partial")
+def _follow(stages: Sequence[Stage], output: Path, world: World) -> None:
+    """On other ranks than the first: take part in the stages that it tells, until it tells that there are no more."""
+    by_name = {stage.name: stage for stage in stages}
+    while name := world.hear():
+        _run_together(by_name[name], _partial(output / name), {name: output / name for name in by_name[name].inputs}, world)
+
+
+def _run_together(stage: Stage, partial: Path, inputs: Mapping[str, Path], world: World) -> None:
+    stage.run(partial, inputs)
+    world.wait()  # the folder must not be renamed while a rank still reads it
+
+
+def _run(stage: Stage, folder: Path, inputs: Mapping[str, Path], print_: str, keep: bool, world: World) -> float:
+    partial = _partial(folder)
     try:
         if not (keep and stage.resumable and _finished(partial, "started.json") == print_):
             shutil.rmtree(partial, ignore_errors=True)
@@ -151,7 +172,11 @@ def _run(stage: Stage, folder: Path, inputs: Mapping[str, Path], print_: str, ke
             f"cannot write the output folder {folder}: {error.strerror}. Choose another with output=DIR."
         ) from error
     begin = time.perf_counter()
-    stage.run(partial, inputs)
+    if stage.every_rank:
+        world.tell(stage.name)
+        _run_together(stage, partial, inputs, world)
+    else:
+        stage.run(partial, inputs)
     seconds = time.perf_counter() - begin
     record = {"fingerprint": print_, "seconds": round(seconds, 1), "config": plain(stage.config), "versions": _versions()}
     write_json(partial / "stage.json", record)
@@ -164,6 +189,10 @@ def _run(stage: Stage, folder: Path, inputs: Mapping[str, Path], print_: str, ke
     partial.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
     return seconds
+
+
+def _partial(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.partial")
 
 
 def _finished(folder: Path, record: str = "stage.json") -> str | None:

@@ -12,6 +12,7 @@ from audiossl.evaluation.results import print_results, read_results
 from audiossl.pipelines import spear
 from audiossl.pipelines.spear_config import SpearRecipe
 from audiossl.recipe import Stage, console, read_recipe, run_stages
+from audiossl.training.world import World
 
 METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {"spear": (SpearRecipe, spear.stages)}
 
@@ -24,12 +25,14 @@ def run_pipeline(
     Raises:
         ConfigError: for a recipe, key, value or stage that does not exist, or an output that cannot be written.
     """
+    world = World.join()
     config = read_recipe(recipe, overrides, {method: kind for method, (kind, _) in METHODS.items()})
     output: Path = config.output or Path("runs") / config.dataset
     stages = METHODS[_method_of(config)][1](config, recipe.parent)
-    console.print(f"{config.dataset} in {output}", markup=False)
+    if world.is_first:
+        console.print(f"{config.dataset} in {output}", markup=False)
     seconds = run_stages(stages, output, first, last, dry_run)
-    if dry_run:
+    if dry_run or not world.is_first:
         return output
     if not any(seconds.values()):
         console.print("all stages are up to date")

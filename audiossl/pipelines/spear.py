@@ -83,6 +83,7 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
             [config.student, config.objective, config.training, config.data, weights, seed],
             ("corpus", "tokens"),
             resumable=True,
+            every_rank=True,
             version=2,
         ),
         Stage("embed", embed, tasks, ("corpus", "labels", "quantiser", "pretrain")),
@@ -148,7 +149,9 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
     """Pre-train the student on the training side; save it, and the same student with its first, random weights."""
     torch.manual_seed(derive_seed(config.seed, "student"))
     student = Zipformer.from_preset(config.student.preset, **config.student.overrides)
-    hub.save(student, out / "random")
+    world = World.join()
+    if world.is_first:
+        hub.save(student, out / "random")
     stores = {name: TokenStore.open(inputs["tokens"] / name) for name in config.token_streams}
     streams = {
         name: TokenStream(store.frame_rate, store.num_codebooks, store.codebook_size, config.token_streams[name].weight)
@@ -171,9 +174,12 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
     main_domain = next(iter(config.streams), None)
     train = batches("train", mixing=data.mixing, noise=noise, repeats=data.repeats, main_domain=main_domain)
     valid = batches("valid")
-    result = fit(objective, train, training, out, batches_per_epoch=len(train), validation=valid.fixed)
+    result = fit(objective, train, training, out, steps_per_epoch=train.steps_per_epoch, validation=valid.fixed)
+    failed = world.gather({name: str(error) for name, error in {**train.failed, **valid.failed}.items()})
+    if not world.is_first:
+        return
     hub.save(student, out / "student")
-    for name, error in {**train.failed, **valid.failed}.items():
+    for name, error in {name: error for some in failed for name, error in some.items()}.items():
         console.print(f"[yellow]{name} was left out of training: {error}[/yellow]")
     write_json(out / "result.json", {"steps": result.progress.step, "seconds": result.progress.seconds, **result.validation})
 

@@ -1,4 +1,4 @@
-"""Batches of signals with their tokens, as a pure function of (epoch, batch)."""
+"""Batches of signals with their tokens, as a pure function of (epoch, step)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TokenBatches:
         corpus: the recordings to train on.
         stores: tokens by stream.
         targets: names the streams that are predicted from a recording; each of their stores holds it.
-        batch_seconds: signal per batch and rank, padding included.
+        batch_seconds: signal per batch, padding included.
         max_item_seconds: longest piece, before mixing.
         seed: of the batch order, the repeats, the mixtures and, through the batch, of the masks.
         mixing: what is mixed in. Mixtures longer than a batch are not made.
@@ -79,14 +79,22 @@ class TokenBatches:
         self.world = World.join()
         self.epoch = lru_cache(maxsize=2)(self._epoch)
 
-    def __len__(self) -> int:
-        """Batches of a rank in epoch 0; other epochs may differ by a few."""
-        return len(self.epoch(0).plan.steps)
+    def steps_per_epoch(self, batches_per_step: int) -> int:
+        """Steps of epoch 0; other epochs may differ by a few."""
+        return len(self.epoch(0, batches_per_step).plan.steps)
 
-    def __call__(self, epoch: int, first_batch: int = 0) -> Iterator[TokenBatch]:
-        """Iterate over this rank's batches of an epoch, from any batch on."""
-        read = self.epoch(epoch)
-        batches = read.plan.of_rank(self.world.rank)
+    def __call__(self, epoch: int, first_step: int = 0, batches_per_step: int = 1) -> Iterator[TokenBatch]:
+        """Iterate over this rank's batches of an epoch, from any step on; the ranks share the batches of each step."""
+        read = self.epoch(epoch, batches_per_step)
+        batches = read.plan.of_rank(self.world.rank, self.world.size)
+        return self._read(read, batches, epoch, first_step * self.world.batches_of(batches_per_step))
+
+    def fixed(self) -> Iterable[TokenBatch]:
+        """This rank's part of the batches of epoch 0, always the same: for validation."""
+        read = self.epoch(0, 1)
+        return self._read(read, read.plan.of_rank(0)[self.world.rank :: self.world.size], 0)
+
+    def _read(self, read: Epoch, batches: list[list[int]], epoch: int, first_batch: int = 0) -> Iterator[TokenBatch]:
         rate = self.corpus.sample_rate
         items = {item.id: item for item in read.corpus.items}
         for batch in BatchLoader(read.corpus, batches, first_batch, seed=self.seed, epoch=epoch, failed=self.failed):
@@ -96,15 +104,11 @@ class TokenBatches:
             tokens = [self._tokens(items[id_], read.corpus.mixtures.get(id_), epoch) for id_ in batch.ids]
             yield collate_tokens(batch.ids, signals, tokens, epoch=epoch, seed=self.seed, sample_rate=float(rate))
 
-    def fixed(self) -> Iterable[TokenBatch]:
-        """The batches of epoch 0, always the same: for validation."""
-        return self(0)
-
-    def _epoch(self, epoch: int) -> Epoch:
+    def _epoch(self, epoch: int, batches_per_step: int = 1) -> Epoch:
         items = [copy for item in self.corpus.items for copy in self._copies(item, epoch)]
         mixtures = {item.id: mixture for item in items if (mixture := self._mixture(item, epoch))}
         drawn = MixedCorpus(Corpus(items, self.corpus.sample_rate, None, self.corpus.items[0].path.parent), mixtures, self.noise)
-        plan = plan_batches(drawn.durations, self.batch_seconds, seed=self.seed, epoch=epoch, world_size=self.world.size)
+        plan = plan_batches(drawn.durations, self.batch_seconds, seed=self.seed, epoch=epoch, world_size=batches_per_step)
         return Epoch(drawn, plan)
 
     def _copies(self, item: CorpusItem, epoch: int) -> Iterator[CorpusItem]:

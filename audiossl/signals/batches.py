@@ -28,9 +28,9 @@ class BatchPlan:
     steps: list[list[list[int]]]
     left_out: list[int]
 
-    def of_rank(self, rank: int) -> list[list[int]]:
-        """The batches of one rank, one a step."""
-        return [step[rank] for step in self.steps]
+    def of_rank(self, rank: int, num_ranks: int | None = None) -> list[list[int]]:
+        """The batches of one rank, one a step; or where `num_ranks` share a step, its batches `rank`, `rank + num_ranks`, ..."""
+        return [batch for step in self.steps for batch in step[rank :: num_ranks or len(step)]]
 
 
 def plan_batches(
@@ -57,7 +57,7 @@ def plan_batches(
         epoch: number of the epoch.
         num_buckets: more buckets pad less and mix less.
         max_items: bound for the number of items in a batch.
-        world_size: number of ranks.
+        world_size: number of ranks, or of batches per step, that the ranks share.
         crop: count items longer than `max_seconds` as that long, since the reader crops them; otherwise they are errors.
 
     Raises:

@@ -12,7 +12,7 @@ import torch
 from audiossl.errors import StoreError
 from audiossl.files import whole_file
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass

@@ -23,7 +23,7 @@ class TrainingConfig:
         epochs: passes over the data.
         batch_seconds: nominal seconds of signal per batch and rank; the hours of Eden come from it. A step sees
             batch_seconds * ranks * accumulate.
-        accumulate: batches per optimiser step.
+        accumulate: batches per optimiser step and rank. A run that is resumed on other ranks keeps its batches per step.
         clip: largest gradient norm with AdamW, 0 for none; ScaledAdam clips by itself.
         precision: `auto` is bf16 autocast where the device has it natively (CUDA) and float32 elsewhere. `fp16` scales the loss,
             and is for devices without bf16.

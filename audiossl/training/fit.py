@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import nn
 
-from audiossl.errors import ConfigError, DataError
+from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.seeds import derive_seed
 from audiossl.training.averaging import ModelAverage
 from audiossl.training.checkpoints import latest_checkpoint
@@ -56,11 +56,11 @@ class FitResult:
 
 def fit(
     objective: nn.Module,
-    train: Callable[[int, int], Iterable[Batch]],
+    train: Callable[[int, int, int], Iterable[Batch]],
     config: TrainingConfig,
     out: Path,
     *,
-    batches_per_epoch: int | None = None,
+    steps_per_epoch: Callable[[int], int] | None = None,
     validation: Callable[[], Iterable[Batch]] | None = None,
 ) -> FitResult:
     """Train an objective; started again on the same folder, go on from its newest checkpoint as if never interrupted.
@@ -68,24 +68,25 @@ def fit(
     Each step back-propagates the summed losses of `accumulate` batches on every rank and divides the gradient by their summed
     weight. The global random state is set from (seed, step, rank) before each step, so dropout does not depend on what ran
     before. An objective may have `before_step(step, seconds)` and `after_step(step)`, for schedules inside a model and for moving
-    averages.
+    averages. A run that goes on with another number of ranks keeps its batches per step: they share the same ones.
 
     Args:
         objective: module whose `forward(batch)` returns a `Loss`. With `represent(batch)`, its health is measured at validation.
-        train: (epoch, first batch) to this rank's batches of the epoch from that batch on; a pure function of its arguments.
+        train: (epoch, first step, batches per step) to this rank's batches of the epoch from that step on, `World.batches_of` a
+            step; a pure function of its arguments. What all ranks together see in a step must not depend on their number.
         config: options.
         out: folder of the run: checkpoints/, metrics.jsonl, tensorboard/.
-        batches_per_epoch: batches of this rank in an epoch; needed where `config.max_steps` is None.
+        steps_per_epoch: batches per step to steps of an epoch; needed where `config.max_steps` is None.
         validation: to this rank's validation batches.
 
     Raises:
-        ConfigError: if the length of the run is unknown, the folder belongs to a run with other options, or there are no batches.
+        ConfigError: if the length of the run is unknown, the folder belongs to a run with other options or with fewer batches per
+            step than there are ranks, or there are no batches.
         DataError: if gradients are not finite for 10 steps in a row, or in fp16 at no scale of the loss.
         StoreError: if there are checkpoints but none can be read.
     """
-    world, total_steps, folder = World.join(), _total_steps(config, batches_per_epoch), out / "checkpoints"
+    world, folder = World.join(), out / "checkpoints"
     device = choose_device(config, world)
-    schedule = make_schedule(config, total_steps, world.size)
     if device.type == "cpu":
         keep_freed_memory()
     if config.num_threads is not None:
@@ -94,10 +95,14 @@ def fit(
     average = ModelAverage(objective, config.average_every) if config.average_every else None
     optimiser = make_optimiser(objective, config)
     scale = LossScale(enabled=config.precision == "fp16")
-    state = RunState(config, objective, optimiser, average, Progress(), scale)
+    state = RunState(config, objective, optimiser, average, Progress(world.size * config.accumulate), scale)
     if resumed := latest_checkpoint(folder):
         state.restore(resumed)
-    progress, model = state.progress, world.wrap(objective, device)
+    progress = state.progress
+    _check_ranks(progress, world)
+    model = world.wrap(objective, device)
+    total_steps = _total_steps(config, progress, steps_per_epoch)
+    schedule = make_schedule(config, total_steps, progress.batches_per_step)
     result = FitResult(progress, resumed.path if resumed else None)
     meter, pace, skipped = Meter(), _Pace(progress.seconds), 0
 
@@ -105,8 +110,8 @@ def fit(
         for path in resumed.damaged if resumed else []:
             log.message(f"{path} is damaged and was passed over")
         if resumed:
-            log.message(f"resumed from {resumed.path}")
-        for batches in _steps(train, progress, config.accumulate, total_steps):
+            log.message(f"resumed from {resumed.path}, at {progress.batches_per_step} batches per step")
+        for batches in _steps(train, progress, world, total_steps):
             torch.manual_seed(derive_seed(config.seed, "step", progress.step, world.rank))
             model.train()
             _call(objective, "before_step", progress.step, progress.seconds)
@@ -125,7 +130,9 @@ def fit(
                 group["lr"] = schedule(progress.step)
             if math.isfinite(norm):
                 optimiser.step()
-            skipped = 0 if math.isfinite(norm) else _skip(skipped, progress.step, batches, log, end=not scale.enabled)
+                skipped = 0
+            else:
+                skipped = _skip(skipped, progress.step, batches, log, world, end=not scale.enabled)
             optimiser.zero_grad(set_to_none=True)
             progress.step += 1
             progress.seconds += seconds
@@ -169,26 +176,39 @@ class _Pace:
 
 
 def _steps(
-    train: Callable[[int, int], Iterable[Batch]], progress: Progress, accumulate: int, total_steps: int
+    train: Callable[[int, int, int], Iterable[Batch]], progress: Progress, world: World, total_steps: int
 ) -> Iterator[list[Batch]]:
-    """The batches of each step until `total_steps`; keeps `progress.epoch` and `.batch` at the next batch to fetch."""
+    """This rank's batches of each step until `total_steps`; keeps `progress.epoch` and `.epoch_step` at the next to fetch."""
     while progress.step < total_steps:
-        batches, first = iter(train(progress.epoch, progress.batch)), progress.batch
-        while progress.step < total_steps and (group := list(islice(batches, accumulate))):
-            progress.batch += len(group)
+        first = progress.epoch_step
+        batches = iter(train(progress.epoch, first, progress.batches_per_step))
+        while progress.step < total_steps and (group := list(islice(batches, world.batches_of(progress.batches_per_step)))):
+            progress.epoch_step += 1
             yield group
         if progress.step < total_steps:
-            if progress.batch == first == 0:
-                raise ConfigError(f"there are no training batches in epoch {progress.epoch}. Check the manifest.")
-            progress.epoch, progress.batch = progress.epoch + 1, 0
+            if progress.epoch_step == first == 0:
+                raise ConfigError(
+                    f"epoch {progress.epoch} does not fill a step of {progress.batches_per_step} batches. Check the manifest."
+                )
+            progress.epoch, progress.epoch_step = progress.epoch + 1, 0
 
 
-def _total_steps(config: TrainingConfig, batches_per_epoch: int | None) -> int:
+def _check_ranks(progress: Progress, world: World) -> None:
+    if progress.batches_per_step < world.size:
+        raise ConfigError(
+            f"this run takes {progress.batches_per_step} batches per step, too few for {world.size} processes. "
+            "Start fewer, or choose another output folder."
+        )
+    if len(steps := set(world.gather(progress.step))) > 1:
+        raise StoreError(f"the processes resume from different steps, {sorted(steps)}. They must all see one output folder.")
+
+
+def _total_steps(config: TrainingConfig, progress: Progress, steps_per_epoch: Callable[[int], int] | None) -> int:
     if config.max_steps is not None:
         return config.max_steps
-    if not batches_per_epoch:
-        raise ConfigError("training.max_steps is not set and the number of batches of an epoch is not known; set max_steps.")
-    return max(1, round(config.epochs * math.ceil(batches_per_epoch / config.accumulate)))
+    if steps_per_epoch is None:
+        raise ConfigError("training.max_steps is not set and the number of steps of an epoch is not known; set max_steps.")
+    return max(1, round(config.epochs * steps_per_epoch(progress.batches_per_step)))
 
 
 def _normalise_gradients(objective: nn.Module, weight: float, config: TrainingConfig) -> float:
@@ -200,9 +220,10 @@ def _normalise_gradients(objective: nn.Module, weight: float, config: TrainingCo
     return float(nn.utils.clip_grad_norm_(objective.parameters(), clip))
 
 
-def _skip(skipped: int, step: int, batches: list[Batch], log: RunLog, end: bool) -> int:
+def _skip(skipped: int, step: int, batches: list[Batch], log: RunLog, world: World, end: bool) -> int:
     """Report a step whose gradient is not finite; too many in a row end the run, where no smaller loss scale may help."""
-    ids = [str(item) for batch in batches for item in getattr(batch, "ids", [])][:5]
+    some = [str(item) for batch in batches for item in getattr(batch, "ids", [])][:5]
+    ids = [item for of_rank in world.gather(some) for item in of_rank]
     log.message(f"step {step}: the gradient is not finite, the step is left out (items {', '.join(ids)} ...)")
     if end and skipped + 1 >= MAX_SKIPPED:
         raise DataError(f"no finite gradient in {MAX_SKIPPED} steps, the last with items {ids} ... Lower training.lr.")

@@ -27,14 +27,16 @@ class Progress:
     """Where a run is; with the seed, all that the data need to go on from there.
 
     Attributes:
+        batches_per_step: batches of a step, on all ranks together; the same all through a run, whatever ranks share them.
         step: optimiser steps taken.
-        epoch, batch: the next batch to fetch.
+        epoch, epoch_step: the next step to fetch batches for, and which one of its epoch it is.
         seconds: seconds of signal seen, on all ranks.
     """
 
+    batches_per_step: int
     step: int = 0
     epoch: int = 0
-    batch: int = 0
+    epoch_step: int = 0
     seconds: float = 0.0
 
 
@@ -69,7 +71,9 @@ class RunState:
             ConfigError: if it belongs to a run with other options.
         """
         state, now, before = checkpoint.state, asdict(self.config), checkpoint.state["config"]
-        if changed := [name for name in now if name not in FREE_TO_CHANGE and now[name] != before.get(name)]:
+        progress = Progress(**state["progress"])
+        free = FREE_TO_CHANGE | ({"accumulate"} if progress.batches_per_step == self.progress.batches_per_step else set())
+        if changed := [name for name in now if name not in free and now[name] != before.get(name)]:
             was = ", ".join(f"{name}={before.get(name)} (now {now[name]})" for name in changed)
             raise ConfigError(f"{checkpoint.path} was trained with {was}. Use the same options, or another output folder.")
         self.objective.load_state_dict(state["model"])
@@ -79,7 +83,7 @@ class RunState:
         if self.loss_scale.enabled:
             self.loss_scale.load_state_dict(state["loss_scale"])
         torch.set_rng_state(state["random"])
-        self.progress = Progress(**state["progress"])
+        self.progress = progress
 
     def load_average(self, folder: Path) -> None:
         """Give the objective the average of its weights since the oldest checkpoint that is kept."""

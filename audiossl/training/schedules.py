@@ -29,11 +29,11 @@ class WarmupCosine:
         return self.final_lr + (self.lr - self.final_lr) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def make_schedule(config: TrainingConfig, total_steps: int, num_ranks: int = 1) -> Schedule:
+def make_schedule(config: TrainingConfig, total_steps: int, batches_per_step: int = 1) -> Schedule:
     """The schedule that a config names."""
     match config.schedule:
         case "eden":
-            seconds = config.batch_seconds * config.accumulate * num_ranks
+            seconds = config.batch_seconds * batches_per_step
             return Eden(config.lr, seconds, config.eden_steps, config.eden_hours, config.warmup_steps)
         case "cosine":
             return WarmupCosine(config.lr, total_steps, config.warmup_steps, config.final_lr)

@@ -19,13 +19,13 @@ from audiossl.training.world import World
 def validate(
     objective: nn.Module, batches: Callable[[], Iterable[Any]], config: TrainingConfig, world: World, device: torch.device
 ) -> dict[str, float]:
-    """Mean loss and parts over the validation batches of all ranks, and the health of this rank's first frames."""
+    """Mean loss and parts over the validation batches of all ranks, and the health of the first frames of the first rank."""
     objective.eval()
     meter = Meter()
     for batch in batches():
         with autocast(config, device):
             meter.add(objective(batch.to(device)))
     values = meter.read(world)
-    if config.health_frames and isinstance(objective, Inspectable):
+    if world.is_first and config.health_frames and isinstance(objective, Inspectable):
         values |= measure_health(objective, (batch.to(device) for batch in batches()), config.health_frames)
     return values

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 from typing import Any
 
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+POLL_SECONDS = 0.2
+_messages = count()  # told on the first rank, heard on the others
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,10 @@ class World:
     def is_first(self) -> bool:
         """Whether this process writes files and talks."""
         return self.rank == 0
+
+    def batches_of(self, batches_per_step: int) -> int:
+        """How many of the batches of a step are this rank's: `rank`, `rank + size`, ..."""
+        return len(range(self.rank, batches_per_step, self.size))
 
     def wrap(self, module: nn.Module, device: torch.device) -> nn.Module:
         """Wrap a module so that gradients are averaged over ranks; heads without targets in a batch may go unused."""
@@ -67,3 +77,31 @@ class World:
         values: list[Any] = [None] * self.size
         distributed.all_gather_object(values, value)
         return values
+
+    def tell(self, message: str) -> None:
+        """Tell the other ranks something, from the first one; each `tell` is heard by one `hear` of every other rank."""
+        if self.size > 1:
+            _store().set(f"message {next(_messages)}", message)
+
+    def hear(self) -> str:
+        """Wait, for days if need be, for what the first rank tells."""
+        key = f"message {next(_messages)}"
+        while not _store().check([key]):  # not a collective or `wait`: those time out, and leave Ctrl-C unheard
+            time.sleep(POLL_SECONDS)
+        return _store().get(key).decode()
+
+    def fails_first(self) -> bool:
+        """Say that this rank fails, and learn whether it is the first to: what other ranks then meet are lost connections."""
+        return self.size == 1 or _store().add("failures", 1) == 1
+
+    def leave(self) -> None:
+        """Part from the other ranks, at the end of a run that went well."""
+        if self.size > 1:
+            distributed.destroy_process_group()
+
+
+@cache
+def _store() -> distributed.Store:
+    """The key-value store through which the ranks found each other; torchrun keeps it, whichever rank dies."""
+    server = distributed.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+    return distributed.PrefixStore("audiossl", server)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -85,3 +86,22 @@ def test_killed_pretraining_ends_as_if_it_never_was(prompts, tmp_path):
     assert main(command) == 0
     weights = [(run / "pretrain" / "student" / "model.safetensors").read_bytes() for run in (whole, killed)]
     assert weights[0] == weights[1]
+
+
+@pytest.mark.slow
+def test_two_processes_draw_the_loss_curve_of_one(prompts, tmp_path):
+    """50 steps of two batches, on 2 processes by torchrun and on one."""
+    options = [*SMALL, "training.max_steps=50", "training.log_every=1", "training.batch_seconds=12", "--to", "pretrain"]
+    assert main(["run", str(RECIPE), f"output={tmp_path / 'one'}", *options, "training.accumulate=2"]) == 0
+    for stage in STAGES[:4]:
+        shutil.copytree(tmp_path / "one" / stage, tmp_path / "two" / stage)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "audiossl"]
+    command = [*launch, "run", str(RECIPE), f"output={tmp_path / 'two'}", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("tokens     up to date") == done.stderr.count("pretrain   done") == 1
+    texts = [(tmp_path / name / "pretrain" / "metrics.jsonl").read_text() for name in ("one", "two")]
+    curves = [[(row["split"], row["step"], row["loss"]) for row in map(json.loads, text.splitlines())] for text in texts]
+    assert len(curves[0]) == len(curves[1]) == 50 + 17  # validated every third step, and after the last
+    for one, two in zip(*curves, strict=True):
+        assert one[:2] == two[:2] and abs(one[2] - two[2]) < 1e-4

@@ -13,6 +13,7 @@ from audiossl.signals.corpus import Corpus, Item, build_corpus
 from audiossl.signals.mixing import MixingConfig
 from audiossl.tokens.store import TokenStore
 from audiossl.tokens.store_writer import TokenWriter
+from audiossl.training.world import World
 
 SECONDS = {"a": 0.5, "b": 1.3, "long": 5.0}
 
@@ -66,13 +67,35 @@ def test_pieces_carry_their_own_tokens(recordings):
 def test_any_batch_of_any_epoch_can_be_had_again(recordings):
     batches = make_batches(recordings, batch_seconds=2.0)
     whole = list(batches(3))
-    rest = list(batches(3, first_batch=2))
-    assert len(whole) == len(rest) + 2 and len(batches) > 0
+    rest = list(batches(3, first_step=2))
+    assert len(whole) == len(rest) + 2 and batches.steps_per_epoch(1) > 0
     for expected, got in zip(whole[2:], rest, strict=True):
         assert expected.ids == got.ids and torch.equal(expected.signal, got.signal)
         assert torch.equal(expected.tokens["speech"], got.tokens["speech"])
     orders = {tuple(id_ for batch in batches(epoch) for id_ in batch.ids) for epoch in range(6)}
     assert len(orders) > 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_ranks_share_the_batches_of_a_step(recordings, size):
+    """What is seen in a step does not depend on the number of ranks, also where they cannot share it evenly."""
+    alone = make_batches(recordings, batch_seconds=1.5, max_item_seconds=0.5)
+    together, validation = list(alone(5, 0, 3)), [batch.ids for batch in alone.fixed()]
+    dealt = {}
+    for rank in range(size):
+        batches = make_batches(recordings, batch_seconds=1.5, max_item_seconds=0.5)
+        batches.world = World(rank, rank, size)
+        mine = list(range(rank, 3, size))
+        assert batches.steps_per_epoch(3) >= 2
+        rest = [batch.ids for batch in batches(5, 1, 3)]
+        read = list(batches(5, 0, 3))
+        assert [batch.ids for batch in read][len(mine) :] == rest
+        for index, batch in enumerate(read):
+            dealt[index // len(mine) * 3 + mine[index % len(mine)]] = batch
+        assert [batch.ids for batch in batches.fixed()] == validation[rank::size]
+    assert sorted(dealt) == list(range(len(together)))
+    for index, batch in enumerate(together):
+        assert dealt[index].ids == batch.ids and torch.equal(dealt[index].signal, batch.signal)
 
 
 def test_streams_come_where_they_are_wanted_and_pieces_begin_on_frames_of_both(recordings, tmp_path):

@@ -42,6 +42,11 @@ def test_every_plan_keeps_its_promises(
     assert plan == plan_batches(np.array(durations), max_seconds, epoch=epoch, **options)  # a pure function
     for rank in range(world_size):
         assert plan.of_rank(rank) == [step[rank] for step in plan.steps]
+    for num_ranks in range(1, world_size + 1):
+        shared = [plan.of_rank(rank, num_ranks) for rank in range(num_ranks)]
+        assert sum(map(len, shared)) == len(plan.steps) * world_size
+        firsts = shared[0][:: len(range(0, world_size, num_ranks))]
+        assert firsts == plan.of_rank(0)  # the first batch of each step
 
 
 def test_epochs_and_seeds_differ() -> None:

@@ -80,8 +80,8 @@ def test_the_loop_leaves_out_steps_until_the_scale_fits(tmp_path):
 def test_a_resumed_fp16_run_equals_an_uninterrupted_one(tmp_path):
     straight, killed, resumed = Regression(), Regression(), Regression()
 
-    def with_bad(epoch, first):
-        for index, batch in enumerate(batches(epoch, first), start=first):
+    def with_bad(epoch, first, batches_per_step):
+        for index, batch in enumerate(batches(epoch, first, batches_per_step), start=first):
             yield Items(batch.x * math.inf) if epoch == 1 and index == 1 else batch
 
     fit(straight, with_bad, FP16, tmp_path / "straight")

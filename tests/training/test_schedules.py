@@ -34,7 +34,7 @@ def test_warmup_cosine():
 
 def test_config_names_schedules():
     config = TrainingConfig(lr=0.05, batch_seconds=100.0, accumulate=3, eden_hours=7.0, eden_steps=11.0, warmup_steps=2)
-    assert make_schedule(config, 1000, num_ranks=2) == Eden(0.05, 600.0, 11.0, 7.0, 2)
+    assert make_schedule(config, 1000, batches_per_step=6) == Eden(0.05, 600.0, 11.0, 7.0, 2)
     assert make_schedule(TrainingConfig(schedule="constant", lr=0.1, warmup_steps=0), 100)(70) == pytest.approx(0.1)
     cosine = make_schedule(TrainingConfig(schedule="cosine", lr=0.1, warmup_steps=0), 100)
     assert cosine(50) == pytest.approx(0.05)

@@ -11,7 +11,8 @@ import torch
 from audiossl.models.training_devices import TrainingDevices
 from audiossl.models.zipformer import Zipformer
 from audiossl.objectives.batch import collate_tokens
-from audiossl.objectives.masked_tokens import MaskedTokens, MaskedTokensConfig, TokenStream
+from audiossl.objectives.masked_prediction import MaskedPredictionConfig
+from audiossl.objectives.masked_tokens import MaskedTokens, TokenStream
 from audiossl.seeds import derive_generator
 from audiossl.training.config import TrainingConfig
 from audiossl.training.fit import fit
@@ -28,7 +29,7 @@ def make_objective(devices=True, **overrides):
         "tiny", encoder_dim=(32,) * 5, encoder_unmasked_dim=(16,) * 5, feedforward_dim=(32,) * 5, num_mel_bins=16, **overrides
     )
     student.use_training_devices(TrainingDevices(enabled=True) if devices else None, CONFIG.batch_seconds)
-    return MaskedTokens(student, {"tones": TokenStream(50.0, 1, 4)}, MaskedTokensConfig(channel_mask_length=3))
+    return MaskedTokens(student, {"tones": TokenStream(50.0, 1, 4)}, MaskedPredictionConfig(channel_mask_length=3))
 
 
 def batches(epoch, first):

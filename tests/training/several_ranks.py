@@ -1,0 +1,83 @@
+"""An objective with two heads on batches that lack one of them, and what a process of a run on several ranks does with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from audiossl.objectives.loss import Loss, Ratio
+from audiossl.seeds import derive_generator
+from audiossl.training.config import TrainingConfig
+from audiossl.training.fit import fit
+from audiossl.training.world import World
+
+CONFIG = TrainingConfig(
+    optimiser="scaled_adam", lr=0.02, schedule="cosine", warmup_steps=5, max_steps=50, batch_seconds=8.0, validate_every=0,
+    checkpoint_every=10, log_every=1, keep=2, health_frames=0, seed=5, device="cpu", tensorboard=False,
+)  # fmt: skip
+BATCHES = 13  # per epoch
+
+
+@dataclass
+class Vectors:
+    """Vectors, and the heads that have targets for them."""
+
+    x: torch.Tensor
+    heads: list[str]
+    ids: list[str] = field(default_factory=list)
+
+    @property
+    def seconds(self):
+        return float(len(self.x))
+
+    def to(self, device):
+        return replace(self, x=self.x.to(device))
+
+
+class TwoHeads(nn.Module):
+    """Learns sin(x) and cos(x); the weight of a batch is its size times its heads."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.trunk = nn.Sequential(nn.Linear(4, 16), nn.Tanh())
+        self.heads = nn.ModuleDict({name: nn.Linear(16, 4) for name in ("sin", "cos")})
+        self.dies_at = -1
+
+    def before_step(self, step, seconds):
+        if step == self.dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def forward(self, batch):
+        hidden = self.trunk(batch.x)
+        errors = {name: (self.heads[name](hidden) - getattr(batch.x, name)()).square().sum() for name in batch.heads}
+        count = len(batch.x)
+        parts = {name: Ratio(error.detach(), count) for name, error in errors.items()}
+        return Loss(torch.stack(list(errors.values())).sum(), float(count * len(errors)), parts)
+
+
+def batches(epoch, first, per_step):
+    """This rank's share of batches of 3 to 15 vectors; a third have both heads, a third sin only, a third cos only."""
+    world = World.join()
+    for step in range(first, BATCHES // per_step):
+        for slot in range(world.rank, per_step, world.size):
+            index = step * per_step + slot
+            x = torch.randn(3 + index, 4, generator=derive_generator(9, epoch, index))
+            yield Vectors(x, [["sin"], ["cos"], ["sin", "cos"]][(index + epoch) % 3])
+
+
+def train(out: Path, accumulate: int, dies_at: int = -1) -> None:
+    """Train in this process; at step `dies_at` rank 1 kills itself."""
+    objective = TwoHeads()
+    objective.dies_at = dies_at if World.join().rank == 1 else -1
+    fit(objective, batches, replace(CONFIG, accumulate=accumulate), out)
+
+
+if __name__ == "__main__":
+    train(Path(sys.argv[1]), *map(int, sys.argv[2:]))
