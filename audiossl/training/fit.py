@@ -20,7 +20,7 @@ from audiossl.training.checkpoints import latest_checkpoint
 from audiossl.training.config import TrainingConfig
 from audiossl.training.devices import autocast, choose_device, keep_freed_memory
 from audiossl.training.meter import Meter
-from audiossl.training.optimisers import make_optimiser
+from audiossl.training.optimisers import make_optimiser, set_lr
 from audiossl.training.run_log import RunLog
 from audiossl.training.run_state import Progress, RunState
 from audiossl.training.schedules import make_schedule
@@ -119,8 +119,7 @@ def fit(
 
             weight, seconds = world.sum(weight, sum(batch.seconds for batch in batches), device=device)
             norm = _normalise_gradients(objective, weight / world.size, config)
-            for group in optimiser.param_groups:
-                group["lr"] = schedule(progress.step)
+            set_lr(optimiser, schedule(progress.step))
             if math.isfinite(norm):
                 optimiser.step()
             skipped = 0 if math.isfinite(norm) else _skip(skipped, progress.step, batches, log)
