@@ -44,6 +44,7 @@ class TunedEncoder(nn.Module):
     def __init__(self, encoder: Encoder, config: TuningConfig) -> None:
         super().__init__()
         self.model: Any = encoder
+        self.model.requires_grad_(True)  # teachers come without
         self.config = config
         self.is_frozen = config.freeze_steps > 0
         self.takes_features = isinstance(encoder, FeatureStudent)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import util
 from pathlib import Path
-from types import ModuleType
 
 import torch
 
-from audiossl.errors import ConfigError, DataError
+from audiossl.errors import DataError
 from audiossl.files import read_json, write_json
 from audiossl.models import hub
 from audiossl.models.zipformer import Zipformer
 from audiossl.objectives.masked_tokens import MaskedTokens, TokenStream
+from audiossl.pipelines.prepare_script import load_script
 from audiossl.pipelines.spear_config import SpearRecipe
 from audiossl.pipelines.spear_embedding import embed_models
 from audiossl.pipelines.spear_report import report_run
@@ -36,7 +35,7 @@ from audiossl.training.world import World
 def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     """Lay out the stages of a recipe; `folder` is where its YAML and its prepare script are."""
     script = folder / config.prepare
-    prepare = _load_script(script)
+    prepare = load_script(script)
     source = [script.read_text(encoding="utf-8"), str(config.data_root or ""), config.limit]
     tasks = config.evaluation.tasks
 
@@ -143,16 +142,3 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
     for name, error in {**train.failed, **valid.failed}.items():
         console.print(f"[yellow]{name} was left out of training: {error}[/yellow]")
     write_json(out / "result.json", {"steps": result.progress.step, "seconds": result.progress.seconds, **result.validation})
-
-
-def _load_script(path: Path) -> ModuleType:
-    """Import the prepare script of a recipe."""
-    spec = util.spec_from_file_location(f"audiossl_recipe_{path.parent.name}", path) if path.is_file() else None
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"the recipe's prepare script {path} does not exist; set prepare=FILE beside the YAML")
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    for name in ("prepare_corpus", "prepare_labels"):
-        if not hasattr(module, name):
-            raise ConfigError(f"{path} has no function {name}(...); see recipes/README.md")
-    return module
