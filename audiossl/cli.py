@@ -41,9 +41,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR training.max_steps=100")
     run.set_defaults(command=run_recipe)
 
-    finetune = commands.add_parser("finetune", help="train an encoder further on labels", description=finetune_encoder.__doc__)
+    finetune = commands.add_parser(
+        "finetune", help="train an encoder further on labels", description=finetune_encoder.__doc__,
+        usage="audiossl finetune [ENCODER] RECIPE [key=value ...] [--from STAGE] [--to STAGE] [--dry-run]",
+    )  # fmt: skip
     finetune.add_argument(
-        "overrides", nargs="+", metavar="[ENCODER] RECIPE [key=value]", help="an encoder takes the recipe's place"
+        "overrides", nargs="+", metavar="RECIPE", help="YAML file; an encoder before it replaces the recipe's own"
     )
     finetune.set_defaults(command=finetune_encoder)
     for action in (run, finetune):

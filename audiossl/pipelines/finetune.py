@@ -160,7 +160,6 @@ def from_scratch(config: FinetuneRecipe) -> FinetuneRecipe:
 def train_model(out: Path, inputs: Mapping[str, Path], config: FinetuneRecipe, encoder: Encoder) -> None:
     """Train an encoder with a head and save both."""
     labels = open_labels(inputs["labels"])
-    known = labels.texts if config.task == "ctc" else labels.tags  # pyright: ignore[reportAttributeAccessIssue]
     sides = read_json(inputs["corpus"] / "splits.json")
     corpus = Corpus.open(inputs["corpus"] / "corpus")
     if corpus.sample_rate != encoder.sample_rate:
@@ -173,7 +172,7 @@ def train_model(out: Path, inputs: Mapping[str, Path], config: FinetuneRecipe, e
     training = replace(config.training, seed=config.seed)
 
     def batches(side: str) -> LabelledBatches:
-        items = corpus.subset(id_ for id_ in sides[side] if id_ in known)
+        items = corpus.subset(id_ for id_ in sides[side] if id_ in labels.truth)
         if is_ctc:
             short = [item.id for item in items if item.num_samples <= config.max_item_seconds * corpus.sample_rate]
             if len(short) < len(items):

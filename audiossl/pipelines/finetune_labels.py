@@ -21,7 +21,7 @@ LABELS, LEFT_OUT, CLASSES, UNITS = "labels.jsonl", "left_out.jsonl", "classes.js
 class Transcripts:
     """Normalised text by item id, and the units that it is written in."""
 
-    texts: Mapping[str, str]
+    truth: Mapping[str, str]
     units: TextUnits
 
     @property
@@ -31,14 +31,14 @@ class Transcripts:
 
     def target(self, id_: str) -> Tensor:
         """Unit numbers of an item."""
-        return torch.tensor(self.units.encode(self.texts[id_]), dtype=torch.int64)
+        return torch.tensor(self.units.encode(self.truth[id_]), dtype=torch.int64)
 
 
 @dataclass(frozen=True)
 class Tags:
     """Tags by item id, and all that there are."""
 
-    tags: Mapping[str, Sequence[str]]
+    truth: Mapping[str, Sequence[str]]
     classes: Sequence[str]
 
     @property
@@ -48,7 +48,7 @@ class Tags:
 
     def target(self, id_: str) -> Tensor:
         """1 for the tags of an item, 0 for the others."""
-        present = set(self.tags[id_])
+        present = set(self.truth[id_])
         return torch.tensor([float(name in present) for name in self.classes])
 
 

@@ -38,11 +38,10 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: FinetuneRecip
     """Write `results.json`, `details.json` with paired differences, and what each model answered in `MODEL.jsonl`."""
     corpus = Corpus.open(inputs["corpus"] / "corpus")
     labels = open_labels(inputs["labels"])
-    truth = labels.texts if isinstance(labels, Transcripts) else labels.tags
-    test = corpus.subset(id_ for id_ in read_json(inputs["corpus"] / "splits.json")["test"] if id_ in truth)
+    test = corpus.subset(id_ for id_ in read_json(inputs["corpus"] / "splits.json")["test"] if id_ in labels.truth)
     answers = {name: predict(folder, test, labels, config) for name, folder in models.items()}
     for name, answer in answers.items():
-        lines = [{"id": item.id, "reference": truth[item.id], "answer": answer[item.id]} for item in test]
+        lines = [{"id": item.id, "reference": labels.truth[item.id], "answer": answer[item.id]} for item in test]
         write_jsonl(out / f"{name}.jsonl", lines)
     rows: list[ResultRow] = []
     details: dict[str, Any] = {}
@@ -93,7 +92,7 @@ def _tasks(test: Corpus, config: FinetuneRecipe) -> list[ScoredItems]:
 def _score_texts(
     items: ScoredItems, labels: Transcripts, answers: Mapping[str, Mapping[str, str]], config: FinetuneRecipe
 ) -> tuple[list[ResultRow], dict[str, Interval]]:
-    references = {id_: labels.texts[id_] for id_ in items.ids}
+    references = {id_: labels.truth[id_] for id_ in items.ids}
     counts: dict[str, dict[str, ErrorCounts]] = {
         name: count_errors(references, {id_: answer[id_] for id_ in items.ids}, items.groups) for name, answer in answers.items()
     }
