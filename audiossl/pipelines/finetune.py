@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from audiossl.errors import ConfigError, DataError
+from audiossl.errors import ConfigError, DataError, import_extra
 from audiossl.files import read_json, write_json
 from audiossl.load import load
 from audiossl.models import hub
@@ -52,6 +52,7 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
         sides = read_json(inputs["corpus"] / "splits.json")
         opened = Corpus.open(inputs["corpus"] / "corpus").subset(id_ for side in sides.values() for id_ in side)
         if is_ctc:
+            import_extra("jiwer", "finetune")  # needed later: better missed now than after hours of training
             write_transcripts(out, opened, sides, config.text)
         else:
             prepare.prepare_labels(out, opened, config.data_root, config.limit)

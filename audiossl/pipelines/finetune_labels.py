@@ -87,6 +87,8 @@ def open_labels(folder: Path) -> Transcripts | Tags:
     return Transcripts({row["id"]: row["text"] for row in rows}, load_units(folder / UNITS))
 
 
-def field_of(item: CorpusItem, name: str) -> str:
-    """An attribute or custom field of an item, as text."""
-    return str(getattr(item, name, None) or item.custom.get(name, ""))
+def field_of(item: CorpusItem, name: str) -> str | None:
+    """An attribute or custom field of an item, as text; None where it has none."""
+    value = getattr(item, name, None)
+    value = item.custom.get(name) if value is None else value
+    return None if value is None else str(value)

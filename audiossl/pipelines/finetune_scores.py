@@ -79,14 +79,22 @@ def predict(folder: Path, corpus: Corpus, labels: Transcripts | Tags, config: Fi
 
 def _tasks(test: Corpus, config: FinetuneRecipe) -> list[ScoredItems]:
     """All test items, then those of each value of `evaluation.by` that holds two groups or more, as an interval needs."""
-    groups = {item.id: field_of(item, config.split.by) for item in test}
-    tasks = [ScoredItems(config.task, [item.id for item in test], groups)]
-    by = config.evaluation.by
-    for value in sorted({field_of(item, by) for item in test}) if by else []:
-        ids = [item.id for item in test if by and field_of(item, by) == value]
+    groups = _values(test, config.split.by)
+    tasks = [ScoredItems(config.task, list(groups), groups)]
+    values = _values(test, config.evaluation.by) if config.evaluation.by else {}
+    for value in sorted(set(values.values())):
+        ids = [id_ for id_ in values if values[id_] == value]
         if len({groups[id_] for id_ in ids}) > 1:
             tasks.append(ScoredItems(f"{config.task}_{value}", ids, groups))
     return tasks
+
+
+def _values(test: Corpus, name: str) -> dict[str, str]:
+    """An attribute or custom field of every item."""
+    values = {item.id: field_of(item, name) for item in test}
+    if lacking := [id_ for id_, value in values.items() if value is None]:
+        raise DataError(f"{len(lacking)} test items, such as '{lacking[0]}', have no '{name}' to be grouped by")
+    return {id_: value for id_, value in values.items() if value is not None}
 
 
 def _score_texts(

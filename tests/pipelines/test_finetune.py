@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,6 +144,18 @@ def test_usage(tmp_path, capsys):
     ):
         assert main(["finetune", *arguments, "--dry-run"]) == 2
         assert expected in capsys.readouterr().err
+
+
+def test_what_is_missing_is_said_before_training(tmp_path, capsys, monkeypatch):
+    data, output = make_librispeech(tmp_path / "data"), tmp_path / "run"
+    options = [f"data_root={data}", f"encoder={save_encoder(tmp_path / 'encoder')}", f"output={output}", *QUICK]
+    command = ["run", str(RECIPES / "librispeech" / "ctc_100.yaml"), *options]
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "jiwer", None)
+        assert main(command) == 2 and 'pip install "audiossl[finetune]"' in capsys.readouterr().err
+    assert not (output / "train").exists()
+    assert main([*command, "evaluation.by=colour", "random=false", "training.max_steps=1"]) == 2
+    assert "8 test items, such as '104-7-0000', have no 'colour'" in capsys.readouterr().err
 
 
 def test_an_encoder_that_heard_the_test_items_is_refused(tmp_path):
