@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's error is one line on stderr and exit code 2."""
     parser = _parser()
     options, left_over = parser.parse_known_args(arguments)
-    if options.command is run_recipe:
+    if options.command in (run_recipe, finetune_encoder):
         # Up to Python 3.12 argparse leaves over the key=value that come after an option.
         options.overrides += [item for item in left_over if not item.startswith("-")]
         left_over = [item for item in left_over if item.startswith("-")]
@@ -55,10 +55,20 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run a recipe: only what is not up to date", description=run_recipe.__doc__)
     run.add_argument("recipe", type=Path, help="YAML file, for instance recipes/asterisk/spear.yaml")
     run.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR training.max_steps=100")
-    run.add_argument("--from", dest="first", metavar="STAGE", help="run this stage and all later ones again")
-    run.add_argument("--to", dest="last", metavar="STAGE", help="stop after this stage")
-    run.add_argument("--dry-run", action="store_true", help="say which stages would run, and what they cost last time")
     run.set_defaults(command=run_recipe)
+
+    finetune = commands.add_parser(
+        "finetune", help="train an encoder further on labels", description=finetune_encoder.__doc__,
+        usage="audiossl finetune [ENCODER] RECIPE [key=value ...] [--from STAGE] [--to STAGE] [--dry-run]",
+    )  # fmt: skip
+    finetune.add_argument(
+        "overrides", nargs="+", metavar="RECIPE", help="YAML file; an encoder before it replaces the recipe's own"
+    )
+    finetune.set_defaults(command=finetune_encoder)
+    for action in (run, finetune):
+        action.add_argument("--from", dest="first", metavar="STAGE", help="run this stage and all later ones again")
+        action.add_argument("--to", dest="last", metavar="STAGE", help="stop after this stage")
+        action.add_argument("--dry-run", action="store_true", help="say which stages would run, and what they cost last time")
 
     embed = commands.add_parser("embed", help="embed audio files into a store", description=embed_files.__doc__)
     embed.add_argument("model", help="checkpoint or run folder, logmel, hama, hf:NAME[:LAYER] or a SPEAR repository")
@@ -111,6 +121,22 @@ def run_recipe(options: argparse.Namespace) -> int:
 
     run_pipeline(options.recipe, options.overrides, options.first, options.last, options.dry_run)
     World.join().leave()
+    return 0
+
+
+def finetune_encoder(options: argparse.Namespace) -> int:
+    """Train an encoder with a head for transcripts (CTC) or tags, as a recipe of method finetune says, and score it.
+
+    `audiossl finetune runs/asterisk recipes/asterisk/ctc.yaml training.max_steps=100`; without an encoder that of the recipe.
+    """
+    from audiossl.pipelines.catalogue import run_pipeline
+
+    names = [item for item in options.overrides if "=" not in item]
+    overrides = [item for item in options.overrides if "=" in item]
+    if len(names) not in (1, 2) or Path(names[-1]).suffix not in (".yaml", ".yml"):
+        raise ConfigError(f"expected [ENCODER] RECIPE.yaml [key=value ...], got '{' '.join(names)}'")
+    overrides += [f"encoder={name}" for name in names[:-1]]
+    run_pipeline(Path(names[-1]), overrides, options.first, options.last, options.dry_run, only="finetune")
     return 0
 
 

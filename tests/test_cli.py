@@ -74,7 +74,7 @@ def test_dry_run_takes_overrides_anywhere(capsys, tmp_path, order):
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["embed", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["embed", "--help"], ["finetune", "--help"]])
 def test_help_and_version(capsys, arguments):
     with pytest.raises(SystemExit) as exit_:
         main(arguments)

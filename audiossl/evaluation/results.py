@@ -14,6 +14,8 @@ from rich.table import Table
 from audiossl.errors import StoreError
 from audiossl.files import read_json, write_json
 
+LOWER_IS_BETTER = frozenset({"wer", "cer", "per", "eer", "der", "error", "error_rate", "loss", "mse", "mae", "rmse"})
+
 
 @dataclass(frozen=True)
 class ResultRow:
@@ -65,7 +67,12 @@ def results_table(rows: Sequence[ResultRow]) -> Table:
         table.add_column(name, justify="right")
     order = {key: i for i, key in enumerate(dict.fromkeys((row.dataset, row.task, row.metric) for row in rows))}
     previous = None
-    for row in sorted(rows, key=lambda row: (order[row.dataset, row.task, row.metric], -row.value)):
+
+    def rank(row: ResultRow) -> tuple[int, float]:
+        value = row.value if row.metric in LOWER_IS_BETTER else -row.value
+        return order[row.dataset, row.task, row.metric], value
+
+    for row in sorted(rows, key=rank):
         place = (row.dataset, row.task, row.metric)
         if previous not in (None, place):
             table.add_section()

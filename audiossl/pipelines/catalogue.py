@@ -9,24 +9,38 @@ from typing import Any
 
 from audiossl.errors import ConfigError
 from audiossl.evaluation.results import print_results, read_results
-from audiossl.pipelines import spear
+from audiossl.pipelines import finetune, spear
+from audiossl.pipelines.finetune_config import FinetuneRecipe
 from audiossl.pipelines.spear_config import SpearRecipe
 from audiossl.recipe import Stage, console, read_recipe, run_stages
 from audiossl.training.world import World
 
-METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {"spear": (SpearRecipe, spear.stages)}
+METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {
+    "spear": (SpearRecipe, spear.stages),
+    "finetune": (FinetuneRecipe, finetune.stages),
+}
 
 
 def run_pipeline(
-    recipe: Path, overrides: Sequence[str] = (), first: str | None = None, last: str | None = None, dry_run: bool = False
+    recipe: Path,
+    overrides: Sequence[str] = (),
+    first: str | None = None,
+    last: str | None = None,
+    dry_run: bool = False,
+    only: str | None = None,
 ) -> Path:
     """Run a recipe and return its output folder, with `results.json` and `report.html` at the top once they exist.
+
+    Args:
+        recipe, overrides: file, and `key=value` over it.
+        first, last, dry_run: see `run_stages`.
+        only: the one method that the recipe may have; None takes all.
 
     Raises:
         ConfigError: for a recipe, key, value or stage that does not exist, or an output that cannot be written.
     """
     world = World.join()
-    config = read_recipe(recipe, overrides, {method: kind for method, (kind, _) in METHODS.items()})
+    config = read_recipe(recipe, overrides, {method: kind for method, (kind, _) in METHODS.items() if only in (None, method)})
     output: Path = config.output or Path("runs") / config.dataset
     stages = METHODS[_method_of(config)][1](config, recipe.parent)
     if world.is_first:

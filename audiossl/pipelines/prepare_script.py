@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from importlib import import_module
@@ -20,14 +21,14 @@ class PrepareScript:
     sources: list[str]
 
 
-def load_script(path: Path) -> PrepareScript:
+def load_script(path: Path, functions: Sequence[str] = ("prepare_corpus", "prepare_labels")) -> PrepareScript:
     """Import a prepare script as `FOLDER.SCRIPT` of a package of its own, for the folder of recipes that it is in.
 
     So `from .other import name` finds a file beside it and `from ..asterisk.prepare import name` one of another recipe, without
     a change to `sys.path`. What an earlier load left is forgotten: files are read as they are now.
 
     Raises:
-        ConfigError: if it does not exist or lacks one of the two functions.
+        ConfigError: if it does not exist or lacks one of the functions.
     """
     path = path.absolute()
     if not path.is_file():
@@ -41,7 +42,7 @@ def load_script(path: Path) -> PrepareScript:
         package.__path__ = [str(place)]
         sys.modules[name] = package
     module = import_module(f"{folder}.{path.stem}")
-    for name in ("prepare_corpus", "prepare_labels"):
+    for name in functions:
         if not hasattr(module, name):
             raise ConfigError(f"{path} has no function {name}(...); see recipes/README.md")
     return PrepareScript(module, [path.read_text(encoding="utf-8"), *_other_sources(root, path)])

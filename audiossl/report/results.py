@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from audiossl.evaluation.results import LOWER_IS_BETTER
 from audiossl.report.content import Cell, Table
 from audiossl.report.palette import INK, SERIES, house_style
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 WIDTH = 6.8  # inches: narrower than the page, so that a phone shows most of it
-LOWER_IS_BETTER = frozenset({"wer", "cer", "per", "eer", "der", "error", "error_rate", "loss", "mse", "mae", "rmse"})
 FRACTIONS = frozenset(
     {
         "accuracy",

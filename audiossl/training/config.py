@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from audiossl.errors import ConfigError
@@ -15,6 +15,8 @@ class TrainingConfig:
     Attributes:
         optimiser: `scaled_adam` (relative updates; lr around 0.045) or `adamw` (lr around 5e-4).
         lr: peak learning rate.
+        lr_scales: factor on the rate of a part of the objective, by name: `{"encoder": 0.05}` slows `encoder.*`. Of several
+            names that fit a parameter the longest counts.
         weight_decay, betas: of AdamW; matrices decay, vectors do not. ScaledAdam takes the betas and never decays.
         schedule: `cosine` to `final_lr` after a linear warm-up, `eden` (made for ScaledAdam) or `constant` after the warm-up.
         warmup_steps: steps of warm-up.
@@ -40,6 +42,7 @@ class TrainingConfig:
 
     optimiser: Literal["adamw", "scaled_adam"] = "scaled_adam"
     lr: float = 0.045
+    lr_scales: dict[str, float] = field(default_factory=dict)
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.98)
     schedule: Literal["cosine", "eden", "constant"] = "eden"
@@ -71,6 +74,7 @@ class TrainingConfig:
             positive["epochs"] = self.epochs
         else:
             positive["max_steps"] = self.max_steps
+        positive |= {f"lr_scales.{name}": scale for name, scale in self.lr_scales.items()}
         for name, value in positive.items():
             if value <= 0:
                 raise ConfigError(f"training.{name} should be above 0, got {value}.")

@@ -21,7 +21,7 @@ from audiossl.training.config import TrainingConfig
 from audiossl.training.devices import autocast, choose_device, keep_freed_memory
 from audiossl.training.loss_scale import LossScale
 from audiossl.training.meter import Meter
-from audiossl.training.optimisers import make_optimiser
+from audiossl.training.optimisers import make_optimiser, set_lr
 from audiossl.training.run_log import RunLog
 from audiossl.training.run_state import Progress, RunState
 from audiossl.training.schedules import make_schedule
@@ -126,8 +126,7 @@ def fit(
 
             weight, seconds = world.sum(weight, sum(batch.seconds for batch in batches), device=device)
             norm = _normalise_gradients(objective, weight / world.size * scale.value, config)
-            for group in optimiser.param_groups:
-                group["lr"] = schedule(progress.step)
+            set_lr(optimiser, schedule(progress.step))
             if math.isfinite(norm):
                 optimiser.step()
                 skipped = 0

@@ -1,0 +1,80 @@
+"""Word and character error rates, with intervals over groups (speakers, prompts)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from audiossl.errors import DataError, import_extra
+from audiossl.evaluation.bootstrap import Interval, bootstrap_rate
+from audiossl.evaluation.results import ResultRow
+from audiossl.seeds import derive_generator
+
+METRICS = ("wer", "cer")
+
+
+@dataclass(frozen=True)
+class ErrorCounts:
+    """Substitutions, deletions and insertions of each group, and the words or characters that it should have had."""
+
+    edits: Float[Tensor, "G"]
+    total: Float[Tensor, "G"]
+
+
+def count_errors(
+    references: Mapping[str, str], hypotheses: Mapping[str, str], group_of: Mapping[str, str]
+) -> dict[str, ErrorCounts]:
+    """Align every hypothesis with its reference, by words (`wer`) and by characters (`cer`), and add up by group.
+
+    Args:
+        references: text by item id; both sides have to be normalised alike.
+        hypotheses: text by item id, one for each reference.
+        group_of: group by item id.
+
+    Raises:
+        DataError: if a hypothesis is missing.
+        MissingExtraError: if `jiwer` is not installed.
+    """
+    jiwer = import_extra("jiwer", "finetune")
+    if missing := sorted(references.keys() - hypotheses.keys()):
+        raise DataError(f"expected a hypothesis for every reference, {len(missing)} have none, the first is '{missing[0]}'")
+    numbers = {name: number for number, name in enumerate(sorted({group_of[id_] for id_ in references}))}
+    counts = {metric: torch.zeros(2, len(numbers), dtype=torch.float64) for metric in METRICS}
+    for id_, reference in references.items():
+        for metric, process in zip(METRICS, (jiwer.process_words, jiwer.process_characters), strict=True):
+            found = process(reference, hypotheses[id_])
+            counts[metric][:, numbers[group_of[id_]]] += torch.tensor(
+                [found.substitutions + found.deletions + found.insertions, found.substitutions + found.deletions + found.hits]
+            )
+    return {metric: ErrorCounts(*values) for metric, values in counts.items()}
+
+
+def error_rows(
+    dataset: str, task: str, model: str, counts: Mapping[str, ErrorCounts], num_resamples: int = 1000, seed: int = 0
+) -> list[ResultRow]:
+    """Rates with 95 % intervals over groups; `n` counts words or characters.
+
+    Raises:
+        DataError: if there are fewer than two groups.
+    """
+    rows = []
+    for metric, count in counts.items():
+        generator = derive_generator(seed, dataset, task, "bootstrap")
+        found = bootstrap_rate(count.edits, count.total, generator, num_resamples)
+        rows.append(ResultRow(dataset, task, model, metric, found.value, found.low, found.high, int(count.total.sum())))
+    return rows
+
+
+def error_difference(first: ErrorCounts, second: ErrorCounts, num_resamples: int = 1000, seed: int = 0) -> Interval:
+    """Paired interval of the first model's rate minus the second's, over the same groups; below 0 the first is better.
+
+    Raises:
+        DataError: if the two were not scored on the same references.
+    """
+    if not torch.equal(first.total, second.total):
+        raise DataError("expected two models scored on the same references, got different ones")
+    return bootstrap_rate(first.edits - second.edits, first.total, derive_generator(seed, "difference"), num_resamples)

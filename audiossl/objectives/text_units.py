@@ -1,0 +1,155 @@
+"""Transcripts as units: characters, or pieces of words by byte-pair encoding; 0 is the blank of CTC, 1 an unknown character."""
+
+from __future__ import annotations
+
+import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from audiossl.errors import ConfigError, DataError, StoreError, import_extra
+from audiossl.files import read_json, write_json
+
+BLANK, UNKNOWN = "<blank>", "<unk>"
+FILE, BPE_FILE = "units.json", "bpe.json"
+SHOWN_UNKNOWN = "\ufffd"
+
+
+@dataclass
+class TextConfig:
+    """How transcripts are written.
+
+    Attributes:
+        units: `characters`, or `bpe`, which needs the extra `finetune`.
+        size: number of BPE units with the blank and the unknown one.
+        lower: write everything in lower case.
+        punctuation: keep it; otherwise only letters, digits and apostrophes within words stay.
+    """
+
+    units: Literal["characters", "bpe"] = "characters"
+    size: int = 500
+    lower: bool = True
+    punctuation: bool = False
+
+
+def normalise_text(text: str, config: TextConfig) -> str:
+    """Compose characters (NFC), and fold case and punctuation as the config says; words are parted by single spaces.
+
+    >>> normalise_text("Don't  press ‘1’ - ¿sí?", TextConfig())
+    "don't press 1 sí"
+    """
+    text = unicodedata.normalize("NFC", text).replace("\u2019", "'")
+    if config.lower:
+        text = unicodedata.normalize("NFC", text.lower())
+    if not config.punctuation:
+        text = "".join(char if char == "'" or unicodedata.category(char)[0] in "LMN" else " " for char in text)
+        text = " ".join(word.strip("'") for word in text.split())
+    return " ".join(text.split())
+
+
+class TextUnits(ABC):
+    """Turns normalised text into unit numbers and back.
+
+    Attributes:
+        size: number of units, the blank and the unknown one included.
+    """
+
+    size: int
+
+    @abstractmethod
+    def encode(self, text: str) -> list[int]:
+        """Unit numbers of a text; what is not in the inventory becomes 1."""
+
+    @abstractmethod
+    def decode(self, units: Sequence[int]) -> str:
+        """Text of unit numbers; 1 is shown as the replacement character."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the inventory."""
+
+
+class CharacterUnits(TextUnits):
+    """One unit a character, the space among them."""
+
+    def __init__(self, characters: Sequence[str]) -> None:
+        self.characters = list(characters)
+        self.size = len(self.characters) + 2
+        self._numbers = {char: number for number, char in enumerate(self.characters, 2)}
+
+    def encode(self, text: str) -> list[int]:
+        """Unit numbers of a text."""
+        return [self._numbers.get(char, 1) for char in text]
+
+    def decode(self, units: Sequence[int]) -> str:
+        """Text of unit numbers."""
+        return "".join(self.characters[unit - 2] if unit > 1 else SHOWN_UNKNOWN for unit in units if unit > 0)
+
+    def save(self, folder: Path) -> None:
+        """Write `units.json`."""
+        write_json(folder / FILE, {"kind": "characters", "units": [BLANK, UNKNOWN, *self.characters]})
+
+
+class BpeUnits(TextUnits):
+    """Pieces of words by byte-pair encoding (arXiv 1508.07909), from the `tokenizers` package; words begin with a mark."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.size = tokenizer.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """Unit numbers of a text."""
+        return self.tokenizer.encode(text).ids
+
+    def decode(self, units: Sequence[int]) -> str:
+        """Text of unit numbers."""
+        pieces = [SHOWN_UNKNOWN if unit == 1 else self.tokenizer.id_to_token(unit) for unit in units if unit > 0]
+        return "".join(pieces).replace("\u2581", " ").strip()
+
+    def save(self, folder: Path) -> None:
+        """Write `bpe.json` and `units.json`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.tokenizer.save(str(folder / BPE_FILE))
+        write_json(folder / FILE, {"kind": "bpe"})
+
+
+def fit_units(texts: Iterable[str], config: TextConfig) -> TextUnits:
+    """Collect the inventory of normalised texts.
+
+    Raises:
+        DataError: if there is no text.
+        MissingExtraError: if BPE is wanted and `tokenizers` is not installed.
+        ConfigError: if a BPE inventory of that size cannot hold the characters.
+    """
+    texts = list(texts)
+    characters = sorted(set("".join(texts)))
+    if not characters:
+        raise DataError("expected transcripts to collect units from, got none: has the corpus texts?")
+    if config.units == "characters":
+        return CharacterUnits(characters)
+    if config.size < len(characters) + 3:
+        raise ConfigError(f"text.size={config.size} is too small for {len(characters)} characters; take several hundred.")
+    tokenizers = import_extra("tokenizers", "finetune")
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=config.size, special_tokens=[BLANK, UNKNOWN], show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    return BpeUnits(tokenizer)
+
+
+def load_units(folder: Path) -> TextUnits:
+    """Read units that `TextUnits.save` wrote.
+
+    Raises:
+        StoreError: if the folder holds none.
+        MissingExtraError: if they are BPE units and `tokenizers` is not installed.
+    """
+    try:
+        values = read_json(folder / FILE)
+        if values["kind"] == "characters":
+            return CharacterUnits(values["units"][2:])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"expected text units in {folder / FILE}, could not read them: {error!r}") from error
+    return BpeUnits(import_extra("tokenizers", "finetune").Tokenizer.from_file(str(folder / BPE_FILE)))

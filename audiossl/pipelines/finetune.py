@@ -1,0 +1,201 @@
+"""The fine-tuning pipeline as stages: corpus, labels, train, train_random, evaluate, report (arXiv 2510.25955)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from audiossl.errors import ConfigError, DataError, import_extra
+from audiossl.files import read_json, write_json
+from audiossl.load import load
+from audiossl.models import hub
+from audiossl.models.encoder import Encoder
+from audiossl.models.zipformer import Zipformer
+from audiossl.objectives.ctc import CTC
+from audiossl.objectives.tagging import Tagging
+from audiossl.pipelines.finetune_config import FinetuneRecipe
+from audiossl.pipelines.finetune_labels import check_tags, field_of, open_labels, write_transcripts
+from audiossl.pipelines.finetune_report import report_run
+from audiossl.pipelines.finetune_scores import evaluate_models
+from audiossl.pipelines.labelled_batches import LabelledBatches
+from audiossl.pipelines.prepare_script import load_script
+from audiossl.pipelines.tuned_model import save_tuned
+from audiossl.recipe import Stage, console
+from audiossl.seeds import derive_seed
+from audiossl.signals.corpus import Corpus
+from audiossl.signals.splits import split_by
+from audiossl.training.fit import fit
+from audiossl.training.world import World
+
+STAGE_OF = {"finetuned": "train", "random": "train_random"}
+
+
+def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
+    """Lay out the stages of a recipe; `folder` is where its YAML and its prepare script are."""
+    script = folder / config.prepare
+    is_ctc = config.task == "ctc"
+    loaded = load_script(script, ("prepare_corpus",) if is_ctc else ("prepare_corpus", "prepare_labels"))
+    prepare, source = loaded.module, [*loaded.sources, str(config.data_root or ""), config.limit]
+    training = replace(config.training, seed=config.seed)
+    options = [config.task, config.ctc if is_ctc else config.tagging, config.max_item_seconds, training]
+
+    def corpus(out: Path, inputs: Mapping[str, Path]) -> None:
+        prepare.prepare_corpus(out / "corpus", config.data_root, config.limit)
+        sides = divide(Corpus.open(out / "corpus"), config)
+        write_json(out / "splits.json", sides)
+
+    def labels(out: Path, inputs: Mapping[str, Path]) -> None:
+        sides = read_json(inputs["corpus"] / "splits.json")
+        opened = Corpus.open(inputs["corpus"] / "corpus").subset(id_ for side in sides.values() for id_ in side)
+        if is_ctc:
+            import_extra("jiwer", "finetune")  # needed later: better missed now than after hours of training
+            write_transcripts(out, opened, sides, config.text)
+        else:
+            prepare.prepare_labels(out, opened, config.data_root, config.limit)
+            check_tags(out, opened, script)
+
+    def train(out: Path, inputs: Mapping[str, Path]) -> None:
+        check_unseen(read_json(inputs["corpus"] / "splits.json")["test"], config.encoder)
+        train_model(out, inputs, config, load(config.encoder).encoder)
+
+    def train_random(out: Path, inputs: Mapping[str, Path]) -> None:
+        train_model(out, inputs, from_scratch(config), random_twin(load(config.encoder).encoder, config.seed))
+
+    def evaluate(out: Path, inputs: Mapping[str, Path]) -> None:
+        evaluate_models(out, inputs, config, {name: inputs[STAGE_OF[name]] / "model" for name in config.models})
+
+    def report(out: Path, inputs: Mapping[str, Path]) -> None:
+        report_run(out, inputs, config, {name: inputs[STAGE_OF[name]] for name in config.models})
+
+    trained = tuple(STAGE_OF[name] for name in config.models)
+    identity = encoder_identity(config.encoder)
+    layout = [
+        Stage("corpus", corpus, [source, config.keep, config.parts, config.split, config.seed]),
+        Stage("labels", labels, [source, config.task, config.text if is_ctc else None], ("corpus",)),
+        Stage("train", train, [options, identity], ("corpus", "labels"), resumable=True, every_rank=True),
+    ]
+    if config.random:
+        layout.append(replace(layout[-1], name="train_random", run=train_random))
+    return [
+        *layout,
+        Stage(
+            "evaluate",
+            evaluate,
+            [config.dataset, config.evaluation, config.split.by, config.seed],
+            ("corpus", "labels", *trained),
+        ),
+        Stage("report", report, [config], ("corpus", "labels", *trained, "evaluate")),
+    ]
+
+
+def divide(corpus: Corpus, config: FinetuneRecipe) -> dict[str, list[str]]:
+    """Ids of the training, validation and test side.
+
+    Raises:
+        DataError: if a side that has a share is empty.
+    """
+    items = [item for item in corpus.items if all(field_of(item, name) in wanted for name, wanted in config.keep.items())]
+    if not items:
+        raise DataError(f"no item of the corpus is kept by keep={config.keep}. Check the names and values.")
+    if not config.parts:
+        fractions = {"train": config.split.train, "valid": config.split.valid, "test": config.split.test}
+        return split_by(items, config.split.by, fractions, config.seed)
+    sides = {side: [item.id for item in items if field_of(item, "part") in parts] for side, parts in config.parts.items()}
+    if empty := [side for side, ids in sides.items() if not ids]:
+        raise DataError(f"no item of the corpus belongs to {', '.join(empty)}; the parts of the recipe are {config.parts}.")
+    return {"valid": [], **sides}
+
+
+def check_unseen(test: Sequence[str], encoder: str) -> None:
+    """Refuse an encoder whose run folder lists test items among those that it was pre-trained on.
+
+    Raises:
+        ConfigError: if there are any.
+    """
+    splits = Path(encoder) / "corpus" / "splits.json"
+    seen = set(test) & set(read_json(splits)["train"]) if splits.is_file() else set()
+    if seen:
+        raise ConfigError(
+            f"{len(seen)} of {len(test)} test items, such as '{min(seen)}', are in the training side of {encoder}: the result "
+            "would be too good. Use the seed and the split that the encoder was pre-trained with."
+        )
+
+
+def encoder_identity(name: str) -> str:
+    """What decides the weights behind a name: a hash of local weights, else the name itself.
+
+    Raises:
+        ConfigError: if a local folder holds no weights.
+    """
+    for folder in (Path(name) / "pretrain" / "student", Path(name)):
+        if (folder / hub.WEIGHTS).is_file():
+            with (folder / hub.WEIGHTS).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+    if Path(name).is_dir():
+        raise ConfigError(f"encoder={name} holds no {hub.WEIGHTS}; pre-train it first, or name another encoder.")
+    return name
+
+
+def random_twin(encoder: Encoder, seed: int) -> Zipformer:
+    """The same architecture with random weights.
+
+    Raises:
+        ConfigError: if the encoder is not a Zipformer.
+    """
+    if not isinstance(encoder, Zipformer):
+        raise ConfigError(f"random weights are made for Zipformers only, not for a {type(encoder).__name__}; set random=false.")
+    torch.manual_seed(derive_seed(seed, "random"))
+    return Zipformer(encoder.config, encoder.padding)
+
+
+def from_scratch(config: FinetuneRecipe) -> FinetuneRecipe:
+    """The same recipe for random weights: there is nothing to preserve, so the encoder learns at once and at the whole rate."""
+    ctc, tagging = replace(config.ctc, freeze_steps=0), replace(config.tagging, freeze_steps=0)
+    return replace(config, ctc=ctc, tagging=tagging, training=replace(config.training, lr_scales={}))
+
+
+def train_model(out: Path, inputs: Mapping[str, Path], config: FinetuneRecipe, encoder: Encoder) -> None:
+    """Train an encoder with a head and save both."""
+    world = World.join()
+    labels = open_labels(inputs["labels"])
+    sides = read_json(inputs["corpus"] / "splits.json")
+    corpus = Corpus.open(inputs["corpus"] / "corpus")
+    if corpus.sample_rate != encoder.sample_rate:
+        raise ConfigError(
+            f"{config.encoder} wants {encoder.sample_rate:g} Hz, the corpus has {corpus.sample_rate} Hz. Build it so."
+        )
+    torch.manual_seed(derive_seed(config.seed, "head"))
+    is_ctc = config.task == "ctc"
+    objective = CTC(encoder, labels.size, config.ctc) if is_ctc else Tagging(encoder, labels.size, config.tagging)
+    training = replace(config.training, seed=config.seed)
+
+    def batches(side: str) -> LabelledBatches:
+        items = corpus.subset(id_ for id_ in sides[side] if id_ in labels.truth)
+        if is_ctc:
+            short = [item.id for item in items if item.num_samples <= config.max_item_seconds * corpus.sample_rate]
+            if len(short) < len(items):
+                console.print(
+                    f"[yellow]{side}: {len(items) - len(short)} items over {config.max_item_seconds:g} s left out[/yellow]"
+                )
+            items = items.subset(short)
+        targets = {item.id: labels.target(item.id) for item in items}
+        return LabelledBatches(items, targets, training.batch_seconds, config.seed, None if is_ctc else config.max_item_seconds)
+
+    train, valid = batches("train"), batches("valid")
+    validation = valid.fixed if len(valid.corpus) else None
+    result = fit(objective, train, training, out, steps_per_epoch=train.steps_per_epoch, validation=validation)
+    own = {id_: str(error) for id_, error in {**train.failed, **valid.failed}.items()}
+    own |= objective.too_short if isinstance(objective, CTC) else {}
+    left_out = {id_: reason for of_rank in world.gather(own) for id_, reason in of_rank.items()}
+    if not world.is_first:
+        return
+    for id_, reason in left_out.items():
+        console.print(f"[yellow]{id_} was left out of training: {reason}[/yellow]")
+    save_tuned(objective, out / "model", inputs["labels"], config.encoder)
+    summary: dict[str, Any] = {"steps": result.progress.step, "seconds": result.progress.seconds, "left_out": left_out}
+    write_json(out / "result.json", {**summary, "validation": result.validation})

@@ -1,0 +1,61 @@
+"""Error rates against an edit distance written out, by group, with paired differences."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiossl.errors import DataError
+from audiossl.evaluation.error_rates import count_errors, error_difference, error_rows
+
+TEXTS = {"a": "press one now", "b": "press two", "c": "hang up now", "d": "yes"}
+GROUPS = {"a": "x", "b": "x", "c": "y", "d": "z"}
+
+
+def edit_distance(left, right):
+    """Levenshtein's table, row by row."""
+    row = list(range(len(right) + 1))
+    for i, wanted in enumerate(left, 1):
+        row, above = [i], row
+        for j, found in enumerate(right, 1):
+            row.append(min(above[j] + 1, row[-1] + 1, above[j - 1] + (wanted != found)))
+    return row[-1]
+
+
+words = st.lists(st.sampled_from(["one", "two", "press", "on"]), min_size=1, max_size=6).map(" ".join)
+
+
+@given(words, words | st.just(""))
+def test_edits_are_levenshtein_distances(reference, hypothesis):
+    counts = count_errors({"a": reference}, {"a": hypothesis}, {"a": "x"})
+    expected = {"wer": (reference.split(), hypothesis.split()), "cer": (reference, hypothesis)}
+    for metric, (left, right) in expected.items():
+        assert counts[metric].edits.tolist() == [edit_distance(left, right)] and counts[metric].total.tolist() == [len(left)]
+
+
+def test_groups_add_up_and_make_intervals():
+    answers = {"a": "press on now", "b": "press two", "c": "", "d": "yes sir"}
+    counts = count_errors(TEXTS, answers, GROUPS)
+    assert counts["wer"].edits.tolist() == [1, 3, 1] and counts["wer"].total.tolist() == [5, 3, 1]
+    rows = {row.metric: row for row in error_rows("toy", "ctc", "finetuned", counts, 200)}
+    assert rows["wer"].value == pytest.approx(5 / 9) and rows["wer"].n == 9 and rows["cer"].n == sum(map(len, TEXTS.values()))
+    assert rows["wer"].low < rows["wer"].value < rows["wer"].high
+    assert rows["wer"] == error_rows("toy", "ctc", "finetuned", counts, 200)[0]
+
+
+def test_paired_difference():
+    good, bad = count_errors(TEXTS, TEXTS, GROUPS)["cer"], count_errors(TEXTS, dict.fromkeys(TEXTS, ""), GROUPS)["cer"]
+    gap = error_difference(good, bad)
+    assert (gap.value, gap.low, gap.high) == (-1, -1, -1)  # every group loses everything
+    with pytest.raises(DataError, match="same references"):
+        error_difference(good, count_errors({**TEXTS, "d": "yes yes"}, TEXTS, GROUPS)["cer"])
+
+
+def test_missing_hypothesis_and_lone_group():
+    with pytest.raises(DataError, match="1 have none, the first is 'd'"):
+        count_errors(TEXTS, dict.fromkeys("abc", ""), GROUPS)
+    with pytest.raises(DataError, match="at least 2 groups"):
+        error_rows("toy", "ctc", "m", count_errors(TEXTS, TEXTS, dict.fromkeys(TEXTS, "x")))
+    assert torch.equal(count_errors({}, {}, {})["wer"].edits, torch.zeros(0, dtype=torch.float64))
