@@ -25,6 +25,7 @@ from audiossl.pipelines.tokenise import encode_corpus, fit_to_corpus, measure_to
 from audiossl.recipe import Stage, console
 from audiossl.seeds import derive_seed
 from audiossl.signals.corpus import Corpus
+from audiossl.signals.opening import open_corpus
 from audiossl.signals.splits import split_by
 from audiossl.teachers.teacher import load_teacher
 from audiossl.tokens.factory import load_quantiser
@@ -163,7 +164,7 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
             config.seed, **options,
         )  # fmt: skip
 
-    noise = open_corpus(data.noise) if data.noise else None
+    noise = open_corpus(data.noise, index=out / "noise_index") if data.noise else None
     main_domain = next(iter(config.streams), None)
     train = batches("train", mixing=data.mixing, noise=noise, repeats=data.repeats, main_domain=main_domain)
     valid = batches("valid")
@@ -172,11 +173,6 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
     for name, error in {**train.failed, **valid.failed}.items():
         console.print(f"[yellow]{name} was left out of training: {error}[/yellow]")
     write_json(out / "result.json", {"steps": result.progress.step, "seconds": result.progress.seconds, **result.validation})
-
-
-def open_corpus(path: Path) -> Corpus:
-    """Open a corpus folder or a lhotse manifest."""
-    return Corpus.open(path) if path.is_dir() else Corpus.from_cuts(path)
 
 
 def _of_domain(corpus: Corpus, name: str, config: SpearRecipe) -> Corpus:
