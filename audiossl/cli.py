@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR training.max_steps=100")
     run.add_argument("--from", dest="first", metavar="STAGE", help="run this stage and all later ones again")
     run.add_argument("--to", dest="last", metavar="STAGE", help="stop after this stage")
-    run.add_argument("--dry-run", action="store_true", help="say which stages would run, and what they cost last time")
+    run.add_argument("--dry-run", action="store_true", help="say which stages would run and what they need")
     run.set_defaults(command=run_recipe)
 
     embed = commands.add_parser("embed", help="embed audio files into a store", description=embed_files.__doc__)
@@ -166,3 +166,7 @@ def _numbers(text: str, separator: str, expected: str) -> list[int]:
         return [int(part) for part in text.split(separator)]
     except ValueError:
         raise ConfigError(f"expected {expected}, got '{text}'") from None
+
+
+if __name__ == "__main__":  # torchrun -m audiossl.cli
+    sys.exit(main())

@@ -9,9 +9,12 @@ from typing import Any
 
 from audiossl.errors import ConfigError
 from audiossl.evaluation.results import print_results, read_results
-from audiossl.pipelines import spear
+from audiossl.pipelines import spear, spear_dry_run
 from audiossl.pipelines.spear_config import SpearRecipe
 from audiossl.recipe import Stage, console, read_recipe, run_stages
+
+# What `--dry-run` does beyond naming stages: a function of the config and the output folder.
+DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {"spear": spear_dry_run.dry_run}
 
 METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {"spear": (SpearRecipe, spear.stages)}
 
@@ -30,6 +33,8 @@ def run_pipeline(
     console.print(f"{config.dataset} in {output}", markup=False)
     seconds = run_stages(stages, output, first, last, dry_run)
     if dry_run:
+        if last is None and (try_out := DRY_RUNS.get(_method_of(config))):
+            try_out(config, output)
         return output
     if not any(seconds.values()):
         console.print("all stages are up to date")

@@ -147,32 +147,45 @@ def write_tokens(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> 
 
 def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
     """Pre-train the student on the training side; save it, and the same student with its first, random weights."""
-    torch.manual_seed(derive_seed(config.seed, "student"))
-    student = Zipformer.from_preset(config.student.preset, **config.student.overrides)
-    hub.save(student, out / "random")
     stores = {name: TokenStore.open(inputs["tokens"] / name) for name in config.token_streams}
-    streams = {
-        name: TokenStream(store.frame_rate, store.num_codebooks, store.codebook_size, config.token_streams[name].weight)
-        for name, store in stores.items()
-    }
-    objective = MaskedTokens(student, streams, config.objective)
-    training, data = replace(config.training, seed=config.seed), config.data
-
-    def batches(side: str, **options: Any) -> TokenBatches:
-        return TokenBatches(
-            open_split(inputs["corpus"], side), stores, config.targets, training.batch_seconds, config.student.max_item_seconds,
-            config.seed, **options,
-        )  # fmt: skip
-
-    noise = open_corpus(data.noise, index=out / "noise_index") if data.noise else None
-    main_domain = next(iter(config.streams), None)
-    train = batches("train", mixing=data.mixing, noise=noise, repeats=data.repeats, main_domain=main_domain)
-    valid = batches("valid")
+    objective = make_objective(config, stores)
+    student: Any = objective.student
+    hub.save(student, out / "random")
+    noise = open_corpus(config.data.noise, index=out / "noise_index") if config.data.noise else None
+    train = training_batches(config, open_split(inputs["corpus"], "train"), stores, noise)
+    valid = plain_batches(config, open_split(inputs["corpus"], "valid"), stores)
+    training = replace(config.training, seed=config.seed)
     result = fit(objective, train, training, out, batches_per_epoch=len(train), validation=valid.fixed)
     hub.save(student, out / "student")
     for name, error in {**train.failed, **valid.failed}.items():
         console.print(f"[yellow]{name} was left out of training: {error}[/yellow]")
     write_json(out / "result.json", {"steps": result.progress.step, "seconds": result.progress.seconds, **result.validation})
+
+
+def make_objective(config: SpearRecipe, stores: Mapping[str, TokenStore]) -> MaskedTokens:
+    """Build the student, with random weights drawn from the seed, and the heads that predict the tokens of each store."""
+    torch.manual_seed(derive_seed(config.seed, "student"))
+    student = Zipformer.from_preset(config.student.preset, **config.student.overrides)
+    streams = {
+        name: TokenStream(store.frame_rate, store.num_codebooks, store.codebook_size, config.token_streams[name].weight)
+        for name, store in stores.items()
+    }
+    return MaskedTokens(student, streams, config.objective)
+
+
+def training_batches(
+    config: SpearRecipe, corpus: Corpus, stores: Mapping[str, TokenStore], noise: Corpus | None = None
+) -> TokenBatches:
+    """Batches of the training side, with its repeats and mixtures."""
+    data, main_domain = config.data, next(iter(config.streams), None)
+    return plain_batches(config, corpus, stores, mixing=data.mixing, noise=noise, repeats=data.repeats, main_domain=main_domain)
+
+
+def plain_batches(config: SpearRecipe, corpus: Corpus, stores: Mapping[str, TokenStore], **options: Any) -> TokenBatches:
+    """Batches of a corpus as it is."""
+    return TokenBatches(
+        corpus, stores, config.targets, config.training.batch_seconds, config.student.max_item_seconds, config.seed, **options
+    )
 
 
 def _of_domain(corpus: Corpus, name: str, config: SpearRecipe) -> Corpus:
