@@ -40,6 +40,7 @@ GIB = 2**30
 MOST_MEMORY = 12 * GIB  # of this process, where half of the free memory is not less
 OTHER_BYTES = GIB  # the interpreter, libraries, and what a backward pass holds for a moment
 STATE_BYTES = 16  # a parameter in float32: itself, its gradient, two moments of the optimiser
+STEP_BYTES = 8  # more while the optimiser steps
 MOST_SECONDS = 40.0  # of signal in a step here; more takes minutes on a CPU
 RATE = 16_000
 FRAME_RATES = {"hama": 50.0, "transformers": 50.0, "dasheng": 25.0, "audiossl": 50.0}  # assumed: no teacher is loaded
@@ -85,7 +86,7 @@ def dry_run(config: SpearRecipe, output: Path, memory_bound: int | None = None) 
     here = replace(config, student=replace(config.student, overrides=dict(config.student.overrides)))
     true = preset_config(config.student.preset, **config.student.overrides)
     student_size = _count(_on_meta(here))
-    while STATE_BYTES * _count(_on_meta(here)) > (memory_bound - OTHER_BYTES) / 2:
+    while (STATE_BYTES + STEP_BYTES) * _count(_on_meta(here)) > memory_bound - OTHER_BYTES:
         _narrow(here)
     if here.student.overrides != config.student.overrides:
         dim = preset_config(here.student.preset, **here.student.overrides).dim
@@ -98,7 +99,7 @@ def dry_run(config: SpearRecipe, output: Path, memory_bound: int | None = None) 
         probe_stores = {stream: _write_tokens(folder / "probe" / stream, about, {}) for stream, about in _streams(config)}
         objective = make_objective(here, probe_stores)
         linear, quadratic = measure_activations(objective, config.student.max_item_seconds)
-        left = 0.6 * (memory_bound - OTHER_BYTES - STATE_BYTES * _count(objective))
+        left = 0.6 * (memory_bound - OTHER_BYTES - (STATE_BYTES + STEP_BYTES) * _count(objective))
         longest, seconds = _fitting(config, linear, quadratic, left)
         if seconds < config.training.batch_seconds:
             remarks.append(
@@ -191,7 +192,7 @@ def _noise_batch(objective: MaskedTokens, seconds: float) -> TokenBatch:
 
 
 def _fitting(config: SpearRecipe, linear: float, quadratic: float, left: float) -> tuple[float, float]:
-    """Seconds of the longest item and of a batch whose activations take at most `left` bytes."""
+    """Seconds of the longest item and of a batch whose activations take about `left` bytes; an item of 1 s at least."""
     longest = min(config.student.max_item_seconds, MOST_SECONDS)
     while longest > 1 and linear * longest + quadratic * longest**2 > left:
         longest /= 2
