@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     for action in (run, finetune):
         action.add_argument("--from", dest="first", metavar="STAGE", help="run this stage and all later ones again")
         action.add_argument("--to", dest="last", metavar="STAGE", help="stop after this stage")
-        action.add_argument("--dry-run", action="store_true", help="say which stages would run, and what they cost last time")
+        action.add_argument("--dry-run", action="store_true", help="say which stages would run and what they need")
 
     embed = commands.add_parser("embed", help="embed audio files into a store", description=embed_files.__doc__)
     embed.add_argument("model", help="checkpoint or run folder, logmel, hama, hf:NAME[:LAYER] or a SPEAR repository")
@@ -229,3 +229,7 @@ def _numbers(text: str, separator: str, expected: str) -> list[int]:
         return [int(part) for part in text.split(separator)]
     except ValueError:
         raise ConfigError(f"expected {expected}, got '{text}'") from None
+
+
+if __name__ == "__main__":  # torchrun -m audiossl.cli
+    sys.exit(main())

@@ -66,7 +66,8 @@ def test_unknown_stage_and_unwritable_output(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("order", [0, 1, 2])
-def test_dry_run_takes_overrides_anywhere(capsys, tmp_path, order):
+def test_dry_run_takes_overrides_anywhere(capsys, tmp_path, order, monkeypatch):
+    monkeypatch.setattr("audiossl.pipelines.catalogue.DRY_RUNS", {})
     override = f"output={tmp_path / 'runs' / 'é x'}"
     arguments = [[RECIPE, override, "--dry-run"], [RECIPE, "--dry-run", override], ["--dry-run", RECIPE, override]][order]
     assert main(["run", *arguments, "--from", "tokens", "seed=2"]) == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from audiossl.errors import ConfigError
 from audiossl.evaluation.results import print_results, read_results
-from audiossl.pipelines import finetune, spear
+from audiossl.pipelines import finetune, spear, spear_dry_run
 from audiossl.pipelines.finetune_config import FinetuneRecipe
 from audiossl.pipelines.spear_config import SpearRecipe
 from audiossl.recipe import Stage, console, read_recipe, run_stages
@@ -19,6 +19,8 @@ METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {
     "spear": (SpearRecipe, spear.stages),
     "finetune": (FinetuneRecipe, finetune.stages),
 }
+# What `--dry-run` does beyond naming stages: a function of the config and the output folder.
+DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {"spear": spear_dry_run.dry_run}
 
 
 def run_pipeline(
@@ -46,6 +48,8 @@ def run_pipeline(
     if world.is_first:
         console.print(f"{config.dataset} in {output}", markup=False)
     seconds = run_stages(stages, output, first, last, dry_run)
+    if dry_run and last is None and world.is_first and (try_out := DRY_RUNS.get(_method_of(config))):
+        try_out(config, output)
     if dry_run or not world.is_first:
         return output
     if not any(seconds.values()):

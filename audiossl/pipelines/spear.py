@@ -25,6 +25,7 @@ from audiossl.pipelines.tokenise import encode_corpus, fit_to_corpus, measure_to
 from audiossl.recipe import Stage, console
 from audiossl.seeds import derive_seed
 from audiossl.signals.corpus import Corpus
+from audiossl.signals.opening import open_corpus
 from audiossl.signals.splits import split_by
 from audiossl.teachers.teacher import load_teacher
 from audiossl.tokens.factory import load_quantiser
@@ -147,33 +148,17 @@ def write_tokens(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> 
 
 def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
     """Pre-train the student on the training side; save it, and the same student with its first, random weights."""
-    torch.manual_seed(derive_seed(config.seed, "student"))
-    student = Zipformer.from_preset(config.student.preset, **config.student.overrides)
     world = World.join()
+    stores = {name: TokenStore.open(inputs["tokens"] / name) for name in config.token_streams}
+    objective = make_objective(config, stores)
+    student: Any = objective.student
     if world.is_first:
         hub.save(student, out / "random")
-    stores = {name: TokenStore.open(inputs["tokens"] / name) for name in config.token_streams}
-    streams = {
-        name: TokenStream(store.frame_rate, store.num_codebooks, store.codebook_size, config.token_streams[name].weight)
-        for name, store in stores.items()
-    }
-    if config.objective.targets == "tokens":
-        objective = MaskedTokens(student, streams, config.objective)
-    else:
-        objective = MaskedFeatures(student, student.config.num_mel_bins, config.objective)
-    training, data = replace(config.training, seed=config.seed), config.data
-    student.use_training_devices(config.student.devices, training.batch_seconds * training.accumulate * World.join().size)
-
-    def batches(side: str, **options: Any) -> TokenBatches:
-        return TokenBatches(
-            open_split(inputs["corpus"], side), stores, config.targets, training.batch_seconds, config.student.max_item_seconds,
-            config.seed, **options,
-        )  # fmt: skip
-
-    noise = open_corpus(data.noise) if data.noise else None
-    main_domain = next(iter(config.streams), None)
-    train = batches("train", mixing=data.mixing, noise=noise, repeats=data.repeats, main_domain=main_domain)
-    valid = batches("valid")
+    training = replace(config.training, seed=config.seed)
+    student.use_training_devices(config.student.devices, training.batch_seconds * training.accumulate * world.size)
+    noise = _open_noise(config, out / "noise_index", world)
+    train = training_batches(config, open_split(inputs["corpus"], "train"), stores, noise)
+    valid = plain_batches(config, open_split(inputs["corpus"], "valid"), stores)
     result = fit(objective, train, training, out, steps_per_epoch=train.steps_per_epoch, validation=valid.fixed)
     failed = world.gather({name: str(error) for name, error in {**train.failed, **valid.failed}.items()})
     if not world.is_first:
@@ -184,9 +169,44 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
     write_json(out / "result.json", {"steps": result.progress.step, "seconds": result.progress.seconds, **result.validation})
 
 
-def open_corpus(path: Path) -> Corpus:
-    """Open a corpus folder or a lhotse manifest."""
-    return Corpus.open(path) if path.is_dir() else Corpus.from_cuts(path)
+def make_objective(config: SpearRecipe, stores: Mapping[str, TokenStore]) -> MaskedTokens | MaskedFeatures:
+    """Build the student, with random weights drawn from the seed, and the heads that predict the tokens of each store."""
+    torch.manual_seed(derive_seed(config.seed, "student"))
+    student = Zipformer.from_preset(config.student.preset, **config.student.overrides)
+    streams = {
+        name: TokenStream(store.frame_rate, store.num_codebooks, store.codebook_size, config.token_streams[name].weight)
+        for name, store in stores.items()
+    }
+    if config.objective.targets == "features":
+        return MaskedFeatures(student, student.config.num_mel_bins, config.objective)
+    return MaskedTokens(student, streams, config.objective)
+
+
+def training_batches(
+    config: SpearRecipe, corpus: Corpus, stores: Mapping[str, TokenStore], noise: Corpus | None = None
+) -> TokenBatches:
+    """Batches of the training side, with its repeats and mixtures."""
+    data, main_domain = config.data, next(iter(config.streams), None)
+    return plain_batches(config, corpus, stores, mixing=data.mixing, noise=noise, repeats=data.repeats, main_domain=main_domain)
+
+
+def plain_batches(config: SpearRecipe, corpus: Corpus, stores: Mapping[str, TokenStore], **options: Any) -> TokenBatches:
+    """Batches of a corpus as it is."""
+    return TokenBatches(
+        corpus, stores, config.targets, config.training.batch_seconds, config.student.max_item_seconds, config.seed, **options
+    )
+
+
+def _open_noise(config: SpearRecipe, index: Path, world: World) -> Corpus | None:
+    """Open the noise; the first process goes ahead, so that one of them writes the index of shards."""
+    if config.data.noise is None:
+        return None
+    if not world.is_first:
+        world.wait()
+    noise = open_corpus(config.data.noise, index=index)
+    if world.is_first:
+        world.wait()
+    return noise
 
 
 def _of_domain(corpus: Corpus, name: str, config: SpearRecipe) -> Corpus:

@@ -58,8 +58,8 @@ class DataConfig:
         repeats: how often a recording comes in an epoch, by its custom field `source` or `domain`; 1.7 is once or twice. Batches
             are drawn from all recordings, so sources are interleaved by their number of recordings times this.
         mixing: noise and second utterances.
-        noise: folder of a corpus, or a lhotse manifest, that noise is drawn from (MUSAN); by default noise is what is not of the
-            main domain.
+        noise: folder of a corpus or of lhotse shards, or a lhotse manifest, that noise is drawn from (MUSAN); by default noise is
+            what is not of the main domain.
     """
 
     repeats: dict[str, float] = field(default_factory=dict)

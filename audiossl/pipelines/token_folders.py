@@ -21,6 +21,8 @@ from audiossl.files import read_json, read_jsonl, whole_folder, write_json, writ
 from audiossl.pipelines.tokenise import Encoded, QuantiserConfig, encode_corpus, fit_to_corpus, measure_tokens, read_segments
 from audiossl.report.token_quality import write_quality_page
 from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.signals.opening import open_corpus
+from audiossl.signals.shar import is_shar
 from audiossl.teachers.teacher import Teacher, TeacherConfig, load_teacher, parse_teacher
 from audiossl.tokens.contract import Quantizer
 from audiossl.tokens.factory import load_quantiser
@@ -121,7 +123,7 @@ def open_tokeniser(folder: Path, device: str = "cpu") -> tuple[Teacher, Quantize
 
 @contextmanager
 def open_recordings(paths: Sequence[Path]) -> Iterator[tuple[Corpus, list[dict[str, str]]]]:
-    """Open audio files and folders, a corpus folder or a lhotse manifest as a corpus; yields it and what was rejected.
+    """Open audio files and folders, a corpus folder, a lhotse manifest or shards as a corpus; yields it and what was rejected.
 
     Files are decoded once to check them; nothing is written beside them.
 
@@ -131,8 +133,8 @@ def open_recordings(paths: Sequence[Path]) -> Iterator[tuple[Corpus, list[dict[s
     """
     if len(paths) == 1 and (paths[0] / "corpus.json").is_file():
         yield Corpus.open(paths[0]), []
-    elif len(paths) == 1 and paths[0].name.endswith((".jsonl", ".jsonl.gz")):
-        yield Corpus.from_cuts(paths[0]), []
+    elif len(paths) == 1 and (paths[0].name.endswith((".jsonl", ".jsonl.gz")) or is_shar(paths[0])):
+        yield open_corpus(paths[0]), []
     elif any((path / "corpus.json").is_file() for path in paths):
         raise ConfigError("give one corpus folder, or audio files and folders, not both")
     else:

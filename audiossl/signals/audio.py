@@ -65,6 +65,7 @@ def read_audio(
     start: float = 0.0,
     duration: float | None = None,
     channels: Sequence[int] | None = None,
+    data: bytes | None = None,
 ) -> tuple[Float[Tensor, "S"], int]:
     """Read a recording, or a part of it, as mono float32, and return it with its sample rate.
 
@@ -77,6 +78,7 @@ def read_audio(
         start: where to begin, in seconds.
         duration: how much to read, in seconds; None reads to the end.
         channels: which channels to average; None averages all.
+        data: the bytes of the recording where they are not a file of their own; `path` then only names them.
 
     Raises:
         AudioError: for whatever is wrong with the file or the excerpt; the message names the file.
@@ -85,7 +87,7 @@ def read_audio(
         raise AudioError(
             "excerpt", path, f"an excerpt starts at 0 s or later and is longer than 0 s, not {start} + {duration} s."
         )
-    with open_decoder(path) as decoder:
+    with open_decoder(path, data) as decoder:
         rate = sample_rate or decoder.sample_rate
         excerpt = _Excerpt.at(decoder.sample_rate, rate, start, duration)
         mono = _limit(decode_mono(path, decoder, excerpt.first, channels), excerpt.count)
@@ -125,23 +127,18 @@ def stream_audio(path: Path, sample_rate: int, block_seconds: float = 30.0) -> I
 
 
 @contextmanager
-def open_decoder(path: Path) -> Iterator[Decoder]:
-    """Open a recording with the first library that can read it.
+def open_decoder(path: Path, data: bytes | None = None) -> Iterator[Decoder]:
+    """Open a recording, or its bytes, with the first library that can read it.
 
     Raises:
         AudioError: if the file is missing, empty, truncated or unreadable, or its sample rate is not one of audio.
     """
-    try:
-        if not path.is_file():
-            raise AudioError("missing", path, "this is a folder, not a file." if path.is_dir() else "no such file.")
-        if path.stat().st_size == 0:
-            raise AudioError("empty", path, "the file is empty (0 bytes).")
-        with path.open("rb"):
-            pass
-    except (OSError, ValueError) as error:  # no permission, a name that is too long, a zero byte in the name
-        raise AudioError("missing", path, f"the file cannot be opened: {error}.") from error
+    if data is None:
+        _check_file(path)
+    elif not data:
+        raise AudioError("empty", path, "it is empty (0 bytes).")
     with ExitStack() as stack:
-        decoder = open_soundfile(path, stack) or open_ffmpeg(path, stack)
+        decoder = open_soundfile(path, stack, data) or open_ffmpeg(path, stack, data)
         if not MIN_SAMPLE_RATE <= decoder.sample_rate <= MAX_SAMPLE_RATE:
             expected = f"accepted are {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz"
             raise AudioError("sample_rate", path, f"the header says {decoder.sample_rate} Hz; {expected}. Mend the header.")
@@ -169,6 +166,18 @@ def decode_mono(
         raise _truncated(path, decoder, position, f" ({error})") from error
     if decoder.promised is not None and start < decoder.promised and position < decoder.promised - decoder.slack:
         raise _truncated(path, decoder, position, "")
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if not path.is_file():
+            raise AudioError("missing", path, "this is a folder, not a file." if path.is_dir() else "no such file.")
+        if path.stat().st_size == 0:
+            raise AudioError("empty", path, "the file is empty (0 bytes).")
+        with path.open("rb"):
+            pass
+    except (OSError, ValueError) as error:  # no permission, a name that is too long, a zero byte in the name
+        raise AudioError("missing", path, f"the file cannot be opened: {error}.") from error
 
 
 def _check_samples(path: Path, block: Float[np.ndarray, "S C"], position: int) -> None:

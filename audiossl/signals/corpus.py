@@ -112,7 +112,8 @@ class Corpus:
         if item.cut is not None:
             return _read_with_lhotse(item, self.sample_rate)[first : first + wanted]
         start = item.start + first / self.sample_rate
-        signal, _ = read_audio(item.path, self.sample_rate, start, wanted / self.sample_rate, item.channels)
+        data = None if item.member is None else item.member.read()
+        signal, _ = read_audio(item.path, self.sample_rate, start, wanted / self.sample_rate, item.channels, data)
         if len(signal) < wanted - 2:  # excerpts of manifests are rounded
             raise DataError(
                 f"item '{item.id}': {item.path} ends {wanted - len(signal)} samples early: it has changed. Build anew."
@@ -132,9 +133,15 @@ class Corpus:
         return Corpus(items, self.sample_rate, self._manifest, self._folder)
 
     def cuts(self) -> Any:
-        """Return the items as a `lhotse.CutSet` with resolved paths, at the rate of the files."""
+        """Return the items as a `lhotse.CutSet` with resolved paths, at the rate of the files.
+
+        Raises:
+            DataError: if recordings are parts of a tar, which lhotse reads from the start only.
+        """
         from lhotse import CutSet
 
+        if packed := next((item for item in self.items if item.member is not None), None):
+            raise DataError(f"item '{packed.id}' is in {packed.path.parent}; open the shards with CutSet.from_shar instead.")
         cuts = CutSet.from_file(self._manifest) if isinstance(self._manifest, str | Path) else self._manifest
         ids = {item.id for item in self.items}
         return CutSet.from_cuts(_resolved(cut, self._folder) for cut in cuts if cut.id in ids).to_eager()

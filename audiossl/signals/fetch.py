@@ -77,7 +77,7 @@ def fetch(
     wanted = parse_source(source)
     if data_root is not None and (found := _in_data_root(wanted, data_root, expect)) is not None:
         return found
-    home = _cache_folder(cache)
+    home = cache_folder(cache)
     folder = home / wanted.folder_name
     content = folder / "content"
     if not _is_whole(folder):
@@ -182,7 +182,12 @@ def _is_whole(folder: Path) -> bool:
     return (folder / "fetched.json").is_file() and (folder / "content").is_dir()
 
 
-def _cache_folder(cache: Path | None) -> Path:
+def cache_folder(cache: Path | None = None) -> Path:
+    """Return the folder of fetched data, made if it is not there.
+
+    Raises:
+        ConfigError: if it cannot be made.
+    """
     home = cache or Path(os.environ.get("AUDIOSSL_CACHE") or Path.home() / ".cache" / "audiossl")
     home = home.expanduser().absolute()
     try:

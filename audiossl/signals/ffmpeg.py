@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,8 @@ def _to_float(frame: Any) -> Float[np.ndarray, "S C"]:
     return ((samples - offset) / half).astype(np.float32) if offset else samples.astype(np.float32) / np.float32(half)
 
 
-def open_ffmpeg(path: Path, stack: ExitStack) -> FfmpegDecoder:
-    """Open with PyAV and close with `stack`; a name that ends in .g722 is headerless G.722 at 16 kHz, mono.
+def open_ffmpeg(path: Path, stack: ExitStack, data: bytes | None = None) -> FfmpegDecoder:
+    """Open a file, or its bytes, with PyAV and close with `stack`; a name that ends in .g722 is headerless G.722 at 16 kHz, mono.
 
     Raises:
         AudioError: if FFmpeg cannot read the file or finds no audio in it.
@@ -68,7 +69,8 @@ def open_ffmpeg(path: Path, stack: ExitStack) -> FfmpegDecoder:
     try:
         # A playlist named .wav must not make FFmpeg open other files or addresses.
         options = {"protocol_whitelist": "file"}
-        container = stack.enter_context(av.open(str(path), format="g722" if is_g722 else None, options=options))
+        source: Any = str(path) if data is None else BytesIO(data)
+        container = stack.enter_context(av.open(source, format="g722" if is_g722 else None, options=options))
     except (av.FFmpegError, ValueError) as error:
         detail = f"neither libsndfile nor FFmpeg can read it as audio ({getattr(error, 'strerror', error)})."
         raise AudioError("unreadable", path, detail) from error
@@ -77,7 +79,8 @@ def open_ffmpeg(path: Path, stack: ExitStack) -> FfmpegDecoder:
     stream = container.streams.audio[0]
     if not stream.codec_context.sample_rate:
         raise AudioError("unreadable", path, "FFmpeg finds no sample rate in it.")
-    promised = path.stat().st_size * 2 if is_g722 else _promised(container, stream)  # G.722: four bits a sample
+    size = path.stat().st_size if data is None else len(data)
+    promised = size * 2 if is_g722 else _promised(container, stream)  # G.722: four bits a sample
     return FfmpegDecoder(container, stream, promised)
 
 

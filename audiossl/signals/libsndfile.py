@@ -6,7 +6,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -20,13 +22,13 @@ _HEADERLESS = (".g722", ".raw", ".gsm", ".vox")  # libsndfile would have to gues
 class SoundfileDecoder:
     """A recording opened with libsndfile."""
 
-    def __init__(self, file: soundfile.SoundFile, path: Path) -> None:
+    def __init__(self, file: soundfile.SoundFile, path: Path, data: bytes | None = None) -> None:
         self._file = file
         self.sample_rate = int(file.samplerate)
         self.num_channels = int(file.channels)
         is_mp3 = file.format in ("MP3", "MPEG")
         # Without a Xing header libsndfile guesses the length of an MP3 from its bit rate.
-        self.promised = None if is_mp3 and not _has_xing_header(path) else int(file.frames)
+        self.promised = None if is_mp3 and not _has_xing_header(path, data) else int(file.frames)
         self.slack = self.sample_rate // 10 if is_mp3 else 0
 
     def blocks(self, start: int) -> Iterator[Float[np.ndarray, "S C"]]:
@@ -40,8 +42,8 @@ class SoundfileDecoder:
             raise DecoderStoppedError(f"libsndfile error {error.code} {error.error_string}".strip()) from error
 
 
-def open_soundfile(path: Path, stack: ExitStack) -> SoundfileDecoder | None:
-    """Open with libsndfile and close with `stack`; None if it does not know the format.
+def open_soundfile(path: Path, stack: ExitStack, data: bytes | None = None) -> SoundfileDecoder | None:
+    """Open a file, or its bytes, with libsndfile and close with `stack`; None if it does not know the format.
 
     Raises:
         AudioError: if the header promises more than the file holds.
@@ -49,11 +51,12 @@ def open_soundfile(path: Path, stack: ExitStack) -> SoundfileDecoder | None:
     if path.suffix.lower() in _HEADERLESS:
         return None
     try:
-        file = stack.enter_context(soundfile.SoundFile(os.fsencode(path)))  # pyright: ignore[reportArgumentType]
+        source: Any = os.fsencode(path) if data is None else BytesIO(data)
+        file = stack.enter_context(soundfile.SoundFile(source))
     except (soundfile.LibsndfileError, TypeError, ValueError):
         return None
     _check_log(path, file.extra_info)
-    return SoundfileDecoder(file, path)
+    return SoundfileDecoder(file, path, data)
 
 
 def _check_log(path: Path, log: str) -> None:
@@ -69,9 +72,9 @@ def _check_log(path: Path, log: str) -> None:
             raise AudioError("truncated", path, detail)
 
 
-def _has_xing_header(path: Path) -> bool:
+def _has_xing_header(path: Path, data: bytes | None) -> bool:
     """Find the header that tells the exact length of an MP3; it is in the first frame, after the ID3 tag if there is one."""
-    with path.open("rb") as file:
+    with path.open("rb") if data is None else BytesIO(data) as file:
         tag = file.read(10)
         is_tag = len(tag) == 10 and tag[:3] == b"ID3"
         tag_size = sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True)) if is_tag else -10

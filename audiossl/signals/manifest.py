@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 
 from audiossl.errors import DataError
 from audiossl.signals.audio import resampled_length
+from audiossl.signals.tar_index import TarMember
 
 Custom = dict[str, str | int | float]
+MEMBER = "tar_member"  # custom field of a cut whose recording is a part of a tar
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class CorpusItem:
     """A part of a recording in a corpus.
 
     `start` and `duration` are seconds in the file; `num_samples` counts what reading yields, at the rate of the corpus.
-    `channels` are averaged (None: all). `cut` is set where only lhotse itself can read the item.
+    `channels` are averaged (None: all). `member` is set where the recording is a part of a tar; `path` then only names it.
+    `cut` is set where only lhotse itself can read the item.
     """
 
     id: str
@@ -46,6 +50,7 @@ class CorpusItem:
     language: str | None = None
     custom: Custom = field(default_factory=dict)
     channels: tuple[int, ...] | None = None
+    member: TarMember | None = None
     cut: Any = None
 
 
@@ -101,16 +106,24 @@ def from_line(line: Mapping[str, Any], folder: Path, sample_rate: int, cut: Any 
         # Seconds in a manifest are rounded: a cut of the whole recording has its exact number of samples.
         is_whole = start == 0 and abs(duration - recording["duration"]) * rate < 0.5
         whole = resampled_length(recording["num_samples"], int(rate), sample_rate)
+        source, custom = recording["sources"][0], line.get("custom") or {}
+        path, member = folder / str(source["source"]), None
+        if entry := custom.get(MEMBER):
+            member = TarMember(sys.intern(source["source"]), entry["offset"], entry["size"])
+            path = Path(source["source"], entry["name"])
         channel = line.get("channel", 0)
+        channels = channel if isinstance(channel, list) else [channel]
+        stored = source.get("channels", range(max(channels) + 1))  # a shard may hold channel 1 of a recording alone
         return CorpusItem(
             id=line["id"],
-            path=folder / str(recording["sources"][0]["source"]),
+            path=path,
+            member=member,
             start=start,
             duration=duration,
             num_samples=whole if is_whole else max(1, round(duration * sample_rate)),
             recording=recording["id"],
-            channels=tuple(channel) if isinstance(channel, list) else (channel,),
-            custom={k: v for k, v in (line.get("custom") or {}).items() if isinstance(v, str | int | float)},
+            channels=tuple(stored.index(number) for number in channels),
+            custom={k: v for k, v in custom.items() if isinstance(v, str | int | float)},
             cut=cut,
             **read_supervisions(line.get("supervisions") or []),
         )

@@ -77,6 +77,18 @@ def test_containers_that_libsndfile_cannot_read(tmp_path: Path, name: str, conta
     assert probe(path).duration == pytest.approx(3.0, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("name", "container", "codec"), [("a.m4a", "mp4", "aac"), ("a.g722", "g722", "g722"), ("a.mp3", "mp3", "libmp3lame")]
+)
+def test_bytes_are_read_as_the_file_they_come_from(tmp_path: Path, name: str, container: str, codec: str) -> None:
+    path = encode(tmp_path / name, tone(48_000, 16_000), 16_000, container, codec)
+    data = path.read_bytes()
+    whole, part = read_audio(path, 8000)[0], read_audio(path, 8000, 0.5, 1.0)[0]
+    path.unlink()
+    assert torch.equal(read_audio(path, 8000, data=data)[0], whole)
+    assert torch.equal(read_audio(path, 8000, 0.5, 1.0, data=data)[0], part)
+
+
 @pytest.mark.parametrize("name", ["a.g722", "A.G722"])
 def test_headerless_g722(tmp_path: Path, name: str) -> None:
     path = encode(tmp_path / name, tone(32_000, 16_000), 16_000, "g722", "g722")
@@ -277,6 +289,9 @@ def test_bad_files(tmp_path: Path, name: str) -> None:
     assert str(caught.value).startswith(str(path))
     with pytest.raises(AudioError, match=message):
         list(stream_audio(path, 16_000))
+    if path.is_file():
+        with pytest.raises(AudioError, match=message):
+            read_audio(path, 16_000, data=path.read_bytes())
     if reason not in ("non_finite", "amplitude") and not name.endswith(("flac", "mp3")):  # these need decoding
         with pytest.raises(AudioError, match=message):
             probe(path)

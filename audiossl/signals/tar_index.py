@@ -1,0 +1,134 @@
+"""Where the members of a tar lie, found once from its headers and kept, so that each can be read by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiossl.errors import DataError
+from audiossl.files import whole_file
+from audiossl.signals.storage import open_binary, read_range, stamp
+
+FORMAT = b"1"
+
+
+@dataclass(frozen=True)
+class TarMember:
+    """A file in a tar: bytes `offset` to `offset + size` of the tar at `place`, a path or a URL."""
+
+    place: str
+    offset: int
+    size: int
+
+    def read(self) -> bytes:
+        """Read the bytes of this member alone.
+
+        Raises:
+            DataError: if the tar cannot be read, or ends before.
+        """
+        data = read_range(self.place, self.offset, self.size)
+        if len(data) < self.size:
+            raise DataError(f"{self.place} ends {self.size - len(data)} bytes early; it has become shorter. Copy it again.")
+        return data
+
+
+@dataclass(frozen=True)
+class TarItem:
+    """A data member of a tar as lhotse writes them: its key and file name, and the JSON that describes it.
+
+    `described` is None where lhotse noted that this cut has no such data.
+    """
+
+    key: str
+    name: str
+    member: TarMember
+    described: str | None
+
+
+def read_tar_index(place: str, folder: Path) -> list[TarItem]:
+    """List the members of a tar, from the index that is kept in `folder` or, where it is of another state, from the tar.
+
+    Args:
+        place: path or URL of the tar.
+        folder: where indexes are kept, never beside the data; it is made if need be.
+
+    Raises:
+        DataError: if the tar cannot be read, is compressed or damaged, or is not laid out as lhotse does.
+    """
+    state = stamp(place)
+    name = place.rsplit("/", 1)[-1]
+    kept = folder / f"{name}-{hashlib.blake2b(place.encode(), digest_size=6).hexdigest()}.parquet"
+    if (items := _load(kept, place, state)) is None:
+        items = scan_tar(place)
+        _keep(kept, items, state)
+    return items
+
+
+def scan_tar(place: str) -> list[TarItem]:
+    """List the members of a tar from its headers; of the data nothing is read, apart from what an object store sends along.
+
+    Raises:
+        DataError: if the tar cannot be read, is compressed or damaged, or is not laid out as lhotse does.
+    """
+    items: list[TarItem] = []
+    try:
+        with open_binary(place) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            held: tarfile.TarInfo | None = None
+            for info in tar:
+                if not info.isfile():
+                    raise DataError(f"{place} holds '{info.name}', which is no file; expected the layout of lhotse Shar.")
+                if held is None:
+                    held = info
+                    continue
+                items.append(_pair(place, tar, held, info))
+                held = None
+    except (tarfile.TarError, UnicodeDecodeError) as error:
+        raise DataError(f"{place} is no whole, uncompressed tar ({error}). Copy it again, or unpack its compression.") from error
+    if held is not None:
+        raise DataError(f"{place} ends after '{held.name}', whose description is missing; it was cut short. Copy it again.")
+    return items
+
+
+def _pair(place: str, tar: tarfile.TarFile, data: tarfile.TarInfo, about: tarfile.TarInfo) -> TarItem:
+    (key, _, _), (other, _, kind) = data.name.rpartition("."), about.name.rpartition(".")
+    if key != other or kind not in ("json", "nometa"):
+        raise DataError(f"{place}: '{data.name}' is followed by '{about.name}'; expected its description '{key}.json'.")
+    file = tar.extractfile(about) if kind == "json" else None
+    described = file.read().decode("utf-8") if file else None
+    return TarItem(key, data.name, TarMember(place, data.offset_data, data.size), described)
+
+
+def _keep(path: Path, items: list[TarItem], state: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        "name": pa.array([item.name.encode("utf-8", "surrogateescape") for item in items], pa.binary()),
+        "offset": pa.array([item.member.offset for item in items], pa.int64()),
+        "size": pa.array([item.member.size for item in items], pa.int64()),
+        "described": pa.array([item.described for item in items], pa.string()),
+    }
+    table = pa.table(columns).replace_schema_metadata({b"format": FORMAT, b"state": state.encode()})
+    with whole_file(path) as partial:
+        pq.write_table(table, partial, compression="zstd")
+
+
+def _load(path: Path, place: str, state: str) -> list[TarItem] | None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, use_threads=False)
+        about = table.schema.metadata or {}
+        if about.get(b"format") != FORMAT or about.get(b"state") != state.encode():
+            return None
+        rows = zip(*(table.column(name).to_pylist() for name in ("name", "offset", "size", "described")), strict=True)
+    except (OSError, KeyError, pa.ArrowException):
+        return None  # an index can always be made again
+    items = []
+    for raw, offset, size, described in rows:
+        name = raw.decode("utf-8", "surrogateescape")
+        items.append(TarItem(name.rpartition(".")[0], name, TarMember(place, offset, size), described))
+    return items
