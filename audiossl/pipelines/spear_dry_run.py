@@ -25,6 +25,7 @@ from audiossl.models.zipformer import Zipformer
 from audiossl.models.zipformer_config import preset_config
 from audiossl.objectives.batch import TokenBatch, collate_tokens
 from audiossl.objectives.masked_prediction import MaskedPrediction
+from audiossl.objectives.masked_tokens import MaskedTokens
 from audiossl.pipelines.spear import make_objective, open_split, training_batches
 from audiossl.pipelines.spear_config import SpearRecipe, StreamConfig
 from audiossl.recipe import console
@@ -187,7 +188,7 @@ def _noise_batch(objective: MaskedPrediction, seconds: float) -> TokenBatch:
     signal = 0.1 * torch.randn(1, int(seconds * RATE), generator=generator)
     tokens = {
         name: torch.randint(stream.codebook_size, (int(seconds * stream.rate), stream.num_codebooks), generator=generator)
-        for name, stream in objective.streams.items()
+        for name, stream in (objective.streams.items() if isinstance(objective, MaskedTokens) else ())
     }
     return collate_tokens(["noise"], [signal], [tokens], epoch=0, seed=1, sample_rate=float(RATE))
 

@@ -18,7 +18,7 @@ def test_librispeech(tmp_path, capsys):
     assert len(items) == 16 and "holds 4 of 28539 utterances" in capsys.readouterr().err
     item = items["103-7-0001"]
     assert (item.text, item.speaker, item.language) == ("TWO ONE FOUR", "103", "en")
-    assert item.custom == {"part": "dev-clean", "chapter": "7"} and item.path.is_relative_to(tmp_path / "data")
+    assert item.custom == {"part": "dev-clean", "side": "valid", "chapter": "7"} and item.path.is_relative_to(tmp_path / "data")
     script.prepare_corpus(tmp_path / "few", tmp_path / "data", 1)
     assert [item.custom["part"] for item in Corpus.open(tmp_path / "few")] == [
         "train-clean-100", "dev-clean", "test-clean", "test-other",
