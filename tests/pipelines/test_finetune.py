@@ -129,7 +129,7 @@ def test_an_encoder_of_another_kind_is_saved_and_built_again_by_its_name(tmp_pat
 )
 def test_every_recipe_can_be_read(recipe):
     config = read_recipe(recipe, [], {method: kind for method, (kind, _) in METHODS.items()})
-    assert config.dataset == recipe.parent.name and (recipe.parent / config.prepare).is_file()
+    assert config.dataset.startswith(recipe.parent.name) and (recipe.parent / config.prepare).is_file()
 
 
 def test_usage(tmp_path, capsys):
@@ -167,7 +167,7 @@ def test_an_encoder_that_heard_the_test_items_is_refused(tmp_path):
 
 
 def test_sides(tmp_path):
-    script = load_script(RECIPES / "librispeech" / "prepare.py", ["prepare_corpus"])
+    script = load_script(RECIPES / "librispeech" / "prepare.py", ["prepare_corpus"]).module
     script.prepare_corpus(tmp_path / "corpus", make_librispeech(tmp_path / "data"), None)
     corpus = Corpus.open(tmp_path / "corpus")
     recipe = FinetuneRecipe("librispeech", "ctc", "x", parts={"train": ["train-clean-100"], "test": ["test-clean", "test-other"]})
@@ -207,7 +207,7 @@ def test_four_utterances_are_learned(tmp_path):
     training = TrainingConfig(
         optimiser="adamw", lr=0.01, schedule="cosine", warmup_steps=10, max_steps=60, device="cpu", tensorboard=False
     )
-    fit(ctc, lambda epoch, first: [batch] * (20 - first), training, tmp_path)
+    fit(ctc, lambda epoch, first, batches: [batch] * (20 - first), training, tmp_path)
     answers = dict(zip(texts, map(units.decode, ctc.eval().predict(batch)), strict=True))
     errors = count_errors({text: text for text in texts}, answers, dict.fromkeys(texts, "all"))["cer"]
     assert float(errors.edits.sum() / errors.total.sum()) < 0.1, answers
