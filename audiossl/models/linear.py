@@ -9,13 +9,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+LARGE = 200 * 200  # entries of a matrix from which a call of its own costs less than it saves
+
 
 class Linear(nn.Linear):
     """An `nn.Linear` with the same parameters and, up to rounding, the same values and gradients.
 
-    PyTorch hands float32 products to MKL, which holds back on CPUs that are not Intel's: on an AMD EPYC with AVX-512 oneDNN, which
-    PyTorch brings along, does the same product in 0.45 of the time. Without oneDNN, with `torch.backends.mkldnn.enabled` off, on
-    other devices and in other types this is `nn.Linear`.
+    PyTorch hands float32 products to MKL, which holds back on CPUs that are not Intel's: on an AMD EPYC with AVX-512, oneDNN,
+    which PyTorch brings along, does the same product in 0.45 of the time. Without oneDNN, with `torch.backends.mkldnn.enabled`
+    off, on other devices and in other types this is `nn.Linear`.
     """
 
     def forward(self, input: Float[Tensor, "*S D"]) -> Float[Tensor, "*S D2"]:
@@ -31,11 +33,23 @@ def linear(x: Float[Tensor, "*S D"], weight: Float[Tensor, "D2 D"], bias: Float[
     return _product(x, weight, bias)
 
 
+def batched_product(a: Float[Tensor, "*S T K"], b: Float[Tensor, "*S K D"]) -> Float[Tensor, "*S T D"]:
+    """a @ b with the same leading axes, by oneDNN one after the other where they are large and no gradient is wanted."""
+    small = a.shape[-2] * a.shape[-1] < LARGE
+    if small or torch.is_grad_enabled() or torch.compiler.is_compiling() or not by_onednn(a, b):
+        return a @ b
+    out = a.new_empty(*a.shape[:-1], b.shape[-1])
+    for a_i, b_i, out_i in zip(a.flatten(0, -3), b.flatten(0, -3), out.flatten(0, -3), strict=True):
+        out_i.copy_(_product(a_i, b_i.t(), None))
+    return out
+
+
 def by_onednn(x: Tensor, weight: Tensor) -> bool:
-    """Whether a product of the two is one for oneDNN: float32 on a CPU, not under autocast."""
+    """Whether a product of the two is one for oneDNN: float32 on a CPU, not empty, not under autocast."""
     return (
         x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
+        and x.numel() > 0
         and torch.backends.mkldnn.enabled
         and torch.backends.mkldnn.is_available()
         and not torch.is_autocast_enabled("cpu")
@@ -44,7 +58,12 @@ def by_onednn(x: Tensor, weight: Tensor) -> bool:
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     # The operator that torch.compile uses for linear layers; there is no public name for it.
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return torch.ops.mkldnn._linear_pointwise(_dense(x), _dense(weight), bias, "none", [], "")
+
+
+def _dense(x: Tensor) -> Tensor:
+    """Copy what is neither row nor column major: oneDNN's answer to gaps in a matrix is a thousand times slower."""
+    return x if x.is_contiguous() or x.mT.is_contiguous() else x.contiguous()
 
 
 class _Product(torch.autograd.Function):

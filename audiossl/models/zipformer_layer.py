@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from audiossl.models.activations import BiasNorm, swoosh_l, swoosh_r
 from audiossl.models.depthwise import DepthwiseConv
-from audiossl.models.linear import Linear
+from audiossl.models.linear import Linear, batched_product
 from audiossl.models.relative_attention import RelativeAttentionWeights
 from audiossl.models.scaled_linear import scaled_linear
 
@@ -90,7 +90,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Float[Tensor, "B T D"], weights: Float[Tensor, "B H T T"]) -> Float[Tensor, "B T D"]:
         value = self.in_proj(x).unflatten(2, (self.num_heads, -1)).transpose(1, 2)  # (B, H, T, V)
-        return self.out_proj((weights @ value).transpose(1, 2).flatten(2))
+        return self.out_proj(batched_product(weights, value).transpose(1, 2).flatten(2))
 
 
 class NonlinAttention(nn.Module):
@@ -103,7 +103,7 @@ class NonlinAttention(nn.Module):
 
     def forward(self, x: Float[Tensor, "B T D"], weights: Float[Tensor, "B T T"]) -> Float[Tensor, "B T D"]:
         gate, value, factor = self.in_proj(x).chunk(3, dim=2)
-        return self.out_proj((weights @ (value * gate.tanh())) * factor)
+        return self.out_proj(batched_product(weights, value * gate.tanh()) * factor)
 
 
 class ConvolutionModule(nn.Module):
