@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+HAS_ONEDNN = torch.backends.mkldnn.is_available()
 LARGE = 200 * 200  # entries of a matrix from which a call of its own costs less than it saves
 
 
@@ -35,13 +36,9 @@ def linear(x: Float[Tensor, "*S D"], weight: Float[Tensor, "D2 D"], bias: Float[
 
 def batched_product(a: Float[Tensor, "*S T K"], b: Float[Tensor, "*S K D"]) -> Float[Tensor, "*S T D"]:
     """a @ b with the same leading axes, by oneDNN one after the other where they are large and no gradient is wanted."""
-    small = a.shape[-2] * a.shape[-1] < LARGE
-    if small or torch.is_grad_enabled() or torch.compiler.is_compiling() or not by_onednn(a, b):
+    if a.shape[-2] * a.shape[-1] < LARGE or torch.is_grad_enabled() or not by_onednn(a, b):
         return a @ b
-    out = a.new_empty(*a.shape[:-1], b.shape[-1])
-    for a_i, b_i, out_i in zip(a.flatten(0, -3), b.flatten(0, -3), out.flatten(0, -3), strict=True):
-        out_i.copy_(_product(a_i, b_i.t(), None))
-    return out
+    return _opaque_products(a, b) if torch.compiler.is_compiling() else _onednn_products(a, b)
 
 
 def by_onednn(x: Tensor, weight: Tensor) -> bool:
@@ -50,15 +47,37 @@ def by_onednn(x: Tensor, weight: Tensor) -> bool:
         x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
         and x.numel() > 0
-        and torch.backends.mkldnn.enabled
-        and torch.backends.mkldnn.is_available()
+        and HAS_ONEDNN
+        and (torch.compiler.is_compiling() or torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
     )
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return _opaque_product(x, weight, bias) if torch.compiler.is_compiling() else _onednn_product(x, weight, bias)
+
+
+def _onednn_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     # The operator that torch.compile uses for linear layers; there is no public name for it.
     return torch.ops.mkldnn._linear_pointwise(_dense(x), _dense(weight), bias, "none", [], "")
+
+
+def _onednn_products(a: Tensor, b: Tensor) -> Tensor:
+    out = a.new_empty(*a.shape[:-1], b.shape[-1])
+    for a_i, b_i, out_i in zip(a.flatten(0, -3), b.flatten(0, -3), out.flatten(0, -3), strict=True):
+        out_i.copy_(_onednn_product(a_i, b_i.t(), None))
+    return out
+
+
+# torch.compile takes in oneDNN's operator only where weights are frozen; as operators of our own it leaves them alone.
+_opaque_product = torch.library.custom_op(
+    "audiossl::onednn_product", _onednn_product, mutates_args=(), schema="(Tensor x, Tensor weight, Tensor? bias) -> Tensor"
+)
+_opaque_product.register_fake(lambda x, weight, bias: x.new_empty(*x.shape[:-1], weight.shape[0]))
+_opaque_products = torch.library.custom_op(
+    "audiossl::onednn_products", _onednn_products, mutates_args=(), schema="(Tensor a, Tensor b) -> Tensor"
+)
+_opaque_products.register_fake(lambda a, b: a.new_empty(*a.shape[:-1], b.shape[-1]))
 
 
 def _dense(x: Tensor) -> Tensor:

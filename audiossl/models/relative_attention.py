@@ -37,8 +37,10 @@ class RelativeAttentionWeights(nn.Module):
         codes = self.linear_pos(position_codes(frames, self.pos_dim, x.device).to(self.linear_pos.weight.dtype))
         codes = codes.unflatten(1, (self.num_heads, -1)).permute(1, 2, 0)  # (H, P, 2T-1)
         masked = None if padding is None else padding[:, None, None, :]
-        whole = frames < LONG or torch.is_grad_enabled() or torch.compiler.is_compiling() or not by_onednn(x, self.in_proj.weight)
-        return (attention_weights if whole else attention_weights_in_blocks)(query, key, pos_query, codes, masked)
+        if frames < LONG or torch.is_grad_enabled() or not by_onednn(query, key):
+            return attention_weights(query, key, pos_query, codes, masked)
+        in_blocks = _opaque_attention_weights if torch.compiler.is_compiling() else attention_weights_in_blocks
+        return in_blocks(query, key, pos_query, codes, masked)
 
 
 def attention_weights(
@@ -91,6 +93,18 @@ def attention_weights_in_blocks(
                     scores.masked_fill_(of_item if len(of_item) == 1 else of_item[first:last], MASKED_SCORE)
                 torch.softmax(scores, -1, out=weights[item, head, first:last])
     return weights
+
+
+# Loops over clips and heads: one operator to torch.compile.
+_opaque_attention_weights = torch.library.custom_op(
+    "audiossl::attention_weights_in_blocks",
+    attention_weights_in_blocks,
+    mutates_args=(),
+    schema="(Tensor query, Tensor key, Tensor pos_query, Tensor codes, Tensor? masked) -> Tensor",
+)
+_opaque_attention_weights.register_fake(
+    lambda query, key, pos_query, codes, masked: query.new_empty(*query.shape[:-1], key.shape[2])
+)
 
 
 def relative_shift(by_offset: Float[Tensor, "B H T O"]) -> Float[Tensor, "B H T S"]:
