@@ -105,7 +105,7 @@ class Zipformer(nn.Module):
     def forward_features(self, features: Float[Tensor, "B T M"], feature_lengths: Int[Tensor, "B"]) -> Frames:
         """Encode log-mel features at 100 Hz, masked or not; `feature_lengths` are valid frames.
 
-        The part for `torch.compile`: `model.forward_features = torch.compile(model.forward_features)` is one graph, without check.
+        `model.forward_features = torch.compile(model.forward_features)` makes it one graph, without the check of lengths.
 
         Raises:
             DataError: if a clip has fewer than 9 feature frames.
