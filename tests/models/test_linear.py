@@ -52,5 +52,5 @@ def test_batched_products_of_strided_matrices_equal_those_of_torch(frames, keys)
     a = torch.randn(2, 3, frames, keys + 5)[..., :keys]
     b = torch.randn(2, keys, 3, 12).transpose(1, 2)
     with torch.no_grad():
-        torch.testing.assert_close(batched_product(a, b), a @ b, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(batched_product(a[:, 0], b[:, 0]), a[:, 0] @ b[:, 0], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(batched_product(a, b), a @ b, atol=1e-4, rtol=0)  # sums of up to 230
+        torch.testing.assert_close(batched_product(a[:, 0], b[:, 0]), a[:, 0] @ b[:, 0], atol=1e-4, rtol=0)
