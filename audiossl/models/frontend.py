@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from audiossl.models.activations import BiasNorm, swoosh_l, swoosh_r
+from audiossl.models.linear import Linear, linear
 from audiossl.models.scaled_linear import scale_initial_values
 
 LOG_MEL_MEAN, LOG_MEL_SPREAD = -5.0, 4.0  # of speech, roughly: centred inputs let a plain optimiser learn several times faster
+BLOCK_FRAMES = 16
 RECEPTIVE_FRAMES = 9  # an output frame k sees the feature frames 2k .. 2k+8
 
 
@@ -44,7 +46,7 @@ class Conv2dFrontend(nn.Module):
             }
         )
         self.convnext = ConvNeXt(128)
-        self.out = nn.Linear(128 * width, dim)
+        self.out = Linear(128 * width, dim)
         self.out_norm = BiasNorm(dim)
 
     def forward(self, features: Float[Tensor, "B T M"], padding: Bool[Tensor, "B T2"] | None = None) -> Float[Tensor, "B T2 D"]:
@@ -54,7 +56,7 @@ class Conv2dFrontend(nn.Module):
         """
         if self.devices is not None and self.training:
             return self.devices(self, features, padding)
-        x = features[:, None]
+        x = features[:, None].contiguous(memory_format=torch.channels_last)
         for index in ("0", "4", "7"):
             x = swoosh_r(self.conv[index](x))
         if padding is not None:
@@ -74,7 +76,17 @@ class ConvNeXt(nn.Module):
         scale_initial_values(self.pointwise_conv2, 0.01)
 
     def forward(self, x: Float[Tensor, "B C T W"]) -> Float[Tensor, "B C T W"]:
-        return x + self.pointwise_conv2(swoosh_l(self.pointwise_conv1(self.depthwise_conv(x))))
+        # Pointwise convolutions are matrix products over the channels, the last axis of a channels-last image.
+        mixed = self.depthwise_conv(x).permute(0, 2, 3, 1)  # (B, T, W, C)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return x + self._pointwise(mixed).permute(0, 3, 1, 2)
+        # The hidden layer is three times as large as the image: made in blocks, it stays in the cache and never is whole.
+        blocks = [self._pointwise(block) for block in mixed.split(BLOCK_FRAMES, dim=1)]
+        return torch.cat(blocks, dim=1).permute(0, 3, 1, 2).add_(x)
+
+    def _pointwise(self, x: Float[Tensor, "B T W C"]) -> Float[Tensor, "B T W C"]:
+        into, out = self.pointwise_conv1, self.pointwise_conv2
+        return linear(swoosh_l(linear(x, into.weight.flatten(1), into.bias)), out.weight.flatten(1), out.bias)
 
 
 class Conv1dFrontend(nn.Module):
@@ -98,4 +110,4 @@ class Conv1dFrontend(nn.Module):
         # As a matrix product: convolution kernels round differently for other batch shapes, by more than the contract allows.
         features = (features - LOG_MEL_MEAN) / LOG_MEL_SPREAD
         windows = features.unfold(1, RECEPTIVE_FRAMES, 2).flatten(2)  # (B, T2, M * 9)
-        return F.linear(windows, self.conv.weight.flatten(1), self.conv.bias)
+        return linear(windows, self.conv.weight.flatten(1), self.conv.bias)

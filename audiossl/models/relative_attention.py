@@ -9,9 +9,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from audiossl.models.linear import by_onednn, linear
 from audiossl.models.scaled_linear import scaled_linear
 
 MASKED_SCORE = -1000.0  # finite, so that a row whose keys are all masked stays finite
+LONG = 200  # frames from which weights are made in blocks
+BLOCK_QUERIES = 128
 
 
 class RelativeAttentionWeights(nn.Module):
@@ -28,31 +31,92 @@ class RelativeAttentionWeights(nn.Module):
         self.linear_pos = scaled_linear(pos_dim, num_heads * pos_head_dim, scale=0.05, bias=False)
 
     def forward(self, x: Float[Tensor, "B T D"], padding: Bool[Tensor, "B T"] | None) -> Float[Tensor, "B H T T"]:
-        batch, frames, _ = x.shape
-        query, key, pos_query = (part.unflatten(2, (self.num_heads, -1)) for part in self.in_proj(x).split(self.sizes, dim=2))
-        codes = self.linear_pos(position_codes(frames, self.pos_dim, x.device).to(self.linear_pos.weight.dtype))  # (2T-1, H P)
-        by_offset = pos_query.transpose(1, 2) @ codes.unflatten(1, (self.num_heads, -1)).permute(1, 2, 0)  # (B, H, T, 2T-1)
-        scores = torch.baddbmm(
-            relative_shift(by_offset).flatten(0, 1),
-            query.transpose(1, 2).flatten(0, 1),
-            key.permute(0, 2, 3, 1).flatten(0, 1),
-        ).unflatten(0, (batch, self.num_heads))
-        compute_dtype = scores.dtype
-        scores = scores.float() if compute_dtype in (torch.float16, torch.bfloat16) else scores
-        if padding is not None:
-            scores = scores.masked_fill_(padding[:, None, None, :], MASKED_SCORE)
-        return scores.softmax(-1).to(compute_dtype)
+        frames = x.shape[1]
+        parts = (part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in self.in_proj(x).split(self.sizes, dim=2))
+        query, key, pos_query = parts  # (B, H, T, Q), (B, H, T, Q), (B, H, T, P)
+        codes = self.linear_pos(position_codes(frames, self.pos_dim, x.device).to(self.linear_pos.weight.dtype))
+        codes = codes.unflatten(1, (self.num_heads, -1)).permute(1, 2, 0)  # (H, P, 2T-1)
+        masked = None if padding is None else padding[:, None, None, :]
+        if frames < LONG or torch.is_grad_enabled() or not by_onednn(query, key):
+            return attention_weights(query, key, pos_query, codes, masked)
+        in_blocks = _opaque_attention_weights if torch.compiler.is_compiling() else attention_weights_in_blocks
+        return in_blocks(query, key, pos_query, codes, masked)
 
 
-def relative_shift(by_offset: Float[Tensor, "B H T O"]) -> Float[Tensor, "B H T T"]:
-    """View scores by offset, (B, H, T, 2T-1), as scores by key: out[..., i, j] = by_offset[..., i, (j - i) + T - 1].
+def attention_weights(
+    query: Float[Tensor, "B H T Q"],
+    key: Float[Tensor, "B H S Q"],
+    pos_query: Float[Tensor, "B H T P"],
+    codes: Float[Tensor, "H P O"],
+    masked: Bool[Tensor, "#B 1 #T S"] | None,
+) -> Float[Tensor, "B H T S"]:
+    """Softmax over S keys for T queries that end at the same frame; T is S or less.
+
+    Args:
+        query, key, pos_query: projections by head.
+        codes: of the offsets -(S-1) .. T-1, S + T - 1 in all.
+        masked: True at pairs that get no weight.
+    """
+    scores = torch.baddbmm(
+        relative_shift(pos_query @ codes).flatten(0, 1), query.flatten(0, 1), key.transpose(2, 3).flatten(0, 1)
+    ).unflatten(0, query.shape[:2])
+    compute_dtype = scores.dtype
+    scores = scores.float() if compute_dtype in (torch.float16, torch.bfloat16) else scores
+    if masked is not None:
+        scores = scores.masked_fill_(masked, MASKED_SCORE)
+    return scores.softmax(-1).to(compute_dtype)
+
+
+def attention_weights_in_blocks(
+    query: Float[Tensor, "B H T Q"],
+    key: Float[Tensor, "B H T Q"],
+    pos_query: Float[Tensor, "B H T P"],
+    codes: Float[Tensor, "H P O"],
+    masked: Bool[Tensor, "#B 1 #T T"] | None,
+) -> Float[Tensor, "B H T T"]:
+    """Compute the same for long clips on CPUs, without gradient: a block of queries of one head at a time.
+
+    Only the weights exist as a whole. Each block multiplies with the offsets that it has, half of all, and stays in the cache.
+    """
+    batch, heads, frames, _ = query.shape
+    weights = query.new_empty(batch, heads, frames, frames)
+    rows = BLOCK_QUERIES * torch.get_num_threads()
+    for item in range(batch):
+        for head in range(heads):
+            for first in range(0, frames, rows):
+                last = min(first + rows, frames)
+                scores = linear(query[item, head, first:last], key[item, head], None)
+                by_offset = pos_query[item, head, first:last] @ codes[head, :, frames - last : 2 * frames - first - 1]
+                scores += relative_shift(by_offset[None, None])[0, 0]
+                if masked is not None:
+                    of_item = masked[min(item, len(masked) - 1), 0]
+                    scores.masked_fill_(of_item if len(of_item) == 1 else of_item[first:last], MASKED_SCORE)
+                torch.softmax(scores, -1, out=weights[item, head, first:last])
+    return weights
+
+
+# Loops over clips and heads: one operator to torch.compile.
+_opaque_attention_weights = torch.library.custom_op(
+    "audiossl::attention_weights_in_blocks",
+    attention_weights_in_blocks,
+    mutates_args=(),
+    schema="(Tensor query, Tensor key, Tensor pos_query, Tensor codes, Tensor? masked) -> Tensor",
+)
+_opaque_attention_weights.register_fake(
+    lambda query, key, pos_query, codes, masked: query.new_empty(*query.shape[:-1], key.shape[2])
+)
+
+
+def relative_shift(by_offset: Float[Tensor, "B H T O"]) -> Float[Tensor, "B H T S"]:
+    """View scores by offset, (B, H, T, S+T-1), as scores by key: out[..., i, j] = by_offset[..., i, (j - i) + T - 1].
 
     No copy is made: stepping one query down and one offset left is a constant stride.
     """
-    batch, heads, frames, _ = by_offset.shape
+    batch, heads, queries, offsets = by_offset.shape
     by_offset = by_offset.contiguous()
     strides = by_offset.stride()
-    return by_offset.as_strided((batch, heads, frames, frames), (strides[0], strides[1], strides[2] - 1, 1), frames - 1)
+    size = (batch, heads, queries, offsets - queries + 1)
+    return by_offset.as_strided(size, (strides[0], strides[1], strides[2] - 1, 1), queries - 1)
 
 
 def position_codes(frames: int, dim: int, device: torch.device) -> Float[Tensor, "O {dim}"]:

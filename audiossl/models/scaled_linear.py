@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from audiossl.models.linear import Linear
 
-def scaled_linear(in_dim: int, out_dim: int, scale: float, bias: bool = True) -> nn.Linear:
+
+def scaled_linear(in_dim: int, out_dim: int, scale: float, bias: bool = True) -> Linear:
     """Make a linear layer whose default initial weights are multiplied by `scale`."""
-    layer = nn.Linear(in_dim, out_dim, bias=bias)
+    layer = Linear(in_dim, out_dim, bias=bias)
     scale_initial_values(layer, scale)
     return layer
 

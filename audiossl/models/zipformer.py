@@ -124,10 +124,13 @@ class Zipformer(nn.Module):
     def forward_features(self, features: Float[Tensor, "B T M"], feature_lengths: Int[Tensor, "B"]) -> Frames:
         """Encode log-mel features at 100 Hz, masked or not; `feature_lengths` are valid frames.
 
+        `model.forward_features = torch.compile(model.forward_features)` makes it one graph, without the check of lengths.
+
         Raises:
             DataError: if a clip has fewer than 9 feature frames.
         """
-        if int(feature_lengths.min()) < RECEPTIVE_FRAMES:
+        compiling = torch.compiler.is_compiling()  # then lengths are not known yet: no check, and every batch counts as padded
+        if not compiling and int(feature_lengths.min()) < RECEPTIVE_FRAMES:
             raise DataError(
                 f"item {int(feature_lengths.argmin())} of the batch has {int(feature_lengths.min())} feature frames; "
                 f"the shortest clip that gives an output frame has {RECEPTIVE_FRAMES}."
@@ -136,7 +139,7 @@ class Zipformer(nn.Module):
             self.devices.before_forward(len(features))
         lengths, frames = num_output_frames(feature_lengths), num_output_frames(features.shape[1])
         invariant = self.padding == "invariant"
-        ragged = bool((lengths < frames).any())
+        ragged = compiling or bool((lengths < frames).any())
         x = self.encoder_embed(features, padding_mask(lengths, frames) if invariant and ragged else None)
         last, layers = self.encoder(x, lengths if ragged else None, repeat_valid=invariant)
         factor = self.config.output_downsampling_factor

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from audiossl.models.activations import BiasNorm, swoosh_l, swoosh_r
 from audiossl.models.depthwise import DepthwiseConv
+from audiossl.models.linear import Linear, batched_product
 from audiossl.models.relative_attention import RelativeAttentionWeights
 from audiossl.models.scaled_linear import scaled_linear
 
@@ -90,12 +91,12 @@ class SelfAttention(nn.Module):
     def __init__(self, dim: int, num_heads: int, value_head_dim: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.in_proj = nn.Linear(dim, num_heads * value_head_dim)
+        self.in_proj = Linear(dim, num_heads * value_head_dim)
         self.out_proj = scaled_linear(num_heads * value_head_dim, dim, scale=0.05)
 
     def forward(self, x: Float[Tensor, "B T D"], weights: Float[Tensor, "B H T T"]) -> Float[Tensor, "B T D"]:
         value = self.in_proj(x).unflatten(2, (self.num_heads, -1)).transpose(1, 2)  # (B, H, T, V)
-        return self.out_proj((weights @ value).transpose(1, 2).flatten(2))
+        return self.out_proj(batched_product(weights, value).transpose(1, 2).flatten(2))
 
 
 class NonlinAttention(nn.Module):
@@ -103,12 +104,12 @@ class NonlinAttention(nn.Module):
 
     def __init__(self, dim: int, hidden_dim: int) -> None:
         super().__init__()
-        self.in_proj = nn.Linear(dim, 3 * hidden_dim)
+        self.in_proj = Linear(dim, 3 * hidden_dim)
         self.out_proj = scaled_linear(hidden_dim, dim, scale=0.05)
 
     def forward(self, x: Float[Tensor, "B T D"], weights: Float[Tensor, "B T T"]) -> Float[Tensor, "B T D"]:
         gate, value, factor = self.in_proj(x).chunk(3, dim=2)
-        return self.out_proj((weights @ (value * gate.tanh())) * factor)
+        return self.out_proj(batched_product(weights, value * gate.tanh()) * factor)
 
 
 class ConvolutionModule(nn.Module):
@@ -116,7 +117,7 @@ class ConvolutionModule(nn.Module):
 
     def __init__(self, dim: int, kernel: int) -> None:
         super().__init__()
-        self.in_proj = nn.Linear(dim, 2 * dim)
+        self.in_proj = Linear(dim, 2 * dim)
         self.depthwise_conv = DepthwiseConv(dim, kernel)
         self.out_proj = scaled_linear(dim, dim, scale=0.05)
 
@@ -132,7 +133,7 @@ class FeedForward(nn.Module):
 
     def __init__(self, dim: int, hidden_dim: int) -> None:
         super().__init__()
-        self.in_proj = nn.Linear(dim, hidden_dim)
+        self.in_proj = Linear(dim, hidden_dim)
         self.out_proj = scaled_linear(hidden_dim, dim, scale=0.1)
 
     def forward(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:

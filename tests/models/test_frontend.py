@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from audiossl.models.frontend import Conv1dFrontend, Conv2dFrontend, num_output_frames
+from audiossl.models.activations import swoosh_l
+from audiossl.models.frontend import BLOCK_FRAMES, Conv1dFrontend, Conv2dFrontend, ConvNeXt, num_output_frames
 
 FRONTENDS = [Conv1dFrontend, Conv2dFrontend]
 
@@ -38,3 +39,15 @@ def test_convnext_sees_zeros_behind_a_clip_as_if_it_were_alone():
     padding = torch.arange(num_output_frames(61))[None] >= valid
     torch.testing.assert_close(model(batch, padding)[:, :valid], alone, atol=1e-5, rtol=1e-5)
     assert (model(batch)[:, :valid] - alone).abs().max() > 1e-3
+
+
+def test_blocks_of_frames_give_the_image_of_the_whole():
+    block = ConvNeXt(8)
+    torch.nn.init.normal_(block.pointwise_conv2.weight, std=0.1)
+    x = torch.randn(2, 8, 2 * BLOCK_FRAMES + 3, 5)
+    whole = block(x)
+    hidden = torch.nn.functional.conv2d(x, block.depthwise_conv.weight, block.depthwise_conv.bias, padding=3, groups=8)
+    expected = x + block.pointwise_conv2(swoosh_l(block.pointwise_conv1(hidden)))
+    torch.testing.assert_close(whole, expected, atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        torch.testing.assert_close(block(x), expected, atol=1e-5, rtol=1e-5)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from audiossl.models.relative_attention import RelativeAttentionWeights, position_codes, relative_shift
+from audiossl.models.relative_attention import BLOCK_QUERIES, RelativeAttentionWeights, position_codes, relative_shift
 
 CPU = torch.device("cpu")
 
@@ -42,6 +42,19 @@ def test_a_row_without_valid_keys_stays_finite():
     attention = RelativeAttentionWeights(8, num_heads=2, query_head_dim=4, pos_head_dim=2, pos_dim=4)
     weights = attention(torch.randn(1, 5, 8), torch.ones(1, 5, dtype=torch.bool))
     torch.testing.assert_close(weights, torch.full((1, 2, 5, 5), 0.2))
+
+
+@pytest.mark.parametrize("mask", ["none", "padding"])
+def test_blocks_of_long_clips_give_the_weights_of_the_whole(mask):
+    attention = RelativeAttentionWeights(12, num_heads=3, query_head_dim=4, pos_head_dim=2, pos_dim=8)
+    torch.nn.init.normal_(attention.linear_pos.weight)
+    frames = 2 * BLOCK_QUERIES + 7
+    x = torch.randn(2, frames, 12)
+    padding = None if mask == "none" else torch.arange(frames)[None] >= torch.tensor([[frames], [frames - 90]])
+    whole = attention(x, padding)
+    assert whole.requires_grad
+    with torch.no_grad():
+        torch.testing.assert_close(attention(x, padding), whole, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 9])

@@ -32,7 +32,7 @@ def make_objective(devices=True, **overrides):
     return MaskedTokens(student, {"tones": TokenStream(50.0, 1, 4)}, MaskedPredictionConfig(channel_mask_length=3))
 
 
-def batches(epoch, first):
+def batches(epoch, first, batches_per_step=1):
     """Tones of four pitches, half a second each, and the pitch as token; clips of two lengths."""
     for index in range(first, 50):
         generator = derive_generator("tones", epoch, index)

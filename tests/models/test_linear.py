@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from audiossl.models import linear as products
+from audiossl.models.linear import Linear, batched_product
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 5), (2, 7, 5), (0, 5)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_values_and_gradients_equal_those_of_torch(shape, bias):
+    layer = Linear(5, 4, bias=bias)
+    x, direction = torch.randn(shape, requires_grad=True), torch.randn(*shape[:-1], 4)
+    inputs = [x, *layer.parameters()]
+    ours, expected = layer(x), F.linear(x, layer.weight, layer.bias)
+    torch.testing.assert_close(ours, expected)
+    wanted = torch.autograd.grad(expected, inputs, direction)
+    for grad, want in zip(torch.autograd.grad(ours, inputs, direction), wanted, strict=True):
+        torch.testing.assert_close(grad, want)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), expected)
+
+
+def test_a_gradient_without_strides_of_its_own_is_taken():
+    layer = Linear(5, 4)
+    layer(torch.randn(6, 5)).sum().backward()  # the gradient of a sum is one number, spread out
+    torch.testing.assert_close(layer.bias.grad, torch.full((4,), 6.0))
+
+
+def test_frozen_weights_still_pass_the_gradient_on():
+    layer = Linear(4, 3).requires_grad_(False)
+    x = torch.randn(2, 4, requires_grad=True)
+    layer(x).sum().backward()
+    assert layer.weight.grad is None
+    torch.testing.assert_close(x.grad, layer.weight.sum(0).expand(2, 4))
+
+
+def test_other_types_and_autocast_are_left_to_torch(monkeypatch):
+    monkeypatch.setattr(products, "_product", None)
+    layer, x = Linear(5, 4), torch.randn(3, 5)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert layer(x).dtype == torch.bfloat16
+    assert layer.double()(x.double()).dtype == torch.float64
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    assert layer.float()(x).dtype == torch.float32
+
+
+@pytest.mark.parametrize(("frames", "keys"), [(3, 4), (210, 230)])
+def test_batched_products_of_strided_matrices_equal_those_of_torch(frames, keys):
+    a = torch.randn(2, 3, frames, keys + 5)[..., :keys]
+    b = torch.randn(2, keys, 3, 12).transpose(1, 2)
+    with torch.no_grad():
+        torch.testing.assert_close(batched_product(a, b), a @ b, atol=1e-4, rtol=0)  # sums of up to 230
+        torch.testing.assert_close(batched_product(a[:, 0], b[:, 0]), a[:, 0] @ b[:, 0], atol=1e-4, rtol=0)
