@@ -174,15 +174,14 @@ def train_model(out: Path, inputs: Mapping[str, Path], config: FinetuneRecipe, e
     objective = CTC(encoder, labels.size, config.ctc) if is_ctc else Tagging(encoder, labels.size, config.tagging)
     training = replace(config.training, seed=config.seed)
 
+    left_out: dict[str, str] = {}
+
     def batches(side: str) -> LabelledBatches:
         items = corpus.subset(id_ for id_ in sides[side] if id_ in labels.truth)
         if is_ctc:
-            short = [item.id for item in items if item.num_samples <= config.max_item_seconds * corpus.sample_rate]
-            if len(short) < len(items):
-                console.print(
-                    f"[yellow]{side}: {len(items) - len(short)} items over {config.max_item_seconds:g} s left out[/yellow]"
-                )
-            items = items.subset(short)
+            long = [item.id for item in items if item.num_samples > config.max_item_seconds * corpus.sample_rate]
+            left_out.update(dict.fromkeys(long, f"longer than {config.max_item_seconds:g} s"))
+            items = items.subset({item.id for item in items} - set(long))
         targets = {item.id: labels.target(item.id) for item in items}
         return LabelledBatches(items, targets, training.batch_seconds, config.seed, None if is_ctc else config.max_item_seconds)
 
@@ -191,11 +190,12 @@ def train_model(out: Path, inputs: Mapping[str, Path], config: FinetuneRecipe, e
     result = fit(objective, train, training, out, steps_per_epoch=train.steps_per_epoch, validation=validation)
     own = {id_: str(error) for id_, error in {**train.failed, **valid.failed}.items()}
     own |= objective.too_short if isinstance(objective, CTC) else {}
-    left_out = {id_: reason for of_rank in world.gather(own) for id_, reason in of_rank.items()}
+    left_out |= {id_: reason for of_rank in world.gather(own) for id_, reason in of_rank.items()}
     if not world.is_first:
         return
-    for id_, reason in left_out.items():
-        console.print(f"[yellow]{id_} was left out of training: {reason}[/yellow]")
+    if left_out:
+        first, reason = next(iter(left_out.items()))
+        console.print(f"[yellow]{len(left_out)} items were left out of training, see the report; '{first}': {reason}[/yellow]")
     save_tuned(objective, out / "model", inputs["labels"], config.encoder)
     summary: dict[str, Any] = {"steps": result.progress.step, "seconds": result.progress.seconds, "left_out": left_out}
     write_json(out / "result.json", {**summary, "validation": result.validation})
