@@ -29,7 +29,7 @@ def test_frozen_for_so_many_updates_then_trained(tmp_path):
         config = TrainingConfig(
             optimiser=optimiser, lr=0.01, lr_scales={"encoder": 0.1}, max_steps=5, tensorboard=False, device="cpu", warmup_steps=0
         )
-        fit(ctc, lambda epoch, first: [make_batch(SIZES, TARGETS, epoch=epoch)][first:], config, tmp_path / optimiser)
+        fit(ctc, lambda epoch, first, batches: [make_batch(SIZES, TARGETS, epoch=epoch)][first:], config, tmp_path / optimiser)
         for step in range(1, 6):
             changed = {name for name in seen[0] if not torch.equal(seen[step][name], seen[step - 1][name])}
             head = {"head.output.weight", "head.output.bias"}

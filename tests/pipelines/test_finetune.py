@@ -154,7 +154,19 @@ def test_what_is_missing_is_said_before_training(tmp_path, capsys, monkeypatch):
         without.setitem(sys.modules, "jiwer", None)
         assert main(command) == 2 and 'pip install "audiossl[finetune]"' in capsys.readouterr().err
     assert not (output / "train").exists()
-    assert main([*command, "evaluation.by=colour", "random=false", "training.max_steps=1", "max_item_seconds=1.1"]) == 2
+    assert (
+        main(
+            [
+                *command,
+                "evaluation.by=colour",
+                "random=false",
+                "training.max_steps=1",
+                "training.accumulate=1",
+                "max_item_seconds=1.1",
+            ]
+        )
+        == 2
+    )
     left_out = read_json(output / "train" / "result.json")["left_out"]
     assert left_out["100-7-0000"] == "longer than 1.1 s" and "100-7-0001" not in left_out
     assert "8 test items, such as '104-7-0000', have no 'colour'" in capsys.readouterr().err
