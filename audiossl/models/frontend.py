@@ -31,6 +31,8 @@ class Conv2dFrontend(nn.Module):
     Source: arXiv 2310.11230, section 2.1.
     """
 
+    context_frames = 3  # output frames to either side that the ConvNeXt block sees
+
     def __init__(self, num_mel_bins: int, dim: int) -> None:
         super().__init__()
         width = ((num_mel_bins - 1) // 2 - 1) // 2
@@ -86,6 +88,8 @@ class ConvNeXt(nn.Module):
 
 class Conv1dFrontend(nn.Module):
     """Our light front end for laptops: one convolution over 9 feature frames with stride 2, SwooshR, BiasNorm."""
+
+    context_frames = 0
 
     def __init__(self, num_mel_bins: int, dim: int) -> None:
         super().__init__()

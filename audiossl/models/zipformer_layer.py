@@ -105,8 +105,12 @@ class SelfAttention(nn.Module):
         self.out_proj = scaled_linear(num_heads * value_head_dim, dim, scale=0.05)
 
     def forward(self, x: Float[Tensor, "B T D"], weights: Float[Tensor, "B H T T"]) -> Float[Tensor, "B T D"]:
-        value = self.in_proj(x).unflatten(2, (self.num_heads, -1)).transpose(1, 2)  # (B, H, T, V)
-        return self.out_proj(batched_product(weights, value).transpose(1, 2).flatten(2))
+        return self.attend(self.in_proj(x), weights)
+
+    def attend(self, value: Float[Tensor, "B S V"], weights: Float[Tensor, "B H T S"]) -> Float[Tensor, "B T D"]:
+        """Average values with the weights of each head."""
+        by_head = value.unflatten(2, (self.num_heads, -1)).transpose(1, 2)  # (B, H, S, V / H)
+        return self.out_proj(batched_product(weights, by_head).transpose(1, 2).flatten(2))
 
 
 class NonlinAttention(nn.Module):
