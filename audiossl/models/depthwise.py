@@ -26,6 +26,8 @@ class DepthwiseConv(nn.Conv1d):
     def forward(self, input: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         if input.device.type == "cpu" and self.weight.dtype == torch.float32:
             with torch.autocast("cpu", enabled=False):
+                if torch.compiler.is_compiling() and not torch.is_grad_enabled():
+                    return _opaque_convolve(input.float(), self.weight, self.bias, self.before)
                 return _DepthwiseOnCpu.apply(input.float(), self.weight, self.bias, self.before)
         after = self.kernel_size[0] - 1 - self.before
         return super().forward(F.pad(input.transpose(1, 2), (self.before, after))).transpose(1, 2)
@@ -65,3 +67,17 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, before: int) -> Te
     image = x.transpose(1, 2)[:, :, None]  # (B, D, 1, T), strided as channels-last
     out = F.conv2d(image, weight[:, :, None], bias, padding=(0, both), groups=dim)
     return out[:, :, 0].transpose(1, 2)
+
+
+def _convolve_densely(x: Tensor, weight: Tensor, bias: Tensor | None, before: int) -> Tensor:
+    return _convolve(x, weight, bias, before).contiguous()
+
+
+# torch.compile would choose another layout, in which the convolution is several times slower.
+_opaque_convolve = torch.library.custom_op(
+    "audiossl::depthwise_convolution",
+    _convolve_densely,
+    mutates_args=(),
+    schema="(Tensor x, Tensor weight, Tensor? bias, int before) -> Tensor",
+)
+_opaque_convolve.register_fake(lambda x, weight, bias, before: torch.empty_like(x, memory_format=torch.contiguous_format))

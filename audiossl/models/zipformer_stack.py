@@ -31,7 +31,8 @@ class Downsample(nn.Module):
         frames = x.shape[1]
         missing = -frames % self.factor
         if missing:
-            x = torch.cat([x, x[:, -1:].expand(-1, missing, -1)], dim=1)
+            # Not by concatenation: compiled code (torch 2.13) gives memory away that a concatenation shares with its parts.
+            x = x.index_select(1, torch.arange(frames + missing, device=x.device).clamp_max(frames - 1))
         if lengths is not None:
             rows = torch.arange(len(x), device=x.device)
             x = torch.where(padding_mask(lengths, frames + missing)[:, :, None], x[rows, lengths - 1][:, None], x)
