@@ -11,16 +11,26 @@ from torch.nn import functional as F
 
 
 class DepthwiseConv(nn.Conv1d):
-    """One odd kernel per channel, zeros beyond both ends, same length; parameters of a `Conv1d` with `groups=dim`."""
+    """One kernel per channel, zeros beyond the ends, same length; parameters of a `Conv1d` with `groups=dim`.
 
-    def __init__(self, dim: int, kernel: int) -> None:
-        super().__init__(dim, dim, kernel, padding=kernel // 2, groups=dim)
+    Args:
+        dim: channels.
+        kernel: taps; odd unless causal.
+        causal: the last tap lies on the frame itself, not the middle one.
+    """
+
+    def __init__(self, dim: int, kernel: int, causal: bool = False) -> None:
+        super().__init__(dim, dim, kernel, groups=dim)
+        self.before = kernel - 1 if causal else kernel // 2  # taps before the frame
 
     def forward(self, input: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         if input.device.type == "cpu" and self.weight.dtype == torch.float32:
             with torch.autocast("cpu", enabled=False):
-                return _DepthwiseOnCpu.apply(input.float(), self.weight, self.bias)
-        return super().forward(input.transpose(1, 2)).transpose(1, 2)
+                if torch.compiler.is_compiling() and not torch.is_grad_enabled():
+                    return _opaque_convolve(input.float(), self.weight, self.bias, self.before)
+                return _DepthwiseOnCpu.apply(input.float(), self.weight, self.bias, self.before)
+        after = self.kernel_size[0] - 1 - self.before
+        return super().forward(F.pad(input.transpose(1, 2), (self.before, after))).transpose(1, 2)
 
 
 class _DepthwiseOnCpu(torch.autograd.Function):
@@ -31,25 +41,43 @@ class _DepthwiseOnCpu(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, before: int) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return _convolve(x, weight, bias)
+        ctx.before = before
+        return _convolve(x, weight, bias, before)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         grad = grads[0].contiguous()
-        grad_x = _convolve(grad, weight.flip(2), None) if ctx.needs_input_grad[0] else None
-        if not ctx.needs_input_grad[1]:
-            return grad_x, None, None
         kernel, frames = weight.shape[2], x.shape[1]
-        padded = F.pad(x, (0, 0, kernel // 2, kernel // 2))
+        after = kernel - 1 - ctx.before
+        grad_x = _convolve(grad, weight.flip(2), None, after) if ctx.needs_input_grad[0] else None
+        if not ctx.needs_input_grad[1]:
+            return grad_x, None, None, None
+        padded = F.pad(x, (0, 0, ctx.before, after))
         grad_weight = torch.stack([(padded[:, tap : tap + frames] * grad).sum((0, 1)) for tap in range(kernel)], dim=1)
-        return grad_x, grad_weight[:, None], grad.sum((0, 1))
+        return grad_x, grad_weight[:, None], grad.sum((0, 1)), None
 
 
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, before: int) -> Tensor:
     dim, _, kernel = weight.shape
+    both = min(before, kernel - 1 - before)
+    x = F.pad(x, (0, 0, before - both, kernel - 1 - before - both))
     image = x.transpose(1, 2)[:, :, None]  # (B, D, 1, T), strided as channels-last
-    out = F.conv2d(image, weight[:, :, None], bias, padding=(0, kernel // 2), groups=dim)
+    out = F.conv2d(image, weight[:, :, None], bias, padding=(0, both), groups=dim)
     return out[:, :, 0].transpose(1, 2)
+
+
+def _convolve_densely(x: Tensor, weight: Tensor, bias: Tensor | None, before: int) -> Tensor:
+    return _convolve(x, weight, bias, before).contiguous()
+
+
+# torch.compile would choose another layout, in which the convolution is several times slower.
+_opaque_convolve = torch.library.custom_op(
+    "audiossl::depthwise_convolution",
+    _convolve_densely,
+    mutates_args=(),
+    schema="(Tensor x, Tensor weight, Tensor? bias, int before) -> Tensor",
+)
+_opaque_convolve.register_fake(lambda x, weight, bias, before: torch.empty_like(x, memory_format=torch.contiguous_format))

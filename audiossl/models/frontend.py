@@ -33,6 +33,7 @@ class Conv2dFrontend(nn.Module):
     """
 
     devices: Callable[..., Tensor] | None = None  # forward pass in training mode; see training_devices/
+    context_frames = 3  # output frames to either side that the ConvNeXt block sees
 
     def __init__(self, num_mel_bins: int, dim: int) -> None:
         super().__init__()
@@ -93,6 +94,7 @@ class Conv1dFrontend(nn.Module):
     """Our light front end for laptops: one convolution over 9 feature frames with stride 2, SwooshR, BiasNorm."""
 
     devices: Callable[..., Tensor] | None = None  # forward pass in training mode; see training_devices/
+    context_frames = 0
 
     def __init__(self, num_mel_bins: int, dim: int) -> None:
         super().__init__()

@@ -30,17 +30,38 @@ class RelativeAttentionWeights(nn.Module):
         self.in_proj = scaled_linear(dim, sum(self.sizes), scale=query_head_dim**-0.25)
         self.linear_pos = scaled_linear(pos_dim, num_heads * pos_head_dim, scale=0.05, bias=False)
 
-    def forward(self, x: Float[Tensor, "B T D"], padding: Bool[Tensor, "B T"] | None) -> Float[Tensor, "B H T T"]:
-        frames = x.shape[1]
-        parts = (part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in self.in_proj(x).split(self.sizes, dim=2))
-        query, key, pos_query = parts  # (B, H, T, Q), (B, H, T, Q), (B, H, T, P)
-        codes = self.linear_pos(position_codes(frames, self.pos_dim, x.device).to(self.linear_pos.weight.dtype))
-        codes = codes.unflatten(1, (self.num_heads, -1)).permute(1, 2, 0)  # (H, P, 2T-1)
+    def forward(
+        self, x: Float[Tensor, "B T D"], padding: Bool[Tensor, "B T"] | None, hidden: Bool[Tensor, "T T"] | None = None
+    ) -> Float[Tensor, "B H T T"]:
+        """Compute weights of each frame (third axis) for each other (last axis).
+
+        Args:
+            x: frames.
+            padding: True at padded frames, which get no weight.
+            hidden: True at pairs where the first frame does not see the second.
+        """
+        query, key, pos_query = self.project(x)
+        codes = self.project_codes(x.shape[1], x.shape[1], x.device)
         masked = None if padding is None else padding[:, None, None, :]
-        if frames < LONG or torch.is_grad_enabled() or not by_onednn(query, key):
+        if hidden is not None:
+            masked = hidden[None, None] if masked is None else hidden | masked
+        if x.shape[1] < LONG or torch.is_grad_enabled() or not by_onednn(query, key):
             return attention_weights(query, key, pos_query, codes, masked)
         in_blocks = _opaque_attention_weights if torch.compiler.is_compiling() else attention_weights_in_blocks
         return in_blocks(query, key, pos_query, codes, masked)
+
+    def project(
+        self, x: Float[Tensor, "B T D"]
+    ) -> tuple[Float[Tensor, "B H T Q"], Float[Tensor, "B H T Q"], Float[Tensor, "B H T P"]]:
+        """Compute queries, keys and positional queries by head."""
+        parts = self.in_proj(x).split(self.sizes, dim=2)
+        query, key, pos_query = (part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in parts)
+        return query, key, pos_query
+
+    def project_codes(self, queries: int, keys: int, device: torch.device) -> Float[Tensor, "H P O"]:
+        """Position codes by head of the offsets -(keys - 1) .. queries - 1, of queries that end where the keys do."""
+        codes = position_codes(keys, self.pos_dim, device)[: keys + queries - 1].to(self.linear_pos.weight.dtype)
+        return self.linear_pos(codes).unflatten(1, (self.num_heads, -1)).permute(1, 2, 0)
 
 
 def attention_weights(

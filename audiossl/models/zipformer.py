@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from audiossl.errors import ConfigError, DataError
 from audiossl.features.logmel import LogMel
 from audiossl.lengths import padding_mask
+from audiossl.models.chunks import WHOLE, Chunks
 from audiossl.models.encoder import Frames
 from audiossl.models.frontend import RECEPTIVE_FRAMES, Conv1dFrontend, Conv2dFrontend, num_output_frames
 from audiossl.models.training_devices import TrainingDevices
@@ -31,9 +32,13 @@ class Zipformer(nn.Module):
     `padding` says what a clip sees beyond its end in a padded batch. "invariant": what it sees alone, so that batch-mates change
     nothing. "reference": what the published inference code shows it, padded features and frames, which changes its last ones.
 
+    Causal models (`config.causal`) see audio up to the end of a chunk of frames (`set_chunks`); training draws chunks for each
+    batch anew. `audiossl.models.zipformer_streaming` runs them chunk by chunk.
+
     Args:
         config: sizes.
         padding: "invariant" or "reference"; also an attribute that can be set later.
+
 
     Raises:
         ConfigError: for an unknown `padding`.
@@ -51,7 +56,9 @@ class Zipformer(nn.Module):
         self.dim = config.dim
         self.num_layers = sum(config.num_encoder_layers)
         self.last_frame_rate = self.frame_rate / config.output_downsampling_factor
-        self.alignment = HOP * math.lcm(*config.downsampling_factor, config.output_downsampling_factor)
+        self.alignment = HOP * config.chunk_step
+        if config.causal:
+            self.set_chunks(config.chunk_size[0], config.left_context_frames[0])
         self.log_mel = LogMel(config.num_mel_bins)
         frontend = Conv2dFrontend if config.frontend == "conv2d" else Conv1dFrontend
         self.encoder_embed = frontend(config.num_mel_bins, config.dim)
@@ -85,7 +92,12 @@ class Zipformer(nn.Module):
         Args:
             devices: which are on.
             seconds_per_step: nominal seconds of signal of an optimiser step, over all ranks: the clock of their schedules.
+
+        Raises:
+            ConfigError: for a causal model, whose chunks they do not know.
         """
+        if devices is not None and devices.enabled and self.config.causal:
+            raise ConfigError("the training-only devices are written for models that see whole clips, not for causal ones.")
         if self.devices is not None:
             self.devices.detach(self)
         self.devices = AttachedDevices(self, devices, seconds_per_step) if devices is not None and devices.enabled else None
@@ -94,6 +106,27 @@ class Zipformer(nn.Module):
         """Set the schedules of the devices for an optimiser step, counted from 0."""
         if self.devices is not None:
             self.devices.before_step(step)
+
+    def set_chunks(self, chunk_size: int, left_context_frames: int) -> None:
+        """Set what frames of a causal model see in evaluation; by default the first values of its config.
+
+        Raises:
+            ConfigError: if the model is not causal, or for values that a config refuses.
+        """
+        if not self.config.causal:
+            raise ConfigError("chunks can be set for causal models only; this one sees whole clips.")
+        replace(self.config, chunk_size=(chunk_size,), left_context_frames=(left_context_frames,))
+        self.chunk_size, self.left_context_frames = chunk_size, left_context_frames
+        self.alignment = HOP * max(chunk_size, self.config.chunk_step)  # windows of long files cut between chunks
+
+    @property
+    def chunks(self) -> Chunks:
+        """What frames see in evaluation; in training, a draw from torch's global state."""
+        if not self.config.causal:
+            return WHOLE
+        if self.training:
+            return Chunks.draw(self.config.chunk_size, self.config.left_context_frames)
+        return Chunks.of(self.chunk_size, self.left_context_frames)
 
     def forward(self, signal: Float[Tensor, "B 1 S"], lengths: Int[Tensor, "B"]) -> Frames:
         """Encode a padded batch of 16 kHz audio; `lengths` are valid samples.
@@ -141,6 +174,6 @@ class Zipformer(nn.Module):
         invariant = self.padding == "invariant"
         ragged = compiling or bool((lengths < frames).any())
         x = self.encoder_embed(features, padding_mask(lengths, frames) if invariant and ragged else None)
-        last, layers = self.encoder(x, lengths if ragged else None, repeat_valid=invariant)
+        last, layers = self.encoder(x, lengths if ragged else None, invariant, self.chunks)
         factor = self.config.output_downsampling_factor
         return Frames(tuple(layers), lengths, last, (lengths + factor - 1) // factor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -39,14 +40,15 @@ class ZipformerConfig:
         encoder_unmasked_dim: channels that feature masks in training leave alone, by stack.
         cnn_module_kernel: odd taps of the convolution modules, by stack.
         num_heads: attention heads, by stack.
-        causal: must be False.
-        chunk_size: of causal models, in 50 Hz frames.
-        left_context_frames: of causal models, in 50 Hz frames.
+        causal: attention and convolutions see their chunk and the past only.
+        chunk_size: of causal models, in 50 Hz frames, multiples of every downsampling factor, or -1 for the whole clip. Training
+            draws one of several; otherwise the first counts.
+        left_context_frames: that causal attention sees before its chunk, in 50 Hz frames, or -1 for all; drawn likewise.
         frontend: "conv2d" is the published one, "conv1d" a light one for laptops.
         query_head_dim, value_head_dim, pos_head_dim: sizes per head.
 
     Raises:
-        ConfigError: for sizes that do not fit together, and for causal models.
+        ConfigError: for sizes that do not fit together.
     """
 
     num_mel_bins: int = 128
@@ -68,8 +70,6 @@ class ZipformerConfig:
     pos_head_dim: int = 4
 
     def __post_init__(self) -> None:
-        if self.causal:
-            raise ConfigError("causal=True: causal Zipformers are not yet supported; use causal=False.")
         if self.frontend not in ("conv2d", "conv1d"):
             raise ConfigError(f"frontend must be 'conv2d' or 'conv1d', got {self.frontend!r}.")
         num_stacks = len(self.downsampling_factor)
@@ -99,6 +99,20 @@ class ZipformerConfig:
             raise ConfigError(f"pos_dim must be even, got {self.pos_dim}.")
         if self.num_mel_bins < 7:
             raise ConfigError(f"num_mel_bins must be at least 7, got {self.num_mel_bins}.")
+        if self.causal:
+            self._check_chunks()
+
+    def _check_chunks(self) -> None:
+        step = self.chunk_step
+        if not self.chunk_size or any(size != -1 and (size <= 0 or size % step) for size in self.chunk_size):
+            raise ConfigError(f"chunk_size must hold -1 or positive multiples of {step}, got {self.chunk_size}.")
+        if not self.left_context_frames or any(frames != -1 and frames <= 0 for frames in self.left_context_frames):
+            raise ConfigError(f"left_context_frames must hold -1 or positive numbers, got {self.left_context_frames}.")
+
+    @property
+    def chunk_step(self) -> int:
+        """50 Hz frames that are whole frames at every rate of the model."""
+        return math.lcm(*self.downsampling_factor, self.output_downsampling_factor)
 
     @property
     def dim(self) -> int:

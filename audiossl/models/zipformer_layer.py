@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiossl.models.activations import BiasNorm, swoosh_l, swoosh_r
+from audiossl.models.causal_depthwise import CausalDepthwiseConv
 from audiossl.models.depthwise import DepthwiseConv
 from audiossl.models.linear import Linear, batched_product
 from audiossl.models.relative_attention import RelativeAttentionWeights
@@ -26,6 +27,7 @@ class ZipformerLayer(nn.Module):
         kernel: taps of the convolution modules, odd.
         query_head_dim, pos_head_dim, value_head_dim: sizes per head.
         pos_dim: size of the relative position code.
+        causal: convolutions that stay within chunks and the past.
     """
 
     devices: Callable[..., Tensor] | None = None  # forward pass in training mode; see training_devices/
@@ -41,6 +43,7 @@ class ZipformerLayer(nn.Module):
         pos_head_dim: int,
         value_head_dim: int,
         pos_dim: int,
+        causal: bool = False,
     ) -> None:
         super().__init__()
         self.self_attn_weights = RelativeAttentionWeights(dim, num_heads, query_head_dim, pos_head_dim, pos_dim)
@@ -50,26 +53,39 @@ class ZipformerLayer(nn.Module):
         self.feed_forward2 = FeedForward(dim, feedforward_dim)
         self.feed_forward3 = FeedForward(dim, feedforward_dim * 5 // 4)
         self.nonlin_attention = NonlinAttention(dim, dim * 3 // 4)
-        self.conv_module1 = ConvolutionModule(dim, kernel)
-        self.conv_module2 = ConvolutionModule(dim, kernel)
+        self.conv_module1 = ConvolutionModule(dim, kernel, causal)
+        self.conv_module2 = ConvolutionModule(dim, kernel, causal)
         self.norm = BiasNorm(dim)
         self.bypass_mid = Bypass(dim)
         self.bypass = Bypass(dim)
 
-    def forward(self, x: Float[Tensor, "B T D"], padding: Bool[Tensor, "B T"] | None = None) -> Float[Tensor, "B T D"]:
-        """Transform a batch; `padding` is True at padded frames, None where there are none."""
+    def forward(
+        self,
+        x: Float[Tensor, "B T D"],
+        padding: Bool[Tensor, "B T"] | None = None,
+        chunk_size: int | None = None,
+        hidden: Bool[Tensor, "T T"] | None = None,
+    ) -> Float[Tensor, "B T D"]:
+        """Transform a batch.
+
+        Args:
+            x: frames.
+            padding: True at padded frames, None where there are none.
+            chunk_size: frames of a chunk in causal layers, None where a clip is one chunk.
+            hidden: True at pairs where the first frame does not see the second, None where each sees all.
+        """
         if self.devices is not None and self.training:
             return self.devices(self, x, padding)
         start = x
-        weights = self.self_attn_weights(x, padding)
+        weights = self.self_attn_weights(x, padding, hidden)
         x = x + self.feed_forward1(x)
         x = x + self.nonlin_attention(x, weights[:, 0])
         x = x + self.self_attn1(x, weights)
-        x = x + self.conv_module1(x, padding)
+        x = x + self.conv_module1(x, padding, chunk_size)
         x = x + self.feed_forward2(x)
         x = self.bypass_mid(start, x)
         x = x + self.self_attn2(x, weights)
-        x = x + self.conv_module2(x, padding)
+        x = x + self.conv_module2(x, padding, chunk_size)
         x = x + self.feed_forward3(x)
         return self.bypass(start, self.norm(x))
 
@@ -95,8 +111,12 @@ class SelfAttention(nn.Module):
         self.out_proj = scaled_linear(num_heads * value_head_dim, dim, scale=0.05)
 
     def forward(self, x: Float[Tensor, "B T D"], weights: Float[Tensor, "B H T T"]) -> Float[Tensor, "B T D"]:
-        value = self.in_proj(x).unflatten(2, (self.num_heads, -1)).transpose(1, 2)  # (B, H, T, V)
-        return self.out_proj(batched_product(weights, value).transpose(1, 2).flatten(2))
+        return self.attend(self.in_proj(x), weights)
+
+    def attend(self, value: Float[Tensor, "B S V"], weights: Float[Tensor, "B H T S"]) -> Float[Tensor, "B T D"]:
+        """Average values with the weights of each head."""
+        by_head = value.unflatten(2, (self.num_heads, -1)).transpose(1, 2)  # (B, H, S, V / H)
+        return self.out_proj(batched_product(weights, by_head).transpose(1, 2).flatten(2))
 
 
 class NonlinAttention(nn.Module):
@@ -115,17 +135,21 @@ class NonlinAttention(nn.Module):
 class ConvolutionModule(nn.Module):
     """Gated linear unit, depthwise convolution over time, SwooshR, linear."""
 
-    def __init__(self, dim: int, kernel: int) -> None:
+    def __init__(self, dim: int, kernel: int, causal: bool = False) -> None:
         super().__init__()
         self.in_proj = Linear(dim, 2 * dim)
-        self.depthwise_conv = DepthwiseConv(dim, kernel)
+        self.depthwise_conv = CausalDepthwiseConv(dim, kernel) if causal else DepthwiseConv(dim, kernel)
         self.out_proj = scaled_linear(dim, dim, scale=0.05)
 
-    def forward(self, x: Float[Tensor, "B T D"], padding: Bool[Tensor, "B T"] | None) -> Float[Tensor, "B T D"]:
+    def forward(
+        self, x: Float[Tensor, "B T D"], padding: Bool[Tensor, "B T"] | None, chunk_size: int | None = None
+    ) -> Float[Tensor, "B T D"]:
         x = F.glu(self.in_proj(x), dim=2)
         if padding is not None:
             x = x.masked_fill(padding[:, :, None], 0.0)
-        return self.out_proj(swoosh_r(self.depthwise_conv(x)))
+        causal = isinstance(self.depthwise_conv, CausalDepthwiseConv)
+        x = self.depthwise_conv(x, chunk_size, padding) if causal else self.depthwise_conv(x)
+        return self.out_proj(swoosh_r(x))
 
 
 class FeedForward(nn.Module):

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from audiossl.lengths import padding_mask
+from audiossl.models.chunks import WHOLE, Chunks
 from audiossl.models.zipformer_config import ZipformerConfig
 from audiossl.models.zipformer_layer import Bypass, ZipformerLayer
 
@@ -30,7 +31,8 @@ class Downsample(nn.Module):
         frames = x.shape[1]
         missing = -frames % self.factor
         if missing:
-            x = torch.cat([x, x[:, -1:].expand(-1, missing, -1)], dim=1)
+            # Not by concatenation: compiled code (torch 2.13) gives memory away that a concatenation shares with its parts.
+            x = x.index_select(1, torch.arange(frames + missing, device=x.device).clamp_max(frames - 1))
         if lengths is not None:
             rows = torch.arange(len(x), device=x.device)
             x = torch.where(padding_mask(lengths, frames + missing)[:, :, None], x[rows, lengths - 1][:, None], x)
@@ -62,12 +64,13 @@ class Stack(nn.Module):
                 pos_head_dim=config.pos_head_dim,
                 value_head_dim=config.value_head_dim,
                 pos_dim=config.pos_dim,
+                causal=config.causal,
             )
             for _ in range(config.num_encoder_layers[stack])
         )
 
     def forward(
-        self, x: Float[Tensor, "B T D"], lengths: Int[Tensor, "B"] | None, repeat_valid: bool
+        self, x: Float[Tensor, "B T D"], lengths: Int[Tensor, "B"] | None, repeat_valid: bool, chunks: Chunks = WHOLE
     ) -> tuple[Float[Tensor, "B T D"], list[Float[Tensor, "B T D"]]]:
         """Return the stack's output and that of every layer.
 
@@ -75,11 +78,13 @@ class Stack(nn.Module):
             x: frames.
             lengths: valid frames, None where nothing is padded.
             repeat_valid: what `DownsampledStack` does at the end of a clip; of no effect here.
+            chunks: what frames of causal layers see, in frames of this stack.
         """
         padding = None if lengths is None else padding_mask(lengths, x.shape[1])
+        hidden = chunks.hidden(x.shape[1], x.device)
         outputs = []
         for layer in self.layers:
-            x = layer(x, padding)
+            x = layer(x, padding, chunks.size, hidden)
             outputs.append(x)
         return x, outputs
 
@@ -95,7 +100,7 @@ class DownsampledStack(nn.Module):
         self.out_combiner = Bypass(config.encoder_dim[stack])
 
     def forward(
-        self, x: Float[Tensor, "B T D"], lengths: Int[Tensor, "B"] | None, repeat_valid: bool
+        self, x: Float[Tensor, "B T D"], lengths: Int[Tensor, "B"] | None, repeat_valid: bool, chunks: Chunks = WHOLE
     ) -> tuple[Float[Tensor, "B T D"], list[Float[Tensor, "B T D"]]]:
         """Return the stack's output and that of every layer, all at the full rate.
 
@@ -103,11 +108,12 @@ class DownsampledStack(nn.Module):
             x: frames.
             lengths: valid frames, None where nothing is padded.
             repeat_valid: fill a clip's last group with its own last frame instead of padded frames.
+            chunks: what frames of causal layers see, in frames of the full rate.
         """
         slow = self.downsample(x, lengths if repeat_valid else None)
         # A group counts as valid if any of its frames does.
         slow_lengths = None if lengths is None else (lengths + self.factor - 1) // self.factor
-        _, outputs = self.encoder(slow, slow_lengths, repeat_valid)
+        _, outputs = self.encoder(slow, slow_lengths, repeat_valid, chunks.slower(self.factor))
         outputs = [upsample(output, self.factor, x.shape[1]) for output in outputs]
         return self.out_combiner(x, outputs[-1]), outputs
 
@@ -129,12 +135,12 @@ class Stacks(nn.Module):
         return [[layer for layer in stack.layers if isinstance(layer, ZipformerLayer)] for stack in stacks]  # pyright: ignore
 
     def forward(
-        self, x: Float[Tensor, "B T D"], lengths: Int[Tensor, "B"] | None, repeat_valid: bool
+        self, x: Float[Tensor, "B T D"], lengths: Int[Tensor, "B"] | None, repeat_valid: bool, chunks: Chunks = WHOLE
     ) -> tuple[Float[Tensor, "B T2 D"], list[Float[Tensor, "B T D"]]]:
         """Return the final output and every layer's output at the rate of `x`; arguments as for `DownsampledStack`."""
         layers: list[Tensor] = []
         for stack in self.encoders:
-            x, outputs = stack(x, lengths, repeat_valid)
+            x, outputs = stack(x, lengths, repeat_valid, chunks)
             layers += outputs
         if self.downsample_output is not None:
             x = self.downsample_output(x, lengths if repeat_valid else None)

@@ -52,3 +52,14 @@ def make_small() -> Callable[..., Zipformer]:
         return model
 
     return make
+
+
+@pytest.fixture
+def stirred() -> Callable[[nn.Module], nn.Module]:
+    """Draw every parameter of a model anew and return it in evaluation mode."""
+
+    def stir_and_return(model: nn.Module) -> nn.Module:
+        stir(model)
+        return model.eval()
+
+    return stir_and_return

@@ -67,7 +67,6 @@ def test_unknown_and_missing_fields_are_named():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("causal", True, "not yet supported"),
         ("frontend", "conv3d", "conv3d"),
         ("num_heads", (8, 8), "num_heads has 2 values"),
         ("num_heads", (8, 8, 8, 0, 8, 8, 8), "positive"),
@@ -102,3 +101,20 @@ def test_unknown_presets_and_overrides_are_named():
         preset_config("huge")
     with pytest.raises(ConfigError, match="depth"):
         preset_config("base", depth=3)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"chunk_size": (12,)}, "multiples of 8"),
+        ({"chunk_size": ()}, "chunk_size"),
+        ({"chunk_size": (8, 0)}, "chunk_size"),
+        ({"left_context_frames": (0,)}, "left_context_frames"),
+        ({"left_context_frames": ()}, "left_context_frames"),
+    ],
+)
+def test_impossible_chunks_are_refused(values, message):
+    assert preset_config("base", causal=True, chunk_size=(16, -1), left_context_frames=(128, -1)).causal
+    with pytest.raises(ConfigError, match=message):
+        preset_config("base", causal=True, **values)
+    assert preset_config("base", **values)  # of no meaning where the model is not causal

@@ -8,6 +8,7 @@ from dataclasses import fields
 import pytest
 import torch
 
+from audiossl.errors import ConfigError
 from audiossl.lengths import pad_stack
 from audiossl.models.training_devices import TrainingDevices
 
@@ -143,3 +144,10 @@ def test_padding_does_not_change_what_balancer_and_whiten_do(make_small, fronten
         model.forward_features(x, lengths).last[:, :frames].square().sum().backward()
         grads.append(torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None]))
     torch.testing.assert_close(*grads, atol=1e-4 * float(grads[0].abs().max()), rtol=1e-3)
+
+
+def test_causal_models_are_refused(make_small):
+    model = make_small(causal=True)
+    with pytest.raises(ConfigError, match="not for causal"):
+        model.use_training_devices(ON)
+    model.use_training_devices(TrainingDevices())
