@@ -40,6 +40,16 @@ def test_a_saved_model_comes_back_bit_by_bit(saved):
     loaded.train()(signal, lengths).last.sum().backward()  # loaded weights can be trained on
 
 
+def test_a_causal_model_comes_back_with_its_chunks(make_small, tmp_path):
+    model = make_small(causal=True, chunk_size=(16, 4, -1), left_context_frames=(32, -1))
+    hub.save(model, tmp_path)
+    loaded = hub.load(tmp_path)
+    assert loaded.config == model.config
+    assert loaded.chunks == model.chunks
+    signal, lengths = torch.randn(1, 1, 9000), torch.tensor([9000])
+    assert torch.equal(loaded(signal, lengths).last, model(signal, lengths).last)
+
+
 def test_files_have_the_public_layout(saved):
     _, folder = saved
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors"]

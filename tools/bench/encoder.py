@@ -10,8 +10,9 @@ PyTorch's own matrix products out of ours, `onednn` puts ours into the peers, so
 is `quantise_int8`, `compile` is `torch.compile` (minutes for the first clip of each length).
 
 Clips of more than 30 s go through the windows of `Embedder` for our models and whole through the others, where they fit into
-`--memory`. Peak memory is that of a process of its own which builds the model and encodes one clip, library code included.
-Floating point operations are counted on the meta device without log-mel; windows of 34 s stand for longer clips of ours.
+`--memory`. Peak memory is that of a process of its own which builds the model and encodes one clip, library code included; it is
+read from /proc. Floating point operations are counted on the meta device without log-mel; windows of 34 s stand for longer clips
+of ours.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ import argparse
 import json
 import multiprocessing
 import platform
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -149,7 +149,9 @@ def peak_gib(name: str, seconds: float) -> float:
 def _peak_here(name: str, seconds: float) -> float:
     torch.set_num_threads(1)
     encode(build(name), torch.randn(1, round(seconds * RATE)) * 0.1)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    # Not getrusage, which counts what the parent held when this process was born.
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**20
 
 
 def in_turns(work: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
