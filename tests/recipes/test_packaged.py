@@ -16,13 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from queen_files import pack_dialogue, write_archive
 
+from audiossl.cli import main
 from audiossl.errors import DataError
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.signals.corpus import Corpus, Item, build_corpus
 from audiossl.signals.fetch import fetch
 from audiossl.signals.queen_archive import QueenArchive
 
-PREPARE = load_script(Path(__file__).resolve().parents[2] / "recipes" / "packaged" / "prepare.py").module
+RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "packaged" / "spear.yaml"
+PREPARE = load_script(RECIPE.with_name("prepare.py")).module
 SIDES = sys.modules[f"{PREPARE.__package__}.sides"]
 QUEEN, FILLETS, RUSSIAN, DRUMS = (getattr(PREPARE, name) for name in ("amazon_queen", "fillets", "festvox_ru", "drumkits"))
 
@@ -293,14 +295,36 @@ def test_thinning_leaves_no_side_empty(sides, limit):
 # Everything, on the real packages
 
 
-@pytest.mark.slow
-def test_smoke_corpus_of_real_packages(tmp_path):
+@pytest.fixture
+def packages():
+    """The packages of the recipe, or a visible skip where neither a client nor a cache has them."""
     if shutil.which("apt-get") is None:
         pytest.skip("the recordings come as Debian packages, and there is no apt-get here")
     try:
         fetch("deb:festvox-ru")
     except DataError as error:
         pytest.skip(f"the packages cannot be fetched here: {error}")
+
+
+@pytest.mark.slow
+def test_smoke_run(packages, tmp_path):
+    output = tmp_path / "run"
+    small = [
+        "limit=24", "training.max_steps=4", "training.validate_every=2", "evaluation.bootstrap=30",
+        "streams.speech.quantiser.fit_frames=3000", "streams.speech.quantiser.codebook_size=16",
+        "streams.audio.quantiser.fit_frames=2000", "streams.audio.quantiser.codebook_size=16",
+    ]  # fmt: skip
+    assert main(["run", str(RECIPE), f"output={output}", *small]) == 0
+    rows = json.loads((output / "results.json").read_text())
+    assert {row["task"] for row in rows} == {"frame_phones", "character", "drums"}
+    assert {row["model"] for row in rows} == {"student", "teacher", "teacher_audio", "logmel", "random"}
+    metrics = [json.loads(line) for line in (output / "pretrain" / "metrics.jsonl").read_text().splitlines()]
+    assert {"speech_accuracy_masked", "audio_accuracy_masked"} <= set(metrics[-1])
+    assert "Tokens: audio" in (output / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_smoke_corpus_of_real_packages(packages, tmp_path):
     PREPARE.prepare_corpus(tmp_path / "corpus", None, 40)
     corpus = Corpus.open(tmp_path / "corpus")
     PREPARE.prepare_labels(tmp_path, corpus, None, 40)
