@@ -229,7 +229,3 @@ def _numbers(text: str, separator: str, expected: str) -> list[int]:
         return [int(part) for part in text.split(separator)]
     except ValueError:
         raise ConfigError(f"expected {expected}, got '{text}'") from None
-
-
-if __name__ == "__main__":  # torchrun -m audiossl.cli
-    sys.exit(main())

@@ -86,8 +86,12 @@ class ConvNeXt(nn.Module):
         return torch.cat(blocks, dim=1).permute(0, 3, 1, 2).add_(x)
 
     def _pointwise(self, x: Float[Tensor, "B T W C"]) -> Float[Tensor, "B T W C"]:
-        into, out = self.pointwise_conv1, self.pointwise_conv2
-        return linear(swoosh_l(linear(x, into.weight.flatten(1), into.bias)), out.weight.flatten(1), out.bias)
+        return pointwise(self.pointwise_conv2, swoosh_l(pointwise(self.pointwise_conv1, x)))
+
+
+def pointwise(conv: nn.Conv2d, x: Float[Tensor, "B T W C"]) -> Float[Tensor, "B T W _"]:
+    """A convolution of one tap, as a matrix product over the last axis."""
+    return linear(x, conv.weight.flatten(1), conv.bias)
 
 
 class Conv1dFrontend(nn.Module):

@@ -36,7 +36,7 @@ from audiossl.training.world import World
 
 
 def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
-    """Lay out the stages of a recipe; `folder` is where its YAML and its prepare script are."""
+    """Lay out the stages of a recipe, up to pre-training where it has no tasks; `folder` is that of its YAML and its script."""
     script = folder / config.prepare
     loaded = load_script(script)
     prepare, source = loaded.module, [*loaded.sources, str(config.data_root or ""), config.limit]
@@ -73,7 +73,7 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     seed = config.seed
     streams = {name: [stream.teacher, stream.quantiser] for name, stream in config.token_streams.items()}
     weights = {name: stream.weight for name, stream in config.token_streams.items()}
-    return [
+    training = [
         Stage("corpus", corpus, [source, config.split, seed]),
         Stage("labels", labels, [source, tasks], ("corpus",)),
         Stage("quantiser", quantiser, [streams, tasks, seed], ("corpus", "labels"), version=3),
@@ -87,6 +87,11 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
             every_rank=True,
             version=2,
         ),
+    ]
+    if not tasks:  # nothing to score, and nothing to report
+        return training
+    return [
+        *training,
         Stage("embed", embed, tasks, ("corpus", "labels", "quantiser", "pretrain")),
         Stage("evaluate", evaluate, [config.dataset, config.evaluation, config.split, seed], ("corpus", "labels", "embed")),
         Stage("report", report, [config], ("corpus", "labels", "quantiser", "tokens", "pretrain", "embed", "evaluate")),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from audiossl.lengths import padding_mask
 from audiossl.models.activations import swoosh_l, swoosh_r
+from audiossl.models.frontend import pointwise
 from audiossl.models.training_devices.layer import DROPOUT
 from audiossl.models.training_devices.schedule import Schedule
 from audiossl.models.training_devices.skips import add_kept, keep_sequences, shared_dropout
@@ -39,7 +40,7 @@ class Conv2dFrontendInTraining:
         self, module: Conv2dFrontend, features: Float[Tensor, "B T M"], padding: Bool[Tensor, "B T2"] | None
     ) -> Float[Tensor, "B T2 D"]:
         """Transform features, with the devices."""
-        options, x = self.shop.options, features[:, None]
+        options, x = self.shop.options, features[:, None].contiguous(memory_format=torch.channels_last)
         for index in ("0", "4", "7"):
             x = module.conv[index](x)
             if index == "0" and options.frontend_gradient:
@@ -54,8 +55,8 @@ class Conv2dFrontendInTraining:
     def _convnext(
         self, module: ConvNeXt, x: Float[Tensor, "B C T W"], padding: Bool[Tensor, "B T"] | None
     ) -> Float[Tensor, "B C T W"]:
-        hidden = module.pointwise_conv1(module.depthwise_conv(x))
-        branch = module.pointwise_conv2(swoosh_l(on_channels(self.convnext_hidden, hidden, padding)))
+        hidden = pointwise(module.pointwise_conv1, module.depthwise_conv(x).permute(0, 2, 3, 1))
+        branch = pointwise(module.pointwise_conv2, swoosh_l(self.convnext_hidden(hidden, padding))).permute(0, 3, 1, 2)
         x = add_kept(x, branch, keep_sequences(x, self.shop.rate(self.shop.options.convnext_layer_drop, CONVNEXT_SKIP)))
         return on_channels(self.convnext_whiten, on_channels(self.convnext_out, x, padding), padding)
 
