@@ -1,0 +1,41 @@
+"""A batch of sensor windows and the key of its random draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass
+class WindowBatch:
+    """Windows without labels.
+
+    Attributes:
+        signal: (B, C, L), finite, zero beyond each length.
+        lengths: valid samples.
+        ids: one per window; augmentations are drawn from (seed, epoch, id).
+        subjects: who each window is of.
+        rate: Hz.
+        epoch, seed: the rest of the key.
+    """
+
+    signal: Float[Tensor, "B C L"]
+    lengths: Int[Tensor, "B"]
+    ids: Sequence[str]
+    subjects: Sequence[str]
+    rate: float
+    epoch: int = 0
+    seed: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of signal without padding."""
+        return float(self.lengths.sum()) / self.rate
+
+    def to(self, device: torch.device) -> WindowBatch:
+        """Move to a device."""
+        return replace(self, signal=self.signal.to(device), lengths=self.lengths.to(device))

@@ -1,0 +1,1 @@
+"""Sensor streams: recordings of several channels by people, and fixed windows of them."""
