@@ -71,7 +71,8 @@ class SensorRecording:
                 # Half a sample of rounding is allowed at the end.
                 if not 0 <= stretch.start < stretch.end <= self.seconds + 0.5 / self.rate:
                     raise DataError(
-                        f"{self.id}: {task} from {stretch.start:.3f} to {stretch.end:.3f} s is not within 0 .. {self.seconds:.3f} s"
+                        f"{self.id}: {task} from {stretch.start:.3f} to {stretch.end:.3f} s is not within the recording's "
+                        f"{self.seconds:.3f} s"
                     )
 
     @property
