@@ -84,3 +84,11 @@ class SensorRecording:
     def seconds(self) -> float:
         """Length in seconds."""
         return self.num_samples / self.rate
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A recording that could not be used; `reason` names its file."""
+
+    id: str
+    reason: str
