@@ -21,6 +21,7 @@ class WindowBatch:
         subjects: who each window is of.
         rate: Hz.
         epoch, seed: the rest of the key.
+        partner, partner_lengths: another window of the same recording for each, near in time; None where there are none.
     """
 
     signal: Float[Tensor, "B C L"]
@@ -30,6 +31,8 @@ class WindowBatch:
     rate: float
     epoch: int = 0
     seed: int = 0
+    partner: Float[Tensor, "B C L"] | None = None
+    partner_lengths: Int[Tensor, "B"] | None = None
 
     @property
     def seconds(self) -> float:
@@ -38,4 +41,8 @@ class WindowBatch:
 
     def to(self, device: torch.device) -> WindowBatch:
         """Move to a device."""
-        return replace(self, signal=self.signal.to(device), lengths=self.lengths.to(device))
+        moved = {
+            name: None if (value := getattr(self, name)) is None else value.to(device)
+            for name in ("signal", "lengths", "partner", "partner_lengths")
+        }
+        return replace(self, **moved)

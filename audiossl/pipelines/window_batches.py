@@ -1,0 +1,115 @@
+"""Batches of sensor windows: shuffled, or of few subjects at a time, with partners near in time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from audiossl.errors import ConfigError
+from audiossl.objectives.window_batch import WindowBatch
+from audiossl.seeds import derive_generator
+from audiossl.signals.sensors.windows import WindowSet
+from audiossl.training.world import World
+
+
+@dataclass
+class WindowBatchConfig:
+    """What is in a batch.
+
+    Attributes:
+        size: windows; where a side has fewer, all of them.
+        subjects: a batch holds windows of so many subjects, so that negatives cannot be told by who they are of; 0 draws from all.
+        neighbours: seconds from a window's start to its partner's, at most; 0 gives no partners.
+    """
+
+    size: int = 256
+    subjects: int = 0
+    neighbours: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.size < 2 or self.subjects < 0 or self.neighbours < 0:
+            raise ConfigError("batches need a size of at least 2, and subjects and neighbours of at least 0")
+
+
+class WindowBatches:
+    """Batches of chosen windows; incomplete ones at the end of an epoch are left out, in another order each time.
+
+    Raises:
+        ConfigError: if there are fewer than two windows.
+    """
+
+    def __init__(self, windows: WindowSet, rows: Sequence[int], config: WindowBatchConfig, seed: int) -> None:
+        if len(rows) < 2:
+            raise ConfigError(f"expected at least two windows to train on, got {len(rows)}")
+        self.windows, self.config, self.seed = windows, config, seed
+        self.rows = torch.tensor(rows)
+        self.size = min(config.size, len(rows))
+        self.world = World.join()
+        self.by_subject: dict[str, list[int]] = defaultdict(list)
+        for row in rows:
+            self.by_subject[windows.subjects[row]].append(row)
+        self._partners = self._find_partners() if config.neighbours else None
+
+    def steps_per_epoch(self, batches_per_step: int) -> int:
+        """Steps of every epoch."""
+        return max(1, len(self._order(0)) // batches_per_step)
+
+    def __call__(self, epoch: int, first_step: int = 0, batches_per_step: int = 1) -> Iterator[WindowBatch]:
+        """Iterate over this rank's batches of an epoch, from any step on."""
+        order = self._order(epoch)
+        for step in range(first_step, len(order) // batches_per_step):
+            batches = order[step * batches_per_step : (step + 1) * batches_per_step]
+            for rows in batches[self.world.rank :: self.world.size]:
+                yield self._batch(rows, epoch)
+
+    def fixed(self) -> Iterable[WindowBatch]:
+        """This rank's part of the batches of epoch 0, always the same: for validation."""
+        return [self._batch(rows, 0) for rows in self._order(0)[self.world.rank :: self.world.size]]
+
+    def _order(self, epoch: int) -> list[Int[Tensor, "B"]]:
+        generator = derive_generator(self.seed, "windows", epoch)
+        count = min(self.config.subjects, len(self.by_subject))
+        if not count:
+            shuffled = self.rows[torch.randperm(len(self.rows), generator=generator)]
+            return list(shuffled[: len(shuffled) // self.size * self.size].split(self.size))
+        # Pieces of one subject each, shuffled; a batch is the next pieces of `count` different subjects.
+        share = max(1, self.size // count)
+        pieces = []
+        for rows in self.by_subject.values():
+            shuffled = torch.tensor(rows)[torch.randperm(len(rows), generator=generator)]
+            pieces += [(index, piece) for index, piece in enumerate(shuffled.split(share)) if len(piece) == share]
+        if len(pieces) < count:
+            raise ConfigError(f"no subject has {share} windows; lower batches.size or batches.subjects")
+        drawn = torch.randperm(len(pieces), generator=generator).tolist()
+        chosen = [pieces[i][1] for i in sorted(drawn, key=lambda i: pieces[i][0])]  # so that few pieces of one subject meet
+        batches = [torch.cat(chosen[first : first + count]) for first in range(0, len(chosen) - count + 1, count)]
+        return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+    def _batch(self, rows: Int[Tensor, "B"], epoch: int) -> WindowBatch:
+        windows, chosen = self.windows, rows.tolist()
+        batch = WindowBatch(
+            windows.values[rows], windows.lengths[rows], [windows.ids[row] for row in chosen],
+            [windows.subjects[row] for row in chosen], windows.rate, epoch, self.seed,
+        )  # fmt: skip
+        if self._partners is not None:
+            key = derive_generator(self.seed, epoch, *batch.ids[:1], "partners")
+            first, last = self._partners[rows].T
+            partners = first + (torch.rand(len(rows), generator=key) * (last - first + 1)).long()
+            batch.partner, batch.partner_lengths = windows.values[partners], windows.lengths[partners]
+        return batch
+
+    def _find_partners(self) -> Int[Tensor, "N 2"]:
+        """First and last window of the same recording that start near each window of the set; windows are in order of time."""
+        recording = self.windows.recording
+        start = torch.tensor([int(id_.rpartition("@")[2]) for id_ in self.windows.ids]) / self.windows.rate
+        # Recordings are set far apart on one line of time.
+        line = start.double() + recording * 2.0 * (float(start.max()) + self.config.neighbours + 1)
+        reach = self.config.neighbours + 1e-6
+        first = torch.searchsorted(line, line - reach)
+        last = torch.searchsorted(line, line + reach, right=True) - 1
+        return torch.stack([first, last], 1)

@@ -1,0 +1,110 @@
+"""A folder of sensor recordings: one line of JSON and one memory-mapped array for each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audiossl.errors import DataError, StoreError
+from audiossl.files import read_jsonl, whole_folder, write_json, write_jsonl
+from audiossl.signals.sensors.recording import Annotation, Rejected, SensorRecording
+
+MANIFEST, REJECTED, VALUES = "recordings.jsonl", "rejected.jsonl", "values"
+
+
+def write_recordings(recordings: Iterable[SensorRecording | Rejected], folder: Path) -> RecordingSet:
+    """Write recordings as they come; those that a loader rejects are listed in `rejected.jsonl`.
+
+    Raises:
+        DataError: if an id repeats, recordings differ in rate or channels, or none is left.
+    """
+    with whole_folder(folder) as partial:
+        (partial / VALUES).mkdir()
+        rows: dict[str, dict[str, Any]] = {}
+        rejected: list[Rejected] = []
+        first: SensorRecording | None = None
+        for recording in recordings:
+            if isinstance(recording, Rejected):
+                rejected.append(recording)
+                continue
+            first = first or recording
+            if recording.id in rows:
+                raise DataError(f"the recording id '{recording.id}' comes twice")
+            if (recording.rate, recording.channels, recording.units) != (first.rate, first.channels, first.units):
+                raise DataError(
+                    f"{recording.id} has {recording.rate} Hz and channels {', '.join(recording.channels)}; {first.id} has "
+                    f"{first.rate} Hz and {', '.join(first.channels)}. A set has one rate and the same channels throughout."
+                )
+            np.save(partial / VALUES / f"{recording.id}.npy", recording.values)
+            rows[recording.id] = _row(recording)
+        write_jsonl(partial / REJECTED, [asdict(item) for item in rejected])
+        if not rows:
+            reasons = "; ".join(f"{item.id}: {item.reason}" for item in rejected[:3])
+            raise DataError(f"no recording could be used. {reasons or 'The loader yielded none.'}")
+        write_jsonl(partial / MANIFEST, list(rows.values()))
+        subjects = Counter(row["subject"] for row in rows.values())
+        hours = sum(row["num_samples"] / row["rate"] for row in rows.values()) / 3600
+        counts = {"recordings": len(rows), "subjects": len(subjects), "hours": round(hours, 3), "rejected": len(rejected)}
+        write_json(partial / "set.json", counts)
+    return RecordingSet(folder)
+
+
+class RecordingSet:
+    """Recordings that `write_recordings` wrote, read from memory-mapped files when they are asked for.
+
+    Raises:
+        StoreError: if the folder is not such a set, or a file of it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        rows = read_jsonl(folder / MANIFEST)
+        if not rows:
+            raise StoreError(f"expected {MANIFEST} with recordings in {folder}, found none. Run the recipe from its first stage.")
+        if missing := [row["id"] for row in rows if not self._file(row["id"]).is_file()]:
+            raise StoreError(f"{folder} lacks the values of {len(missing)} recordings, the first is {self._file(missing[0])}")
+        self.rows = rows
+
+    @cached_property
+    def recordings(self) -> list[SensorRecording]:
+        """All recordings, their values memory-mapped, in the order in which they were written."""
+        return [self._open(row) for row in self.rows]
+
+    @property
+    def subjects(self) -> list[str]:
+        """Names of subjects, each once, in the order of their first recordings."""
+        return list(dict.fromkeys(row["subject"] for row in self.rows))
+
+    def _file(self, id_: str) -> Path:
+        return self.folder / VALUES / f"{id_}.npy"
+
+    def _open(self, row: dict[str, Any]) -> SensorRecording:
+        row = dict(row)
+        size = row.pop("num_samples")
+        try:
+            values = np.load(self._file(row["id"]), mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{self._file(row['id'])} cannot be read: {error}") from error
+        if values.shape != (len(row["channels"]), size):
+            raise StoreError(f"{self._file(row['id'])} holds {values.shape}, its manifest says {(len(row['channels']), size)}")
+        annotations = {
+            task: tuple(Annotation(start, end, value) for start, end, value in rows) for task, rows in row["annotations"].items()
+        }
+        names = {name: tuple(row[name]) for name in ("channels", "units")}
+        return SensorRecording(**{**row, **names, "annotations": annotations, "values": values})
+
+
+def _row(recording: SensorRecording) -> dict[str, Any]:
+    row = asdict(replace(recording, values=recording.values[:, :0]))
+    del row["values"]
+    row["annotations"] = {
+        task: [[stretch.start, stretch.end, stretch.value] for stretch in stretches]
+        for task, stretches in recording.annotations.items()
+    }
+    return {**row, "num_samples": recording.num_samples}

@@ -1,0 +1,69 @@
+"""Which subjects are trained on, chosen with and tested on; nobody is on two sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from audiossl.errors import ConfigError, DataError
+from audiossl.seeds import derive_generator
+
+
+@dataclass(frozen=True)
+class SubjectSides:
+    """Names of subjects on each side.
+
+    Raises:
+        DataError: if a side is empty or a subject is on two sides.
+    """
+
+    train: tuple[str, ...]
+    valid: tuple[str, ...]
+    test: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        sides = {"train": self.train, "valid": self.valid, "test": self.test}
+        for name, subjects in sides.items():
+            if not subjects:
+                raise DataError(f"expected subjects on every side of a split, side '{name}' has none")
+        seen: dict[str, str] = {}
+        for name, subjects in sides.items():
+            for subject in subjects:
+                if subject in seen:
+                    raise DataError(
+                        f"subject '{subject}' is on the sides '{seen[subject]}' and '{name}'; each may be on one only"
+                    )
+                seen[subject] = name
+
+
+def held_out_sides(subjects: Sequence[str], test: Iterable[str], num_valid: int, seed: int) -> SubjectSides:
+    """Test on given subjects; of the others some, drawn at random, are for choices.
+
+    Raises:
+        ConfigError: if a test subject is not in the set.
+        DataError: if too few subjects are left.
+    """
+    held_out = tuple(dict.fromkeys(map(str, test)))
+    if unknown := [name for name in held_out if name not in subjects]:
+        raise ConfigError(f"test subjects {', '.join(unknown)} are not in the set; it has {', '.join(sorted(subjects))}")
+    rest = [name for name in subjects if name not in held_out]
+    order = torch.randperm(len(rest), generator=derive_generator(seed, "valid subjects")).tolist()
+    valid = {rest[i] for i in order[:num_valid]}
+    return SubjectSides(
+        tuple(name for name in rest if name not in valid), tuple(name for name in rest if name in valid), held_out
+    )
+
+
+def subject_folds(subjects: Sequence[str], num_folds: int, num_valid: int, seed: int) -> list[SubjectSides]:
+    """Test every subject once, in folds of near-equal size that are drawn at random.
+
+    Raises:
+        ConfigError: if there are fewer subjects than folds.
+    """
+    if not 2 <= num_folds <= len(subjects):
+        raise ConfigError(f"expected 2 to {len(subjects)} folds for {len(subjects)} subjects, got {num_folds}")
+    order = torch.randperm(len(subjects), generator=derive_generator(seed, "folds")).tolist()
+    folds = [[subjects[i] for i in sorted(order[first::num_folds])] for first in range(num_folds)]
+    return [held_out_sides(subjects, fold, num_valid, seed) for fold in folds]

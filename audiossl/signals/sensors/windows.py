@@ -1,0 +1,158 @@
+"""Fixed windows of sensor recordings, with what is known about each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from audiossl.errors import ConfigError, DataError
+from audiossl.signals.sensors.recording import Annotation, SensorRecording
+from audiossl.signals.sensors.statistics import ChannelStatistics
+
+Normalisation = Literal["training", "window", "none"]
+
+
+@dataclass
+class WindowConfig:
+    """How recordings are cut.
+
+    Attributes:
+        seconds: length of a window.
+        hop: seconds between starts of windows.
+        by: `time` cuts every `hop` seconds; `annotation` takes one window from the start of each annotation of the task.
+        normalise: `training` subtracts mean and deviation of the training subjects' channels, `window` those of the window's own
+            channels (the scale is lost), `none` leaves units alone.
+        min_share: a window with a smaller share of known samples in any channel is left out; missing samples are zero after
+            normalisation. A recording shorter than a window gives one shorter window if it has this share of it.
+    """
+
+    seconds: float = 2.56
+    hop: float = 1.28
+    by: Literal["time", "annotation"] = "time"
+    normalise: Normalisation = "training"
+    min_share: float = 0.9
+
+    def __post_init__(self) -> None:
+        if self.seconds <= 0 or self.hop <= 0:
+            raise ConfigError(f"windows.seconds and windows.hop should be above 0, got {self.seconds} and {self.hop}")
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a window is: the number of its recording, its first sample and its samples; `value` is None where no label holds."""
+
+    recording: int
+    start: int
+    length: int
+    value: str | float | None
+
+
+def cut_windows(recordings: Sequence[SensorRecording], config: WindowConfig, task: str | None) -> list[Window]:
+    """Cut recordings into windows, in order.
+
+    A window has a class if one annotation of the task holds during all of it, and a quantity likewise.
+
+    Args:
+        recordings: of one rate.
+        config: lengths.
+        task: name of the annotations that are read; None reads none.
+
+    Raises:
+        DataError: if no window comes out.
+    """
+    windows: list[Window] = []
+    for number, recording in enumerate(recordings):
+        size = round(config.seconds * recording.rate)
+        stretches = recording.annotations.get(task, ()) if task else ()
+        if config.by == "annotation":
+            starts = [round(stretch.start * recording.rate) for stretch in stretches]
+        else:
+            hop = max(1, round(config.hop * recording.rate))
+            starts = list(range(0, max(1, recording.num_samples - size + 1), hop))
+        known = ~np.isnan(recording.values)
+        for index, start in enumerate(starts):
+            length = min(size, recording.num_samples - start)
+            if length <= 0 or known[:, start : start + length].sum(1).min() < config.min_share * size:
+                continue
+            stretch = stretches[index] if config.by == "annotation" else _holding(stretches, start, length, recording.rate)
+            windows.append(Window(number, start, length, stretch.value if stretch else None))
+    if not windows:
+        raise DataError(f"no recording gives a window of {config.seconds} s with {config.min_share:.0%} of its samples known")
+    return windows
+
+
+def _holding(stretches: Sequence[Annotation], start: int, length: int, rate: float) -> Annotation | None:
+    """The annotation that holds during all samples of a window; ends may be off by half a sample."""
+    first, last = (start + 0.5) / rate, (start + length - 0.5) / rate
+    return next((stretch for stretch in stretches if stretch.start < first and last < stretch.end), None)
+
+
+class WindowSet:
+    """Windows of recordings as tensors.
+
+    Attributes:
+        values: (N, C, L), normalised, missing samples and those beyond a length zero.
+        lengths: samples of each window.
+        ids: recording and first sample, as in `walk_3@128`.
+        subjects: who each window is of.
+        recording: number of each window's recording.
+        labels: class or quantity, None where none is known.
+        rate: Hz.
+
+    Args:
+        recordings: of one rate and the same channels.
+        windows: from `cut_windows`.
+        normalise: how.
+        statistics: of the training subjects; needed for `training`.
+
+    Raises:
+        ConfigError: if `statistics` are needed and missing.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[SensorRecording],
+        windows: Sequence[Window],
+        normalise: Normalisation,
+        statistics: ChannelStatistics | None = None,
+    ) -> None:
+        if normalise == "training" and statistics is None:
+            raise ConfigError("windows.normalise=training needs the statistics of the training subjects")
+        self.rate = recordings[0].rate
+        size = max(window.length for window in windows)
+        self.lengths: Int[Tensor, "N"] = torch.tensor([window.length for window in windows])
+        values = np.full((len(windows), len(recordings[0].channels), size), np.nan, np.float32)
+        for row, window in zip(values, windows, strict=True):
+            row[:, : window.length] = recordings[window.recording].values[:, window.start : window.start + window.length]
+        known = torch.from_numpy(~np.isnan(values))
+        signal = torch.from_numpy(np.nan_to_num(values, copy=False))
+        if normalise == "training" and statistics is not None:
+            signal = (signal - statistics.mean[:, None]) / statistics.deviation[:, None]
+        elif normalise == "window":
+            signal = _standardise(signal, known)
+        self.values: Float[Tensor, "N C L"] = signal.mul_(known)
+        self.ids = [f"{recordings[window.recording].id}@{window.start}" for window in windows]
+        self.subjects = [recordings[window.recording].subject for window in windows]
+        self.recording: Int[Tensor, "N"] = torch.tensor([window.recording for window in windows])
+        self.labels = [window.value for window in windows]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def of(self, subjects: Sequence[str], labelled: bool = False) -> list[int]:
+        """Numbers of the windows of some subjects, with `labelled` only those whose label is known."""
+        chosen = frozenset(subjects)
+        return [i for i, subject in enumerate(self.subjects) if subject in chosen and not (labelled and self.labels[i] is None)]
+
+
+def _standardise(signal: Float[Tensor, "N C L"], known: Bool[Tensor, "N C L"]) -> Float[Tensor, "N C L"]:
+    count = known.sum(-1, keepdim=True).clamp(min=1)
+    centred = (signal - (signal * known).sum(-1, keepdim=True) / count) * known
+    deviation = (centred.square().sum(-1, keepdim=True) / count).sqrt()
+    return centred / deviation.clamp(min=1e-6)
