@@ -46,7 +46,9 @@ class RealFourier(nn.Module):
 
 
 class DCT2(nn.Module):
-    """Orthonormal cosine transform of type II: X[k] = c_k sum_n x[n] cos(pi k (2 n + 1) / (2 L)), c_0 = L^-1/2, c_k = (2 / L)^1/2.
+    """Orthonormal cosine transform of type II.
+
+    X[k] = c_k sum_n x[n] cos(pi k (2 n + 1) / (2 L)) with c_0 = L^-1/2 and c_k = (2 / L)^1/2.
 
     Computed by one real FFT of L samples, after Makhoul (1980): even samples forwards, then odd ones backwards.
     """
@@ -75,9 +77,8 @@ class DCT2(nn.Module):
         length = coefficients.shape[-1]
         bins = length // 2 + 1
         real = torch.cat([coefficients[..., :1], ROOT_HALF * coefficients[..., 1:bins]], dim=-1)
-        imag = torch.cat(
-            [torch.zeros_like(coefficients[..., :1]), -ROOT_HALF * coefficients[..., 1:].flip(-1)[..., : bins - 1]], -1
-        )
+        mirrored = coefficients[..., 1:].flip(-1)[..., : bins - 1]
+        imag = torch.cat([torch.zeros_like(coefficients[..., :1]), -ROOT_HALF * mirrored], dim=-1)
         turned = torch.complex(real, imag)
         folded = torch.fft.irfft(turned * _quarter_turns(turned, length).conj(), length, norm="ortho")
         half = (length + 1) // 2

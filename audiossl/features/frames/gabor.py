@@ -27,12 +27,12 @@ class Gabor(nn.Module):
         W[a, b] = a^-1/2 sum_n x[n] conj(psi((n - b) / a))       at b = 0, hop, 2 hop, ..., T = ceil(L / hop) frames.
 
     Modes:
-        paper: the sum itself with the wavelet cut to 16 a + 1 samples and zeros around the signal, as in the paper: scales below
+        paper: the sum itself with the wavelet cut to 16 a + 1 samples and zeros around the signal, as in the paper. Scales below
             2 C lie above Nyquist and are aliased, the coarsest wavelets are longer than short signals, and the frame is loose:
-            `frame_bounds` measures B / A = 15, 54 and 77 at 100, 200 and 480 samples. PyWavelets, which the paper used, integrates
-            and differentiates a table of the wavelet instead of sampling it, and is looser still (32, 389, 9e4 on real signals; 2e5,
-            9e5, 2e7 on complex ones): on white noise its magnitudes correlate with these by 0.98 to 0.999 from
-            scale 3 to 48, by 0.95 at the coarsest scale... and by 0.2 at the finest.
+            `frame_bounds` measures B / A = 15, 54 and 77 at 100, 200 and 480 samples. PyWavelets, which the paper used, does not
+            sample the wavelet: it differentiates an integral read from a table. That is looser still (32, 389 and 9e4 on real
+            signals; on complex ones 2e5, 9e5 and 2e7). On white noise its magnitudes correlate with these by 0.2 at scale 1,
+            0.95 at 1.8, 0.98 to 0.999 from 2 to 60 and 0.96 or more beyond.
         nyquist_safe: the same sum at scales from 2 C to (L - 1) / 16, so that no centre lies above Nyquist and every wavelet fits
             into the signal. Of the wavelet at scale 2 C half the spectrum still lies beyond Nyquist and is aliased, from 4 C on
             nothing. The scales depend on the length of each signal, and nothing covers frequencies far below 16 C / L.
@@ -41,8 +41,8 @@ class Gabor(nn.Module):
             A hop divides both bounds by about as much, and spreads them as soon as it exceeds what the widest filter allows:
             hop 2 already, for filters that cover half the band.
 
-    Outputs: `magnitude` |W|, `log_magnitude` log(1 + |W|), `complex` W. Input in float64 stays in float64; anything else is computed
-    in float32. Filters are computed once per length and kept with the module, not in its state.
+    Outputs: `magnitude` |W|, `log_magnitude` log(1 + |W|), `complex` W. Input in float64 stays in float64; anything else is
+    computed in float32. Filters are computed once per length and kept with the module, not in its state.
 
     Raises:
         ConfigError: if scales, hop, mode or output are impossible.
@@ -89,8 +89,8 @@ class Gabor(nn.Module):
             high = min(high, (length - 1) / (2 * HALF_SUPPORT))
             if high < low:
                 raise DataError(
-                    f"expected signals of at least {2 * HALF_SUPPORT * low + 1:g} samples, which hold the wavelet of scale {low:g}, "
-                    f"got {length}: use longer windows or mode 'paper' or 'tight'"
+                    f"expected signals of at least {2 * HALF_SUPPORT * low + 1:g} samples, which hold the wavelet of scale "
+                    f"{low:g}, got {length}: use longer windows or mode 'paper' or 'tight'"
                 )
         return torch.logspace(0, 1, self.num_scales, base=high / low, dtype=torch.float64) * low
 
@@ -103,8 +103,8 @@ class Gabor(nn.Module):
     ) -> Shaped[Tensor, "B C {self.num_scales} T"]:
         """Transform a padded batch; each signal gives what it gives alone, and zeros behind its frames.
 
-        `paper` takes a batch at once, since zeros surround its signals anyway. In the other modes filters depend on the length, and
-        each distinct length is transformed by itself.
+        `paper` takes a batch at once, since zeros surround its signals anyway. In the other modes filters depend on the length,
+        and each distinct length is transformed by itself.
 
         Raises:
             DataError: if a length is not one of 1..L, or too short for `nyquist_safe`.

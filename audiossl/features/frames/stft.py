@@ -22,7 +22,7 @@ class STFT(nn.Module):
     """Short-time Fourier transform with a Hann window, normalised to a tight frame: bounds 1 and 1 on real signals of any length.
 
     The periodic Hann window of `size` samples is divided by the root of the sum of its squares at all shifts by the hop, which is
-    a constant where hop divides size / 3 or more parts. Zeros surround the signal, frame t begins at sample (t + 1) hop - size, and
+    a constant where the size is three or more hops. Zeros surround the signal, frame t begins at sample (t + 1) hop - size, and
     the ceil((L + size - hop) / hop) frames that touch the signal are returned, K = size // 2 + 1 bins each.
 
     Raises:
@@ -80,7 +80,7 @@ class STFT(nn.Module):
         before = self.size - self.hop
         return rows[:, before : before + length].unflatten(0, coefficients.shape[:2])
 
-    def _window(self, like: Tensor) -> Float[Tensor, "{self.size}"]:
+    def _window(self, like: Tensor) -> Float[Tensor, "N"]:
         window = torch.hann_window(self.size, dtype=like.dtype, device=like.device)
         squares = F.pad(window.square(), (0, -self.size % self.hop)).unflatten(0, (-1, self.hop))
         return window / squares.sum(0).sqrt().repeat(len(squares))[: self.size]
