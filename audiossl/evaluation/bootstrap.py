@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -56,3 +57,35 @@ def bootstrap_rate(
     tails = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
     low, high = torch.quantile(torch.cat(rates), tails).tolist()
     return Interval((correct.sum() / total.sum()).item(), low, high)
+
+
+def bootstrap_statistic(
+    counts: Float[Tensor, "S G *K"],
+    statistic: Callable[[Float[Tensor, "R *K"]], Float[Tensor, "R"]],
+    generator: torch.Generator,
+    num_resamples: int = 2000,
+    level: float = 0.95,
+) -> Interval:
+    """Percentile interval of any statistic of summed counts, averaged over seeds, when groups are drawn with replacement.
+
+    Args:
+        counts: what each group contributes under each seed, such as its confusion matrix.
+        statistic: of sums over groups; takes and returns many at once.
+        generator: draws the groups, the same ones for all seeds.
+        num_resamples: how often to draw.
+        level: share of resamples inside the interval.
+
+    Raises:
+        DataError: if there are fewer than two groups.
+    """
+    num_groups = counts.shape[1]
+    if num_groups < 2:
+        raise DataError(f"expected at least 2 groups to resample for an interval, got {num_groups}: use a finer grouping")
+    counts = counts.double()
+    drawn = torch.randint(num_groups, (num_resamples, num_groups), generator=generator)
+    times = torch.zeros(num_resamples, num_groups, dtype=torch.float64)
+    times.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
+    resampled = torch.stack([statistic((times @ seed.flatten(1)).unflatten(1, seed.shape[1:])) for seed in counts]).mean(0)
+    tails = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
+    low, high = torch.quantile(resampled, tails).tolist()
+    return Interval(statistic(counts.sum(1)).mean().item(), low, high)

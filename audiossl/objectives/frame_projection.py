@@ -60,7 +60,7 @@ class FrameProjectionConfig:
             ConfigError: if a pair names a view that is not there.
         """
         if not self.pairs:
-            return {pair: 1.0 for pair in combinations(self.views, 2)}
+            return dict.fromkeys(combinations(self.views, 2), 1.0)
         weights = {}
         for name, weight in self.pairs.items():
             first, _, second = name.partition("-")
@@ -75,8 +75,8 @@ class FrameProjection(nn.Module):
 
     Each pair is contrasted as in SimCLR: 2 B rows, for each the other view as the positive and the 2 B - 2 rows of other windows
     as negatives, gathered from all ranks. Mappers learn meanwhile to predict each view's embedding from that of the signal, by
-    the sum of absolute differences (eq. 6). Where a batch brings partners, the views of the frames are theirs: what agrees then is
-    a window and its neighbour in time, which is ours and not in the paper.
+    the sum of absolute differences (eq. 6). Where a batch brings partners, the other views are theirs: what agrees then is a
+    window and its neighbour in time, which is ours and not in the paper.
 
     Args:
         encoder: of the signal.

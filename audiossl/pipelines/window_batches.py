@@ -23,7 +23,7 @@ class WindowBatchConfig:
 
     Attributes:
         size: windows; where a side has fewer, all of them.
-        subjects: a batch holds windows of so many subjects, so that negatives cannot be told by who they are of; 0 draws from all.
+        subjects: a batch holds windows of so many subjects, so that who it is of tells few negatives; 0 draws from all.
         neighbours: seconds from a window's start to its partner's, at most; 0 gives no partners.
     """
 
