@@ -92,3 +92,23 @@ def write_hapt(root: Path, people: dict[int, list[tuple[np.ndarray, np.ndarray]]
     raw = raw.replace(f"c{__name__}\n_reconstructor\n".encode(), b"ccopy_reg\n_reconstructor\n")
     file.write_bytes(gzip.compress(raw.replace(b"cnumpy._core.multiarray\n", b"cnumpy.core.multiarray\n")))
     return file
+
+
+# seglearn: a dict in an .npy file
+
+
+def write_seglearn(root: Path, people: int = 2, **changes: object) -> Path:
+    """Write two exercises of both arms of each person below `root`, as the wheel unpacks; `changes` replace parts of it."""
+    rows = [(person, exercise, side) for exercise in (0, 1) for person in range(1, people + 1) for side in (0.0, 1.0)]
+    content = {
+        "X": [imu_values(100 + 10 * place, place) for place in range(len(rows))],
+        "y_labels": ["PEN", "ABD"],
+        "y": np.array([exercise for _, exercise, _ in rows]),
+        "subject": np.array([person for person, _, _ in rows]),
+        "side": np.array([side for _, _, side in rows]),
+        "X_labels": ["ax", "ay", "az", "wx", "wy", "wz"],
+    } | changes  # fmt: skip
+    file = root / "seglearn" / "data" / "watch_dataset.npy"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.save(file, np.array(content, dtype=object), allow_pickle=True)
+    return file
