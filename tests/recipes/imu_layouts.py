@@ -112,3 +112,28 @@ def write_seglearn(root: Path, people: int = 2, **changes: object) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     np.save(file, np.array(content, dtype=object), allow_pickle=True)
     return file
+
+
+# BasicMotions: .ts files of the UEA archive
+
+BASIC_MOTIONS = ("Standing", "Running", "Walking", "Badminton")
+
+
+def write_basic_motions(root: Path, cases: int = 8) -> dict[str, Path]:
+    """Write both sides below `root`, as aeon's wheel unpacks."""
+    folder = root / "aeon" / "datasets" / "data" / "BasicMotions"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {}
+    for offset, side in enumerate(("TRAIN", "TEST")):
+        lines = [
+            "#A comment, with a : and a @data in it", "@problemName BasicMotions", "@timeStamps false", "@missing false",
+            "@univariate false", "@dimensions 6", "@equalLength true", "@seriesLength 100",
+            f"@classLabel true {' '.join(BASIC_MOTIONS)}", "@data",
+        ]  # fmt: skip
+        for case in range(cases):
+            signals = imu_values(100, case + 100 * offset).T
+            channels = [",".join(f"{value:.6f}" for value in channel) for channel in signals]
+            lines.append(":".join([*channels, BASIC_MOTIONS[4 * case // cases]]))
+        files[side.lower()] = folder / f"BasicMotions_{side}.ts"
+        files[side.lower()].write_text("\n".join(lines) + "\n")
+    return files
