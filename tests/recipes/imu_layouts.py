@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+from scipy.io import savemat
 
 
 def imu_values(num_samples: int, seed: int, channels: int = 6) -> np.ndarray:
@@ -137,3 +138,44 @@ def write_basic_motions(root: Path, cases: int = 8) -> dict[str, Path]:
         files[side.lower()] = folder / f"BasicMotions_{side}.ts"
         files[side.lower()].write_text("\n".join(lines) + "\n")
     return files
+
+
+# UCI HAR: text files, a line for each window
+
+
+def write_uci_har(root: Path, windows: int = 4) -> Path:
+    """Write both sides below `root`; windows of a side are of two people in blocks."""
+    folder = root / "UCI HAR Dataset"
+    for offset, side in enumerate(("train", "test")):
+        signals = folder / side / "Inertial Signals"
+        signals.mkdir(parents=True, exist_ok=True)
+        people = [1 + 2 * window // windows + 10 * offset for window in range(windows)]
+        (folder / side / f"subject_{side}.txt").write_text("".join(f"{person}\n" for person in people))
+        (folder / side / f"y_{side}.txt").write_text("".join(f"{1 + window % 6}\n" for window in range(windows)))
+        for place, name in enumerate(f"{sensor}_{axis}" for sensor in ("body_acc", "body_gyro", "total_acc") for axis in "xyz"):
+            rows = [imu_values(128, 10 * place + window + 100 * offset)[:, 0] for window in range(windows)]
+            text = "".join(" " + " ".join(f"{value: .7e}" for value in row) + "\n" for row in rows)
+            (signals / f"{name}_{side}.txt").write_text(text)
+    (folder / "activity_labels.txt").write_text("1 WALKING\n2 WALKING_UPSTAIRS\n")
+    return folder
+
+
+# USC-HAD: a .mat file for each trial
+
+
+def write_usc_had(root: Path, people: int = 2, trials: int = 2) -> Path:
+    """Write every trial below `root`, with the fields of the true files."""
+    folder = root / "USC-HAD"
+    for person in range(1, people + 1):
+        (folder / f"Subject{person}").mkdir(parents=True, exist_ok=True)
+        for activity in range(1, 13):
+            for trial in range(1, trials + 1):
+                named = "activity_numbr" if (person, activity, trial) == (2, 11, 1) else "activity_number"
+                content = {
+                    "title": "USC Human Motion Database", "version": "1.0", "date": "2010 12 20", "subject": str(person),
+                    "age": "23", "height": "170cm", "weight": "62kg", "activity": "walking-forward", named: str(activity),
+                    "trial": str(trial), "sensor_location": "front-right-hip", "sensor_orientation": "horizontal",
+                    "sensor_readings": imu_values(150 + activity, 100 * person + 10 * activity + trial),
+                }  # fmt: skip
+                savemat(str(folder / f"Subject{person}" / f"a{activity}t{trial}.mat"), content)
+    return folder
