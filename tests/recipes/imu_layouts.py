@@ -179,3 +179,26 @@ def write_usc_had(root: Path, people: int = 2, trials: int = 2) -> Path:
                 }  # fmt: skip
                 savemat(str(folder / f"Subject{person}" / f"a{activity}t{trial}.mat"), content)
     return folder
+
+
+# HHAR: one text file for each sensor, all people and phones in it
+
+HHAR_ORIGIN = 1_424_696_631_913_248_572  # ns
+
+
+def hhar_rows(person: str, phone: str, seconds: np.ndarray, slopes: tuple[float, ...], labels: list[str], delay: float = 2.0):
+    """Rows of one sensor of one phone; its axes are straight lines in time, `delay` seconds pass until a sample arrives."""
+    for index, (second, label) in enumerate(zip(seconds, labels, strict=True)):
+        created = HHAR_ORIGIN + round(second * 1e9)
+        x, y, z = (slope * second + place for place, slope in enumerate(slopes))
+        yield f"{index},{created // 1_000_000 + round(delay * 1000)},{created},{x},{y},{z},{person},{phone[:-2]},{phone},{label}"
+
+
+def write_hhar(root: Path, acc: list[str], gyro: list[str]) -> Path:
+    """Write rows below `root`, as the archive unpacks."""
+    folder = root / "Activity recognition exp"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in (("accelerometer", acc), ("gyroscope", gyro)):
+        header = "Index,Arrival_Time,Creation_Time,x,y,z,User,Model,Device,gt"
+        (folder / f"Phones_{name}.csv").write_text("\n".join([header, *rows]) + "\n")
+    return folder
