@@ -66,12 +66,12 @@ def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorReco
         DataError: if a file is missing or cannot be read.
     """
     folder = next(fetch(SOURCE, data_root=data_root, expect={MARK: 1}).glob(MARK)).parent
-    acc_path, gyro_path = require_files(folder, FILES.values())
-    acc, gyro = read_samples(acc_path), read_samples(gyro_path)
+    files = [(read_samples(path), path) for path in require_files(folder, FILES.values())]
     found: list[SensorRecording | Rejected] = []
-    for person, phone in sorted(acc.keys() | gyro.keys()):
+    for person, phone in sorted({key for samples, _ in files for key in samples}):
         try:
-            found += _recordings_of(person, phone, acc.get((person, phone)), gyro.get((person, phone)))
+            sensors = (_usable(samples.get((person, phone)), path.name, f"{phone} on {person}") for samples, path in files)
+            found += _recordings_of(person, phone, *sensors)
         except DataError as error:
             found.append(Rejected(f"{person}_{phone}", f"{folder}: {error}"))
     yield from islice(in_turn(found, lambda one: one.id.partition("_")[0]), limit)
@@ -124,15 +124,15 @@ def _read_table(path: Path) -> pa.Table:
     return table.unify_dictionaries()
 
 
-def _recordings_of(
-    person: str, phone: str, acc: Samples | DataError | None, gyro: Samples | DataError | None
-) -> list[SensorRecording]:
-    for samples, file in ((acc, FILES["acc"]), (gyro, FILES["gyro"])):
-        if samples is None:
-            raise DataError(f"{file} has no samples of {phone} on {person}")
-        if isinstance(samples, DataError):
-            raise samples
-    assert isinstance(acc, Samples) and isinstance(gyro, Samples)
+def _usable(samples: Samples | DataError | None, file: str, who: str) -> Samples:
+    if samples is None:
+        raise DataError(f"{file} has no samples of {who}")
+    if isinstance(samples, DataError):
+        raise samples
+    return samples
+
+
+def _recordings_of(person: str, phone: str, acc: Samples, gyro: Samples) -> list[SensorRecording]:
     shared = [
         (max(start, other_start), min(end, other_end))
         for start, end in _runs(acc.times)
