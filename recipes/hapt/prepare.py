@@ -84,4 +84,8 @@ def read_table(frame: Any) -> dict[str, np.ndarray]:
             columns |= {names[place]: values[row] for row, place in enumerate(chosen)}
     except (AttributeError, IndexError, KeyError, TypeError) as error:
         raise DataError(f"a table is not of the form that pandas 1 writes ({type(error).__name__}: {error})") from error
+    if len({column.shape for column in columns.values()}) > 1:
+        raise DataError(
+            f"a table has columns of different lengths: { ({name: len(column) for name, column in columns.items()}) }"
+        )
     return columns

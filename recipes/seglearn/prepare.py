@@ -54,8 +54,8 @@ def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorReco
 def _recording(id_: str, person: int, signals: np.ndarray, exercise: str | None, side: str | None) -> SensorRecording:
     if exercise is None or side is None:
         raise DataError(f"{id_}: its exercise or side is not one that the file lists")
-    if signals.ndim != 2 or signals.shape[1] != len(CHANNELS):
-        raise DataError(f"{id_}: expected signals (S, {len(CHANNELS)}), got {signals.shape}")
+    if signals.ndim != 2 or signals.shape[1] != len(CHANNELS) or signals.dtype.kind not in "iuf":
+        raise DataError(f"{id_}: expected signals (S, {len(CHANNELS)}), got {signals.shape} of {signals.dtype}")
     return SensorRecording(
         id=id_, subject=f"subject{person:02d}", rate=RATE, channels=CHANNELS, units=UNITS, values=signals.T.astype(np.float32),
         annotations={"activity": (Annotation(0.0, len(signals) / RATE, exercise),)}, custom={"side": side},
