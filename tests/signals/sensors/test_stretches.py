@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiossl.signals.sensors.stretches import label_stretches
+
+
+@given(st.lists(st.integers(-1, 3), max_size=30), st.sampled_from([1.0, 50.0, 64.0]))
+def test_samples_of_stretches_are_the_labels(labels, rate):
+    stretches = label_stretches(labels, rate, {1: "one", 2: "two", 3: "three"})
+    painted = np.zeros(len(labels), int)
+    for stretch in stretches:
+        painted[round(stretch.start * rate) : round(stretch.end * rate)] = ["zero", "one", "two", "three"].index(stretch.value)
+    np.testing.assert_array_equal(painted, [max(0, label) for label in labels])
+    for one, following in pairwise(stretches):
+        assert one.end < following.start or (one.end == following.start and one.value != following.value)
+
+
+def test_labels_may_be_names():
+    (stretch,) = label_stretches(["", "walk", "walk"], 2.0, {"walk": "walking"})
+    assert (stretch.start, stretch.end, stretch.value) == (0.5, 1.5, "walking")
