@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -97,6 +97,13 @@ class WindowScores:
         terms = torch.stack([torch.ones_like(y), (p - y).abs(), (p - y) ** 2, y, p, y * y, p * p, y * p], dim=-1)
         sums = torch.zeros(len(answers), len(names), 8, dtype=torch.float64).index_add_(1, group, terms)
         return cls(sums, names, QUANTITY_METRICS)
+
+    @classmethod
+    def join(cls, parts: Sequence[WindowScores]) -> WindowScores:
+        """Put scores of different subjects together, as of the folds of one division."""
+        order = sorted((name, part, place) for part, scores in enumerate(parts) for place, name in enumerate(scores.subjects))
+        counts = torch.stack([parts[part].counts[:, place] for _, part, place in order], dim=1)
+        return cls(counts, tuple(name for name, _, _ in order), parts[0].metrics)
 
     def each_seed(self, metric: str) -> list[float]:
         """The metric over all subjects, for every seed."""

@@ -1,0 +1,61 @@
+"""The sensor pipeline as stages: recordings, one per model, evaluate, report (frame projections: arXiv 2510.22655)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from audiossl.errors import import_extra
+from audiossl.pipelines.prepare_script import load_script
+from audiossl.pipelines.sensors_config import UNTRAINED, SensorModel, SensorsRecipe
+from audiossl.pipelines.sensors_models import represent
+from audiossl.pipelines.sensors_report import report_run
+from audiossl.pipelines.sensors_scores import evaluate_models
+from audiossl.recipe import Stage
+from audiossl.signals.sensors.recording_set import write_recordings
+
+
+def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
+    """Lay out the stages of a recipe; `folder` is where its YAML and its prepare script are."""
+    loaded = load_script(folder / config.prepare, ("recordings",))
+    source = [*loaded.sources, str(config.data_root or ""), config.limit]
+    if any(model.kind == "minirocket" for model in config.models.values()):
+        import_extra("aeon", "sensors")  # better missed now than after minutes of training
+
+    def recordings(out: Path, inputs: Mapping[str, Path]) -> None:
+        write_recordings(loaded.module.recordings(config.data_root, config.limit), out / "set")
+
+    def evaluate(out: Path, inputs: Mapping[str, Path]) -> None:
+        evaluate_models(out, inputs, config)
+
+    def report(out: Path, inputs: Mapping[str, Path]) -> None:
+        report_run(out, inputs, config)
+
+    shared = [config.windows, config.subjects, config.seeds, config.seed, config.task.name]
+    trained = [_model_stage(name, model, config, shared) for name, model in config.models.items()]
+    names = tuple(stage.name for stage in trained)
+    return [
+        Stage("recordings", recordings, source),
+        *trained,
+        Stage("evaluate", evaluate, [config.dataset, config.task, list(config.models), shared], ("recordings", *names)),
+        Stage("report", report, [config], ("recordings", *names, "evaluate")),
+    ]
+
+
+def stage_of(name: str) -> str:
+    """Folder of a model's stage."""
+    return f"model_{name}"
+
+
+def _model_stage(name: str, model: SensorModel, config: SensorsRecipe, shared: list[object]) -> Stage:
+    def run(out: Path, inputs: Mapping[str, Path]) -> None:
+        represent(out, inputs["recordings"] / "set", model, config)
+
+    if model.kind in UNTRAINED:
+        options: list[object] = [model, config.encoder if model.kind == "random" else None]
+    else:
+        batches, task = model.batches or config.batches, config.task
+        labels = [task.fractions, task.finetune_steps, task.finetune_lr] if model.finetune or model.kind == "supervised" else []
+        options = [replace(model, batches=batches), config.encoder, config.training, labels]
+    return Stage(stage_of(name), run, [*shared, *options], ("recordings",), resumable=True, every_rank=True)

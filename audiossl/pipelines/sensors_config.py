@@ -1,0 +1,128 @@
+"""Typed config of the sensor pipeline: what a recipe's YAML may say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from audiossl.errors import ConfigError
+from audiossl.models.resnet1d import ResNet1dConfig
+from audiossl.pipelines.window_batches import WindowBatchConfig
+from audiossl.signals.sensors.windows import WindowConfig
+from audiossl.training.config import TrainingConfig
+
+Kind = Literal[
+    "frame_projection", "simclr", "dcl", "dclw", "byol", "vicreg", "barlow_twins", "nnclr", "ts_tcc", "ts2vec",
+    "random", "statistics", "minirocket", "supervised",
+]  # fmt: skip
+Variant = Literal["none", "conv", "linear", "mlp", "random", "real"]
+UNTRAINED = frozenset({"random", "statistics", "minirocket"})
+
+
+@dataclass
+class SensorModel:
+    """One row of the table.
+
+    Attributes:
+        kind: an objective; `random`, the encoder as it is drawn; `supervised`, trained on the labels alone; or a baseline
+            without an encoder.
+        options: of the objective.
+        mappers: of frame projections: what stands beside h_t in the features. The first gives the row that is named after the
+            model, the others `MODEL_MAPPER`: none (h_t only), conv, linear, mlp, random (untrained), real (the views' encoders).
+        batches: in place of the recipe's.
+        lr: in place of the recipe's.
+        finetune: also train the whole encoder on labels after pre-training, row `MODEL_finetuned`.
+    """
+
+    kind: Kind
+    options: dict[str, Any] = field(default_factory=dict)
+    mappers: list[Variant] = field(default_factory=lambda: ["mlp"])
+    batches: WindowBatchConfig | None = None
+    lr: float | None = None
+    finetune: bool = False
+
+
+@dataclass
+class SubjectConfig:
+    """Who is held out.
+
+    Attributes:
+        test: names of test subjects; without them `folds` tests everybody once.
+        folds: number of folds.
+        valid: how many of the other subjects are kept for choices, drawn by the seed of the recipe.
+    """
+
+    test: list[str] = field(default_factory=list)
+    folds: int = 0
+    valid: int = 3
+
+    def __post_init__(self) -> None:
+        if bool(self.test) == bool(self.folds) or self.valid < 1:
+            raise ConfigError("subjects needs either the names of test subjects or a number of folds, and valid of at least 1")
+
+
+@dataclass
+class WindowTaskConfig:
+    """What is read from frozen features.
+
+    Attributes:
+        name: of the recordings' annotations.
+        fractions: shares of the training labels that probes may read; the rest of the pipeline never sees labels.
+        knn: also answer by nearest neighbours, from all labels (classes only).
+        bins: also answer a quantity by classification into bins of width 1.
+        bootstrap: resamples of test subjects for the 95 % intervals.
+        finetune_steps: of supervised and fine-tuned models.
+        finetune_lr: of these.
+    """
+
+    name: str = "activity"
+    fractions: list[float] = field(default_factory=lambda: [1.0, 0.1, 0.01])
+    knn: bool = True
+    bins: bool = False
+    bootstrap: int = 2000
+    finetune_steps: int = 300
+    finetune_lr: float = 2e-3
+
+
+@dataclass
+class SensorsRecipe:
+    """Recordings, windows, objectives, and what the representations are worth on people who were never seen.
+
+    Attributes:
+        dataset: name in results.
+        models: by the name of their row.
+        prepare: Python file beside the recipe with `recordings`.
+        output: folder of the run.
+        data_root: folder with data that were unpacked by hand, instead of fetching them.
+        limit: keep only so many recordings, for a smoke run.
+        seeds: every model is trained and probed once for each.
+        seed: of folds and validation subjects.
+        windows: of recordings.
+        subjects: sides.
+        encoder: sizes of the network of the signal, the same for all objectives.
+        batches: of pre-training.
+        training: of pre-training.
+        task: what is evaluated.
+    """
+
+    dataset: str
+    models: dict[str, SensorModel]
+    prepare: str = "prepare.py"
+    output: Path | None = None
+    data_root: Path | None = None
+    limit: int | None = None
+    seeds: list[int] = field(default_factory=lambda: [1])
+    seed: int = 1
+    windows: WindowConfig = field(default_factory=WindowConfig)
+    subjects: SubjectConfig = field(default_factory=lambda: SubjectConfig(folds=5))
+    encoder: ResNet1dConfig = field(default_factory=ResNet1dConfig)
+    batches: WindowBatchConfig = field(default_factory=WindowBatchConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    task: WindowTaskConfig = field(default_factory=WindowTaskConfig)
+
+    def __post_init__(self) -> None:
+        if not self.models or not self.seeds:
+            raise ConfigError("expected at least one model and one seed")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"seeds repeat: {self.seeds}")

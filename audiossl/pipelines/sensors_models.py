@@ -1,0 +1,205 @@
+"""From windows to features: pre-train an objective on training subjects, and represent every labelled window with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from audiossl.errors import import_extra
+from audiossl.features.window_statistics import window_statistics
+from audiossl.files import whole_file, write_json
+from audiossl.models.mappers import MapperKind
+from audiossl.models.resnet1d import ResNet1d
+from audiossl.objectives.frame_projection import TIME, FrameProjection, FrameProjectionConfig, fit_mappers
+from audiossl.objectives.pooling import mean_frame
+from audiossl.objectives.window_labels import LabelledWindowBatch, WindowLabels
+from audiossl.pipelines.sensors_config import SensorModel, SensorsRecipe
+from audiossl.pipelines.sensors_data import SensorFold, open_folds
+from audiossl.pipelines.window_batches import WindowBatches
+from audiossl.seeds import derive_seed
+from audiossl.signals.sensors.windows import WindowSet
+from audiossl.training.fit import fit
+from audiossl.training.world import World
+
+log = logging.getLogger(__name__)
+
+FEATURES, ANSWERS = "features.safetensors", "answers.safetensors"
+BLOCK = 512  # windows encoded at once
+Vectors = dict[str, Float[Tensor, "N _"]]
+
+
+def represent(out: Path, recordings: Path, model: SensorModel, config: SensorsRecipe) -> None:
+    """Write, for every seed and fold, features of the labelled windows, or answers of a model that was trained on labels.
+
+    A model without anything random is run for the first seed only. Finished folders of an interrupted run are kept.
+    """
+    seeds = config.seeds[:1] if model.kind == "statistics" else config.seeds
+    for number, fold in enumerate(open_folds(recordings, config)):
+        for seed in seeds:
+            folder = out / folder_name(seed, number)
+            if (folder / "done.json").is_file():
+                continue
+            torch.manual_seed(derive_seed(seed, "encoder"))
+            features, answers = _run(folder, fold, model, config, seed)
+            if World.join().is_first:
+                folder.mkdir(parents=True, exist_ok=True)
+                for values, name in ((features, FEATURES), (answers, ANSWERS)):
+                    if values:
+                        with whole_file(folder / name) as partial:
+                            save_file({key: value.contiguous() for key, value in values.items()}, partial)
+                write_json(folder / "done.json", {"seed": seed, "fold": number, "train": list(fold.sides.train)})
+
+
+def folder_name(seed: int, fold: int) -> str:
+    """Folder of one training below a model's stage."""
+    return f"seed{seed}-fold{fold}"
+
+
+def _run(
+    folder: Path, fold: SensorFold, model: SensorModel, config: SensorsRecipe, seed: int
+) -> tuple[Vectors, dict[str, Tensor]]:
+    """Features by variant (empty name: the model itself) and answers by variant and fraction."""
+    windows = fold.windows
+    rows = fold.task.rows
+    if model.kind == "statistics":
+        return {"": _in_blocks(windows, rows, window_statistics)}, {}
+    if model.kind == "minirocket":
+        return {"": _minirocket(fold, rows, seed)}, {}
+    encoder = ResNet1d(windows.values.shape[1], windows.rate, config.encoder)
+    if model.kind == "random":
+        return {"": _in_blocks(windows, rows, _pooled(encoder))}, {}
+    if model.kind == "supervised":
+        return {}, _trained_on_labels(folder, fold, encoder, config, seed, "")
+    objective = make_objective(model, encoder, config)
+    train = fold.windows.of(fold.sides.train)
+    batches = WindowBatches(windows, train, model.batches or config.batches, seed)
+    training = replace(config.training, seed=seed, lr=model.lr or config.training.lr)
+    fit(objective, batches, training, folder / "pretrain", steps_per_epoch=batches.steps_per_epoch)
+    objective.eval()
+    features = _features(objective, windows, rows, train, model, seed)
+    answers = _trained_on_labels(folder, fold, objective.encoder, config, seed, "finetuned") if model.finetune else {}
+    return features, answers
+
+
+def make_objective(model: SensorModel, encoder: ResNet1d, config: SensorsRecipe) -> Any:
+    """Make the objective of a model around an encoder."""
+    channels = encoder.stem.in_channels
+    if model.kind == "frame_projection":
+        return FrameProjection(encoder, channels, FrameProjectionConfig(**{"dim": encoder.dim, **model.options}))
+    from audiossl.objectives.contrastive_family import make_contrastive
+
+    return make_contrastive(model.kind, encoder, model.options)
+
+
+def _features(
+    objective: Any, windows: WindowSet, rows: list[int], train: list[int], model: SensorModel, seed: int
+) -> Vectors:
+    if not isinstance(objective, FrameProjection):
+        return {"": _in_blocks(windows, rows, _pooled(objective.encoder))}
+    views = _views(objective, windows, rows)
+    known = _views(objective, windows, train)
+    found: Vectors = {}
+    for index, kind in enumerate(model.mappers):
+        name = kind if index else ""
+        if kind == "none":
+            found[name] = views[TIME]
+        elif kind == "real":
+            found[name] = torch.cat(list(views.values()), dim=1)
+        else:
+            mappers = fit_mappers(known, cast(MapperKind, kind), seed)
+            with torch.no_grad():
+                found[name] = torch.cat([views[TIME], *(mapper(views[TIME]) for mapper in mappers.values())], dim=1)
+    return found
+
+
+def _views(objective: FrameProjection, windows: WindowSet, rows: list[int]) -> dict[str, Float[Tensor, "N D"]]:
+    names = [TIME, *objective.view_encoders]
+    together = _in_blocks(windows, rows, lambda *batch: torch.stack(list(objective.represent_views(*batch).values()), dim=1))
+    return dict(zip(names, together.unbind(1), strict=True))
+
+
+def _pooled(encoder: Any) -> Callable[[Tensor, Tensor], Tensor]:
+    encoder.eval()
+    return lambda signal, lengths: mean_frame(encoder(signal, lengths))
+
+
+@torch.no_grad()
+def _in_blocks(windows: WindowSet, rows: list[int], function: Callable[[Tensor, Tensor], Tensor]) -> Float[Tensor, "N *D"]:
+    """Apply a function of signals and lengths to windows, on the CPU."""
+    blocks = torch.tensor(rows).split(BLOCK)
+    return torch.cat([function(windows.values[block], windows.lengths[block]).float() for block in blocks])
+
+
+def _minirocket(fold: SensorFold, rows: list[int], seed: int) -> Float[Tensor, "N D"]:
+    """MiniRocket features (arXiv 2012.08791) of aeon, their biases fitted to the windows of the training subjects."""
+    rocket = import_extra("aeon.transformations.collection.convolution_based", "sensors").MiniRocket(random_state=seed)
+    windows = fold.windows
+    rocket.fit(windows.values[windows.of(fold.sides.train)].numpy())
+    return torch.from_numpy(np.array(rocket.transform(windows.values[rows].numpy()), dtype=np.float32))
+
+
+def _trained_on_labels(
+    folder: Path, fold: SensorFold, encoder: nn.Module, config: SensorsRecipe, seed: int, variant: str
+) -> dict[str, Tensor]:
+    """Train a copy of the encoder on each share of the labels, and answer the test windows.
+
+    The number of steps is fixed: nothing is chosen on validation subjects.
+    """
+    start = {name: value.clone() for name, value in encoder.state_dict().items()}
+    task, windows = fold.task, fold.windows
+    answers = {}
+    for fraction in config.task.fractions:
+        encoder.load_state_dict(start)
+        places, _ = task.labelled(fraction, seed)
+        known = task.y[places].float()
+        mean, deviation = float(known.mean()), float(known.std(correction=0)) or 1.0
+        torch.manual_seed(derive_seed(seed, "head"))
+        objective = WindowLabels(cast(Any, encoder), len(task.classes), mean, deviation)
+        batches = _LabelledBatches(fold, places, config, seed)
+        training = replace(
+            config.training, seed=seed, lr=config.task.finetune_lr, max_steps=config.task.finetune_steps, warmup_steps=20
+        )
+        fit(objective, batches, training, folder / f"{variant or 'supervised'}-{fraction:g}")
+        objective.eval()
+        test = [task.rows[place] for place in task.sides["test"].tolist()]
+        blocks = torch.tensor(test).split(BLOCK)
+        answers[f"{variant}@{fraction:g}"] = torch.cat([objective.answer(windows_of(windows, block)) for block in blocks])
+    return answers
+
+
+def windows_of(windows: WindowSet, rows: Int[Tensor, "B"], epoch: int = 0, seed: int = 0) -> Any:
+    """Some windows as a batch."""
+    from audiossl.objectives.window_batch import WindowBatch
+
+    chosen = rows.tolist()
+    ids, subjects = [windows.ids[row] for row in chosen], [windows.subjects[row] for row in chosen]
+    return WindowBatch(windows.values[rows], windows.lengths[rows], ids, subjects, windows.rate, epoch, seed)
+
+
+class _LabelledBatches:
+    """Batches of labelled windows, drawn without end; where there are few, all of them each time."""
+
+    def __init__(self, fold: SensorFold, places: Int[Tensor, "N"], config: SensorsRecipe, seed: int) -> None:
+        self.fold, self.places, self.seed = fold, places, seed
+        self.size = min(config.batches.size, len(places))
+        self.world = World.join()
+
+    def __call__(self, epoch: int, first_step: int = 0, batches_per_step: int = 1) -> Iterator[LabelledWindowBatch]:
+        task, generator = self.fold.task, torch.Generator().manual_seed(derive_seed(self.seed, "labelled", epoch))
+        order = self.places[torch.randperm(len(self.places), generator=generator)]
+        batches = [batch for batch in order.split(self.size) if len(batch) == self.size]
+        batches = batches * batches_per_step if len(batches) < batches_per_step else batches
+        for step in range(first_step, len(batches) // batches_per_step):
+            group = batches[step * batches_per_step : (step + 1) * batches_per_step]
+            for batch in group[self.world.rank :: self.world.size]:
+                rows = torch.tensor([task.rows[place] for place in batch.tolist()])
+                yield LabelledWindowBatch(windows_of(self.fold.windows, rows, epoch, self.seed), task.y[batch])

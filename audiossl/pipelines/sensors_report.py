@@ -1,0 +1,96 @@
+"""The page of a sensor run: what came out, for whom, how training went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from audiossl import __version__
+from audiossl.evaluation.results import ResultRow, read_results
+from audiossl.files import read_json, read_jsonl
+from audiossl.pipelines.sensors_config import SensorsRecipe
+from audiossl.recipe import plain
+from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
+from audiossl.report.page import write_report
+from audiossl.report.pictures import plot_curves
+from audiossl.report.results import plot_results, results_tables, shown
+
+SHOWN = ("accuracy", "macro_f1", "knn_accuracy", "mae", "correlation")
+
+
+def report_run(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe) -> None:
+    """Write `report.html`."""
+    rows = [row for row in read_results(inputs["evaluate"] / "results.json") if row.metric in SHOWN]
+    details = read_json(inputs["evaluate"] / "details.json")
+    first = rows[0]
+    highlights = [
+        Highlight(row.model, shown(row.metric, row.value), f"{row.metric}, 95 % {row.low:.3f} to {row.high:.3f}")
+        for row in rows
+        if (row.task, row.metric) == (first.task, first.metric)
+    ][:4]
+    sections: list[Section | Part] = [
+        _results(rows, details), _subjects(details, config), _training(inputs, config), _facts(inputs, config),
+    ]  # fmt: skip
+    lead = f"Representations of {config.dataset} were learned without labels and read by probes, on people who were never seen."
+    footer = f"audiossl {__version__}, seeds {', '.join(map(str, config.seeds))}"
+    title = f"{config.dataset}: sensor streams"
+    write_report(ReportContent(title, lead, sections, highlights, "audiossl run", footer), out / "report.html")
+
+
+def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
+    main = [row for row in rows if row.task == rows[0].task]
+    gaps = [
+        [readout, name, f"{gap['value']:+.3f}", f"{gap['low']:+.3f} to {gap['high']:+.3f}"]
+        for readout, models in details["differences"].items()
+        for name, gap in models.items()
+    ]
+    spread = [
+        [readout, name, found["metric"], ", ".join(f"{value:.3f}" for value in found["seeds"])]
+        for readout, models in details["readouts"].items()
+        for name, found in models.items()
+    ]
+    parts: list[Part] = [
+        *results_tables(rows),
+        Picture("Values with their intervals", plot_results(main), alt="Each metric of each model with its interval."),
+        Table("First model minus the others", ["Readout", "Model", "Difference", "95 % interval over subjects"], gaps),
+        Table("Each seed", ["Readout", "Model", "Metric", "Values"], spread),
+    ]
+    return Section("Results", parts, "Probes choose their strength on validation subjects; test subjects are scored once.")
+
+
+def _subjects(details: dict[str, Any], config: SensorsRecipe) -> Section:
+    models = next(iter(details["readouts"].values()))
+    names = list(next(iter(models.values()))["subjects"])
+    rows = [[name, *(f"{found['subjects'][name]:.3f}" for found in models.values())] for name in names]
+    return Section("Subjects", [Table(f"{config.task.name} of each test subject, mean over seeds", ["Subject", *models], rows)])
+
+
+def _training(inputs: Mapping[str, Path], config: SensorsRecipe) -> Section:
+    metrics = [
+        {**row, "split": f"{name}, {row['split']}"}
+        for name in config.models
+        for file in sorted(inputs[f"model_{name}"].glob("seed*-fold0/pretrain/metrics.jsonl"))[:1]
+        for row in read_jsonl(file)
+    ]
+    if not metrics:
+        return Section("Training", [], "No model was pre-trained.")
+    figure = plot_curves(metrics, {"loss": "Loss, nats"})
+    return Section("Training", [Picture("Loss", figure, alt="Training loss of the first seed of each objective over steps.")])
+
+
+def _facts(inputs: Mapping[str, Path], config: SensorsRecipe) -> Section:
+    counts = read_json(inputs["recordings"] / "set" / "set.json")
+    minutes = [(name, f"{read_json(folder / 'stage.json')['seconds'] / 60:.1f} min") for name, folder in inputs.items()]
+    rejected = [[row["id"], row["reason"]] for row in read_jsonl(inputs["recordings"] / "set" / "rejected.jsonl")]
+    return Section(
+        "Facts",
+        [
+            KeyValues("Recordings", list(counts.items())),
+            KeyValues("Time", minutes),
+            Table("Recordings that were rejected", ["Recording", "Reason"], rejected or [["none", ""]]),
+            Text("Configuration", yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True), preformatted=True),
+        ],
+    )

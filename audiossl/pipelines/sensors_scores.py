@@ -1,0 +1,109 @@
+"""Score every model of a sensor recipe on the test subjects: probes with all and with few labels, neighbours, fine-tuning."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+from safetensors.torch import load_file
+from torch import Tensor
+
+from audiossl.errors import DataError
+from audiossl.evaluation.results import ResultRow, write_results
+from audiossl.evaluation.window_scores import WindowScores
+from audiossl.evaluation.window_task import WindowTask
+from audiossl.files import write_json
+from audiossl.pipelines.sensors_config import SensorsRecipe, WindowTaskConfig
+from audiossl.pipelines.sensors_data import open_folds
+from audiossl.pipelines.sensors_models import ANSWERS, FEATURES, folder_name
+from audiossl.recipe import console
+
+Scored = dict[str, dict[str, WindowScores]]  # by readout, by model
+
+
+def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe) -> None:
+    """Write `results.json`, and `details.json` with the spread over seeds, scores of each subject and paired differences."""
+    scores = _score_all(inputs, config)
+    rows: list[ResultRow] = []
+    details: dict[str, Any] = {"seeds": config.seeds, "readouts": {}, "differences": {}}
+    for readout, models in scores.items():
+        for name, scored in models.items():
+            task, metrics = _task_and_metrics(readout, scored, config.task)
+            windows = round(float(scored.counts[0].sum() if scored.counts.ndim == 4 else scored.counts[0, :, 0].sum()))
+            for shown, metric in metrics.items():
+                found = scored.interval(metric, config.task.bootstrap)
+                rows.append(ResultRow(config.dataset, task, name, shown, found.value, found.low, found.high, windows))
+            main = next(iter(metrics.values()))
+            details["readouts"].setdefault(readout, {})[name] = {
+                "metric": main,
+                "seeds": scored.each_seed(main),
+                "subjects": dict(zip(scored.subjects, scored.each_subject(main), strict=True)),
+            }
+        details["differences"][readout] = _differences(models, config)
+    write_results(out / "results.json", rows)
+    write_json(out / "details.json", details)
+
+
+def readout_of(fraction: float) -> str:
+    """Name of the probe on a share of the labels: `probe`, `probe_10pct`, `probe_1pct`."""
+    return "probe" if fraction >= 1 else f"probe_{100 * fraction:g}pct"
+
+
+def _score_all(inputs: Mapping[str, Path], config: SensorsRecipe) -> Scored:
+    parts: dict[str, dict[str, list[WindowScores]]] = defaultdict(lambda: defaultdict(list))
+    for number, fold in enumerate(open_folds(inputs["recordings"] / "set", config)):
+        for name in track(config.models, f"probing, fold {number + 1}", console=console, transient=True):
+            answers = _answers(inputs[f"model_{name}"], name, number, fold.task, config)
+            for readout, models in answers.items():
+                for variant, of_seeds in models.items():
+                    parts[readout][variant].append(fold.task.score(of_seeds))
+    return {
+        readout: {name: WindowScores.join(folds) for name, folds in models.items()} for readout, models in parts.items()
+    }
+
+
+def _answers(folder: Path, model: str, fold: int, task: WindowTask, config: SensorsRecipe) -> dict[str, dict[str, list[Tensor]]]:
+    """Answers of every seed, by readout and row."""
+    found: dict[str, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
+    for seed in config.seeds:
+        place = folder / folder_name(seed, fold)
+        if not place.is_dir():
+            place = folder / folder_name(config.seeds[0], fold)  # a model without anything random
+        if (place / FEATURES).is_file():
+            for variant, features in load_file(place / FEATURES).items():
+                row = f"{model}_{variant}" if variant else model
+                if len(features) != len(task.rows):
+                    raise DataError(f"{place / FEATURES} holds {len(features)} windows, the task {len(task.rows)}; run it again")
+                for fraction in config.task.fractions:
+                    found[readout_of(fraction)][row].append(task.probe(features, fraction, seed))
+                if config.task.knn and task.classes:
+                    found["knn"][row].append(task.nearest(features))
+                if config.task.bins and not task.classes:
+                    found["bins"][row].append(task.probe_bins(features))
+        if (place / ANSWERS).is_file():
+            for key, answer in load_file(place / ANSWERS).items():
+                variant, _, fraction = key.partition("@")
+                found[readout_of(float(fraction))][f"{model}_{variant}" if variant else model].append(answer)
+    return found
+
+
+def _task_and_metrics(readout: str, scored: WindowScores, task: WindowTaskConfig) -> tuple[str, dict[str, str]]:
+    """Task of a result row, and its metrics by the name they have there."""
+    if readout == "knn":
+        return task.name, {"knn_accuracy": "accuracy"}
+    return task.name + readout.removeprefix("probe"), {name: name for name in scored.metrics}
+
+
+def _differences(models: Mapping[str, WindowScores], config: SensorsRecipe) -> dict[str, dict[str, float]]:
+    """The first model minus each other one, paired over subjects."""
+    first, *others = models
+    mine = models[first]
+    metric = next(iter(mine.metrics))
+    gaps = {}
+    for name in others:
+        gap = mine.minus(models[name], metric, config.task.bootstrap)
+        gaps[name] = {"value": gap.value, "low": gap.low, "high": gap.high}
+    return gaps
