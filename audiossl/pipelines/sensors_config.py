@@ -48,18 +48,18 @@ class SubjectConfig:
     """Who is held out.
 
     Attributes:
-        test: names of test subjects; without them `folds` tests everybody once.
+        test: names of test subjects; without them everybody is tested once, in `folds` folds.
         folds: number of folds.
         valid: how many of the other subjects are kept for choices, drawn by the seed of the recipe.
     """
 
     test: list[str] = field(default_factory=list)
-    folds: int = 0
+    folds: int = 5
     valid: int = 3
 
     def __post_init__(self) -> None:
-        if bool(self.test) == bool(self.folds) or self.valid < 1:
-            raise ConfigError("subjects needs either the names of test subjects or a number of folds, and valid of at least 1")
+        if self.folds < 2 or self.valid < 1:
+            raise ConfigError(f"subjects needs at least 2 folds and 1 for valid, got {self.folds} and {self.valid}")
 
 
 @dataclass
@@ -115,7 +115,7 @@ class SensorsRecipe:
     seeds: list[int] = field(default_factory=lambda: [1])
     seed: int = 1
     windows: WindowConfig = field(default_factory=WindowConfig)
-    subjects: SubjectConfig = field(default_factory=lambda: SubjectConfig(folds=5))
+    subjects: SubjectConfig = field(default_factory=SubjectConfig)
     encoder: ResNet1dConfig = field(default_factory=ResNet1dConfig)
     batches: WindowBatchConfig = field(default_factory=WindowBatchConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -101,10 +101,9 @@ class RecordingSet:
 
 
 def _row(recording: SensorRecording) -> dict[str, Any]:
-    row = asdict(replace(recording, values=recording.values[:, :0]))
-    del row["values"]
+    row = {name: getattr(recording, name) for name in ("id", "subject", "rate", "channels", "units")}
     row["annotations"] = {
         task: [[stretch.start, stretch.end, stretch.value] for stretch in stretches]
         for task, stretches in recording.annotations.items()
     }
-    return {**row, "num_samples": recording.num_samples}
+    return {**row, "custom": dict(recording.custom), "num_samples": recording.num_samples}
