@@ -28,7 +28,7 @@ class ConvMapper(nn.Module):
         return self.up(self.down(x[:, None]).relu())[:, 0]
 
 
-def make_mapper(kind: MapperKind, dim: int) -> nn.Module:
+def make_mapper(kind: str, dim: int) -> nn.Module:
     """Make a mapper of vectors of width `dim`.
 
     `mlp` has one hidden layer of the same width; `random` is the same and stays untrained: a control for what a non-linear

@@ -23,7 +23,7 @@ GABOR = {"num_scales": 24, "min_scale": 2.0, "max_scale": 128.0, "mode": "tight"
 STFT_OPTIONS = {"size": 32, "hop": 4}
 
 
-def make_view_encoder(kind: ViewKind, num_channels: int, dim: int, options: dict[str, Any] | None = None) -> nn.Module:
+def make_view_encoder(kind: str, num_channels: int, dim: int, options: dict[str, Any] | None = None) -> nn.Module:
     """Make the encoder of a view; it is called as `encoder(signal, lengths)` with the signal itself and gives (B, dim).
 
     Args:

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
-from audiossl.models.mappers import MapperKind, make_mapper
+from audiossl.models.mappers import make_mapper
 from audiossl.models.view_encoders import make_view_encoder
 from audiossl.objectives.contrast import dcl, gather, nt_xent
 from audiossl.objectives.loss import Loss, Ratio
@@ -95,7 +95,7 @@ class FrameProjection(nn.Module):
         self.encoder: Any = encoder
         others = [view for view in config.views if view != TIME]
         self.view_encoders = nn.ModuleDict(
-            {view: make_view_encoder(view, num_channels, config.dim, config.options.get(view)) for view in others}  # pyright: ignore[reportArgumentType]
+            {view: make_view_encoder(view, num_channels, config.dim, config.options.get(view)) for view in others}
         )
         self.projectors = nn.ModuleDict({view: _projector(config.dim) for view in config.views})
         self.mappers = nn.ModuleDict({view: make_mapper("conv", config.dim) for view in others})
@@ -135,7 +135,7 @@ def _projector(dim: int) -> nn.Module:
 
 def fit_mappers(
     views: Mapping[str, Float[Tensor, "N D"]],
-    kind: MapperKind,
+    kind: str,
     seed: int,
     num_steps: int = 1000,
     batch_size: int = 512,

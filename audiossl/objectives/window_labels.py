@@ -55,7 +55,7 @@ class WindowLabels(nn.Module):
         if not self.num_classes:
             total = (logits[:, 0] - (batch.y - self.mean) / self.deviation).square().sum()
             return Loss(total, float(count))
-        right = (logits.argmax(1) == batch.y).sum()
+        right = (logits.argmax(1) == batch.y).sum().float()
         total = functional.cross_entropy(logits, batch.y, reduction="sum")
         return Loss(total, float(count), {"accuracy": Ratio(right, count)})
 

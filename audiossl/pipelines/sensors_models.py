@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from audiossl.errors import import_extra
 from audiossl.features.window_statistics import window_statistics
 from audiossl.files import whole_file, write_json
-from audiossl.models.mappers import MapperKind
 from audiossl.models.resnet1d import ResNet1d
 from audiossl.objectives.frame_projection import TIME, FrameProjection, FrameProjectionConfig, fit_mappers
 from audiossl.objectives.pooling import mean_frame
@@ -115,7 +114,7 @@ def _features(
         elif kind == "real":
             found[name] = torch.cat(list(views.values()), dim=1)
         else:
-            mappers = fit_mappers(known, cast(MapperKind, kind), seed)
+            mappers = fit_mappers(known, kind, seed)
             with torch.no_grad():
                 found[name] = torch.cat([views[TIME], *(mapper(views[TIME]) for mapper in mappers.values())], dim=1)
     return found

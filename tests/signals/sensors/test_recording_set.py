@@ -1,0 +1,58 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from audiossl.errors import DataError, StoreError
+from audiossl.files import read_json, read_jsonl
+from audiossl.signals.sensors.recording import Rejected
+from audiossl.signals.sensors.recording_set import RecordingSet, write_recordings
+from sensor_data import people, recording
+
+
+def test_what_is_read_is_what_was_written(tmp_path):
+    written = [replace(recording(), custom={"session": "s1"}), recording("b1", "b", seed=1)]
+    written[0].values[0, 3] = np.nan
+    write_recordings(written, tmp_path / "set")
+    for before, after in zip(written, RecordingSet(tmp_path / "set").recordings, strict=True):
+        np.testing.assert_array_equal(after.values, before.values)
+        assert replace(after, values=before.values) == replace(before, values=before.values)
+
+
+def test_rejected_recordings_are_listed_and_counted(tmp_path):
+    write_recordings([Rejected("bad", "bad.csv is cut short"), *people(3)], tmp_path / "set")
+    assert read_jsonl(tmp_path / "set" / "rejected.jsonl") == [{"id": "bad", "reason": "bad.csv is cut short"}]
+    counts = read_json(tmp_path / "set" / "set.json")
+    assert counts == {"recordings": 3, "subjects": 3, "hours": 0.008, "rejected": 1}
+
+
+@pytest.mark.parametrize(
+    ("recordings", "message"),
+    [
+        ([recording(), recording()], "'a1' comes twice"),
+        ([recording(), recording("b1", "b", rate=25.0)], "b1 has 25.0 Hz"),
+        ([Rejected("bad", "bad.csv is empty")], "no recording could be used. bad: bad.csv is empty"),
+        ([], "yielded none"),
+    ],
+)
+def test_sets_that_make_no_sense_are_refused_and_leave_nothing(tmp_path, recordings, message):
+    with pytest.raises(DataError, match=message):
+        write_recordings(recordings, tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
+def test_damaged_sets_are_named(tmp_path):
+    folder = tmp_path / "set"
+    with pytest.raises(StoreError, match="expected recordings.jsonl"):
+        RecordingSet(folder)
+    write_recordings(people(2), folder)
+    file = folder / "values" / "p1_1.npy"
+    np.save(file, np.zeros((2, 3), np.float32))
+    with pytest.raises(StoreError, match=r"p1_1.npy holds \(2, 3\), its manifest says \(2, 500\)"):
+        _ = RecordingSet(folder).recordings
+    file.write_bytes(b"not an array")
+    with pytest.raises(StoreError, match=r"p1_1.npy cannot be read"):
+        _ = RecordingSet(folder).recordings
+    file.unlink()
+    with pytest.raises(StoreError, match="lacks the values of 1 recordings"):
+        RecordingSet(folder)
