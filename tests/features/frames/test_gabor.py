@@ -175,12 +175,6 @@ def test_silence_has_finite_gradients():
     assert signal.grad is not None and signal.grad.isfinite().all()
 
 
-def test_half_precision_is_computed_in_float32():
-    signal = torch.randn(1, 1, 64).bfloat16()
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(Gabor()(signal), Gabor()(signal.float()))
-
-
 def test_nothing_is_in_the_state_and_few_banks_are_kept():
     frame = Gabor(3)
     for length in range(20, 60):
