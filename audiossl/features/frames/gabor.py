@@ -41,13 +41,13 @@ class Gabor(nn.Module):
             nothing. The scales depend on the length of each signal, and nothing covers frequencies far below 16 C / L.
         tight: on a circle of L samples, Gaussians divided by the root of their summed squares; the finest reaches up to Nyquist,
             the coarsest down to 0. Frame bounds of real signals are 1 and 1 at hop 1, and `inverse` reconstructs them exactly.
-            A hop divides both bounds by about as much, and spreads them as soon as it exceeds what the widest filter allows:
-            hop 2 already, for filters that cover half the band.
+            A hop divides both bounds by as much and spreads them, since the finest filters are wider than the hop's share of the
+            band: 0.4999 and 0.5001 at hop 2, 0.21 and 0.29 at hop 4 for 120 samples.
 
     Outputs: `magnitude` |W|, `log_magnitude` log(1 + |W|), `complex` W. Input in float64 stays in float64; anything else is
     computed in float32. Filters are computed once per length and kept with the module, not in its state. Magnitudes of 32 or more
     signals of up to 512 samples on a CPU, of which no gradient is asked, come from matrix products in a fifth to a third of the
-    time of the FFTs; both ways agree to 1e-6 of the largest.
+    time of the FFTs, once the matrices are made (0.1 s for 200 samples, 0.8 s for 512); both ways agree to 1e-6 of the largest.
 
     Raises:
         ConfigError: if scales, hop, mode or output are impossible.
@@ -120,7 +120,8 @@ class Gabor(nn.Module):
             frames = -(-signal.shape[-1] // self.hop)
             if self.mode != "paper":
                 return each_length(self._transform, signal, lengths, frames)
-            if lengths is None or set(checked_lengths(signal, lengths)) == {signal.shape[-1]}:
+            counts = checked_lengths(signal, lengths)
+            if lengths is None or set(counts) == {signal.shape[-1]}:
                 return self._transform(signal)
             signal = signal.masked_fill(padding_mask(lengths, signal.shape[-1])[:, None], 0)
             return self._transform(signal).masked_fill(padding_mask(self.num_frames(lengths), frames)[:, None, None], 0)

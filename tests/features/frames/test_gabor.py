@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -167,6 +168,19 @@ def test_gradients(mode, output):
     frame = Gabor(3, 0.3, 2.0, mode=mode, output=output, hop=2, centre_frequency=0.1)
     signal = torch.randn(2, 1, 7, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: frame(x, torch.tensor([7, 6])), signal)
+
+
+def test_empty_signals_are_refused():
+    for mode in ("paper", "tight"):
+        with pytest.raises(DataError, match="expected lengths"):
+            Gabor(mode=mode)(torch.zeros(1, 1, 0))
+
+
+def test_a_used_transform_can_be_copied():
+    signal = torch.randn(32, 1, 50)
+    frame = Gabor(5)
+    expected = frame(signal)
+    assert torch.equal(copy.deepcopy(frame)(signal), expected)
 
 
 def test_silence_has_finite_gradients():
