@@ -116,15 +116,14 @@ class Gabor(nn.Module):
             DataError: if a length is not one of 1..L, or too short for `nyquist_safe`.
         """
         signal = full_precision(signal)
-        with torch.autocast(signal.device.type, enabled=False):
-            frames = -(-signal.shape[-1] // self.hop)
-            if self.mode != "paper":
-                return each_length(self._transform, signal, lengths, frames)
-            counts = checked_lengths(signal, lengths)
-            if lengths is None or set(counts) == {signal.shape[-1]}:
-                return self._transform(signal)
-            signal = signal.masked_fill(padding_mask(lengths, signal.shape[-1])[:, None], 0)
-            return self._transform(signal).masked_fill(padding_mask(self.num_frames(lengths), frames)[:, None, None], 0)
+        frames = -(-signal.shape[-1] // self.hop)
+        if self.mode != "paper":
+            return each_length(self._transform, signal, lengths, frames)
+        counts = checked_lengths(signal, lengths)
+        if lengths is None or set(counts) == {signal.shape[-1]}:
+            return self._transform(signal)
+        signal = signal.masked_fill(padding_mask(lengths, signal.shape[-1])[:, None], 0)
+        return self._transform(signal).masked_fill(padding_mask(self.num_frames(lengths), frames)[:, None, None], 0)
 
     def coefficients(self, signal: Float[Tensor, "B C L"]) -> Complex[Tensor, "B C {self.num_scales} T"]:
         """Return W of signals that are L samples long: the linear map before the magnitude."""

@@ -104,4 +104,5 @@ def _product(x: Float[Tensor, "R K"], weight: Float[Tensor, "M K"]) -> Float[Ten
     """x weight^T, by oneDNN if there is one: PyTorch's own product takes twice the time on CPUs that are not Intel's."""
     if torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled:
         return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
-    return F.linear(x, weight)
+    with torch.autocast("cpu", enabled=False):
+        return F.linear(x, weight)

@@ -51,15 +51,14 @@ class STFT(nn.Module):
         """
         signal = full_precision(signal)
         checked_lengths(signal, lengths)
-        with torch.autocast(signal.device.type, enabled=False):
-            if lengths is not None:
-                signal = signal.masked_fill(padding_mask(lengths, signal.shape[-1])[:, None], 0)
-            frames = self.coefficients(signal)
-            if lengths is not None:
-                frames = frames.masked_fill(padding_mask(self.num_frames(lengths), frames.shape[-1])[:, None, None], 0)
-            if self.output == "complex":
-                return frames
-            return frames.abs().log1p() if self.output == "log_magnitude" else frames.abs()
+        if lengths is not None:
+            signal = signal.masked_fill(padding_mask(lengths, signal.shape[-1])[:, None], 0)
+        frames = self.coefficients(signal)
+        if lengths is not None:
+            frames = frames.masked_fill(padding_mask(self.num_frames(lengths), frames.shape[-1])[:, None, None], 0)
+        if self.output == "complex":
+            return frames
+        return frames.abs().log1p() if self.output == "log_magnitude" else frames.abs()
 
     def coefficients(self, signal: Float[Tensor, "B C L"]) -> Complex[Tensor, "B C K T"]:
         """Return the complex coefficients of signals that are L samples long."""
