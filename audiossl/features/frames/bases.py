@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Complex, Float, Int, Shaped
 from torch import Tensor, nn
 
+from audiossl.features.frames.precision import full_precision
 from audiossl.features.frames.ragged import each_length
 
 ROOT_HALF = math.sqrt(0.5)
@@ -25,13 +26,13 @@ class RealFourier(nn.Module):
         super().__init__()
         self.weighted = weighted
 
-    def forward(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"] | None = None) -> Complex[Tensor, "B C K"]:
+    def forward(self, signal: Shaped[Tensor, "B C L"], lengths: Int[Tensor, "B"] | None = None) -> Complex[Tensor, "B C K"]:
         """Transform a batch; with `lengths`, each distinct length by itself, zeros behind its bins.
 
         Raises:
             DataError: if a length is not one of 1..L.
         """
-        return each_length(self.coefficients, signal, lengths, signal.shape[-1] // 2 + 1)
+        return each_length(self.coefficients, full_precision(signal), lengths, signal.shape[-1] // 2 + 1)
 
     def coefficients(self, signal: Float[Tensor, "B C L"]) -> Complex[Tensor, "B C K"]:
         """Transform signals that are L samples long."""
@@ -53,13 +54,13 @@ class DCT2(nn.Module):
     Computed by one real FFT of L samples, after Makhoul (1980): even samples forwards, then odd ones backwards.
     """
 
-    def forward(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"] | None = None) -> Float[Tensor, "B C L"]:
+    def forward(self, signal: Shaped[Tensor, "B C L"], lengths: Int[Tensor, "B"] | None = None) -> Float[Tensor, "B C L"]:
         """Transform a batch; with `lengths`, each distinct length by itself, zeros behind its coefficients.
 
         Raises:
             DataError: if a length is not one of 1..L.
         """
-        return each_length(self.coefficients, signal, lengths, signal.shape[-1])
+        return each_length(self.coefficients, full_precision(signal), lengths, signal.shape[-1])
 
     def coefficients(self, signal: Float[Tensor, "B C L"]) -> Float[Tensor, "B C L"]:
         """Transform signals that are L samples long."""
@@ -98,13 +99,13 @@ class Haar(nn.Module):
     signal has no details.
     """
 
-    def forward(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"] | None = None) -> Float[Tensor, "B C L"]:
+    def forward(self, signal: Shaped[Tensor, "B C L"], lengths: Int[Tensor, "B"] | None = None) -> Float[Tensor, "B C L"]:
         """Transform a batch; with `lengths`, each distinct length by itself, zeros behind its coefficients.
 
         Raises:
             DataError: if a length is not one of 1..L.
         """
-        return each_length(self.coefficients, signal, lengths, signal.shape[-1])
+        return each_length(self.coefficients, full_precision(signal), lengths, signal.shape[-1])
 
     def coefficients(self, signal: Float[Tensor, "B C L"]) -> Float[Tensor, "B C L"]:
         """Transform signals that are L samples long."""

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+AT_ONCE = 12  # filters of a band at most
 BLOCK = 2**17  # coefficients of a block that stays in a CPU's cache
 NEGLIGIBLE = 1e-2  # of the rounding error of a response's peak
 
 
 @dataclass(frozen=True)
 class Band:
-    """The part of a response that is not negligible, from bin `start` on, a whole number of spectra of the decimated output."""
+    """Responses (a, folds x M) of consecutive filters from bin `start` on; beyond they are negligible."""
 
     start: int
-    response: Tensor  # (folds x M,)
+    responses: Tensor
 
 
 class FilterBank:
@@ -40,40 +42,40 @@ class FilterBank:
         self.folding = hop if size % hop == 0 else 1
         self.slicing = hop // self.folding
         self.frames = -(-length // hop)
-        self.bands = [self._band(response, like) for response in responses]
+        bands = [self._band(response, like) for response in responses]
+        self.bands = [
+            Band(start, torch.cat([band.responses for band in alike[i : i + AT_ONCE]]))
+            for (start, _), group in groupby(bands, key=lambda band: (band.start, band.responses.shape[1]))
+            for alike in [list(group)]
+            for i in range(0, len(alike), AT_ONCE)
+        ]
 
     def _band(self, response: Float[Tensor, "N"], like: Tensor) -> Band:
         piece = self.size // self.folding
         peak = response.abs().max()
-        audible = (response.abs() > NEGLIGIBLE * torch.finfo(like.dtype).eps * peak).nonzero()[:, 0]
-        first, last = (int(audible[0]) // piece, int(audible[-1]) // piece) if len(audible) else (0, 0)
-        start, stop = first * piece, (last + 1) * piece
-        return Band(start, (response[start:stop] / self.folding).to(like))
+        audible = (response.abs() >= NEGLIGIBLE * torch.finfo(like.dtype).eps * peak).nonzero()[:, 0]
+        start, stop = int(audible[0]) // piece * piece, (int(audible[-1]) // piece + 1) * piece
+        return Band(start, (response[None, start:stop] / self.folding).to(like))
 
     def __call__(self, signal: Float[Tensor, "B C L"]) -> Complex[Tensor, "B C A T"]:
-        """Filter signals that are zero after `length` samples."""
-        rows = signal.flatten(0, 1)
-        at_once = max(BLOCK * self.folding // self.size, 1)  # spectra of a block
-        per_row = min(len(self.bands), at_once)
-        blocks = []
-        for some in rows.split(max(at_once // per_row, 1)):
-            spectrum = torch.fft.fft(some, self.size)
-            parts = [self._filter(spectrum, self.bands[i : i + per_row]) for i in range(0, len(self.bands), per_row)]
-            blocks.append(torch.cat(parts, dim=1))
+        """Filter signals of `length` samples."""
+        rows = max(BLOCK * self.folding // (self.size * AT_ONCE), 1)
+        blocks = [
+            torch.cat([self.outputs(spectrum, band) for band in self.bands], dim=1)
+            for spectrum in (torch.fft.fft(some, self.size) for some in signal.flatten(0, 1).split(rows))
+        ]
         return torch.cat(blocks).unflatten(0, signal.shape[:2])
 
-    def _filter(self, spectrum: Complex[Tensor, "R N"], bands: list[Band]) -> Complex[Tensor, "R A T"]:
+    def outputs(self, spectrum: Complex[Tensor, "R N"], band: Band) -> Complex[Tensor, "R A T"]:
+        """Return the outputs of the filters of one band, given the FFTs of signals."""
+        product = spectrum[:, None, band.start : band.start + band.responses.shape[1]] * band.responses
         piece = self.size // self.folding
-        folded = []
-        for band in bands:
-            product = spectrum[:, band.start : band.start + len(band.response)] * band.response
-            folded.append(product.unflatten(-1, (-1, piece)).sum(-2) if product.shape[-1] > piece else product)
-        outputs = torch.fft.ifft(torch.stack(folded, dim=1))
-        return outputs[..., :: self.slicing][..., : self.frames]
+        folded = product.unflatten(-1, (-1, piece)).sum(-2) if product.shape[-1] > piece else product
+        return torch.fft.ifft(folded)[..., :: self.slicing][..., : self.frames]
 
     def adjoint(self, coefficients: Complex[Tensor, "B C A L"]) -> Float[Tensor, "B C L"]:
         """Apply the adjoint on real signals of the filters at hop 1, whose responses are whole."""
-        responses = torch.stack([band.response for band in self.bands])
+        responses = torch.cat([band.responses for band in self.bands])
         spectrum = (torch.fft.fft(coefficients, self.size) * responses).sum(-2)
         return torch.fft.ifft(spectrum).real[..., : self.length]
 

