@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from audiossl.errors import DataError
 from audiossl.evaluation.knn import fit_knn
-from audiossl.evaluation.probes import fit_linear_probe
+from audiossl.evaluation.probes import fit_linear_probe, fit_probe_path
 from audiossl.evaluation.ridge import fit_ridge_path
 from audiossl.evaluation.window_scores import WindowScores
 from audiossl.seeds import derive_generator
@@ -69,38 +70,39 @@ class WindowTask:
         return self._drawn("train", fraction, seed), self._drawn("valid", fraction, seed)
 
     def probe(self, features: Float[Tensor, "N D"], fraction: float = 1.0, seed: int = 0) -> Tensor:
-        """Answer the test windows with a linear probe on features in the order of `rows`; its strength is chosen on valid.
+        """Answer the test windows with a linear probe on features in the order of `rows`.
 
-        Classes are answered by logistic regression, quantities and very wide features by ridge regression.
+        Its strength is chosen on valid by a probe of train; then a probe of that strength is fitted to both. Classes are answered
+        by logistic regression, quantities and very wide features by ridge regression.
         """
         train, valid = self.labelled(fraction, seed)
-        test = features[self.sides["test"]]
-        if not self.classes:
-            fits = fit_ridge_path(features[train], self.y[train][:, None])
-            errors = [(fit.predict(features[valid])[:, 0] - self.y[valid]).abs().mean() for fit in fits]
-            return fits[int(torch.stack(errors).argmin())].predict(test)[:, 0]
-        if features.shape[1] > WIDEST_LOGISTIC:
-            indicators = torch.nn.functional.one_hot(self.y[train], len(self.classes)).float()
-            fits = fit_ridge_path(features[train], indicators)
-            right = [(fit.predict(features[valid]).argmax(1) == self.y[valid]).float().mean() for fit in reversed(fits)]
-            return fits[len(fits) - 1 - int(torch.stack(right).argmax())].predict(test).argmax(1)
-        arguments = features[train], self.y[train], features[valid], self.y[valid], len(self.classes)
-        return fit_linear_probe(*arguments, L2_GRID).predict(test)
+        both, test = torch.cat([train, valid]), features[self.sides["test"]]
+        if self.classes and features.shape[1] <= WIDEST_LOGISTIC:
+            chosen = fit_linear_probe(*self._pick(features, train), *self._pick(features, valid), len(self.classes), L2_GRID)
+            probe = fit_probe_path(*self._pick(features, both), len(self.classes), [chosen.l2])[0]
+            return probe.predict(test)
+        strength = self._ridge_strength(features, train, valid)
+        answers = fit_ridge_path(features[both], self._targets(both), [strength])[0].predict(test)
+        return answers.argmax(1) if self.classes else answers[:, 0]
 
     def probe_bins(self, features: Float[Tensor, "N D"], fraction: float = 1.0, seed: int = 0) -> Float[Tensor, "T"]:
         """Answer a quantity by classification into bins of width 1, the most probable one, as in arXiv 2510.22655."""
         train, valid = self.labelled(fraction, seed)
-        low = int(self.y[train].min().round())
+        both = torch.cat([train, valid])
+        low = int(self.y[both].min().round())
         bins = (self.y.round() - low).long()
-        count = int(bins[train].max()) + 1
-        probe = fit_linear_probe(features[train], bins[train], features[valid], bins[valid], count, L2_GRID)
+        count = int(bins[both].max()) + 1
+        chosen = fit_linear_probe(features[train], bins[train], features[valid], bins[valid], count, L2_GRID)
+        probe = fit_probe_path(features[both], bins[both], count, [chosen.l2])[0]
         return probe.predict(features[self.sides["test"]]).float() + low
 
     def nearest(self, features: Float[Tensor, "N D"], fraction: float = 1.0, seed: int = 0) -> Int[Tensor, "T"]:
-        """Answer the test windows by their nearest labelled neighbours."""
+        """Answer the test windows by their nearest labelled neighbours in train and valid, their number chosen on valid."""
         train, valid = self.labelled(fraction, seed)
-        knn = fit_knn(features[train], self.y[train], features[valid], self.y[valid], len(self.classes))
-        return knn.predict(features[self.sides["test"]])
+        count = len(self.classes)
+        chosen = fit_knn(*self._pick(features, train), *self._pick(features, valid), count)
+        both = self._pick(features, torch.cat([train, valid]))
+        return fit_knn(*both, *self._pick(features, valid), count, [chosen.k]).predict(features[self.sides["test"]])
 
     def score(self, answers: Sequence[Tensor]) -> WindowScores:
         """Score answers to the test windows, one set for each seed."""
@@ -108,6 +110,24 @@ class WindowTask:
         if self.classes:
             return WindowScores.of_classes(truth, together, self.test_subjects, len(self.classes))
         return WindowScores.of_quantity(truth, together, self.test_subjects)
+
+    def _pick(self, features: Float[Tensor, "N D"], places: Int[Tensor, "M"]) -> tuple[Float[Tensor, "M D"], Int[Tensor, "M"]]:
+        return features[places], self.y[places]
+
+    def _targets(self, places: Int[Tensor, "M"]) -> Float[Tensor, "M K"]:
+        """What ridge regression predicts: an indicator of each class, or the quantity."""
+        if self.classes:
+            return functional.one_hot(self.y[places], len(self.classes)).float()
+        return self.y[places][:, None]
+
+    def _ridge_strength(self, features: Float[Tensor, "N D"], train: Int[Tensor, "M"], valid: Int[Tensor, "V"]) -> float:
+        """The strongest penalty that is best on valid."""
+        errors = {}
+        for fit in reversed(fit_ridge_path(features[train], self._targets(train))):
+            answers = fit.predict(features[valid])
+            wrong = answers.argmax(1) != self.y[valid] if self.classes else (answers[:, 0] - self.y[valid]).abs()
+            errors[fit.strength] = float(wrong.float().mean())
+        return min(errors, key=lambda strength: errors[strength])
 
     def _drawn(self, side: str, fraction: float, seed: int) -> Int[Tensor, "N"]:
         places = self.sides[side]

@@ -35,9 +35,11 @@ def window_statistics(
     unit = centred / (deviation * count.sqrt()).clamp(min=1e-9)[..., None]
     rows, columns = torch.triu_indices(signal.shape[1], signal.shape[1], 1)
     correlation = (unit @ unit.transpose(1, 2))[:, rows, columns]
-    spectra = torch.cat([_spectrum(centred[i : i + 1, :, : int(n)], num_bins) for i, n in enumerate(lengths)]) if (
-        lengths != signal.shape[2]
-    ).any() else _spectrum(centred, num_bins)
+    spectra = (
+        torch.cat([_spectrum(centred[i : i + 1, :, : int(n)], num_bins) for i, n in enumerate(lengths)])
+        if (lengths != signal.shape[2]).any()
+        else _spectrum(centred, num_bins)
+    )
     return torch.cat([mean, deviation, lowest, highest, roughness, correlation, spectra.flatten(1)], dim=1)
 
 

@@ -16,7 +16,7 @@ from audiossl.signals.sensors.windows import WindowSet, cut_windows
 
 @dataclass(frozen=True)
 class SensorFold:
-    """One division of subjects: all windows, normalised by the training subjects, and the task on the labelled ones."""
+    """One division of subjects: all windows, normalised by all but test subjects, and the task on the labelled ones."""
 
     sides: SubjectSides
     windows: WindowSet
@@ -37,6 +37,6 @@ def open_folds(folder: Path, config: SensorsRecipe) -> Iterator[SensorFold]:
     for sides in divide(found.subjects, config):
         statistics = None
         if config.windows.normalise == "training":
-            statistics = ChannelStatistics.fit(found.recordings, sides.train)
+            statistics = ChannelStatistics.fit(found.recordings, sides.known)
         cut = WindowSet(found.recordings, windows, config.windows.normalise, statistics)
         yield SensorFold(sides, cut, WindowTask(config.task.name, cut, sides))

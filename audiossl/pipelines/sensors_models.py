@@ -1,4 +1,4 @@
-"""From windows to features: pre-train an objective on training subjects, and represent every labelled window with it."""
+"""From windows to features: pre-train an objective on all but test subjects, and represent every labelled window with it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def represent(out: Path, recordings: Path, model: SensorModel, config: SensorsRe
                     if values:
                         with whole_file(folder / name) as partial:
                             save_file({key: value.contiguous() for key, value in values.items()}, partial)
-                write_json(folder / "done.json", {"seed": seed, "fold": number, "train": list(fold.sides.train)})
+                write_json(folder / "done.json", {"seed": seed, "fold": number, "trained_on": list(fold.sides.known)})
 
 
 def folder_name(seed: int, fold: int) -> str:
@@ -79,7 +79,7 @@ def _run(
     if model.kind == "supervised":
         return {}, _trained_on_labels(folder, fold, encoder, config, seed, "")
     objective = make_objective(model, encoder, config)
-    train = fold.windows.of(fold.sides.train)
+    train = windows.of(fold.sides.known)
     batches = WindowBatches(windows, train, model.batches or config.batches, seed)
     training = replace(config.training, seed=seed, lr=model.lr or config.training.lr)
     fit(objective, batches, training, folder / "pretrain", steps_per_epoch=batches.steps_per_epoch)
@@ -99,9 +99,7 @@ def make_objective(model: SensorModel, encoder: ResNet1d, config: SensorsRecipe)
     return make_contrastive(model.kind, encoder, model.options)
 
 
-def _features(
-    objective: Any, windows: WindowSet, rows: list[int], train: list[int], model: SensorModel, seed: int
-) -> Vectors:
+def _features(objective: Any, windows: WindowSet, rows: list[int], train: list[int], model: SensorModel, seed: int) -> Vectors:
     if not isinstance(objective, FrameProjection):
         return {"": _in_blocks(windows, rows, _pooled(objective.encoder))}
     views = _views(objective, windows, rows)
@@ -139,10 +137,10 @@ def _in_blocks(windows: WindowSet, rows: list[int], function: Callable[[Tensor, 
 
 
 def _minirocket(fold: SensorFold, rows: list[int], seed: int) -> Float[Tensor, "N D"]:
-    """MiniRocket features (arXiv 2012.08791) of aeon, their biases fitted to the windows of the training subjects."""
+    """MiniRocket features (arXiv 2012.08791) of aeon, their biases fitted to windows of all but test subjects."""
     rocket = import_extra("aeon.transformations.collection.convolution_based", "sensors").MiniRocket(random_state=seed)
     windows = fold.windows
-    rocket.fit(windows.values[windows.of(fold.sides.train)].numpy())
+    rocket.fit(windows.values[windows.of(fold.sides.known)].numpy())
     return torch.from_numpy(np.array(rocket.transform(windows.values[rows].numpy()), dtype=np.float32))
 
 
@@ -151,14 +149,14 @@ def _trained_on_labels(
 ) -> dict[str, Tensor]:
     """Train a copy of the encoder on each share of the labels, and answer the test windows.
 
-    The number of steps is fixed: nothing is chosen on validation subjects.
+    The number of steps is fixed, so labels of validation subjects are trained on, too.
     """
     start = {name: value.clone() for name, value in encoder.state_dict().items()}
     task, windows = fold.task, fold.windows
     answers = {}
     for fraction in config.task.fractions:
         encoder.load_state_dict(start)
-        places, _ = task.labelled(fraction, seed)
+        places = torch.cat(task.labelled(fraction, seed))
         known = task.y[places].float()
         mean, deviation = float(known.mean()), float(known.std(correction=0)) or 1.0
         torch.manual_seed(derive_seed(seed, "head"))

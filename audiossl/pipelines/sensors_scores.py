@@ -60,9 +60,7 @@ def _score_all(inputs: Mapping[str, Path], config: SensorsRecipe) -> Scored:
             for readout, models in answers.items():
                 for variant, of_seeds in models.items():
                     parts[readout][variant].append(fold.task.score(of_seeds))
-    return {
-        readout: {name: WindowScores.join(folds) for name, folds in models.items()} for readout, models in parts.items()
-    }
+    return {readout: {name: WindowScores.join(folds) for name, folds in models.items()} for readout, models in parts.items()}
 
 
 def _answers(folder: Path, model: str, fold: int, task: WindowTask, config: SensorsRecipe) -> dict[str, dict[str, list[Tensor]]]:

@@ -37,6 +37,11 @@ class SubjectSides:
                     )
                 seen[subject] = name
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Everybody but the test subjects."""
+        return self.train + self.valid
+
 
 def held_out_sides(subjects: Sequence[str], test: Iterable[str], num_valid: int, seed: int) -> SubjectSides:
     """Test on given subjects; of the others some, drawn at random, are for choices.

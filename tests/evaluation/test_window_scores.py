@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from audiossl.errors import DataError
+from audiossl.evaluation.window_scores import WindowScores
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**31), st.integers(2, 5))
+def test_class_metrics_equal_scikit_learn(seed, num_classes):
+    generator = torch.Generator().manual_seed(seed)
+    truth = torch.randint(num_classes, (60,), generator=generator)
+    answers = torch.where(
+        torch.rand(60, generator=generator) < 0.6, truth, torch.randint(num_classes, (60,), generator=generator)
+    )
+    present = sorted(set(truth.tolist()))
+    scores = WindowScores.of_classes(truth, answers[None], [f"p{i % 4}" for i in range(60)], num_classes)
+    expected = {
+        "accuracy": sk.accuracy_score(truth, answers),
+        "macro_f1": sk.f1_score(truth, answers, average="macro", labels=present, zero_division=0),
+        "weighted_f1": sk.f1_score(truth, answers, average="weighted", zero_division=0),
+        "kappa": sk.cohen_kappa_score(truth, answers),
+    }
+    for metric, value in expected.items():
+        assert scores.each_seed(metric)[0] == pytest.approx(value, abs=1e-9), metric
+
+
+def test_quantity_metrics_equal_numpy():
+    truth, answers = torch.rand(40) * 100, torch.rand(2, 40) * 100
+    scores = WindowScores.of_quantity(truth, answers, [f"p{i % 5}" for i in range(40)])
+    for seed in range(2):
+        error = (answers[seed] - truth).double()
+        assert scores.each_seed("mae")[seed] == pytest.approx(float(error.abs().mean()))
+        assert scores.each_seed("rmse")[seed] == pytest.approx(float(error.square().mean().sqrt()))
+        expected = np.corrcoef(truth.double(), answers[seed].double())[0, 1]
+        assert scores.each_seed("correlation")[seed] == pytest.approx(expected, abs=1e-6)
+    constant = WindowScores.of_quantity(truth, torch.full((1, 40), 3.0), [f"p{i % 5}" for i in range(40)])
+    assert constant.each_seed("correlation") == [0.0]
+
+
+def test_the_value_is_the_mean_over_seeds_and_lies_in_its_interval():
+    truth = torch.arange(90) % 3
+    answers = torch.stack([torch.where(torch.rand(90) < share, truth, 0) for share in (0.9, 0.5)])
+    scores = WindowScores.of_classes(truth, answers, [f"p{i // 9}" for i in range(90)], 3)
+    found = scores.interval("accuracy")
+    assert found.value == pytest.approx(sum(scores.each_seed("accuracy")) / 2)
+    assert found.low < found.value < found.high
+    assert scores.interval("accuracy") == found
+
+
+def test_differences_are_paired_over_subjects():
+    """A model that is one point better for everybody is so with certainty, however subjects differ."""
+    truth = torch.zeros(400, dtype=torch.int64)
+    subjects = [f"p{i // 100}" for i in range(400)]
+    hard = torch.tensor([i % 100 < 20 * (i // 100) for i in range(400)]).long()  # subjects differ by 20 points
+    worse = hard.clone()
+    worse[99::100] = 1
+    first, second = (WindowScores.of_classes(truth, answers[None], subjects, 2) for answers in (hard, worse))
+    gap = first.minus(second, "accuracy")
+    assert (gap.value, gap.low, gap.high) == pytest.approx((0.01, 0.01, 0.01))
+    assert first.interval("accuracy").high - first.interval("accuracy").low > 0.1
+
+
+def test_models_without_seeds_can_be_compared_with_those_that_have():
+    truth, subjects = torch.arange(20) % 2, [f"p{i % 4}" for i in range(20)]
+    one = WindowScores.of_classes(truth, truth[None], subjects, 2)
+    three = WindowScores.of_classes(truth, torch.stack([truth, 1 - truth, truth]), subjects, 2)
+    assert one.minus(three, "accuracy").value == pytest.approx(1 / 3)
+    with pytest.raises(DataError, match="the same test subjects"):
+        one.minus(WindowScores.of_classes(truth, truth[None], ["a", "b"] * 10, 2), "accuracy")
+
+
+def test_folds_are_joined_by_subject():
+    truth = torch.arange(30) % 3
+    answers = torch.randint(3, (2, 30))
+    subjects = [f"p{i % 6}" for i in range(30)]
+    whole = WindowScores.of_classes(truth, answers, subjects, 3)
+    parts = []
+    for names in (["p4", "p1"], ["p0", "p2", "p3", "p5"]):
+        rows = torch.tensor([i for i, name in enumerate(subjects) if name in names])
+        parts.append(WindowScores.of_classes(truth[rows], answers[:, rows], [subjects[i] for i in rows], 3))
+    joined = WindowScores.join(parts)
+    assert joined.subjects == whole.subjects
+    assert torch.equal(joined.counts, whole.counts)
+    assert joined.each_subject("accuracy") == whole.each_subject("accuracy")
