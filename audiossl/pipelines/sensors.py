@@ -32,7 +32,7 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
     def report(out: Path, inputs: Mapping[str, Path]) -> None:
         report_run(out, inputs, config)
 
-    shared = [config.windows, config.subjects, config.seeds, config.seed, config.task.name]
+    shared = [config.windows, config.subjects, config.seeds, config.seed, config.task.name, config.task.classes]
     trained = [_model_stage(name, model, config, shared) for name, model in config.models.items()]
     names = tuple(stage.name for stage in trained)
     return [

@@ -68,6 +68,7 @@ class WindowTaskConfig:
 
     Attributes:
         name: of the recordings' annotations.
+        classes: that count; windows of other classes are as if they had no label. Empty takes all.
         fractions: shares of the training labels that probes may read; the rest of the pipeline never sees labels.
         knn: also answer by nearest neighbours, from all labels (classes only).
         bins: also answer a quantity by classification into bins of width 1.
@@ -77,6 +78,7 @@ class WindowTaskConfig:
     """
 
     name: str = "activity"
+    classes: list[str] = field(default_factory=list)
     fractions: list[float] = field(default_factory=lambda: [1.0, 0.1, 0.01])
     knn: bool = True
     bins: bool = False

@@ -33,7 +33,7 @@ def divide(subjects: list[str], config: SensorsRecipe) -> list[SubjectSides]:
 def open_folds(folder: Path, config: SensorsRecipe) -> Iterator[SensorFold]:
     """Open a set of recordings and cut it into windows, fold by fold."""
     found = RecordingSet(folder)
-    windows = cut_windows(found.recordings, config.windows, config.task.name)
+    windows = cut_windows(found.recordings, config.windows, config.task.name, config.task.classes)
     for sides in divide(found.subjects, config):
         statistics = None
         if config.windows.normalise == "training":

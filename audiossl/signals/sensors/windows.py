@@ -53,7 +53,9 @@ class Window:
     value: str | float | None
 
 
-def cut_windows(recordings: Sequence[SensorRecording], config: WindowConfig, task: str | None) -> list[Window]:
+def cut_windows(
+    recordings: Sequence[SensorRecording], config: WindowConfig, task: str | None, classes: Sequence[str] = ()
+) -> list[Window]:
     """Cut recordings into windows, in order.
 
     A window has a class if one annotation of the task holds during all of it, and a quantity likewise.
@@ -62,10 +64,15 @@ def cut_windows(recordings: Sequence[SensorRecording], config: WindowConfig, tas
         recordings: of one rate.
         config: lengths.
         task: name of the annotations that are read; None reads none.
+        classes: that count; others are as if they were not known. Empty takes all.
 
     Raises:
-        DataError: if no window comes out.
+        DataError: if no window comes out, or a class does not occur.
     """
+    if task and (unknown := set(classes) - _classes(recordings, task)):
+        raise DataError(
+            f"no recording has {', '.join(sorted(unknown))} under '{task}'; it has {', '.join(sorted(_classes(recordings, task)))}"
+        )
     windows: list[Window] = []
     for number, recording in enumerate(recordings):
         size = round(config.seconds * recording.rate)
@@ -81,10 +88,15 @@ def cut_windows(recordings: Sequence[SensorRecording], config: WindowConfig, tas
             if length <= 0 or known[:, start : start + length].sum(1).min() < config.min_share * size:
                 continue
             stretch = stretches[index] if config.by == "annotation" else _holding(stretches, start, length, recording.rate)
-            windows.append(Window(number, start, length, stretch.value if stretch else None))
+            value = stretch.value if stretch else None
+            windows.append(Window(number, start, length, value if not classes or value in classes else None))
     if not windows:
         raise DataError(f"no recording gives a window of {config.seconds} s with {config.min_share:.0%} of its samples known")
     return windows
+
+
+def _classes(recordings: Sequence[SensorRecording], task: str) -> set[str]:
+    return {str(stretch.value) for recording in recordings for stretch in recording.annotations.get(task, ())}
 
 
 def _holding(stretches: Sequence[Annotation], start: int, length: int, rate: float) -> Annotation | None:

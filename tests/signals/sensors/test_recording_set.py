@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sensor_data import people, recording
 
 from audiossl.errors import DataError, StoreError
 from audiossl.files import read_json, read_jsonl
 from audiossl.signals.sensors.recording import Rejected
 from audiossl.signals.sensors.recording_set import RecordingSet, write_recordings
-from sensor_data import people, recording
 
 
 def test_what_is_read_is_what_was_written(tmp_path):
@@ -43,7 +43,7 @@ def test_sets_that_make_no_sense_are_refused_and_leave_nothing(tmp_path, recordi
 
 def test_damaged_sets_are_named(tmp_path):
     folder = tmp_path / "set"
-    with pytest.raises(StoreError, match="expected recordings.jsonl"):
+    with pytest.raises(StoreError, match=r"expected recordings\.jsonl"):
         RecordingSet(folder)
     write_recordings(people(2), folder)
     file = folder / "values" / "p1_1.npy"

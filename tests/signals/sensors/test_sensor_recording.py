@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sensor_data import recording
 
 from audiossl.errors import DataError
 from audiossl.signals.sensors.recording import Annotation
-from sensor_data import recording
 
 
 def test_length():

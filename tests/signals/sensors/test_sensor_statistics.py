@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from sensor_data import people
 
 from audiossl.errors import DataError
 from audiossl.signals.sensors.statistics import ChannelStatistics
-from sensor_data import people
 
 
 def test_equal_to_numpy_over_known_samples_of_chosen_subjects():

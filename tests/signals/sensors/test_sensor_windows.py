@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from sensor_data import people, recording
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.signals.sensors.recording import Annotation
 from audiossl.signals.sensors.statistics import ChannelStatistics
 from audiossl.signals.sensors.windows import WindowConfig, WindowSet, cut_windows
-from sensor_data import people, recording
 
 
 def test_windows_by_time_have_a_label_only_where_one_holds_throughout():

@@ -1,0 +1,91 @@
+"""BYOL: predict a slowly moving copy of oneself (arXiv 2006.07733)."""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from audiossl.models.encoder import Encoder
+from audiossl.objectives.loss import Loss
+from audiossl.objectives.pooling import mean_frame
+from audiossl.objectives.two_views import TwoViewConfig, TwoViews, mlp
+from audiossl.objectives.window_batch import WindowBatch
+
+
+@dataclass
+class BYOLConfig(TwoViewConfig):
+    """Views and heads.
+
+    Attributes:
+        predictor: widths of the predictor's layers after the projector's.
+        momentum: m_0 of the target; it rises to 1 along a cosine over `momentum_steps` updates.
+        momentum_steps: K of that schedule; 0 keeps m_0.
+    """
+
+    projector: list[int] = field(default_factory=lambda: [512, 128])
+    batch_norm: bool = True
+    predictor: list[int] = field(default_factory=lambda: [512, 128])
+    momentum: float = 0.996
+    momentum_steps: int = 0
+
+
+class BYOL(TwoViews):
+    """The online network predicts the target's embedding of the other view; the target is its moving average, buffers included.
+
+    No negatives; batch normalisation in the heads wants 32 windows or more. Nothing is gathered: the loss of a window does not
+    depend on others.
+    """
+
+    def __init__(self, encoder: Encoder, config: BYOLConfig | None = None) -> None:
+        config = config or BYOLConfig()
+        super().__init__(encoder, config)
+        self.options = config
+        self.predictor = mlp([config.projector[-1], *config.predictor], config.batch_norm)
+        self.target = nn.ModuleList([deepcopy(self.encoder), deepcopy(self.projector)]).requires_grad_(False)
+
+    def forward(self, batch: WindowBatch) -> Loss:
+        """Compute the loss of a batch, both directions, summed over its windows."""
+        first, second = self.views(batch)
+        terms = {
+            "forth": distance(self._predict(*first), self._target(*second)),
+            "back": distance(self._predict(*second), self._target(*first)),
+        }
+        return self.as_loss(terms, len(batch.ids))
+
+    @torch.no_grad()
+    def after_step(self, step: int) -> None:
+        """Move the target towards the online network, after `step` updates."""
+        keep = self.momentum_at(step)
+        online = nn.ModuleList([self.encoder, self.projector])
+        for target, source in zip(self.target.state_dict().values(), online.state_dict().values(), strict=True):
+            if target.dtype.is_floating_point:
+                target.lerp_(source, 1 - keep)
+            else:
+                target.copy_(source)
+
+    def momentum_at(self, step: int) -> float:
+        """How much of the target is kept after `step` updates."""
+        options = self.options
+        if not options.momentum_steps:
+            return options.momentum
+        share = min(1.0, step / options.momentum_steps)
+        return 1 - (1 - options.momentum) * (math.cos(math.pi * share) + 1) / 2
+
+    def _predict(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B D"]:
+        return self.predictor(self.projector(mean_frame(self.encoder(signal, lengths))))
+
+    @torch.no_grad()
+    def _target(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B D"]:
+        encoder, projector = self.target.eval()  # its averaged statistics, not those of the batch
+        return projector(mean_frame(encoder(signal, lengths)))
+
+
+def distance(prediction: Float[Tensor, "B D"], target: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
+    """Mean over rows of 2 - 2 cos: 0 for parallel, 2 for orthogonal, 4 for opposite vectors."""
+    return (2 - 2 * functional.cosine_similarity(prediction.float(), target.float(), dim=1)).mean()

@@ -1,0 +1,81 @@
+"""Contrastive losses between two sets of embeddings, and their rows on all ranks."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, distributed
+from torch.distributed.nn.functional import all_gather
+from torch.nn import functional
+
+
+def gather(x: Float[Tensor, "B D"]) -> Float[Tensor, "N D"]:
+    """Rows of all ranks, in the order of ranks, with their gradients; with one process x itself.
+
+    Each rank then computes the loss of the global batch, and gradients flow back to the rows of the rank that they are of. Averaged
+    over ranks, as the loop does, that is the gradient of the one loss.
+    """
+    return x if world_size() == 1 else torch.cat(all_gather(x.contiguous()))
+
+
+def world_size() -> int:
+    """Number of ranks."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def nt_xent(a: Float[Tensor, "B D"], b: Float[Tensor, "B D"], temperature: float) -> Float[Tensor, ""]:
+    """SimCLR's loss (arXiv 2002.05709, eq. 1): each of the 2 B rows finds its partner among all others.
+
+    Args:
+        a, b: embeddings of two views, row by row; they are scaled to unit length here.
+        temperature: tau.
+
+    Returns:
+        the mean over the 2 B rows, in float32.
+    """
+    similarity, positive = _pairs(a, b, temperature)
+    return (torch.logsumexp(similarity, dim=1) - positive).mean()
+
+
+def info_nce(a: Float[Tensor, "B D"], b: Float[Tensor, "B D"], temperature: float) -> Float[Tensor, ""]:
+    """InfoNCE from a to b: row i of a finds row i of b among the rows of b; mean over rows, in float32."""
+    similarity = _unit(a) @ _unit(b).T / temperature
+    return functional.cross_entropy(similarity, torch.arange(len(a), device=a.device))
+
+
+def dcl(
+    a: Float[Tensor, "B D"], b: Float[Tensor, "B D"], temperature: float, weighted: bool = False, sigma: float = 0.5
+) -> Float[Tensor, ""]:
+    """Decoupled contrastive loss (arXiv 2110.06848, eq. 5 and 6): without the positive in the denominator.
+
+    Args:
+        a, b: embeddings of two views; they are scaled to unit length here.
+        temperature: tau.
+        weighted: DCLW: the positive of a pair that is less alike than the average counts up to twice, without gradient.
+        sigma: of those weights.
+
+    Returns:
+        the mean over the 2 B rows, in float32; it may be negative.
+    """
+    similarity, positive = _pairs(a, b, temperature)
+    count = len(a)
+    partner = torch.arange(2 * count, device=a.device).roll(count)
+    negatives = torch.logsumexp(similarity.scatter(1, partner[:, None], -torch.inf), dim=1)
+    if weighted:
+        weight = 2 - count * torch.softmax(positive[:count].detach() * temperature / sigma, dim=0)
+        positive = positive * weight.repeat(2)
+    return (negatives - positive).mean()
+
+
+def _pairs(
+    a: Float[Tensor, "B D"], b: Float[Tensor, "B D"], temperature: float
+) -> tuple[Float[Tensor, "N N"], Float[Tensor, "N"]]:
+    """Scaled similarities of all 2 B rows, -inf with themselves, and those of partners."""
+    rows = torch.cat([_unit(a), _unit(b)])
+    similarity = rows @ rows.T / temperature
+    similarity.fill_diagonal_(-torch.inf)
+    return similarity, similarity.diagonal(len(a)).repeat(2)
+
+
+def _unit(x: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+    return functional.normalize(x.float() if x.dtype != torch.float64 else x, dim=1)

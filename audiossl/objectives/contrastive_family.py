@@ -1,0 +1,61 @@
+"""The baselines among the objectives of windows, by the name that a recipe uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from audiossl.errors import ConfigError
+from audiossl.models.encoder import Encoder
+from audiossl.objectives.augmentations import AugmentationConfig
+from audiossl.objectives.barlow_twins import BarlowTwins, BarlowTwinsConfig
+from audiossl.objectives.byol import BYOL, BYOLConfig
+from audiossl.objectives.decoupled import DCL, DCLConfig
+from audiossl.objectives.nnclr import NNCLR, NNCLRConfig
+from audiossl.objectives.simclr import SimCLR, SimCLRConfig
+from audiossl.objectives.two_views import TwoViewConfig, TwoViews
+from audiossl.objectives.vicreg import VICReg, VICRegConfig
+
+FAMILY: dict[str, tuple[Callable[[Encoder, Any], TwoViews], type[TwoViewConfig], Mapping[str, Any]]] = {
+    "simclr": (SimCLR, SimCLRConfig, {}),
+    "dcl": (DCL, DCLConfig, {}),
+    "dclw": (DCL, DCLConfig, {"weighted": True}),
+    "byol": (BYOL, BYOLConfig, {}),
+    "vicreg": (VICReg, VICRegConfig, {}),
+    "barlow_twins": (BarlowTwins, BarlowTwinsConfig, {}),
+    "nnclr": (NNCLR, NNCLRConfig, {}),
+}
+
+
+def make_contrastive(name: str, encoder: Encoder, options: Mapping[str, Any]) -> TwoViews:
+    """Make a baseline around an encoder.
+
+    Args:
+        name: simclr, dcl, dclw, byol, vicreg, barlow_twins, nnclr, ts_tcc or ts2vec.
+        encoder: of the signal.
+        options: fields of the method's config; `augmentations` holds those of `AugmentationConfig`.
+
+    Raises:
+        ConfigError: for another name, or an option that the method does not have.
+    """
+    if name not in FAMILY:
+        raise ConfigError(f"there is no objective '{name}'; choose one of {', '.join(FAMILY)}")
+    make, config, preset = FAMILY[name]
+    options = {**preset, **options}
+    if isinstance(changes := options.get("augmentations"), Mapping):
+        check_names(f"{name}.augmentations", AugmentationConfig, changes)
+        options["augmentations"] = AugmentationConfig(**changes)
+    check_names(name, config, options)
+    return make(encoder, config(**options))
+
+
+def check_names(place: str, config: type, options: Mapping[str, Any]) -> None:
+    """Refuse options that a config does not have.
+
+    Raises:
+        ConfigError: naming them, and what there is.
+    """
+    known = [field.name for field in fields(config)]
+    if unknown := sorted(set(options) - set(known)):
+        raise ConfigError(f"{place} has no option {', '.join(unknown)}; it has {', '.join(known)}")
