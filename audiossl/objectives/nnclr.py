@@ -36,7 +36,7 @@ class NNCLRConfig(TwoViewConfig):
 
 
 class NNCLR(TwoViews):
-    """The prediction from one view finds the nearest past neighbour of the other view; until the queue is full, that view itself."""
+    """The prediction from one view finds the nearest past neighbour of the other; until the queue is full, the other itself."""
 
     queue: Tensor
     owners: Tensor

@@ -69,10 +69,9 @@ def cut_windows(
     Raises:
         DataError: if no window comes out, or a class does not occur.
     """
-    if task and (unknown := set(classes) - _classes(recordings, task)):
-        raise DataError(
-            f"no recording has {', '.join(sorted(unknown))} under '{task}'; it has {', '.join(sorted(_classes(recordings, task)))}"
-        )
+    known = _classes(recordings, task)
+    if unknown := sorted(set(classes) - known):
+        raise DataError(f"no recording has {', '.join(unknown)} under '{task}'; it has {', '.join(sorted(known))}")
     windows: list[Window] = []
     for number, recording in enumerate(recordings):
         size = round(config.seconds * recording.rate)
@@ -82,10 +81,10 @@ def cut_windows(
         else:
             hop = max(1, round(config.hop * recording.rate))
             starts = list(range(0, max(1, recording.num_samples - size + 1), hop))
-        known = ~np.isnan(recording.values)
+        present = ~np.isnan(recording.values)
         for index, start in enumerate(starts):
             length = min(size, recording.num_samples - start)
-            if length <= 0 or known[:, start : start + length].sum(1).min() < config.min_share * size:
+            if length <= 0 or present[:, start : start + length].sum(1).min() < config.min_share * size:
                 continue
             stretch = stretches[index] if config.by == "annotation" else _holding(stretches, start, length, recording.rate)
             value = stretch.value if stretch else None
@@ -95,8 +94,8 @@ def cut_windows(
     return windows
 
 
-def _classes(recordings: Sequence[SensorRecording], task: str) -> set[str]:
-    return {str(stretch.value) for recording in recordings for stretch in recording.annotations.get(task, ())}
+def _classes(recordings: Sequence[SensorRecording], task: str | None) -> set[str]:
+    return {str(stretch.value) for recording in recordings for stretch in recording.annotations.get(task or "", ())}
 
 
 def _holding(stretches: Sequence[Annotation], start: int, length: int, rate: float) -> Annotation | None:
