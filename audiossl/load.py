@@ -19,7 +19,8 @@ def load(name: str | Path, padding: Literal["invariant", "reference"] = "invaria
     """Load an encoder and wrap it so that it embeds signals of any length.
 
     Args:
-        name: a folder with `config.json` and `model.safetensors`; a run folder (its student is meant); `logmel`; `hama`;
+        name: a folder with `config.json` and `model.safetensors` (a Zipformer, or the encoder of a sensor recipe); a run folder
+            (its student is meant); `logmel`; `hama`;
             `hf:NAME[:LAYER]` for a Hugging Face audio model; `dasheng:NAME` with dasheng_base, dasheng_06B, dasheng_12B or a
             checkpoint file; or a SPEAR repository on the Hugging Face hub.
         padding: of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the padded
@@ -57,10 +58,13 @@ def _encoder(text: str, padding: Literal["invariant", "reference"]) -> Encoder:
 
         return DashengEncoder.from_name(text.removeprefix("dasheng:"))
     from audiossl.models import hub
+    from audiossl.models.sensor_encoder import SensorEncoder, is_sensor_encoder
 
     if text.endswith(".pt"):
         return hub.load(text, padding=padding)
     for folder in (Path(text) / "pretrain" / "student", Path(text)):
+        if is_sensor_encoder(folder):
+            return SensorEncoder.load(folder)
         if (folder / "config.json").is_file():
             return hub.load(folder, padding=padding)
     if Path(text).exists() or text.count("/") != 1:

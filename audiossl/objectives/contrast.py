@@ -12,8 +12,8 @@ from torch.nn import functional
 def gather(x: Float[Tensor, "B D"]) -> Float[Tensor, "N D"]:
     """Rows of all ranks, in the order of ranks, with their gradients; with one process x itself.
 
-    Each rank then computes the loss of the global batch, and gradients flow back to the rank whose rows they are of. Averaged over
-    ranks, as the loop does, that is the gradient of the one loss.
+    Each rank then computes the loss of the global batch, and gradients flow back to the rank whose rows they are of. Averaged
+    over ranks, as the loop does, that is the gradient of the one loss.
     """
     return x if world_size() == 1 else torch.cat(all_gather(x.contiguous()))
 

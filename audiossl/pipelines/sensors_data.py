@@ -8,6 +8,7 @@ from pathlib import Path
 
 from audiossl.evaluation.window_task import WindowTask
 from audiossl.pipelines.sensors_config import SensorsRecipe
+from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.signals.sensors.recording_set import RecordingSet
 from audiossl.signals.sensors.statistics import ChannelStatistics
 from audiossl.signals.sensors.subjects import SubjectSides, held_out_sides, subject_folds
@@ -16,8 +17,13 @@ from audiossl.signals.sensors.windows import WindowSet, cut_windows
 
 @dataclass(frozen=True)
 class SensorFold:
-    """One division of subjects: all windows, normalised by all but test subjects, and the task on the labelled ones."""
+    """One division of subjects: all windows, normalised by all but test subjects, and the task on the labelled ones.
 
+    `first` is a recording that shows channels, units and rate; `statistics` are those of the normalisation, if it needs any.
+    """
+
+    first: SensorRecording
+    statistics: ChannelStatistics | None
     sides: SubjectSides
     windows: WindowSet
     task: WindowTask
@@ -39,4 +45,4 @@ def open_folds(folder: Path, config: SensorsRecipe) -> Iterator[SensorFold]:
         if config.windows.normalise == "training":
             statistics = ChannelStatistics.fit(found.recordings, sides.known)
         cut = WindowSet(found.recordings, windows, config.windows.normalise, statistics)
-        yield SensorFold(sides, cut, WindowTask(config.task.name, cut, sides))
+        yield SensorFold(found.recordings[0], statistics, sides, cut, WindowTask(config.task.name, cut, sides))

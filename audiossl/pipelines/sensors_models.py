@@ -18,6 +18,7 @@ from audiossl.errors import import_extra
 from audiossl.features.window_statistics import window_statistics
 from audiossl.files import whole_file, write_json
 from audiossl.models.resnet1d import ResNet1d
+from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
 from audiossl.objectives.frame_projection import TIME, FrameProjection, FrameProjectionConfig, fit_mappers
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_labels import LabelledWindowBatch, WindowLabels
@@ -84,9 +85,21 @@ def _run(
     training = replace(config.training, seed=seed, lr=model.lr or config.training.lr)
     fit(objective, batches, training, folder / "pretrain", steps_per_epoch=batches.steps_per_epoch)
     objective.eval()
+    if World.join().is_first:
+        _describe(fold, objective.encoder, config).save(folder / "encoder")
     features = _features(objective, windows, rows, train, model, seed)
     answers = _trained_on_labels(folder, fold, objective.encoder, config, seed, "finetuned") if model.finetune else {}
     return features, answers
+
+
+def _describe(fold: SensorFold, encoder: ResNet1d, config: SensorsRecipe) -> SensorEncoder:
+    first, statistics = fold.first, fold.statistics
+    takes = SensorInput(first.channels, first.units, first.rate, config.windows.normalise)
+    return (
+        SensorEncoder(encoder, takes)
+        if statistics is None
+        else SensorEncoder(encoder, takes, statistics.mean, statistics.deviation)
+    )
 
 
 def make_objective(model: SensorModel, encoder: ResNet1d, config: SensorsRecipe) -> Any:

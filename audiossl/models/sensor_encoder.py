@@ -1,0 +1,116 @@
+"""A trained encoder of sensor streams with what it needs to read raw recordings: channels, rate, and their normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from audiossl.errors import DataError, StoreError
+from audiossl.files import read_json, whole_file, write_json
+from audiossl.lengths import padding_mask
+from audiossl.models.encoder import Frames
+from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+
+MODEL_TYPE = "audiossl_sensor"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+@dataclass(frozen=True)
+class SensorInput:
+    """What an encoder takes: names and units of its channels, Hz, and how windows were normalised in training."""
+
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    rate: float
+    normalise: Literal["training", "window", "none"] = "training"
+
+
+class SensorEncoder(nn.Module):
+    """A `ResNet1d` behind the normalisation that it was trained with; missing samples (NaN) are taken for the mean.
+
+    Args:
+        encoder: trained.
+        takes: description of the input.
+        mean, deviation: of each channel over the training subjects; 0 and 1 where windows are normalised by themselves.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self,
+        encoder: ResNet1d,
+        takes: SensorInput,
+        mean: Sequence[float] | Float[Tensor, "C"] = (),
+        deviation: Sequence[float] | Float[Tensor, "C"] = (),
+    ) -> None:
+        super().__init__()
+        self.encoder, self.takes = encoder, takes
+        count = len(takes.channels)
+        self.register_buffer("mean", torch.as_tensor(mean).float() if len(mean) else torch.zeros(count))
+        self.register_buffer("deviation", torch.as_tensor(deviation).float() if len(deviation) else torch.ones(count))
+        self.sample_rate, self.frame_rate, self.last_frame_rate = takes.rate, encoder.frame_rate, encoder.last_frame_rate
+        self.frame_offset, self.dim, self.num_layers = encoder.frame_offset, encoder.dim, encoder.num_layers
+        self.min_samples, self.alignment = encoder.min_samples, encoder.alignment
+
+    def forward(self, signal: Float[Tensor, "B C S"], lengths: Int[Tensor, "B"]) -> Frames:
+        """Encode a padded batch in the units of the training data.
+
+        Raises:
+            DataError: for another number of channels.
+        """
+        if signal.shape[1] != len(self.takes.channels):
+            wanted = ", ".join(f"{name} ({unit})" for name, unit in zip(self.takes.channels, self.takes.units, strict=True))
+            raise DataError(f"expected {len(self.takes.channels)} channels: {wanted}; got {signal.shape[1]}")
+        missing = signal.isnan() | padding_mask(lengths, signal.shape[2])[:, None]
+        normal = (signal - self.mean[:, None]) / self.deviation[:, None]
+        if self.takes.normalise == "window":
+            normal = _standardise(normal, ~missing)
+        return self.encoder(normal.masked_fill(missing, 0.0), lengths)
+
+    def save(self, folder: Path) -> None:
+        """Write `config.json` and `model.safetensors`, each by rename, the config last."""
+        state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+        with whole_file(folder / WEIGHTS) as partial:
+            save_file(state, partial, metadata={"format": "pt"})
+        write_json(folder / CONFIG, {"model_type": MODEL_TYPE, **asdict(self.takes), "resnet1d": asdict(self.encoder.config)})
+
+    @classmethod
+    def load(cls, folder: Path) -> SensorEncoder:
+        """Read what `save` wrote, in evaluation mode.
+
+        Raises:
+            StoreError: if a file is missing or damaged, or the weights do not fit the config.
+        """
+        try:
+            values = read_json(folder / CONFIG)
+            takes = SensorInput(tuple(values["channels"]), tuple(values["units"]), values["rate"], values["normalise"])
+            encoder = ResNet1d(len(takes.channels), takes.rate, ResNet1dConfig(**values["resnet1d"]))
+            model = cls(encoder, takes)
+            model.load_state_dict(load_file(folder / WEIGHTS))
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise StoreError(f"{folder} holds no sensor encoder that can be read ({reason}). Train it again.") from error
+        return model.eval()
+
+
+def is_sensor_encoder(folder: Path) -> bool:
+    """Whether a folder's `config.json` says that it is one."""
+    try:
+        return read_json(folder / CONFIG).get("model_type") == MODEL_TYPE
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _standardise(signal: Float[Tensor, "B C S"], known: Bool[Tensor, "B C S"]) -> Float[Tensor, "B C S"]:
+    signal, count = signal.masked_fill(~known, 0.0), known.sum(-1, keepdim=True).clamp(min=1)
+    centred = (signal - signal.sum(-1, keepdim=True) / count).masked_fill(~known, 0.0)
+    return centred / (centred.square().sum(-1, keepdim=True) / count).sqrt().clamp(min=1e-6)
