@@ -1,0 +1,76 @@
+"""Tiny copies of sensor data sets in their true layouts on disk, and what every prepare script must keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy.io import savemat
+
+from audiossl.pipelines.prepare_script import load_script
+from audiossl.signals.sensors.recording import Rejected, SensorRecording
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+
+
+def prepare_of(name):
+    """The module of a recipe's prepare script."""
+    return load_script(RECIPES / name / "prepare.py", functions=("recordings",)).module
+
+
+def recordings_of(module, root, limit=None):
+    """All recordings and rejections, after a second run has given the same."""
+    first, second = (list(module.recordings(root, limit)) for _ in range(2))
+    assert len(first) == len(second)
+    for one, other in zip(first, second, strict=True):
+        if isinstance(one, Rejected):
+            assert one == other
+            continue
+        for field in ("id", "subject", "rate", "channels", "units", "annotations", "custom"):
+            assert getattr(one, field) == getattr(other, field)
+        np.testing.assert_array_equal(one.values, other.values)
+        assert one.values.dtype == np.float32
+    assert len({item.id for item in first}) == len(first)
+    return first
+
+
+def cut(path):
+    """Damage a file as an interrupted copy does."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def only_rejection(items, name):
+    """The one rejection among the items, which names this file."""
+    (rejected,) = (item for item in items if isinstance(item, Rejected))
+    assert name in rejected.reason
+    assert all(isinstance(item, SensorRecording) for item in items if item is not rejected)
+    return rejected
+
+
+def pulse(seconds, rate, bpm):
+    """A heart beat with a slow drift, as a wrist sensor sees it."""
+    time = np.arange(round(seconds * rate)) / rate
+    return 40 * np.sin(2 * np.pi * bpm / 60 * time) + 100 * np.sin(2 * np.pi * 0.05 * time) - 45
+
+
+def write_spc_training(folder, seconds=12.0):
+    """Training part of the IEEE Signal Processing Cup: `sig` 6 x S (ECG, two PPG, acceleration) at 125 Hz, `BPM0` L x 1."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for person in range(1, 13):
+        name = f"DATA_{person:02d}_TYPE{1 if person == 1 else 2:02d}"
+        ppg = pulse(seconds, 125, 60 + 5 * person)
+        noise = np.random.default_rng(person).normal(size=(4, len(ppg)))
+        savemat(folder / f"{name}.mat", {"sig": np.stack([noise[0], ppg, 3 * ppg, *noise[1:]])})
+        savemat(folder / f"{name}_BPMtrace.mat", {"BPM0": np.full((3, 1), 60.0 + 5 * person)})
+
+
+def write_spc_test(folder, seconds=12.0):
+    """Test part: `sig` 5 x S (two PPG, acceleration) in TestData, `BPM0` in TrueBPM."""
+    names = ("S01_T01", "S02_T01", "S02_T02", "S03_T02", "S04_T02", "S05_T02", "S06_T01", "S06_T02", "S07_T02", "S08_T01")
+    for part in ("TestData", "TrueBPM"):
+        (folder / part).mkdir(parents=True)
+    for place, name in enumerate(names):
+        ppg = pulse(seconds, 125, 80 + place)
+        noise = np.random.default_rng(100 + place).normal(size=(3, len(ppg)))
+        savemat(folder / "TestData" / f"TEST_{name}.mat", {"sig": np.stack([ppg, ppg, *noise])})
+        savemat(folder / "TrueBPM" / f"True_{name}.mat", {"BPM0": np.full((3, 1), 80.0 + place)})
