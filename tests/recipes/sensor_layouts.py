@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +76,50 @@ def write_spc_test(folder, seconds=12.0):
         noise = np.random.default_rng(100 + place).normal(size=(3, len(ppg)))
         savemat(folder / "TestData" / f"TEST_{name}.mat", {"sig": np.stack([ppg, ppg, *noise])})
         savemat(folder / "TrueBPM" / f"True_{name}.mat", {"BPM0": np.full((3, 1), 80.0 + place)})
+
+
+def dalia_pickle(person, seconds=13.0):
+    """The content of S1.pkl of PPG-DaLiA, pickled as by Python 2."""
+    bvp = pulse(seconds, 64, 60 + 2 * person)[:, None]
+    labels = np.full(int((seconds - 8) // 2) + 1, 60.0 + 2 * person)
+    content = {
+        "signal": {
+            "wrist": {"BVP": bvp, "ACC": np.zeros((round(32 * seconds), 3)), "EDA": np.zeros((round(4 * seconds), 1))},
+            "chest": {"ECG": np.zeros((round(700 * seconds), 1))},
+        },
+        "label": labels,
+        "activity": np.zeros((round(4 * seconds), 1)),
+        "rpeaks": np.arange(9),
+        "questionnaire": {"AGE": 34, "Gender": " m"},
+        "subject": f"S{person}",
+    }
+    return pickle.dumps(content, 2).replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+
+
+def write_dalia(folder, people=range(1, 16)):
+    """PPG_FieldStudy of PPG-DaLiA, unpacked."""
+    for person in people:
+        path = folder / "PPG_FieldStudy" / f"S{person}" / f"S{person}.pkl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(dalia_pickle(person))
+
+
+def write_dalia_archive(folder):
+    """The archive's own content: an archive."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / "data.zip", "w") as files:
+        for person in range(1, 16):
+            files.writestr(f"PPG_FieldStudy/S{person}/S{person}.pkl", dalia_pickle(person))
+
+
+def write_clemson(folder, num_samples=1000):
+    """Synchronised release of the Clemson pedometer data; the sample files of semi-regular walks are spelt with a small r."""
+    for person in range(1, 31):
+        for gait, spelling in (("Regular", "Regular"), ("SemiRegular", "Semiregular"), ("Irregular", "Irregular")):
+            place = folder / f"P{person:03d}" / gait
+            place.mkdir(parents=True, exist_ok=True)
+            values = np.tile([0.0, 0.6, -0.8, 9, 9, 9, 9, 9, 9], (num_samples, 1))
+            np.savetxt(place / f"P{person:03d}_{spelling}.txt", values, fmt="%.4f")
+            feet = ("right", "left")
+            steps = [f"{5 + 9 * step} {feet[step % 2]}" for step in range(100)]
+            (place / "steps.txt").write_text("\n".join(["2 leftshift", *steps, f"{num_samples + 40} rightshift"]) + "\n")
