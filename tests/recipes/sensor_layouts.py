@@ -123,3 +123,39 @@ def write_clemson(folder, num_samples=1000):
             feet = ("right", "left")
             steps = [f"{5 + 9 * step} {feet[step % 2]}" for step in range(100)]
             (place / "steps.txt").write_text("\n".join(["2 leftshift", *steps, f"{num_samples + 40} rightshift"]) + "\n")
+
+
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
+
+def write_ecg(folder, name, codes, seconds=10.0):
+    """A record of PhysioNet's challenges: lead k is a constant of k / 10 mV with a beat of 1 Hz on it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    time = np.arange(round(500 * seconds)) / 500
+    values = np.stack([np.round(100 * place + 500 * np.sin(2 * np.pi * time)) for place in range(12)]).astype(np.int16)
+    lines = [f"{name} 12 500 {len(time)} 05-Feb-2020 11:39:16"]
+    lines += [
+        f"{name}.mat 16+24 1000/mV 16 0 {row[0]} {row.sum(dtype=np.int16)} 0 {lead}"
+        for lead, row in zip(LEADS, values, strict=True)
+    ]
+    lines += ["#Age: 74", "#Sex: Male", f"#Dx: {codes}", "#Rx: Unknown", "#Hx: Unknown", "#Sx: Unknown"]
+    (folder / f"{name}.hea").write_text("\n".join(lines) + "\n")
+    savemat(folder / f"{name}.mat", {"val": values}, format="4")
+
+
+def write_cpsc(folder):
+    """CPSC2018 in the Challenge of 2020, two groups; the fourth record is too short."""
+    write_ecg(folder / "training" / "cpsc_2018" / "g1", "A0001", "426783006", seconds=15.0)
+    write_ecg(folder / "training" / "cpsc_2018" / "g1", "A0002", "59118001,164889003")
+    write_ecg(folder / "training" / "cpsc_2018" / "g2", "A0003", "164884008", seconds=11.01)
+    write_ecg(folder / "training" / "cpsc_2018" / "g2", "A0004", "164889003", seconds=9.0)
+    write_ecg(folder / "training" / "georgia" / "g1", "E00001", "426783006")
+
+
+def write_chapman(folder):
+    """Chapman-Shaoxing with a record of Ningbo behind it."""
+    write_ecg(folder / "WFDBRecords" / "01" / "010", "JS00001", "164889003,59118001,164934002")
+    write_ecg(folder / "WFDBRecords" / "01" / "010", "JS00002", "426177001,164934002")
+    write_ecg(folder / "WFDBRecords" / "01" / "011", "JS00103", "39732003,427084000")
+    write_ecg(folder / "WFDBRecords" / "10" / "106", "JS10646", "426783006")
+    write_ecg(folder / "WFDBRecords" / "10" / "107", "JS10647", "426783006")
