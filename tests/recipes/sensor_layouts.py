@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from edf_files import write_edf, write_edf_notes
 from scipy.io import savemat
 
 from audiossl.pipelines.prepare_script import load_script
@@ -159,3 +160,24 @@ def write_chapman(folder):
     write_ecg(folder / "WFDBRecords" / "01" / "011", "JS00103", "39732003,427084000")
     write_ecg(folder / "WFDBRecords" / "10" / "106", "JS10646", "426783006")
     write_ecg(folder / "WFDBRecords" / "10" / "107", "JS10647", "426783006")
+
+
+NIGHTS = (("SC4001E0", "SC4001EC"), ("SC4002E0", "SC4002EC"), ("SC4011E0", "SC4011EH"), ("ST7011J0", "ST7011JP"))
+
+
+def write_sleep(
+    folder, epochs=(("W", 140), ("1", 1), ("2", 2), ("Movement time", 1), ("3", 1), ("4", 1), ("R", 2), ("W", 80), ("?", 3))
+):
+    """Sleep-EDF: nights of both studies, 100 Hz EEG beside a slower signal; the score goes on behind the end of the signal."""
+    notes, onset = [], 0
+    for stage, count in epochs:
+        notes.append((onset, 30 * count, stage if stage == "Movement time" else f"Sleep stage {stage}"))
+        onset += 30 * count
+    num_epochs = onset // 30 - 1
+    for night, hypnogram in NIGHTS:
+        place = folder / ("sleep-cassette" if night.startswith("SC") else "sleep-telemetry")
+        place.mkdir(parents=True, exist_ok=True)
+        eeg = np.repeat(np.arange(num_epochs), 3000)  # each epoch holds its number
+        signals = [("EEG Fpz-Cz", "uV", (-2048, 2047), eeg), ("Temp rectal", "DegC", (34, 40), np.zeros(30 * num_epochs))]
+        write_edf(place / f"{night}-PSG.edf", signals, record_seconds=30, num_records=num_epochs)
+        write_edf_notes(place / f"{hypnogram}-Hypnogram.edf", notes)
