@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -181,3 +182,18 @@ def write_sleep(
         signals = [("EEG Fpz-Cz", "uV", (-2048, 2047), eeg), ("Temp rectal", "DegC", (34, 40), np.zeros(30 * num_epochs))]
         write_edf(place / f"{night}-PSG.edf", signals, record_seconds=30, num_records=num_epochs)
         write_edf_notes(place / f"{hypnogram}-Hypnogram.edf", notes)
+
+
+def write_heartpy(folder, seconds=70.0):
+    """The data of heartpy's wheel, with the marks of a wheel: beats 60, 72 and 90 times a minute."""
+    place = folder / "heartpy" / "data"
+    place.mkdir(parents=True, exist_ok=True)
+    (folder / "heartpy-1.2.7.dist-info").mkdir(exist_ok=True)
+    rows = [f"{value:.0f}" for value in 500 + pulse(seconds, 100, 60)]
+    (place / "data.csv").write_text("\n".join(rows))
+    rows = [f"{1000 * place / 117:.6f},{value:.0f}" for place, value in enumerate(500 + pulse(seconds, 117, 72))]
+    (place / "data2.csv").write_text("\n".join(["timer,hr", *rows]) + "\n")
+    first = datetime(2016, 11, 24, 13, 58, 58, 81000)
+    dates = [first + timedelta(milliseconds=16 * (place * 10 // 16)) for place in range(round(2 * seconds * 100))]
+    rows = [f"{date},{value:.0f}" for date, value in zip(dates, 500 + pulse(2 * seconds, 100, 90), strict=True)]
+    (place / "data3.csv").write_text("\n".join(["datetime,hr", *rows]))
