@@ -26,10 +26,14 @@ def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorReco
     Raises:
         DataError: if a file is missing.
     """
-    files = [(name, find(data_root, name), find(data_root, f"{name}_BPMtrace")) for name in SESSIONS]
-    for name, signal, rates in islice(files, limit):
-        # Rows: chest ECG, two PPG channels, acceleration x, y, z.
-        yield session(name, subject=f"train{name[5:7]}", files=(signal, rates), ppg_rows=(1, 2), num_rows=6)
+    return islice(training_sessions(data_root), limit)
+
+
+def training_sessions(data_root: Path | None) -> Iterator[SensorRecording | Rejected]:
+    """The 12 sessions, read one by one after a look at whether all files are there."""
+    files = {name: (find(data_root, name), find(data_root, f"{name}_BPMtrace")) for name in SESSIONS}
+    # Rows: chest ECG, two PPG channels, acceleration x, y, z.
+    return (session(name, subject=f"train{name[5:7]}", files=pair, ppg_rows=(1, 2), num_rows=6) for name, pair in files.items())
 
 
 def find(data_root: Path | None, name: str) -> Path:

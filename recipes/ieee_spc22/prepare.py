@@ -8,8 +8,7 @@ from pathlib import Path
 
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 
-from ..ieee_spc12.prepare import find, session
-from ..ieee_spc12.prepare import recordings as training_recordings
+from ..ieee_spc12.prepare import find, session, training_sessions
 
 TEST_SESSIONS = ("S01_T01", "S02_T01", "S02_T02", "S03_T02", "S04_T02", "S05_T02", "S06_T01", "S06_T02", "S07_T02", "S08_T01")
 
@@ -23,10 +22,10 @@ def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorReco
     Raises:
         DataError: if a file is missing.
     """
-    files = [(name, find(data_root, f"TEST_{name}"), find(data_root, f"True_{name}")) for name in TEST_SESSIONS]
+    files = {name: (find(data_root, f"TEST_{name}"), find(data_root, f"True_{name}")) for name in TEST_SESSIONS}
     # Rows: two PPG channels, acceleration x, y, z; the ECG was held back.
     test = (
-        session(f"TEST_{name}", subject=f"test{name[1:3]}", files=(signal, rates), ppg_rows=(0, 1), num_rows=5)
-        for name, signal, rates in files
+        session(f"TEST_{name}", subject=f"test{name[1:3]}", files=pair, ppg_rows=(0, 1), num_rows=5)
+        for name, pair in files.items()
     )
-    return islice(chain(test, training_recordings(data_root, None)), limit)
+    return islice(chain(test, training_sessions(data_root)), limit)

@@ -72,7 +72,7 @@ def write_spc_test(folder, seconds=12.0):
     """Test part: `sig` 5 x S (two PPG, acceleration) in TestData, `BPM0` in TrueBPM."""
     names = ("S01_T01", "S02_T01", "S02_T02", "S03_T02", "S04_T02", "S05_T02", "S06_T01", "S06_T02", "S07_T02", "S08_T01")
     for part in ("TestData", "TrueBPM"):
-        (folder / part).mkdir(parents=True)
+        (folder / part).mkdir(parents=True, exist_ok=True)
     for place, name in enumerate(names):
         ppg = pulse(seconds, 125, 80 + place)
         noise = np.random.default_rng(100 + place).normal(size=(3, len(ppg)))

@@ -36,3 +36,7 @@ def test_a_missing_file_is_named(root):
     (root / "TrueBPM" / "True_S08_T01.mat").unlink()
     with pytest.raises(DataError, match=r"True_S08_T01\.mat is not below"):
         list(PREPARE.recordings(root, None))
+    write_spc_test(root)
+    (root / "Training_data" / "DATA_07_TYPE02.mat").unlink()
+    with pytest.raises(DataError, match=r"DATA_07_TYPE02\.mat is not below"):
+        list(PREPARE.recordings(root, 1))  # before anything is read

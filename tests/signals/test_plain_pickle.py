@@ -32,13 +32,14 @@ def test_plain_containers_come_back(value, protocol):
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize("dtype", ["<f8", ">i2", "?", "<U3", "<c8", "<M8[ns]", [("a", "<i4"), ("b", "<f4")]])
+@pytest.mark.parametrize("dtype", ["<f8", ">i2", "?", "<U3", "<c8", "S4", "<M8[ns]", "<m8[3D]", "<M8"])
 def test_arrays_scalars_and_dtypes_come_back(protocol, dtype):
-    array = np.zeros((3, 2), dtype)
+    array = np.array([[1, 0], [1, 1], [0, 0]]).astype(dtype)
     value = {"array": array, "scalar": array[0, 0], "dtype": array.dtype, "fortran": np.asfortranarray(array)}
     loaded = load(pickle.dumps(value, protocol))
     np.testing.assert_array_equal(loaded["array"], array)
     np.testing.assert_array_equal(loaded["fortran"], array)
+    assert type(loaded["array"]) is np.ndarray and loaded["array"].flags.writeable and loaded["fortran"].flags.f_contiguous
     assert loaded["dtype"] == array.dtype == loaded["array"].dtype.newbyteorder(array.dtype.byteorder)
     assert loaded["scalar"] == array[0, 0]
 
@@ -48,6 +49,24 @@ def test_arrays_of_objects_are_read_with_the_same_rule():
     assert load(pickle.dumps(array)).tolist() == array.tolist()
     with pytest.raises(DataError, match=r"\.system"):
         load(pickle.dumps(np.array([os.system], dtype=object)))
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize(
+    "array", [np.zeros((0, 3)), np.array(2.5), np.asfortranarray(np.arange(24.0).reshape(2, 3, 4)), np.array(["", ""])]
+)
+def test_arrays_of_every_shape_come_back(protocol, array):
+    loaded = load(pickle.dumps([array, (array, {"a": array})], protocol))
+    assert loaded[0] is loaded[1][0] is loaded[1][1]["a"]  # what is shared stays shared
+    np.testing.assert_array_equal(loaded[0], array)
+    assert loaded[0].shape == array.shape
+
+
+def test_lists_that_hold_themselves_are_read():
+    endless = [np.arange(2)]
+    endless.append(endless)
+    loaded = load(pickle.dumps(endless))
+    assert loaded[1] is loaded
 
 
 def test_python_2_files_are_read():
@@ -101,6 +120,15 @@ def test_a_pickle_that_runs_a_command_is_refused_and_runs_nothing(tmp_path, prot
         b"ccopyreg\n_reconstructor\n(cbuiltins\nset\ncbuiltins\nobject\nNtR.",
         b"cpickle\nloads\n.",
         b"(dp0\nP7\n.",  # a reference to another file
+        pickle.dumps(np.zeros(2, [("a", "<i4"), ("b", "O")])),
+        # Bytes as addresses of objects: an array of objects from a buffer, and a dtype whose field of objects is not flagged.
+        b"cnumpy\nndarray\n((I1\ntVO8\nC\x0812345678tR.",
+        b"cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(VO8\ntRC\x0812345678tR.",
+        b"cnumpy.core.multiarray\n_reconstruct\n(tR(I1\n(I1\ntcnumpy\ndtype\n(VO8\ntRI0\nC\x0812345678tb.",
+        b"cnumpy.core.multiarray\n_reconstruct\n(tR(I1\n(I1\ntcnumpy\ndtype\n(VV8\ntR"
+        b"(I3\nV|\nN(Va\nt(dVa\n(cnumpy\ndtype\n(VO8\ntRI0\ntsI8\nI1\nI0\ntbI0\nC\x0812345678tb.",
+        # Fewer bytes than the shape needs.
+        pickle.dumps(np.arange(3), 2).replace(b"K\x03\x85", b"K\x04\x85"),
     ],
 )
 def test_what_is_not_plain_is_refused(raw):
@@ -108,9 +136,9 @@ def test_what_is_not_plain_is_refused(raw):
         load(raw)
 
 
-@pytest.mark.parametrize("name", ["_reconstruct_stub", "_encode", "_new_index"])
+@pytest.mark.parametrize("name", ["_pandas_object", "_encode", "_pandas_index"])
 def test_a_pickle_cannot_change_what_it_was_given(name):
-    given = {"_reconstruct_stub": b"ccopyreg\n_reconstructor\n", "_encode": b"c_codecs\nencode\n"}
+    given = {"_pandas_object": b"ccopyreg\n_reconstructor\n", "_encode": b"c_codecs\nencode\n"}
     raw = given.get(name, b"cpandas.core\n_new_Index\n") + b"(N(dV__doc__\nVchanged\nstb."
     with pytest.raises(DataError):
         load(raw)
