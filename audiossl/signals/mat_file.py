@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.io import loadmat
 
 from audiossl.errors import DataError
 
@@ -17,8 +18,6 @@ def load_matrix(path: Path, name: str) -> Float64[np.ndarray, "M N"]:
     Raises:
         DataError: if the file is missing, damaged, or holds no such matrix; the message names the file.
     """
-    from scipy.io import loadmat
-
     if not path.is_file():
         raise DataError(f"{path} is not there: expected a MATLAB file with the variable {name}")
     try:

@@ -68,11 +68,10 @@ def resample(values: Float[np.ndarray, "C S"], rate: float, new_rate: float) -> 
     ratio = (Fraction(new_rate) / Fraction(rate)).limit_denominator(_LARGEST_RATIO)
     if not 0 < ratio <= _LARGEST_RATIO:
         raise DataError(f"expected rates that differ by less than {_LARGEST_RATIO} times, got {rate:g} and {new_rate:g} Hz")
-    present = ~np.isnan(values)
     num_samples = values.shape[1]
-    if ratio == 1 or not present.any():
-        length = -(-num_samples * ratio.numerator // ratio.denominator)
-        return values.astype(np.float32) if ratio == 1 else np.full((len(values), length), np.nan, np.float32)
+    if ratio == 1 or num_samples == 0:
+        return values.astype(np.float32)
+    present = ~np.isnan(values)
     whole = np.stack([_bridge_gaps(samples, known) for samples, known in zip(values, present, strict=True)])
     # The line from the first to the last sample is taken off and put back: no jump to zero at the ends, and constants stay.
     slope = (whole[:, -1:] - whole[:, :1]) / max(num_samples - 1, 1)
