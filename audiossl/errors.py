@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 
 
@@ -24,6 +27,15 @@ class StoreError(AudiosslError):
 
 class MissingExtraError(AudiosslError):
     """An optional dependency is not installed; the message holds the command that installs it."""
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put a file's name before the message of a `DataError` that its content gives rise to."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{path.name}: {error}") from error
 
 
 def import_extra(module: str, extra: str) -> ModuleType:

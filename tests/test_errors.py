@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from audiossl import errors
-from audiossl.errors import AudiosslError, MissingExtraError, import_extra
+from audiossl.errors import AudiosslError, DataError, MissingExtraError, import_extra, naming
 
 
 def test_every_error_has_one_base():
     kinds = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
     assert len(kinds) == 5 and all(issubclass(kind, AudiosslError) for kind in kinds)
+
+
+def test_naming_puts_the_file_before_the_message_of_data_errors_alone():
+    with pytest.raises(DataError, match=r"^a\.mat: too short$"), naming(Path("folder/a.mat")):
+        raise DataError("too short")
+    with pytest.raises(ValueError, match=r"^too short$"), naming(Path("a.mat")):
+        raise ValueError("too short")
 
 
 def test_import_extra(monkeypatch):

@@ -19,7 +19,7 @@ from audiossl.seeds import derive_generator
 from audiossl.signals.sensors.subjects import SubjectSides
 from audiossl.signals.sensors.windows import WindowSet
 
-L2_GRID = (1.0, 1e-1, 1e-2, 1e-3)
+L2_GRID = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 WIDEST_LOGISTIC = 2048  # wider features are read by ridge regression on class indicators, as is usual for MiniRocket
 
 

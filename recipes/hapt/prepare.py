@@ -75,7 +75,7 @@ def read_table(frame: Any) -> dict[str, np.ndarray]:
     """
     try:
         store = (frame.state["_data"] if "_data" in frame.state else frame.state["_mgr"]).state[3]["0.14.1"]
-        names = [str(name) for name in store["axes"][0].args[1]["data"]]
+        names = [str(name) for name in store["axes"][0].state["data"]]
         columns: dict[str, np.ndarray] = {}
         for block in store["blocks"]:
             places = block["mgr_locs"]
