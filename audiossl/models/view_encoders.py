@@ -30,7 +30,8 @@ def make_view_encoder(kind: str, num_channels: int, dim: int, options: dict[str,
         kind: of the view.
         num_channels: of the signal.
         dim: width of the representation.
-        options: of the transform (`gabor`: those of `Gabor`, `stft`: those of `STFT`), and `widths` and `kernel` of its network.
+        options: of the transform (`gabor`: those of `Gabor`, `stft`: those of `STFT`), and `widths`, `kernel`, `gain` or `bins` of
+            its network.
 
     Raises:
         ConfigError: for another kind or an option that it does not have.
@@ -38,11 +39,11 @@ def make_view_encoder(kind: str, num_channels: int, dim: int, options: dict[str,
     options = dict(options or {})
     if kind not in get_args(ViewKind):
         raise ConfigError(f"there is no view '{kind}'; choose of time, {', '.join(get_args(ViewKind))}")
-    sizes = {name: options.pop(name) for name in ("widths", "kernel", "bins") if name in options}
+    sizes = {name: options.pop(name) for name in ("widths", "kernel", "bins", "gain") if name in options}
     try:
         if kind in BASES:
             return BasisEncoder(kind, num_channels, dim, **sizes, **options)
-        frame = STFT(**{**STFT_OPTIONS, **options}, output="log_magnitude") if kind == "stft" else _gabor(options)
+        frame = STFT(**{**STFT_OPTIONS, **options}, output="magnitude") if kind == "stft" else _gabor(options)
         num_rows = frame.size // 2 + 1 if isinstance(frame, STFT) else frame.num_scales
         return PlaneEncoder(frame, num_rows, num_channels, dim, **sizes)
     except TypeError as error:
@@ -50,7 +51,7 @@ def make_view_encoder(kind: str, num_channels: int, dim: int, options: dict[str,
 
 
 def _gabor(options: dict[str, Any]) -> Gabor:
-    return Gabor(**{"output": "log_magnitude", **GABOR, **options})
+    return Gabor(**{**GABOR, **options}, output="magnitude")
 
 
 class BasisEncoder(nn.Module):
@@ -108,7 +109,7 @@ class _Halving(nn.Module):
 class PlaneEncoder(nn.Module):
     """The contracting half of a small U-Net over (scale, time); the mean over time is taken at each scale.
 
-    The input enters the second and third halving again, averaged. Widths are about half of the published ones, which are
+    Magnitudes enter as log(1 + gain |W|); a gain of 0 leaves them as they are, as published. They enter the second and third halving again, averaged. Widths are about half of the published ones, which are
     (32, 64, 96, 128) with 5 x 5 kernels.
     """
 
@@ -120,9 +121,10 @@ class PlaneEncoder(nn.Module):
         dim: int,
         widths: Sequence[int] = (16, 32, 64, 128),
         kernel: int = 3,
+        gain: float = 10.0,
     ) -> None:
         super().__init__()
-        self.frame = frame
+        self.frame, self.gain = frame, gain
         self.norm = MaskedBatchNorm(num_channels)
         entering = [num_channels, widths[0], widths[1] + num_channels, widths[2] + num_channels]
         self.convs = nn.ModuleList(
@@ -135,6 +137,7 @@ class PlaneEncoder(nn.Module):
     def forward(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B D"]:
         """Encode windows; padding is kept out of every convolution, norm and mean."""
         plane = self.frame(signal, lengths)
+        plane = plane.mul(self.gain).log1p() if self.gain else plane
         frames = self.frame.num_frames(lengths)
         is_whole = bool((lengths == signal.shape[2]).all())
         valid = None if is_whole else ~padding_mask(frames, plane.shape[-1])

@@ -41,7 +41,7 @@ def test_the_plane_encoder_tells_scales_apart():
 
 
 def test_published_sizes_can_be_asked_for():
-    options = {"num_scales": 48, "min_scale": 1.0, "max_scale": 128.0, "mode": "paper", "hop": 1, "output": "magnitude"}
+    options = {"num_scales": 48, "min_scale": 1.0, "max_scale": 128.0, "mode": "paper", "hop": 1, "gain": 0.0}
     encoder = make_view_encoder("gabor", 1, 128, {**options, "widths": (32, 64, 96, 128), "kernel": 5})
     assert encoder(torch.randn(2, 1, 64), torch.full((2,), 64)).shape == (2, 128)
     convolutions = sum(conv.weight.numel() for conv in encoder.convs)
