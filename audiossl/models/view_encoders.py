@@ -30,8 +30,8 @@ def make_view_encoder(kind: str, num_channels: int, dim: int, options: dict[str,
         kind: of the view.
         num_channels: of the signal.
         dim: width of the representation.
-        options: of the transform (`gabor`: those of `Gabor`, `stft`: those of `STFT`), and `widths`, `kernel`, `gain` or `bins` of
-            its network.
+        options: of the transform (`gabor`: those of `Gabor`, `stft`: those of `STFT`) and of its network: `widths`, `kernel`,
+            `gain`, `bins`.
 
     Raises:
         ConfigError: for another kind or an option that it does not have.
@@ -109,8 +109,8 @@ class _Halving(nn.Module):
 class PlaneEncoder(nn.Module):
     """The contracting half of a small U-Net over (scale, time); the mean over time is taken at each scale.
 
-    Magnitudes enter as log(1 + gain |W|); a gain of 0 leaves them as they are, as published. They enter the second and third halving again, averaged. Widths are about half of the published ones, which are
-    (32, 64, 96, 128) with 5 x 5 kernels.
+    Magnitudes enter as log(1 + gain |W|); a gain of 0 leaves them as they are, as published. They enter the second and third
+    halving again, averaged. Widths are about half of the published ones, which are (32, 64, 96, 128) with 5 x 5 kernels.
     """
 
     def __init__(

@@ -30,6 +30,7 @@ class SensorModel:
         options: of the objective.
         mappers: of frame projections: what stands beside h_t in the features. The first gives the row that is named after the
             model, the others `MODEL_MAPPER`: none (h_t only), conv, linear, mlp, random (untrained), real (the views' encoders).
+        dim: width of the encoder's output in place of the recipe's, so that a baseline's features may be as wide as others.
         batches: in place of the recipe's.
         lr: in place of the recipe's.
         finetune: also train the whole encoder on labels after pre-training, row `MODEL_finetuned`.
@@ -38,6 +39,7 @@ class SensorModel:
     kind: Kind
     options: dict[str, Any] = field(default_factory=dict)
     mappers: list[Variant] = field(default_factory=lambda: ["mlp"])
+    dim: int | None = None
     batches: WindowBatchConfig | None = None
     lr: float | None = None
     finetune: bool = False

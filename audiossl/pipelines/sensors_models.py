@@ -74,7 +74,8 @@ def _run(
         return {"": _in_blocks(windows, rows, window_statistics)}, {}
     if model.kind == "minirocket":
         return {"": _minirocket(fold, rows, seed)}, {}
-    encoder = ResNet1d(windows.values.shape[1], windows.rate, config.encoder)
+    sizes = replace(config.encoder, dim=model.dim or config.encoder.dim)
+    encoder = ResNet1d(windows.values.shape[1], windows.rate, sizes)
     if model.kind == "random":
         return {"": _in_blocks(windows, rows, _pooled(encoder))}, {}
     if model.kind == "supervised":
