@@ -60,7 +60,7 @@ def augment(
     ids: Sequence[str],
     key: tuple[int | str, ...],
     config: AugmentationConfig,
-    chain: Sequence[Kind] | None = None,
+    chain: Sequence[str] | None = None,
 ) -> Float[Tensor, "B C L"]:
     """Change every window by its own draws from (key, id); padding stays zero.
 
@@ -140,7 +140,7 @@ def resample(x: Float[Tensor, "C L"], generator: torch.Generator, config: Augmen
     return torch.cat([played, played], dim=1)[:, : x.shape[1]] if size < x.shape[1] else played[:, : x.shape[1]]
 
 
-CHANGES: dict[Kind, Callable[[Tensor, torch.Generator, AugmentationConfig], Tensor]] = {
+CHANGES: dict[str, Callable[[Tensor, torch.Generator, AugmentationConfig], Tensor]] = {
     "permute": permute, "noise": add_noise, "scale": scale, "shift": shift,
     "rotate": rotate, "negate": negate, "resample": resample,
 }  # fmt: skip

@@ -40,10 +40,10 @@ class TS2VecConfig:
 class TS2Vec(nn.Module):
     """Two crops of every window agree frame by frame where they overlap; other windows and other times are negatives.
 
-    The two crops are the same for all windows of a batch, drawn from (seed, epoch, smallest id), and as long as the shortest window
-    allows; longer windows are cropped from an offset of their own. Crops start and end at multiples of the encoder's alignment,
-    so that frames of the overlap stand for the same time in both. Negatives are those of one rank, as crops differ between
-    batches. Partners are not used.
+    The two crops are the same for all windows of a batch, drawn from (seed, epoch, smallest id), and at most as long as its
+    shortest window; longer windows are cropped from an offset of their own. Crops start and end at multiples of the encoder's
+    alignment, so that frames of the overlap stand for the same time in both. Negatives are those of one rank, as crops differ
+    between batches. Partners are not used.
     """
 
     def __init__(self, encoder: Encoder, config: TS2VecConfig | None = None) -> None:
@@ -104,9 +104,7 @@ class TS2Vec(nn.Module):
         return frames.last[:, : int(frames.last_lengths[0])]
 
     def _kept(self, batch: WindowBatch, size: int, crop: str) -> Bool[Tensor, "B S"]:
-        draws = [
-            torch.rand(size, generator=derive_generator(batch.seed, batch.epoch, id_, "hidden", crop)) for id_ in batch.ids
-        ]
+        draws = [torch.rand(size, generator=derive_generator(batch.seed, batch.epoch, id_, "hidden", crop)) for id_ in batch.ids]
         return (torch.stack(draws) >= self.config.hidden).to(batch.signal.device)
 
 
@@ -144,7 +142,7 @@ def between_times(a: Float[Tensor, "B T D"], b: Float[Tensor, "B T D"]) -> Float
 
 
 def _contrast(a: Float[Tensor, "G N D"], b: Float[Tensor, "G N D"]) -> Float[Tensor, ""]:
-    """NT-Xent inside each group, on scalar products: neither scaled to unit length nor by a temperature. One pair alone gives 0."""
+    """NT-Xent inside each group, on scalar products of rows as they are, without a temperature; one pair alone gives 0."""
     rows = torch.cat([a, b], dim=1)
     similarity = rows @ rows.transpose(1, 2)
     similarity = similarity.masked_fill(torch.eye(rows.shape[1], dtype=torch.bool, device=rows.device), -torch.inf)

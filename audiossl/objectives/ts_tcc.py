@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
-from audiossl.objectives.augmentations import CHANGES, AugmentationConfig, Kind, augment
+from audiossl.objectives.augmentations import CHANGES, AugmentationConfig, augment
 from audiossl.objectives.contrast import gather, nt_xent
 from audiossl.objectives.loss import Loss, Ratio
 from audiossl.objectives.two_views import mlp
@@ -35,8 +35,8 @@ class TSTCCConfig:
         temperature: of contextual contrast.
     """
 
-    weak: list[Kind] = field(default_factory=lambda: ["scale", "noise"])
-    strong: list[Kind] = field(default_factory=lambda: ["permute", "noise"])
+    weak: list[str] = field(default_factory=lambda: ["scale", "noise"])
+    strong: list[str] = field(default_factory=lambda: ["permute", "noise"])
     augmentations: AugmentationConfig = field(default_factory=AugmentationConfig)
     steps: int = 3
     context: int = 64
@@ -82,13 +82,14 @@ class TSTCC(nn.Module):
             contexts = [_at(self.recurrence(frames)[0], now) for frames in (weak, strong)]
             forth = self._predict(contexts[0], strong, now, lengths)
             back = self._predict(contexts[1], weak, now, lengths)
-            alike = nt_xent(*(gather(self.projector(context)) for context in contexts), self.config.temperature)
+            first, second = (gather(self.projector(context)) for context in contexts)
+            alike = nt_xent(first, second, self.config.temperature)
         terms = {"temporal": self.config.temporal * (forth + back), "contextual": self.config.contextual * alike}
         count = len(batch.ids)
         parts = {name: Ratio(term.detach() * count, count) for name, term in terms.items()}
         return Loss(torch.stack(list(terms.values())).sum() * count, float(count), parts)
 
-    def _frames(self, batch: WindowBatch, view: str, chain: list[Kind]) -> tuple[Float[Tensor, "B T D"], Int[Tensor, "B"]]:
+    def _frames(self, batch: WindowBatch, view: str, chain: list[str]) -> tuple[Float[Tensor, "B T D"], Int[Tensor, "B"]]:
         key = (batch.seed, batch.epoch, view)
         signal = augment(batch.signal, batch.lengths, batch.ids, key, self.config.augmentations, chain)
         frames = self.encoder(signal, batch.lengths)

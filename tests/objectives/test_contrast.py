@@ -129,6 +129,7 @@ def test_two_ranks_average_to_the_gradient_of_the_joined_batch(tmp_path):
     one, two = torch.load(tmp_path / "1.pt"), torch.load(tmp_path / "2.pt")
     assert one.keys() == two.keys() and len(one) >= 4
     for name, values in one.items():
-        assert any(bool(value.any()) for value in values.values())
+        largest = max(float(value.abs().max()) for value in values.values())
+        assert largest > 0
         for key, value in values.items():
-            torch.testing.assert_close(two[name][key], value, rtol=1e-4, atol=1e-6, msg=f"{name} {key}")
+            torch.testing.assert_close(two[name][key], value, rtol=1e-4, atol=1e-5 * largest, msg=f"{name} {key}")
