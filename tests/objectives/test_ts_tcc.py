@@ -34,6 +34,7 @@ def test_the_loss_is_that_of_loops(lengths):
     with torch.no_grad():
         weak, sizes = objective._frames(batch, "weak", ["scale", "noise"])
         strong, _ = objective._frames(batch, "strong", ["permute", "noise"])
+        torch.testing.assert_close(weak.norm(dim=2), torch.ones(weak.shape[:2]))
         now = objective._now(batch, sizes).tolist()
         pasts = [
             torch.stack([objective.recurrence(view[i : i + 1, : now[i] + 1])[1][0, 0] for i in range(6)])
