@@ -58,8 +58,9 @@ def augment(
     signal: Float[Tensor, "B C L"],
     lengths: Int[Tensor, "B"],
     ids: Sequence[str],
-    key: tuple[int, ...],
+    key: tuple[int | str, ...],
     config: AugmentationConfig,
+    chain: Sequence[str] | None = None,
 ) -> Float[Tensor, "B C L"]:
     """Change every window by its own draws from (key, id); padding stays zero.
 
@@ -67,16 +68,18 @@ def augment(
         signal: zero beyond each length.
         lengths: valid samples.
         ids: one per window.
-        key: seed, epoch and number of the view.
+        key: seed, epoch and name or number of the view.
         config: kinds and strengths.
+        chain: changes that every window gets, in this order, instead of drawn ones.
     """
     out = torch.zeros_like(signal)
     kinds = SETS[config.kinds]
     for row, (id_, size) in enumerate(zip(ids, lengths.tolist(), strict=True)):
         generator = derive_generator(*key, id_, "augment")
         window = signal[row, :, :size]
-        for index in torch.randperm(len(kinds), generator=generator)[: config.per_view].tolist():
-            window = CHANGES[kinds[index]](window, generator, config)
+        drawn = torch.randperm(len(kinds), generator=generator)[: config.per_view].tolist() if chain is None else []
+        for kind in chain or [kinds[index] for index in drawn]:
+            window = CHANGES[kind](window, generator, config)
         out[row, :, :size] = window
     return out
 
@@ -137,7 +140,7 @@ def resample(x: Float[Tensor, "C L"], generator: torch.Generator, config: Augmen
     return torch.cat([played, played], dim=1)[:, : x.shape[1]] if size < x.shape[1] else played[:, : x.shape[1]]
 
 
-CHANGES: dict[Kind, Callable[[Tensor, torch.Generator, AugmentationConfig], Tensor]] = {
+CHANGES: dict[str, Callable[[Tensor, torch.Generator, AugmentationConfig], Tensor]] = {
     "permute": permute, "noise": add_noise, "scale": scale, "shift": shift,
     "rotate": rotate, "negate": negate, "resample": resample,
 }  # fmt: skip

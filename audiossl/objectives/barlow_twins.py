@@ -39,5 +39,5 @@ class BarlowTwins(TwoViews):
 
 
 def _standardised(z: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
-    deviation, mean = torch.std_mean(z.float(), dim=0, correction=0)
-    return (z.float() - mean) / deviation.clamp(min=1e-6)
+    deviation, mean = torch.std_mean(z, dim=0, correction=0)
+    return (z - mean) / deviation.clamp(min=1e-6)

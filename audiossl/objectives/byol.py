@@ -78,12 +78,16 @@ class BYOL(TwoViews):
         return 1 - (1 - options.momentum) * (math.cos(math.pi * share) + 1) / 2
 
     def _predict(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B D"]:
-        return self.predictor(self.projector(mean_frame(self.encoder(signal, lengths))))
+        hidden = mean_frame(self.encoder(signal, lengths))
+        with torch.autocast(signal.device.type, enabled=False):
+            return self.predictor(self.projector(hidden))
 
     @torch.no_grad()
     def _target(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B D"]:
         encoder, projector = self.target.eval()  # its averaged statistics, not those of the batch
-        return projector(mean_frame(encoder(signal, lengths)))
+        hidden = mean_frame(encoder(signal, lengths))
+        with torch.autocast(signal.device.type, enabled=False):
+            return projector(hidden)
 
 
 def distance(prediction: Float[Tensor, "B D"], target: Float[Tensor, "B D"]) -> Float[Tensor, ""]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, distributed
 from torch.distributed.nn.functional import all_gather
 from torch.nn import functional
 
 
-def gather(x: Float[Tensor, "B D"]) -> Float[Tensor, "N D"]:
+def gather(x: Num[Tensor, "B D"]) -> Num[Tensor, "N D"]:
     """Rows of all ranks, in the order of ranks, with their gradients; with one process x itself.
 
     Each rank then computes the loss of the global batch, and gradients flow back to the rank whose rows they are of. Averaged
-    over ranks, as the loop does, that is the gradient of the one loss.
+    over ranks, as the loop does, that is the gradient of the one loss. All ranks must have as many rows.
     """
     return x if world_size() == 1 else torch.cat(all_gather(x.contiguous()))
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from torch import nn
+
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.augmentations import AugmentationConfig
@@ -14,10 +16,11 @@ from audiossl.objectives.byol import BYOL, BYOLConfig
 from audiossl.objectives.decoupled import DCL, DCLConfig
 from audiossl.objectives.nnclr import NNCLR, NNCLRConfig
 from audiossl.objectives.simclr import SimCLR, SimCLRConfig
-from audiossl.objectives.two_views import TwoViewConfig, TwoViews
+from audiossl.objectives.ts2vec import TS2Vec, TS2VecConfig
+from audiossl.objectives.ts_tcc import TSTCC, TSTCCConfig
 from audiossl.objectives.vicreg import VICReg, VICRegConfig
 
-FAMILY: dict[str, tuple[Callable[[Encoder, Any], TwoViews], type[TwoViewConfig], Mapping[str, Any]]] = {
+FAMILY: dict[str, tuple[Callable[[Encoder, Any], nn.Module], type, Mapping[str, Any]]] = {
     "simclr": (SimCLR, SimCLRConfig, {}),
     "dcl": (DCL, DCLConfig, {}),
     "dclw": (DCL, DCLConfig, {"weighted": True}),
@@ -25,11 +28,13 @@ FAMILY: dict[str, tuple[Callable[[Encoder, Any], TwoViews], type[TwoViewConfig],
     "vicreg": (VICReg, VICRegConfig, {}),
     "barlow_twins": (BarlowTwins, BarlowTwinsConfig, {}),
     "nnclr": (NNCLR, NNCLRConfig, {}),
+    "ts_tcc": (TSTCC, TSTCCConfig, {}),
+    "ts2vec": (TS2Vec, TS2VecConfig, {}),
 }
 
 
-def make_contrastive(name: str, encoder: Encoder, options: Mapping[str, Any]) -> TwoViews:
-    """Make a baseline around an encoder.
+def make_contrastive(name: str, encoder: Encoder, options: Mapping[str, Any]) -> nn.Module:
+    """Make a baseline around an encoder, which becomes its `encoder`.
 
     Args:
         name: simclr, dcl, dclw, byol, vicreg, barlow_twins, nnclr, ts_tcc or ts2vec.
@@ -43,10 +48,10 @@ def make_contrastive(name: str, encoder: Encoder, options: Mapping[str, Any]) ->
         raise ConfigError(f"there is no objective '{name}'; choose one of {', '.join(FAMILY)}")
     make, config, preset = FAMILY[name]
     options = {**preset, **options}
+    check_names(name, config, options)
     if isinstance(changes := options.get("augmentations"), Mapping):
         check_names(f"{name}.augmentations", AugmentationConfig, changes)
         options["augmentations"] = AugmentationConfig(**changes)
-    check_names(name, config, options)
     return make(encoder, config(**options))
 
 

@@ -50,10 +50,12 @@ class TwoViews(nn.Module):
     def forward(self, batch: WindowBatch) -> Loss:
         """Compute the loss of a batch, summed over its windows."""
         first, second = self.views(batch)
-        return self.as_loss(self.compare(self.project(*first), self.project(*second), batch), len(batch.ids))
+        a, b = self.project(*first), self.project(*second)
+        with torch.autocast(a.device.type, enabled=False):
+            return self.as_loss(self.compare(a, b, batch), len(batch.ids))
 
     def compare(self, a: Float[Tensor, "B D"], b: Float[Tensor, "B D"], batch: WindowBatch) -> dict[str, Float[Tensor, ""]]:
-        """Terms of the loss, means over windows; they add up to it."""
+        """Terms of the loss of float32 embeddings, means over windows; they add up to it."""
         raise NotImplementedError
 
     def views(self, batch: WindowBatch) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:

@@ -41,7 +41,7 @@ class VICReg(TwoViews):
         """The three terms with their weights; the variance term is the mean of the two views', as in the released code."""
         options = self.options
         return {
-            "invariance": options.invariance * functional.mse_loss(a.float(), b.float()),
+            "invariance": options.invariance * functional.mse_loss(a, b),
             "variance": options.variance * (variance_hinge(a) + variance_hinge(b)) / 2,
             "covariance": options.covariance * (off_diagonal_covariance(a) + off_diagonal_covariance(b)),
         }
@@ -49,11 +49,11 @@ class VICReg(TwoViews):
 
 def variance_hinge(z: Float[Tensor, "B D"], eps: float = 1e-4) -> Float[Tensor, ""]:
     """Mean over dimensions of how far their deviation stays below 1."""
-    return functional.relu(1 - (z.float().var(dim=0) + eps).sqrt()).mean()
+    return functional.relu(1 - (z.var(dim=0) + eps).sqrt()).mean()
 
 
 def off_diagonal_covariance(z: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
     """Sum of squared covariances of different dimensions, divided by their number D."""
-    centred = z.float() - z.float().mean(dim=0)
+    centred = z - z.mean(dim=0)
     covariance = centred.T @ centred / (len(z) - 1)
     return (covariance.square().sum() - covariance.diagonal().square().sum()) / z.shape[1]

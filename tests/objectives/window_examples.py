@@ -1,0 +1,41 @@
+"""Windows and small encoders that tests of objectives on windows share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from audiossl.models.dilated_cnn import DilatedCNN, DilatedCNNConfig
+from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+from audiossl.objectives.window_batch import WindowBatch
+
+
+def windows(count=6, size=64, seed=0, lengths=None):
+    """Noise of six channels, zero beyond the lengths; two windows of each subject."""
+    generator = torch.Generator().manual_seed(seed)
+    signal = torch.randn(count, 6, size, generator=generator)
+    lengths = torch.tensor(lengths or [size] * count)
+    for row, length in enumerate(lengths.tolist()):
+        signal[row, :, length:] = 0
+    ids = [f"w{seed}-{i}" for i in range(count)]
+    return WindowBatch(signal, lengths, ids, [f"s{i // 2}" for i in range(count)], 50.0, epoch=1, seed=3)
+
+
+def reorder(batch, order):
+    """The same windows in another order."""
+    rows = torch.tensor(order)
+    ids, subjects = [batch.ids[i] for i in order], [batch.subjects[i] for i in order]
+    return replace(batch, signal=batch.signal[rows], lengths=batch.lengths[rows], ids=ids, subjects=subjects)
+
+
+def small_resnet(**options):
+    """A frame for every two samples, 16 wide; without dropout, so that it gives the same twice."""
+    torch.manual_seed(0)
+    return ResNet1d(6, 50.0, ResNet1dConfig(**{"width": 8, "num_blocks": 2, "dim": 16, "dropout": 0.0, **options}))
+
+
+def small_dilated_cnn():
+    """A frame for every sample, 12 wide, without dropout."""
+    torch.manual_seed(0)
+    return DilatedCNN(6, 50.0, DilatedCNNConfig(width=8, depth=2, dim=12, dropout=0.0))
