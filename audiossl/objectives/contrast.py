@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor, distributed
-from torch.distributed.nn.functional import all_gather
 from torch.nn import functional
 
 
@@ -13,9 +14,10 @@ def gather(x: Num[Tensor, "B D"]) -> Num[Tensor, "N D"]:
     """Rows of all ranks, in the order of ranks, with their gradients; with one process x itself.
 
     Each rank then computes the loss of the global batch, and gradients flow back to the rank whose rows they are of. Averaged
-    over ranks, as the loop does, that is the gradient of the one loss. All ranks must have as many rows.
+    over ranks, as the loop does, that is the gradient of the one loss. All ranks must have as many rows and, in training, as many
+    batches. Without gradients, as in validation, rows stay on their rank: there one may have a batch more than another.
     """
-    return x if world_size() == 1 else torch.cat(all_gather(x.contiguous()))
+    return _Gather.apply(x) if world_size() > 1 and torch.is_grad_enabled() else x
 
 
 def world_size() -> int:
@@ -79,3 +81,17 @@ def _pairs(
 
 def _unit(x: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
     return functional.normalize(x.float() if x.dtype != torch.float64 else x, dim=1)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        rows = [torch.empty_like(x, memory_format=torch.contiguous_format) for _ in range(world_size())]
+        distributed.all_gather(rows, x.contiguous())
+        return torch.cat(rows)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        total = grad_outputs[0].clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(total)
+        return total.chunk(world_size())[distributed.get_rank()]

@@ -37,6 +37,9 @@ def gradients(name: str) -> dict[str, torch.Tensor]:
         objective.zero_grad()
         loss = objective(batch)
         loss.total.backward()
+    if rank == 0:  # no other rank takes part: without gradients nothing is gathered
+        with torch.no_grad():
+            objective(reorder(whole, [0, 1]))
     found = {}
     for key, parameter in objective.named_parameters():
         if parameter.grad is not None:

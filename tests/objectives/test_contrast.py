@@ -122,7 +122,7 @@ def gradient(loss, x):
 def test_two_ranks_average_to_the_gradient_of_the_joined_batch(tmp_path):
     script = str(Path(__file__).with_name("contrast_on_ranks.py"))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script, str(tmp_path)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error::FutureWarning"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     subprocess.run([sys.executable, script, str(tmp_path)], check=True, env=environment)
