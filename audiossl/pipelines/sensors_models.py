@@ -19,8 +19,10 @@ from audiossl.features.window_statistics import window_statistics
 from audiossl.files import whole_file, write_json
 from audiossl.models.resnet1d import ResNet1d
 from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
+from audiossl.objectives.contrastive_family import check_names, make_contrastive
 from audiossl.objectives.frame_projection import TIME, FrameProjection, FrameProjectionConfig, fit_mappers
 from audiossl.objectives.pooling import mean_frame
+from audiossl.objectives.window_batch import WindowBatch
 from audiossl.objectives.window_labels import LabelledWindowBatch, WindowLabels
 from audiossl.pipelines.sensors_config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors_data import SensorFold, open_folds
@@ -80,7 +82,7 @@ def _run(
         return {"": _in_blocks(windows, rows, _pooled(encoder))}, {}
     if model.kind == "supervised":
         return {}, _trained_on_labels(folder, fold, encoder, config, seed, "")
-    objective = make_objective(model, encoder, config)
+    objective = make_objective(model, encoder)
     train = windows.of(fold.sides.known)
     batches = WindowBatches(windows, train, model.batches or config.batches, seed)
     training = replace(config.training, seed=seed, lr=model.lr or config.training.lr)
@@ -103,13 +105,12 @@ def _describe(fold: SensorFold, encoder: ResNet1d, config: SensorsRecipe) -> Sen
     )
 
 
-def make_objective(model: SensorModel, encoder: ResNet1d, config: SensorsRecipe) -> Any:
+def make_objective(model: SensorModel, encoder: ResNet1d) -> Any:
     """Make the objective of a model around an encoder."""
-    channels = encoder.stem.in_channels
     if model.kind == "frame_projection":
-        return FrameProjection(encoder, channels, FrameProjectionConfig(**{"dim": encoder.dim, **model.options}))
-    from audiossl.objectives.contrastive_family import make_contrastive
-
+        check_names(model.kind, FrameProjectionConfig, model.options)
+        options = FrameProjectionConfig(**{"dim": encoder.dim, **model.options})
+        return FrameProjection(encoder, encoder.stem.in_channels, options)
     return make_contrastive(model.kind, encoder, model.options)
 
 
@@ -187,10 +188,8 @@ def _trained_on_labels(
     return answers
 
 
-def windows_of(windows: WindowSet, rows: Int[Tensor, "B"], epoch: int = 0, seed: int = 0) -> Any:
+def windows_of(windows: WindowSet, rows: Int[Tensor, "B"], epoch: int = 0, seed: int = 0) -> WindowBatch:
     """Some windows as a batch."""
-    from audiossl.objectives.window_batch import WindowBatch
-
     chosen = rows.tolist()
     ids, subjects = [windows.ids[row] for row in chosen], [windows.subjects[row] for row in chosen]
     return WindowBatch(windows.values[rows], windows.lengths[rows], ids, subjects, windows.rate, epoch, seed)

@@ -1,0 +1,165 @@
+"""The sensor pipeline on a few made-up people: a run, its resumption, and that nothing of a test person reaches training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import audiossl
+from audiossl.errors import ConfigError
+from audiossl.evaluation.results import read_results
+from audiossl.files import read_json
+from audiossl.pipelines.catalogue import run_pipeline
+from audiossl.pipelines.sensors_config import SensorsRecipe
+from audiossl.pipelines.sensors_data import open_folds
+from audiossl.recipe import read_recipe
+from audiossl.signals.sensors.recording_set import RecordingSet
+
+PREPARE = """
+import numpy as np
+from audiossl.signals.sensors.recording import Annotation, Rejected, SensorRecording
+
+def recordings(data_root, limit):
+    yield Rejected("broken", "broken.csv is cut short")
+    for person in range(6):
+        rng = np.random.default_rng(person)
+        time = np.arange(1200) / 50
+        walk = np.sin(2 * np.pi * (1.8 + 0.1 * person) * time) * (time < 12) + 0.3 * rng.normal(size=1200)
+        values = np.stack([walk, rng.normal(size=1200), np.where(time < 12, 0.0, 1.0) + 0.1 * rng.normal(size=1200)])
+        {scale}
+        marks = (Annotation(0.0, 12.0, "walk"), Annotation(12.0, 24.0, "sit"))
+        yield SensorRecording(
+            f"p{person}_1", f"p{person}", 50.0, ("x", "y", "z"), ("g",) * 3, values.astype(np.float32), {"activity": marks}
+        )
+"""
+
+RECIPE = """
+method: sensors
+dataset: toy
+windows: {seconds: 1.28, hop: 0.64}
+subjects: {test: [p4, p5], valid: 1}
+encoder: {width: 8, num_blocks: 4, dim: 16}
+batches: {size: 16, subjects: 2, neighbours: 1.0}
+training: {optimiser: adamw, lr: 0.003, schedule: constant, max_steps: 6, warmup_steps: 1, validate_every: 0, tensorboard: false}
+task: {finetune_steps: 25, fractions: [1.0, 0.1], bootstrap: 50}
+models:
+  frame_projection: {kind: frame_projection, mappers: [real, none, mlp]}
+  simclr: {kind: simclr, options: {augmentations: {axes: [0]}}, finetune: true}
+  statistics: {kind: statistics}
+  random: {kind: random}
+  supervised: {kind: supervised}
+"""
+
+
+def write_recipe(folder: Path, scale: str = "pass") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "prepare.py").write_text(PREPARE.replace("{scale}", scale))
+    (folder / "toy.yaml").write_text(RECIPE)
+    return folder / "toy.yaml"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sensors")
+    recipe = write_recipe(folder / "toy")
+    return recipe, run_pipeline(recipe, [f"output={folder / 'run'}", "seeds=[1,2]"])
+
+
+def test_every_row_has_its_readouts(finished):
+    _, run = finished
+    rows = read_results(run / "results.json")
+    probed = {"frame_projection", "frame_projection_none", "frame_projection_mlp", "simclr", "statistics", "random"}
+    found = {(row.task, row.metric): {r.model for r in rows if (r.task, r.metric) == (row.task, row.metric)} for row in rows}
+    for task in ("activity", "activity_10pct"):
+        for metric in ("accuracy", "macro_f1", "weighted_f1", "kappa"):
+            assert found[task, metric] == probed | {"simclr_finetuned", "supervised"}
+    assert found["activity", "knn_accuracy"] == probed
+    value = {row.model: row.value for row in rows if (row.task, row.metric) == ("activity", "accuracy")}
+    assert value["statistics"] > 0.9
+    assert value["supervised"] > 0.9
+    assert {row.n for row in rows} == {2 * 34}
+    details = read_json(run / "details.json" if (run / "details.json").exists() else run / "evaluate" / "details.json")
+    assert set(details["readouts"]["probe"]["simclr"]["subjects"]) == {"p4", "p5"}
+    assert len(details["readouts"]["probe"]["simclr"]["seeds"]) == 2
+    assert len(details["readouts"]["probe"]["statistics"]["seeds"]) == 2
+    assert "broken.csv is cut short" in (run / "report.html").read_text()
+
+
+def test_a_finished_run_is_left_alone_and_an_interrupted_one_goes_on(finished, capsys):
+    recipe, run = finished
+    before = (run / "results.json").read_bytes()
+    run_pipeline(recipe, [f"output={run}", "seeds=[1,2]"])
+    assert "all stages are up to date" in capsys.readouterr().err
+    assert (run / "results.json").read_bytes() == before
+
+
+def test_seeds_differ_and_are_repeated_to_the_byte(finished, tmp_path):
+    recipe, run = finished
+    run_pipeline(recipe, [f"output={tmp_path / 'again'}", "seeds=[1]"], last="model_frame_projection")
+    first, second, again = (
+        load_file(folder / "features.safetensors")
+        for folder in (
+            run / "model_frame_projection" / "seed1-fold0",
+            run / "model_frame_projection" / "seed2-fold0",
+            tmp_path / "again" / "model_frame_projection" / "seed1-fold0",
+        )
+    )
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first[""], second[""])
+
+
+def test_the_saved_encoder_gives_the_features_that_were_probed(finished):
+    """Features come in evaluation mode: two passes, and a pass of the saved weights, agree."""
+    recipe, run = finished
+    place = run / "model_simclr" / "seed1-fold0"
+    encoder = audiossl.load(place / "encoder")
+    config = read_recipe(recipe, ["seeds=[1,2]"], {"sensors": SensorsRecipe})
+    fold = next(iter(open_folds(run / "recordings" / "set", config)))
+    features = load_file(place / "features.safetensors")[""]
+    recordings = {recording.id: recording for recording in RecordingSet(run / "recordings" / "set").recordings}
+    for row in (0, 7, 40):
+        name, _, start = fold.windows.ids[fold.task.rows[row]].rpartition("@")
+        window = np.array(recordings[name].values[:, int(start) : int(start) + 64])
+        for _ in range(2):
+            torch.testing.assert_close(encoder.embed(window).pooled, features[row], rtol=1e-3, atol=1e-4)
+
+
+def test_nothing_of_a_test_person_reaches_training(finished, tmp_path):
+    """With the test people's signals multiplied by 1,000 all that was learned stays the same."""
+    _, run = finished
+    changed = write_recipe(tmp_path / "toy", scale="values = values * 1000 if person >= 4 else values")
+    other = run_pipeline(changed, [f"output={tmp_path / 'run'}", "seeds=[1]"], last="model_simclr")
+    for model in ("frame_projection", "simclr"):
+        weights = [
+            load_file(folder / f"model_{model}" / "seed1-fold0" / "encoder" / "model.safetensors") for folder in (run, other)
+        ]
+        assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    trained_on = read_json(other / "model_simclr" / "seed1-fold0" / "done.json")["trained_on"]
+    assert sorted(trained_on) == ["p0", "p1", "p2", "p3"]
+
+
+def test_folds_test_everybody_once(tmp_path):
+    recipe = write_recipe(tmp_path / "toy")
+    overrides = [f"output={tmp_path / 'run'}", "subjects.test=[]", "subjects.folds=3", "models={statistics: {kind: statistics}}"]
+    run = run_pipeline(recipe, overrides)
+    subjects = read_json(run / "evaluate" / "details.json")["readouts"]["probe"]["statistics"]["subjects"]
+    assert sorted(subjects) == [f"p{i}" for i in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("subjects.test=[p4, nobody]", "test subjects nobody are not in the set"),
+        ("task.classes=[walk, fly]", "no recording has fly under 'activity'"),
+        ("models={x: {kind: simclr, options: {tau: 1.0}}}", "simclr has no option tau"),
+        ("models={x: {kind: frame_projection, options: {view: 1}}}", "frame_projection has no option view"),
+        ("seeds=[]", "at least one model and one seed"),
+    ],
+)
+def test_mistakes_in_a_recipe_are_named(tmp_path, override, message):
+    with pytest.raises(ConfigError if "fly" not in override else Exception, match=message):
+        run_pipeline(write_recipe(tmp_path / "toy"), [f"output={tmp_path / 'run'}", override])
