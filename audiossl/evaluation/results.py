@@ -62,7 +62,8 @@ def read_results(path: Path) -> list[ResultRow]:
 
 def results_table(rows: Sequence[ResultRow]) -> Table:
     """Lay rows out as a table, best first within each task and metric."""
-    table = Table("dataset", "task", "metric", "model")
+    table = Table("dataset", "task", "metric")
+    table.add_column("model", no_wrap=True, overflow="fold", min_width=max((len(row.model) for row in rows), default=5))
     for name in ("value", "95 % interval", "n"):
         table.add_column(name, justify="right")
     order = {key: i for i, key in enumerate(dict.fromkeys((row.dataset, row.task, row.metric) for row in rows))}

@@ -2,6 +2,7 @@
 
     python tools/bench/frames.py --json frames.json
     python tools/bench/frames.py --shapes 1x480 --hops 1 4 16
+    python tools/bench/frames.py --step          # a whole training step of frame projections instead
 
 `pywt.cwt` is called on the whole batch with the faster of its methods, in float32, as ours, and in float64. It returns complex
 coefficients at every sample, ours magnitudes at every hop-th. "By FFTs" is ours where a gradient of the signal is wanted, without
@@ -32,6 +33,9 @@ from rich.table import Table
 from audiossl.errors import import_extra
 from audiossl.features.frames import Gabor
 from audiossl.files import write_json
+from audiossl.models.resnet1d import ResNet1d
+from audiossl.objectives.frame_projection import FrameProjection, FrameProjectionConfig
+from audiossl.objectives.window_batch import WindowBatch
 
 console = Console(width=150)
 
@@ -84,6 +88,48 @@ def compare(channels: int, length: int, options: argparse.Namespace) -> list[dic
     ]
 
 
+def compare_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Rows of a training step, forward and backward, of time and Gabor views, with our transform and with PyWavelets' own.
+
+    Both take the same scales and the same network on every `hop`-th frame; only where the magnitudes come from differs.
+    """
+    pywt = import_extra("pywt", "test")
+    torch.manual_seed(0)
+    channels, length = 6, 128
+    signal, lengths = torch.randn(options.batch, channels, length), torch.full((options.batch,), length)
+    names = [str(i) for i in range(options.batch)]
+    batch = WindowBatch(signal, lengths, names, names, 50.0)
+    rows = []
+    for hop in options.hops:
+        view = {"mode": "paper", "num_scales": 48, "min_scale": 1.0, "max_scale": 128.0, "hop": hop}
+        config = FrameProjectionConfig(views=["time", "gabor"], options={"gabor": view})
+        ours = FrameProjection(ResNet1d(channels, 50.0), channels, config)
+        scales = Gabor().scales(length).numpy()
+
+        def transform(x: torch.Tensor, sizes: torch.Tensor, hop: int = hop, scales: np.ndarray = scales) -> torch.Tensor:
+            coefficients, _ = pywt.cwt(x.numpy(), scales, "cmor1-1", method="fft")
+            return torch.from_numpy(np.abs(coefficients[..., ::hop]).astype(np.float32)).permute(1, 2, 0, 3)
+
+        theirs = FrameProjection(ResNet1d(channels, 50.0), channels, config)
+        frame: Any = theirs.view_encoders["gabor"]
+        frame.frame.forward = transform
+
+        def step(objective: FrameProjection) -> None:
+            objective(batch).total.backward()
+
+        turns = [(seconds_of(lambda: step(theirs)), seconds_of(lambda: step(ours))) for _ in range(options.repeats)]
+        for name, place in ((f"PyWavelets, hop {hop}", 0), (f"ours, hop {hop}", 1)):
+            rows.append(
+                {
+                    "shape": f"a training step of {options.batch} x {channels} x {length}",
+                    "transform": name,
+                    "windows_per_second": options.batch / statistics.median(turn[place] for turn in turns),
+                    "to_pywt": statistics.median(turn[0] / turn[place] for turn in turns),
+                }
+            )
+    return rows
+
+
 def show(rows: list[dict[str, Any]]) -> None:
     """Print rows as a table."""
     table = Table(title=f"windows per second, {rows[0]['shape']}")
@@ -101,11 +147,14 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256, help="windows of a batch")
     parser.add_argument("--hops", nargs="+", type=int, default=[1, 4], metavar="N", help="samples between our frames")
     parser.add_argument("--repeats", type=int, default=7, help="turns")
+    parser.add_argument("--step", action="store_true", help="time a training step with either transform")
     parser.add_argument("--json", type=Path, help="write the rows to this file as well")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = []
-    for shape in options.shapes:
+    rows = compare_steps(options) if options.step else []
+    if rows:
+        show(rows)
+    for shape in [] if options.step else options.shapes:
         channels, length = map(int, shape.split("x"))
         new = compare(channels, length, options)
         show(new)
