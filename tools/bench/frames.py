@@ -22,6 +22,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def compare_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
         def step(objective: FrameProjection) -> None:
             objective(batch).total.backward()
 
-        turns = [(seconds_of(lambda: step(theirs)), seconds_of(lambda: step(ours))) for _ in range(options.repeats)]
+        turns = [tuple(seconds_of(partial(step, which)) for which in (theirs, ours)) for _ in range(options.repeats)]
         for name, place in ((f"PyWavelets, hop {hop}", 0), (f"ours, hop {hop}", 1)):
             rows.append(
                 {
