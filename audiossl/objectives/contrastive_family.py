@@ -48,19 +48,18 @@ def make_contrastive(name: str, encoder: Encoder, options: Mapping[str, Any]) ->
         raise ConfigError(f"there is no objective '{name}'; choose one of {', '.join(FAMILY)}")
     make, config, preset = FAMILY[name]
     options = {**preset, **options}
-    check_names(name, config, options)
-    if isinstance(changes := options.get("augmentations"), Mapping):
-        check_names(f"{name}.augmentations", AugmentationConfig, changes)
-        options["augmentations"] = AugmentationConfig(**changes)
-    return make(encoder, config(**options))
+    if "augmentations" in options and "augmentations" in {field.name for field in fields(config)}:
+        options["augmentations"] = read_options(f"{name}.augmentations", AugmentationConfig, options["augmentations"])
+    return make(encoder, read_options(name, config, options))
 
 
-def check_names(place: str, config: type, options: Mapping[str, Any]) -> None:
-    """Refuse options that a config does not have.
+def read_options(place: str, config: type, options: Mapping[str, Any]) -> Any:
+    """Make a config of options as YAML gives them: whole numbers stand for floats.
 
     Raises:
-        ConfigError: naming them, and what there is.
+        ConfigError: naming options that the config does not have, and those that it has.
     """
-    known = [field.name for field in fields(config)]
-    if unknown := sorted(set(options) - set(known)):
-        raise ConfigError(f"{place} has no option {', '.join(unknown)}; it has {', '.join(known)}")
+    kinds = {field.name: field.type for field in fields(config)}
+    if unknown := sorted(set(options) - set(kinds)):
+        raise ConfigError(f"{place} has no option {', '.join(unknown)}; it has {', '.join(kinds)}")
+    return config(**{name: float(value) if kinds[name] == "float" else value for name, value in options.items()})

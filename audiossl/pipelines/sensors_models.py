@@ -19,7 +19,7 @@ from audiossl.features.window_statistics import window_statistics
 from audiossl.files import whole_file, write_json
 from audiossl.models.resnet1d import ResNet1d
 from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
-from audiossl.objectives.contrastive_family import check_names, make_contrastive
+from audiossl.objectives.contrastive_family import make_contrastive, read_options
 from audiossl.objectives.frame_projection import TIME, FrameProjection, FrameProjectionConfig, fit_mappers
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_batch import WindowBatch
@@ -108,8 +108,7 @@ def _describe(fold: SensorFold, encoder: ResNet1d, config: SensorsRecipe) -> Sen
 def make_objective(model: SensorModel, encoder: ResNet1d) -> Any:
     """Make the objective of a model around an encoder."""
     if model.kind == "frame_projection":
-        check_names(model.kind, FrameProjectionConfig, model.options)
-        options = FrameProjectionConfig(**{"dim": encoder.dim, **model.options})
+        options = read_options(model.kind, FrameProjectionConfig, {"dim": encoder.dim, **model.options})
         return FrameProjection(encoder, encoder.stem.in_channels, options)
     return make_contrastive(model.kind, encoder, model.options)
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 import audiossl
 from audiossl.errors import ConfigError
 from audiossl.evaluation.results import read_results
 from audiossl.files import read_json
+from audiossl.models.resnet1d import ResNet1d
+from audiossl.pipelines import sensors
 from audiossl.pipelines.catalogue import run_pipeline
 from audiossl.pipelines.sensors_config import SensorsRecipe
 from audiossl.pipelines.sensors_data import open_folds
+from audiossl.pipelines.sensors_models import make_objective
 from audiossl.recipe import read_recipe
 from audiossl.signals.sensors.recording_set import RecordingSet
 
@@ -163,3 +168,21 @@ def test_folds_test_everybody_once(tmp_path):
 def test_mistakes_in_a_recipe_are_named(tmp_path, override, message):
     with pytest.raises(ConfigError if "fly" not in override else Exception, match=message):
         run_pipeline(write_recipe(tmp_path / "toy"), [f"output={tmp_path / 'run'}", override])
+
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+SENSOR_FILES = [path for path in sorted(RECIPES.glob("*/*.yaml")) if yaml.safe_load(path.read_text())["method"] == "sensors"]
+
+
+@pytest.mark.parametrize("path", SENSOR_FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_recipe_files_are_whole(path, monkeypatch):
+    """Their options are known, their script has the function, and every objective that they name can be made."""
+    monkeypatch.setattr(sensors, "import_extra", lambda *_: None)  # MiniRocket needs aeon when it runs
+    config = read_recipe(path, [], {"sensors": SensorsRecipe})
+    names = [stage.name for stage in sensors.stages(config, path.parent)]
+    assert names == ["recordings", *(f"model_{name}" for name in config.models), "evaluate", "report"]
+    for model in config.models.values():
+        if model.kind not in {"random", "statistics", "minirocket", "supervised"}:
+            make_objective(model, ResNet1d(6, 50.0, replace(config.encoder, dim=model.dim or config.encoder.dim)))
+    assert f"audiossl run recipes/{path.parent.name}/{path.name}" in path.read_text()
+    assert len(SENSOR_FILES) >= 15
