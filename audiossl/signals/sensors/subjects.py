@@ -70,5 +70,6 @@ def subject_folds(subjects: Sequence[str], num_folds: int, num_valid: int, seed:
     if not 2 <= num_folds <= len(subjects):
         raise ConfigError(f"expected 2 to {len(subjects)} folds for {len(subjects)} subjects, got {num_folds}")
     order = torch.randperm(len(subjects), generator=derive_generator(seed, "folds")).tolist()
-    folds: list[list[str]] = [[subjects[i] for i in sorted(order[first::num_folds])] for first in range(num_folds)]
+    names = list(subjects)
+    folds = [[names[i] for i in sorted(order[first::num_folds])] for first in range(num_folds)]
     return [held_out_sides(subjects, fold, num_valid, seed) for fold in folds]
