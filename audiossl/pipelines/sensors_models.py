@@ -87,7 +87,7 @@ def _run(
     batches = WindowBatches(windows, train, model.batches or config.batches, seed)
     training = replace(config.training, seed=seed, lr=model.lr or config.training.lr)
     fit(objective, batches, training, folder / "pretrain", steps_per_epoch=batches.steps_per_epoch)
-    objective.eval()
+    objective.eval().cpu()  # windows are there
     if World.join().is_first:
         _describe(fold, objective.encoder, config).save(folder / "encoder")
     features = _features(objective, windows, rows, train, model, seed)
@@ -98,11 +98,9 @@ def _run(
 def _describe(fold: SensorFold, encoder: ResNet1d, config: SensorsRecipe) -> SensorEncoder:
     first, statistics = fold.first, fold.statistics
     takes = SensorInput(first.channels, first.units, first.rate, config.windows.normalise)
-    return (
-        SensorEncoder(encoder, takes)
-        if statistics is None
-        else SensorEncoder(encoder, takes, statistics.mean, statistics.deviation)
-    )
+    if statistics is None:
+        return SensorEncoder(encoder, takes)
+    return SensorEncoder(encoder, takes, statistics.mean, statistics.deviation)
 
 
 def make_objective(model: SensorModel, encoder: ResNet1d) -> Any:
@@ -180,7 +178,7 @@ def _trained_on_labels(
             config.training, seed=seed, lr=config.task.finetune_lr, max_steps=config.task.finetune_steps, warmup_steps=20
         )
         fit(objective, batches, training, folder / f"{variant or 'supervised'}-{fraction:g}")
-        objective.eval()
+        objective.eval().cpu()
         test = [task.rows[place] for place in task.sides["test"].tolist()]
         blocks = torch.tensor(test).split(BLOCK)
         answers[f"{variant}@{fraction:g}"] = torch.cat([objective.answer(windows_of(windows, block)) for block in blocks])
