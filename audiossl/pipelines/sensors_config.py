@@ -33,6 +33,7 @@ class SensorModel:
         dim: width of the encoder's output in place of the recipe's, so that a baseline's features may be as wide as others.
         batches: in place of the recipe's.
         lr: in place of the recipe's.
+        untrained: leave an objective's networks as they are drawn, a control.
         finetune: also train the whole encoder on labels after pre-training, row `MODEL_finetuned`.
     """
 
@@ -42,6 +43,7 @@ class SensorModel:
     dim: int | None = None
     batches: WindowBatchConfig | None = None
     lr: float | None = None
+    untrained: bool = False
     finetune: bool = False
 
 

@@ -84,9 +84,10 @@ def _run(
         return {}, _trained_on_labels(folder, fold, encoder, config, seed, "")
     objective = make_objective(model, encoder)
     train = windows.of(fold.sides.known)
-    batches = WindowBatches(windows, train, model.batches or config.batches, seed)
-    training = replace(config.training, seed=seed, lr=model.lr or config.training.lr)
-    fit(objective, batches, training, folder / "pretrain", steps_per_epoch=batches.steps_per_epoch)
+    if not model.untrained:
+        batches = WindowBatches(windows, train, model.batches or config.batches, seed)
+        training = replace(config.training, seed=seed, lr=model.lr or config.training.lr)
+        fit(objective, batches, training, folder / "pretrain", steps_per_epoch=batches.steps_per_epoch)
     objective.eval().cpu()  # windows are there
     if World.join().is_first:
         _describe(fold, objective.encoder, config).save(folder / "encoder")

@@ -53,6 +53,7 @@ training: {optimiser: adamw, lr: 0.003, schedule: constant, max_steps: 6, warmup
 task: {finetune_steps: 25, fractions: [1.0, 0.1], bootstrap: 50}
 models:
   frame_projection: {kind: frame_projection, mappers: [real, none, mlp]}
+  control: {kind: frame_projection, mappers: [real], untrained: true}
   simclr: {kind: simclr, options: {augmentations: {axes: [0]}}, finetune: true}
   statistics: {kind: statistics}
   random: {kind: random}
@@ -77,7 +78,7 @@ def finished(tmp_path_factory):
 def test_every_row_has_its_readouts(finished):
     _, run = finished
     rows = read_results(run / "results.json")
-    probed = {"frame_projection", "frame_projection_none", "frame_projection_mlp", "simclr", "statistics", "random"}
+    probed = {"control", "frame_projection", "frame_projection_none", "frame_projection_mlp", "simclr", "statistics", "random"}
     found = {(row.task, row.metric): {r.model for r in rows if (r.task, r.metric) == (row.task, row.metric)} for row in rows}
     for task in ("activity", "activity_10pct"):
         for metric in ("accuracy", "macro_f1", "weighted_f1", "kappa"):
