@@ -81,3 +81,4 @@ def train(out: Path, accumulate: int, dies_at: int = -1) -> None:
 
 if __name__ == "__main__":
     train(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    World.join().leave()  # as the command line does; a process that just ends may abort while its threads still wait for others
