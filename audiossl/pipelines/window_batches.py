@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,10 +66,6 @@ class WindowBatches:
             batches = order[step * batches_per_step : (step + 1) * batches_per_step]
             for rows in batches[self.world.rank :: self.world.size]:
                 yield self._batch(rows, epoch)
-
-    def fixed(self) -> Iterable[WindowBatch]:
-        """This rank's part of the batches of epoch 0, always the same: for validation."""
-        return [self._batch(rows, 0) for rows in self._order(0)[self.world.rank :: self.world.size]]
 
     def _order(self, epoch: int) -> list[Int[Tensor, "B"]]:
         generator = derive_generator(self.seed, "windows", epoch)
