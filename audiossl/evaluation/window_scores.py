@@ -40,17 +40,22 @@ def kappa(confusion: Float[Tensor, "R K K"]) -> Float[Tensor, "R"]:
     return torch.where(chance < 1, (accuracy(confusion) - chance) / (1 - chance).clamp(min=1e-12), 0.0)
 
 
-def mae(sums: Float[Tensor, "R 8"]) -> Float[Tensor, "R"]:
+def mae(sums: Float[Tensor, "R 9"]) -> Float[Tensor, "R"]:
     """Mean absolute error, in the unit of the quantity."""
     return sums[:, 1] / sums[:, 0]
 
 
-def rmse(sums: Float[Tensor, "R 8"]) -> Float[Tensor, "R"]:
+def rmse(sums: Float[Tensor, "R 9"]) -> Float[Tensor, "R"]:
     """Root of the mean squared error, in the unit of the quantity."""
     return (sums[:, 2] / sums[:, 0]).sqrt()
 
 
-def correlation(sums: Float[Tensor, "R 8"]) -> Float[Tensor, "R"]:
+def mape(sums: Float[Tensor, "R 9"]) -> Float[Tensor, "R"]:
+    """Mean absolute error as a share of the true quantity; not finite where a true quantity is 0."""
+    return sums[:, 8] / sums[:, 0]
+
+
+def correlation(sums: Float[Tensor, "R 9"]) -> Float[Tensor, "R"]:
     """Pearson correlation of answers and truth; 0 where one of them is constant."""
     n, y, p, yy, pp, yp = (sums[:, i] for i in (0, 3, 4, 5, 6, 7))
     scale = ((n * yy - y * y).clamp(min=0) * (n * pp - p * p).clamp(min=0)).sqrt()
@@ -68,8 +73,8 @@ class WindowScores:
     """Counts of every seed and subject, and the metrics that can be read from them.
 
     Attributes:
-        counts: confusion matrices (S, G, K, K); or sums (S, G, 8) of 1, |e|, e^2, y, p, y^2, p^2 and y p with truth y, answer
-            p and e = p - y.
+        counts: confusion matrices (S, G, K, K); or sums (S, G, 9) of 1, |e|, e^2, y, p, y^2, p^2, y p and |e / y| with truth y,
+            answer p and e = p - y.
         subjects: names of the G subjects.
         metrics: by name.
     """
@@ -94,9 +99,12 @@ class WindowScores:
         """Sum errors of a quantity, answered under S seeds."""
         names, group = _groups(subjects)
         y, p = truth.double().expand(answers.shape), answers.double()
-        terms = torch.stack([torch.ones_like(y), (p - y).abs(), (p - y) ** 2, y, p, y * y, p * p, y * p], dim=-1)
-        sums = torch.zeros(len(answers), len(names), 8, dtype=torch.float64).index_add_(1, group, terms)
-        return cls(sums, names, QUANTITY_METRICS)
+        terms = torch.stack(
+            [torch.ones_like(y), (p - y).abs(), (p - y) ** 2, y, p, y * y, p * p, y * p, (p / y - 1).abs()], dim=-1
+        )
+        sums = torch.zeros(len(answers), len(names), 9, dtype=torch.float64).index_add_(1, group, terms)
+        # A share of nothing is not a number, so the percentage error is left out where a true quantity is 0.
+        return cls(sums, names, {**QUANTITY_METRICS, **({"mape": mape} if bool((truth != 0).all()) else {})})
 
     @classmethod
     def join(cls, parts: Sequence[WindowScores]) -> WindowScores:

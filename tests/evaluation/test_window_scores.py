@@ -38,8 +38,11 @@ def test_quantity_metrics_equal_numpy():
         assert scores.each_seed("rmse")[seed] == pytest.approx(float(error.square().mean().sqrt()))
         expected = np.corrcoef(truth.double(), answers[seed].double())[0, 1]
         assert scores.each_seed("correlation")[seed] == pytest.approx(expected, abs=1e-6)
+        assert scores.each_seed("mape")[seed] == pytest.approx(float((error / truth.double()).abs().mean()), rel=1e-5)
     constant = WindowScores.of_quantity(truth, torch.full((1, 40), 3.0), [f"p{i % 5}" for i in range(40)])
     assert constant.each_seed("correlation") == [0.0]
+    with_zero = WindowScores.of_quantity(torch.tensor([0.0, 2.0]), torch.tensor([[1.0, 1.0]]), ["a", "b"])
+    assert "mape" not in with_zero.metrics and with_zero.each_seed("mae") == [1.0]
 
 
 def test_the_value_is_the_mean_over_seeds_and_lies_in_its_interval():
