@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiossl.lengths import pad_stack, padding_mask
+from audiossl.lengths import pad_stack, padding_mask, standardise_known
 
 
 def test_true_is_padding():
@@ -28,3 +28,14 @@ def test_stack_holds_every_item_and_the_value_elsewhere(sizes, rest, value):
 def test_type_is_kept():
     batch, lengths = pad_stack([torch.tensor([1, 2]), torch.tensor([3])])
     assert batch.dtype == torch.int64 and batch.tolist() == [[1, 2], [3, 0]] and lengths.dtype == torch.int64
+
+
+def test_known_samples_are_standardised_and_others_are_zero():
+    signal = 5 + 3 * torch.randn(2, 3, 40)
+    known = torch.rand(2, 3, 40) < 0.7
+    signal[~known] = torch.nan
+    found = standardise_known(signal, known)
+    for row, mask, values in zip(found.flatten(0, 1), known.flatten(0, 1), signal.flatten(0, 1), strict=True):
+        expected = (values[mask] - values[mask].mean()) / values[mask].std(correction=0)
+        torch.testing.assert_close(row[mask], expected, rtol=1e-4, atol=1e-5)
+        assert not row[~mask].any()

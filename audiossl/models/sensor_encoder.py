@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from audiossl.errors import DataError, StoreError
 from audiossl.files import read_json, whole_file, write_json
-from audiossl.lengths import padding_mask
+from audiossl.lengths import padding_mask, standardise_known
 from audiossl.models.encoder import Frames
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
 
@@ -73,7 +73,7 @@ class SensorEncoder(nn.Module):
         missing = signal.isnan() | padding_mask(lengths, signal.shape[2])[:, None]
         normal = (signal - self.mean[:, None]) / self.deviation[:, None]
         if self.takes.normalise == "window":
-            normal = _standardise(normal, ~missing)
+            normal = standardise_known(normal, ~missing)
         return self.encoder(normal.masked_fill(missing, 0.0), lengths)
 
     def save(self, folder: Path) -> None:
@@ -108,9 +108,3 @@ def is_sensor_encoder(folder: Path) -> bool:
         return read_json(folder / CONFIG).get("model_type") == MODEL_TYPE
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _standardise(signal: Float[Tensor, "B C S"], known: Bool[Tensor, "B C S"]) -> Float[Tensor, "B C S"]:
-    signal, count = signal.masked_fill(~known, 0.0), known.sum(-1, keepdim=True).clamp(min=1)
-    centred = (signal - signal.sum(-1, keepdim=True) / count).masked_fill(~known, 0.0)
-    return centred / (centred.square().sum(-1, keepdim=True) / count).sqrt().clamp(min=1e-6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,17 +21,14 @@ from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
 from audiossl.objectives.contrastive_family import make_contrastive, read_options
 from audiossl.objectives.frame_projection import TIME, FrameProjection, FrameProjectionConfig, fit_mappers
 from audiossl.objectives.pooling import mean_frame
-from audiossl.objectives.window_batch import WindowBatch
 from audiossl.objectives.window_labels import LabelledWindowBatch, WindowLabels
 from audiossl.pipelines.sensors_config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors_data import SensorFold, open_folds
-from audiossl.pipelines.window_batches import WindowBatches
+from audiossl.pipelines.window_batches import WindowBatches, windows_of
 from audiossl.seeds import derive_seed
 from audiossl.signals.sensors.windows import WindowSet
 from audiossl.training.fit import fit
 from audiossl.training.world import World
-
-log = logging.getLogger(__name__)
 
 FEATURES, ANSWERS = "features.safetensors", "answers.safetensors"
 BLOCK = 512  # windows encoded at once
@@ -184,13 +180,6 @@ def _trained_on_labels(
         blocks = torch.tensor(test).split(BLOCK)
         answers[f"{variant}@{fraction:g}"] = torch.cat([objective.answer(windows_of(windows, block)) for block in blocks])
     return answers
-
-
-def windows_of(windows: WindowSet, rows: Int[Tensor, "B"], epoch: int = 0, seed: int = 0) -> WindowBatch:
-    """Some windows as a batch."""
-    chosen = rows.tolist()
-    ids, subjects = [windows.ids[row] for row in chosen], [windows.subjects[row] for row in chosen]
-    return WindowBatch(windows.values[rows], windows.lengths[rows], ids, subjects, windows.rate, epoch, seed)
 
 
 class _LabelledBatches:

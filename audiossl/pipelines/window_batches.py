@@ -87,11 +87,7 @@ class WindowBatches:
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def _batch(self, rows: Int[Tensor, "B"], epoch: int) -> WindowBatch:
-        windows, chosen = self.windows, rows.tolist()
-        batch = WindowBatch(
-            windows.values[rows], windows.lengths[rows], [windows.ids[row] for row in chosen],
-            [windows.subjects[row] for row in chosen], windows.rate, epoch, self.seed,
-        )  # fmt: skip
+        windows, batch = self.windows, windows_of(self.windows, rows, epoch, self.seed)
         if self._partners is not None:
             key = derive_generator(self.seed, epoch, *batch.ids[:1], "partners")
             first, last = self._partners[rows].T
@@ -109,3 +105,10 @@ class WindowBatches:
         first = torch.searchsorted(line, line - reach)
         last = torch.searchsorted(line, line + reach, right=True) - 1
         return torch.stack([first, last], 1)
+
+
+def windows_of(windows: WindowSet, rows: Int[Tensor, "B"], epoch: int = 0, seed: int = 0) -> WindowBatch:
+    """Some windows as a batch."""
+    chosen = rows.tolist()
+    ids, subjects = [windows.ids[row] for row in chosen], [windows.subjects[row] for row in chosen]
+    return WindowBatch(windows.values[rows], windows.lengths[rows], ids, subjects, windows.rate, epoch, seed)

@@ -88,7 +88,7 @@ def test_every_row_has_its_readouts(finished):
     assert value["statistics"] > 0.9
     assert value["supervised"] > 0.9
     assert {row.n for row in rows} == {2 * 34}
-    details = read_json(run / "details.json" if (run / "details.json").exists() else run / "evaluate" / "details.json")
+    details = read_json(run / "evaluate" / "details.json")
     assert set(details["readouts"]["probe"]["simclr"]["subjects"]) == {"p4", "p5"}
     assert len(details["readouts"]["probe"]["simclr"]["seeds"]) == 2
     assert len(details["readouts"]["probe"]["statistics"]["seeds"]) == 2

@@ -8,10 +8,11 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from audiossl.errors import ConfigError, DataError
+from audiossl.lengths import standardise_known
 from audiossl.signals.sensors.recording import Annotation, SensorRecording
 from audiossl.signals.sensors.statistics import ChannelStatistics
 
@@ -146,7 +147,7 @@ class WindowSet:
         if normalise == "training" and statistics is not None:
             signal = (signal - statistics.mean[:, None]) / statistics.deviation[:, None]
         elif normalise == "window":
-            signal = _standardise(signal, known)
+            signal = standardise_known(signal, known)
         self.values: Float[Tensor, "N C L"] = signal.mul_(known)
         self.ids = [f"{recordings[window.recording].id}@{window.start}" for window in windows]
         self.subjects = [recordings[window.recording].subject for window in windows]
@@ -160,10 +161,3 @@ class WindowSet:
         """Numbers of the windows of some subjects, with `labelled` only those whose label is known."""
         chosen = frozenset(subjects)
         return [i for i, subject in enumerate(self.subjects) if subject in chosen and not (labelled and self.labels[i] is None)]
-
-
-def _standardise(signal: Float[Tensor, "N C L"], known: Bool[Tensor, "N C L"]) -> Float[Tensor, "N C L"]:
-    count = known.sum(-1, keepdim=True).clamp(min=1)
-    centred = (signal - (signal * known).sum(-1, keepdim=True) / count) * known
-    deviation = (centred.square().sum(-1, keepdim=True) / count).sqrt()
-    return centred / deviation.clamp(min=1e-6)
