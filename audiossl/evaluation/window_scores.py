@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from audiossl.errors import DataError
 from audiossl.evaluation.bootstrap import Interval, bootstrap_statistic
 from audiossl.seeds import derive_generator
 
+RANK_BINS = 256  # areas under ROC curves are off by some 1e-4 for it, and cost sums of counts
 Statistic = Callable[[Float[Tensor, "R *K"]], Float[Tensor, "R"]]
 
 
@@ -62,6 +64,18 @@ def correlation(sums: Float[Tensor, "R 9"]) -> Float[Tensor, "R"]:
     return torch.where(scale > 0, (n * yp - y * p) / scale.clamp(min=1e-12), 0.0)
 
 
+def auroc(ranks: Float[Tensor, "R K 2 M"]) -> Float[Tensor, "R"]:
+    """Area under the ROC curve of each class against the rest, averaged over classes that occur; equals count half.
+
+    `ranks` counts, for each class, the windows of other classes and its own in each of M bins of rising score.
+    """
+    others, own = ranks.unbind(2)
+    pairs = own.sum(-1) * others.sum(-1)
+    lower = others.cumsum(-1) - others / 2
+    areas, present = (own * lower).sum(-1) / pairs.clamp(min=1), pairs > 0
+    return (areas * present).sum(1) / present.sum(1).clamp(min=1)
+
+
 CLASS_METRICS: dict[str, Statistic] = {
     "accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1, "kappa": kappa,
 }  # fmt: skip
@@ -73,15 +87,17 @@ class WindowScores:
     """Counts of every seed and subject, and the metrics that can be read from them.
 
     Attributes:
-        counts: confusion matrices (S, G, K, K); or sums (S, G, 9) of 1, |e|, e^2, y, p, y^2, p^2, y p and |e / y| with truth y,
-            answer p and e = p - y.
+        counts: confusion matrices (S, G, K, K); or ranks (S, G, K, 2, M) as `auroc` takes them; or sums (S, G, 9) of 1, |e|, e^2,
+            y, p, y^2, p^2, y p and |e / y| with truth y, answer p and e = p - y.
         subjects: names of the G subjects.
         metrics: by name.
+        num_windows: that were scored under each seed.
     """
 
     counts: Float[Tensor, "S G *K"]
     subjects: tuple[str, ...]
     metrics: dict[str, Statistic]
+    num_windows: int
 
     @classmethod
     def of_classes(
@@ -92,7 +108,21 @@ class WindowScores:
         cell = (group * num_classes + truth) * num_classes + answers
         size = len(names) * num_classes**2
         counts = torch.stack([torch.bincount(row, minlength=size) for row in cell]).double()
-        return cls(counts.reshape(len(answers), len(names), num_classes, num_classes), names, CLASS_METRICS)
+        return cls(counts.reshape(len(answers), len(names), num_classes, num_classes), names, CLASS_METRICS, len(truth))
+
+    @classmethod
+    def of_ranking(cls, truth: Int[Tensor, "N"], scores: Float[Tensor, "S N K"], subjects: list[str]) -> WindowScores:
+        """Count how high windows of each class are ranked by the scores of all windows of the fold, under S seeds."""
+        names, group = _groups(subjects)
+        size, num_classes = scores.shape[1:]
+        counts = torch.zeros(len(scores), len(names), num_classes, 2, RANK_BINS, dtype=torch.float64)
+        edges = torch.arange(1, RANK_BINS) * size // RANK_BINS
+        for seed, column in itertools.product(range(len(scores)), range(num_classes)):
+            values = scores[seed, :, column].float().contiguous()
+            ranks = torch.searchsorted(values.sort().values[edges], values, right=True)
+            place = (group, (truth == column).long(), ranks)
+            counts[seed, :, column].index_put_(place, torch.ones(size, dtype=torch.float64), accumulate=True)
+        return cls(counts, names, {"auroc": auroc}, size)
 
     @classmethod
     def of_quantity(cls, truth: Float[Tensor, "N"], answers: Float[Tensor, "S N"], subjects: list[str]) -> WindowScores:
@@ -104,14 +134,15 @@ class WindowScores:
         )
         sums = torch.zeros(len(answers), len(names), 9, dtype=torch.float64).index_add_(1, group, terms)
         # A share of nothing is not a number, so the percentage error is left out where a true quantity is 0.
-        return cls(sums, names, {**QUANTITY_METRICS, **({"mape": mape} if bool((truth != 0).all()) else {})})
+        metrics = {**QUANTITY_METRICS, **({"mape": mape} if bool((truth != 0).all()) else {})}
+        return cls(sums, names, metrics, len(truth))
 
     @classmethod
     def join(cls, parts: Sequence[WindowScores]) -> WindowScores:
         """Put scores of different subjects together, as of the folds of one division."""
         order = sorted((name, part, place) for part, scores in enumerate(parts) for place, name in enumerate(scores.subjects))
         counts = torch.stack([parts[part].counts[:, place] for _, part, place in order], dim=1)
-        return cls(counts, tuple(name for name, _, _ in order), parts[0].metrics)
+        return cls(counts, tuple(name for name, _, _ in order), parts[0].metrics, sum(part.num_windows for part in parts))
 
     def each_seed(self, metric: str) -> list[float]:
         """The metric over all subjects, for every seed."""

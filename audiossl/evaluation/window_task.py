@@ -70,20 +70,20 @@ class WindowTask:
         return self._drawn("train", fraction, seed), self._drawn("valid", fraction, seed)
 
     def probe(self, features: Float[Tensor, "N D"], fraction: float = 1.0, seed: int = 0) -> Tensor:
-        """Answer the test windows with a linear probe on features in the order of `rows`.
+        """Score the classes (T, K) of the test windows, or answer their quantity (T,), by a linear probe.
 
-        Its strength is chosen on valid by a probe of train; then a probe of that strength is fitted to both. Classes are answered
-        by logistic regression, quantities and very wide features by ridge regression.
+        Features are in the order of `rows`. The strength is chosen on valid by a probe of train; then a probe of that strength is
+        fitted to both. Classes are read by logistic regression, quantities and very wide features by ridge regression.
         """
         train, valid = self.labelled(fraction, seed)
         both, test = torch.cat([train, valid]), features[self.sides["test"]]
         if self.classes and features.shape[1] <= WIDEST_LOGISTIC:
             chosen = fit_linear_probe(*self._pick(features, train), *self._pick(features, valid), len(self.classes), L2_GRID)
             probe = fit_probe_path(*self._pick(features, both), len(self.classes), [chosen.l2])[0]
-            return probe.predict(test)
+            return probe.logits(test)
         strength = self._ridge_strength(features, train, valid)
         answers = fit_ridge_path(features[both], self._targets(both), [strength])[0].predict(test)
-        return answers.argmax(1) if self.classes else answers[:, 0]
+        return answers if self.classes else answers[:, 0]
 
     def probe_bins(self, features: Float[Tensor, "N D"], fraction: float = 1.0, seed: int = 0) -> Float[Tensor, "T"]:
         """Answer a quantity by classification into bins of width 1, the most probable one, as in arXiv 2510.22655."""
@@ -105,11 +105,16 @@ class WindowTask:
         return fit_knn(*both, *self._pick(features, valid), count, [chosen.k]).predict(features[self.sides["test"]])
 
     def score(self, answers: Sequence[Tensor]) -> WindowScores:
-        """Score answers to the test windows, one set for each seed."""
+        """Score answers to the test windows, one set for each seed; of scores of classes the highest is the answer."""
         truth, together = self.y[self.sides["test"]], torch.stack(list(answers))
         if self.classes:
+            together = together.argmax(-1) if together.ndim == 3 else together
             return WindowScores.of_classes(truth, together, self.test_subjects, len(self.classes))
         return WindowScores.of_quantity(truth, together, self.test_subjects)
+
+    def rank(self, scores: Sequence[Float[Tensor, "T K"]]) -> WindowScores:
+        """Score how scores of classes rank the test windows, one set for each seed."""
+        return WindowScores.of_ranking(self.y[self.sides["test"]], torch.stack(list(scores)), self.test_subjects)
 
     def _pick(self, features: Float[Tensor, "N D"], places: Int[Tensor, "M"]) -> tuple[Float[Tensor, "M D"], Int[Tensor, "M"]]:
         return features[places], self.y[places]

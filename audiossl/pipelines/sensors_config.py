@@ -14,10 +14,11 @@ from audiossl.training.config import TrainingConfig
 
 Kind = Literal[
     "frame_projection", "simclr", "dcl", "dclw", "byol", "vicreg", "barlow_twins", "nnclr", "ts_tcc", "ts2vec",
-    "random", "statistics", "minirocket", "supervised",
+    "random", "statistics", "minirocket", "supervised", "encoder",
 ]  # fmt: skip
 Variant = Literal["none", "conv", "linear", "mlp", "random", "real"]
-UNTRAINED = frozenset({"random", "statistics", "minirocket"})
+UNTRAINED = frozenset({"random", "statistics", "minirocket", "encoder"})
+NOT_RANDOM = frozenset({"statistics", "encoder"})
 
 
 @dataclass
@@ -25,9 +26,9 @@ class SensorModel:
     """One row of the table.
 
     Attributes:
-        kind: an objective; `random`, the encoder as it is drawn; `supervised`, trained on the labels alone; or a baseline
-            without an encoder.
-        options: of the objective.
+        kind: an objective; `random`, the encoder as it is drawn; `supervised`, trained on the labels alone; `encoder`, any that
+            `audiossl.load` knows, frozen; or a baseline without an encoder.
+        options: of the objective; of an `encoder` its `name`.
         mappers: of frame projections: what stands beside h_t in the features. The first gives the row that is named after the
             model, the others `MODEL_MAPPER`: none (h_t only), conv, linear, mlp, random (untrained), real (the views' encoders).
         dim: width of the encoder's output in place of the recipe's, so that a baseline's features may be as wide as others.
@@ -54,16 +55,19 @@ class SubjectConfig:
     Attributes:
         test: names of test subjects; without them everybody is tested once, in `folds` folds.
         folds: number of folds.
+        rounds: test only so many of the folds, to save time; 0 tests all.
         valid: how many of the other subjects are kept for choices, drawn by the seed of the recipe.
     """
 
     test: list[str] = field(default_factory=list)
     folds: int = 5
+    rounds: int = 0
     valid: int = 3
 
     def __post_init__(self) -> None:
-        if self.folds < 2 or self.valid < 1:
-            raise ConfigError(f"subjects needs at least 2 folds and 1 for valid, got {self.folds} and {self.valid}")
+        if self.folds < 2 or self.valid < 1 or not 0 <= self.rounds <= self.folds:
+            got = f"{self.folds}, {self.valid} and {self.rounds}"
+            raise ConfigError(f"subjects needs at least 2 folds, 1 for valid and at most as many rounds as folds, got {got}")
 
 
 @dataclass

@@ -33,7 +33,8 @@ def divide(subjects: list[str], config: SensorsRecipe) -> list[SubjectSides]:
     """Sides of every fold; one fold where test subjects are named."""
     if config.subjects.test:
         return [held_out_sides(subjects, config.subjects.test, config.subjects.valid, config.seed)]
-    return subject_folds(subjects, config.subjects.folds, config.subjects.valid, config.seed)
+    folds = subject_folds(subjects, config.subjects.folds, config.subjects.valid, config.seed)
+    return folds[: config.subjects.rounds or len(folds)]
 
 
 def open_folds(folder: Path, config: SensorsRecipe) -> Iterator[SensorFold]:

@@ -13,16 +13,17 @@ from jaxtyping import Float, Int
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from audiossl.errors import import_extra
+from audiossl.errors import ConfigError, import_extra
 from audiossl.features.window_statistics import window_statistics
 from audiossl.files import whole_file, write_json
+from audiossl.load import load
 from audiossl.models.resnet1d import ResNet1d
 from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
 from audiossl.objectives.contrastive_family import make_contrastive, read_options
 from audiossl.objectives.frame_projection import TIME, FrameProjection, FrameProjectionConfig, fit_mappers
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_labels import LabelledWindowBatch, WindowLabels
-from audiossl.pipelines.sensors_config import SensorModel, SensorsRecipe
+from audiossl.pipelines.sensors_config import NOT_RANDOM, SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors_data import SensorFold, open_folds
 from audiossl.pipelines.window_batches import WindowBatches, windows_of
 from audiossl.seeds import derive_seed
@@ -40,7 +41,7 @@ def represent(out: Path, recordings: Path, model: SensorModel, config: SensorsRe
 
     A model without anything random is run for the first seed only. Finished folders of an interrupted run are kept.
     """
-    seeds = config.seeds[:1] if model.kind == "statistics" else config.seeds
+    seeds = config.seeds[:1] if model.kind in NOT_RANDOM else config.seeds
     for number, fold in enumerate(open_folds(recordings, config)):
         for seed in seeds:
             folder = out / folder_name(seed, number)
@@ -72,6 +73,8 @@ def _run(
         return {"": _in_blocks(windows, rows, window_statistics)}, {}
     if model.kind == "minirocket":
         return {"": _minirocket(fold, rows, seed)}, {}
+    if model.kind == "encoder":
+        return {"": _embedded(fold, rows, model, config)}, {}
     sizes = replace(config.encoder, dim=model.dim or config.encoder.dim)
     encoder = ResNet1d(windows.values.shape[1], windows.rate, sizes)
     if model.kind == "random":
@@ -143,6 +146,25 @@ def _in_blocks(windows: WindowSet, rows: list[int], function: Callable[[Tensor, 
     """Apply a function of signals and lengths to windows, on the CPU."""
     blocks = torch.tensor(rows).split(BLOCK)
     return torch.cat([function(windows.values[block], windows.lengths[block]).float() for block in blocks])
+
+
+def _embedded(fold: SensorFold, rows: list[int], model: SensorModel, config: SensorsRecipe) -> Float[Tensor, "N D"]:
+    """Mean frame of an encoder that `audiossl.load` knows, which reads windows in the units of the recordings."""
+    if set(model.options) != {"name"}:
+        raise ConfigError(f"expected a model of kind encoder to have the option name alone, got {sorted(model.options)}")
+    if config.windows.normalise == "window":
+        raise ConfigError(
+            "an encoder reads recordings in their units, which windows.normalise=window loses; use training or none"
+        )
+    embedder, windows = load(model.options["name"]), fold.windows
+    pooled = []
+    for block in torch.tensor(rows).split(BLOCK):
+        signal = windows.values[block]
+        if fold.statistics is not None:
+            signal = signal * fold.statistics.deviation[:, None] + fold.statistics.mean[:, None]
+        signals = [row[:, :length] for row, length in zip(signal, windows.lengths[block].tolist(), strict=True)]
+        pooled += [embedding.pooled for embedding in embedder.embed(signals, windows.rate)]
+    return torch.stack(pooled)
 
 
 def _minirocket(fold: SensorFold, rows: list[int], seed: int) -> Float[Tensor, "N D"]:

@@ -18,7 +18,7 @@ from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves
 from audiossl.report.results import plot_results, results_tables, shown
 
-SHOWN = ("accuracy", "macro_f1", "knn_accuracy", "mae", "correlation")
+SHOWN = ("accuracy", "macro_f1", "auroc", "knn_accuracy", "mae", "correlation")
 
 
 def report_run(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe) -> None:

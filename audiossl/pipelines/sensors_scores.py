@@ -21,6 +21,7 @@ from audiossl.pipelines.sensors_data import open_folds
 from audiossl.pipelines.sensors_models import ANSWERS, FEATURES, folder_name
 from audiossl.recipe import console
 
+RANKING = "ranking of "  # before the name of a readout: how it ranks windows, whatever it answers
 Scored = dict[str, dict[str, WindowScores]]  # by readout, by model
 
 
@@ -32,10 +33,9 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe
     for readout, models in scores.items():
         for name, scored in models.items():
             task, metrics = _task_and_metrics(readout, scored, config.task)
-            windows = round(float(scored.counts[0].sum() if scored.counts.ndim == 4 else scored.counts[0, :, 0].sum()))
             for shown, metric in metrics.items():
                 found = scored.interval(metric, config.task.bootstrap)
-                rows.append(ResultRow(config.dataset, task, name, shown, found.value, found.low, found.high, windows))
+                rows.append(ResultRow(config.dataset, task, name, shown, found.value, found.low, found.high, scored.num_windows))
             main = next(iter(metrics.values()))
             details["readouts"].setdefault(readout, {})[name] = {
                 "metric": main,
@@ -60,6 +60,8 @@ def _score_all(inputs: Mapping[str, Path], config: SensorsRecipe) -> Scored:
             for readout, models in answers.items():
                 for variant, of_seeds in models.items():
                     parts[readout][variant].append(fold.task.score(of_seeds))
+                    if of_seeds[0].ndim == 2:
+                        parts[RANKING + readout][variant].append(fold.task.rank(of_seeds))
     return {readout: {name: WindowScores.join(folds) for name, folds in models.items()} for readout, models in parts.items()}
 
 
@@ -90,6 +92,7 @@ def _answers(folder: Path, model: str, fold: int, task: WindowTask, config: Sens
 
 def _task_and_metrics(readout: str, scored: WindowScores, task: WindowTaskConfig) -> tuple[str, dict[str, str]]:
     """Task of a result row, and its metrics by the name they have there."""
+    readout = readout.removeprefix(RANKING)
     if readout == "knn":
         return task.name, {"knn_accuracy": "accuracy"}
     return task.name + readout.removeprefix("probe"), {name: name for name in scored.metrics}

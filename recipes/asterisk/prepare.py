@@ -13,9 +13,11 @@ from pathlib import Path
 
 from audiossl.errors import DataError
 from audiossl.files import write_json, write_jsonl
+from audiossl.signals.audio import read_audio
 from audiossl.signals.corpus import Corpus, Item, build_corpus
 from audiossl.signals.fetch import fetch
 from audiossl.signals.forced_phones import align_corpus_phones, join_words
+from audiossl.signals.sensors.recording import Annotation, Rejected, SensorRecording
 
 # Folder of each language and its number of files in package version 1.6.1, silence included.
 LANGUAGES = {
@@ -66,6 +68,18 @@ def prepare_labels(out: Path, corpus: Corpus, data_root: Path | None, limit: int
     spoken_words = sum(map(len, kept.values()))
     counts = {"aligned": len(phones), "rejected": len(rejected), "different_words": len(frequent), "words": spoken_words}
     write_json(out / "labels.json", counts)
+
+
+def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorRecording | Rejected]:
+    """Yield the English prompts with their aligned words, each prompt as a subject of its own, so that none is on both sides."""
+    items = {item.id: item for item in prompts("en", data_root, limit) if item.text}
+    phones, rejected = align_corpus_phones([(id_, item.path, item.text or "") for id_, item in items.items()], lexicon=LEXICON)
+    for id_, reason in rejected.items():
+        yield Rejected(id_.replace("/", "."), f"{items[id_].path}: {reason}")
+    for id_, aligned in phones.items():
+        words = tuple(Annotation(start, end, word) for word, start, end in join_words(aligned))
+        (audio, _), name = read_audio(items[id_].path, 16000), id_.replace("/", ".")
+        yield SensorRecording(name, name, 16000.0, ("audio",), ("1",), audio.numpy()[None], {"word": words})
 
 
 def prompts(language: str, data_root: Path | None, limit: int | None) -> Iterator[Item]:

@@ -23,6 +23,7 @@ import statistics
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ def compare(channels: int, length: int, options: argparse.Namespace) -> list[dic
 def compare_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Rows of a training step, forward and backward, of time and Gabor views, with our transform and with PyWavelets' own.
 
-    Both take the same scales and the same network on every `hop`-th frame; only where the magnitudes come from differs.
+    Both take the same scales, the same precision and the same network on every `hop`-th frame; only where the magnitudes come
+    from differs.
     """
     pywt = import_extra("pywt", "test")
     torch.manual_seed(0)
@@ -101,7 +103,7 @@ def compare_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
     names = [str(i) for i in range(options.batch)]
     batch = WindowBatch(signal, lengths, names, names, 50.0)
     rows = []
-    for hop in options.hops:
+    for hop, precision in product(options.hops, options.precisions):
         view = {"mode": "paper", "num_scales": 48, "min_scale": 1.0, "max_scale": 128.0, "hop": hop}
         config = FrameProjectionConfig(views=["time", "gabor"], options={"gabor": view})
         ours = FrameProjection(ResNet1d(channels, 50.0), channels, config)
@@ -115,11 +117,13 @@ def compare_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
         frame: Any = theirs.view_encoders["gabor"]
         frame.frame.forward = transform
 
-        def step(objective: FrameProjection) -> None:
-            objective(batch).total.backward()
+        def step(objective: FrameProjection, precision: str = precision) -> None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                loss = objective(batch).total
+            loss.backward()
 
         turns = [tuple(seconds_of(partial(step, which)) for which in (theirs, ours)) for _ in range(options.repeats)]
-        for name, place in ((f"PyWavelets, hop {hop}", 0), (f"ours, hop {hop}", 1)):
+        for name, place in ((f"PyWavelets, hop {hop}, {precision}", 0), (f"ours, hop {hop}, {precision}", 1)):
             rows.append(
                 {
                     "shape": f"a training step of {options.batch} x {channels} x {length}",
@@ -149,6 +153,9 @@ def main() -> None:
     parser.add_argument("--hops", nargs="+", type=int, default=[1, 4], metavar="N", help="samples between our frames")
     parser.add_argument("--repeats", type=int, default=7, help="turns")
     parser.add_argument("--step", action="store_true", help="time a training step with either transform")
+    parser.add_argument(
+        "--precisions", nargs="+", choices=["float32", "bf16"], default=["float32"], help="of the networks of a training step"
+    )
     parser.add_argument("--json", type=Path, help="write the rows to this file as well")
     options = parser.parse_args()
     torch.set_num_threads(1)
