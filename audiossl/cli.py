@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         action.add_argument("--dry-run", action="store_true", help="say which stages would run and what they need")
 
     embed = commands.add_parser("embed", help="embed audio files into a store", description=embed_files.__doc__)
-    embed.add_argument("model", help="checkpoint or run folder, logmel, hama, hf:NAME[:LAYER] or a SPEAR repository")
+    embed.add_argument("model", help="checkpoint or run folder, logmel, hama, resemblyzer, hf:NAME[:LAYER] or a SPEAR repository")
     embed.add_argument("paths", nargs="+", type=Path, help="files, and folders that are searched for audio")
     embed.add_argument("--out", type=Path, required=True, help="folder of the store; the same call resumes it")
     embed.add_argument("--layers", default="last", help="last (default), all, or numbers such as 2,4")
@@ -174,6 +174,7 @@ def list_models(options: argparse.Namespace) -> int:
         ("FILE.pt", "icefall checkpoint with a config.json beside it"),
         ("logmel", "Kaldi log-mel features, the baseline"),
         ("hama", "phoneme Conformer from its wheel, 144-d at 50 Hz"),
+        ("resemblyzer", "speaker encoder from its wheel, 256-d at 100 Hz"),
         ("hf:NAME[:LAYER]", "Hugging Face audio model, for instance hf:microsoft/wavlm-large:21"),
         ("dasheng:NAME", "dasheng_base, dasheng_06B, dasheng_12B or a checkpoint file"),
         *((model.name, ", ".join(filter(None, (model.preset, model.trained_on, model.note)))) for model in PUBLISHED),

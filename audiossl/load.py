@@ -10,7 +10,7 @@ from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
 
 NAMES = (
-    "a checkpoint or run folder, logmel, hama, hf:NAME[:LAYER], dasheng:NAME "
+    "a checkpoint or run folder, logmel, hama, resemblyzer, hf:NAME[:LAYER], dasheng:NAME "
     "or a SPEAR repository such as marcoyang/spear-base-speech"
 )
 
@@ -20,7 +20,7 @@ def load(name: str | Path, padding: Literal["invariant", "reference"] = "invaria
 
     Args:
         name: a folder with `config.json` and `model.safetensors` (a Zipformer, or the encoder of a sensor recipe); a run folder
-            (its student is meant); `logmel`; `hama`;
+            (its student is meant); `logmel`; `hama`; `resemblyzer`;
             `hf:NAME[:LAYER]` for a Hugging Face audio model; `dasheng:NAME` with dasheng_base, dasheng_06B, dasheng_12B or a
             checkpoint file; or a SPEAR repository on the Hugging Face hub.
         padding: of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the padded
@@ -32,7 +32,7 @@ def load(name: str | Path, padding: Literal["invariant", "reference"] = "invaria
         MissingExtraError: if the model needs an optional dependency.
     """
     text = str(name)
-    if text.startswith("s3prl:") or text == "resemblyzer":
+    if text.startswith("s3prl:"):
         raise ConfigError(f"'{text}' is not supported yet; known are: {NAMES}")
     return Embedder(_encoder(text, padding), name=text)
 
@@ -46,6 +46,10 @@ def _encoder(text: str, padding: Literal["invariant", "reference"]) -> Encoder:
         from audiossl.teachers.hama import HamaConformer
 
         return HamaConformer.from_wheel()
+    if text == "resemblyzer":
+        from audiossl.teachers.resemblyzer import Resemblyzer
+
+        return Resemblyzer.from_wheel()
     if text.startswith("hf:"):
         from audiossl.teachers.hugging_face import HuggingFaceEncoder
 
