@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's error is one line on stderr and exit code 2."""
     parser = _parser()
     options, left_over = parser.parse_known_args(arguments)
-    if options.command in (run_recipe, finetune_encoder):
+    if options.command in (run_recipe, finetune_encoder, evaluate_sensors):
         # Up to Python 3.12 argparse leaves over the key=value that come after an option.
         options.overrides += [item for item in left_over if not item.startswith("-")]
         left_over = [item for item in left_over if item.startswith("-")]
@@ -80,10 +80,22 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("--shard", metavar="i/n", help="embed only the files of job i of n, 0 <= i < n")
     embed.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps")
     embed.set_defaults(command=embed_files)
+    _add_evaluate(commands.add_parser("evaluate", help="measure what an encoder is worth on labelled tasks"))
     _add_tokens(commands.add_parser("tokens", help="fit a tokeniser, encode recordings, measure the tokens"))
     models = commands.add_parser("models", help="list the encoders that can be loaded by name", description=list_models.__doc__)
     models.set_defaults(command=list_models)
     return parser
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(required=True, metavar="sensors")
+    sensors = kinds.add_parser(
+        "sensors", help="on the windows and held-out people of a sensor recipe", description=evaluate_sensors.__doc__
+    )
+    sensors.add_argument("model", help="folder of an encoder that a sensor run saved, or any other that `audiossl.load` takes")
+    sensors.add_argument("recipe", type=Path, help="YAML file of method sensors, for instance recipes/hapt/frame_projection.yaml")
+    sensors.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR seeds=[1,2,3]")
+    sensors.set_defaults(command=evaluate_sensors)
 
 
 def _add_tokens(parser: argparse.ArgumentParser) -> None:
@@ -137,6 +149,22 @@ def finetune_encoder(options: argparse.Namespace) -> int:
         raise ConfigError(f"expected [ENCODER] RECIPE.yaml [key=value ...], got '{' '.join(names)}'")
     overrides += [f"encoder={name}" for name in names[:-1]]
     run_pipeline(Path(names[-1]), overrides, options.first, options.last, options.dry_run, only="finetune")
+    return 0
+
+
+def evaluate_sensors(options: argparse.Namespace) -> int:
+    """Probe a frozen encoder on a sensor recipe's task, beside hand-made statistics and an untrained network."""
+    import json
+
+    from audiossl.pipelines.catalogue import run_pipeline
+
+    models = {
+        "encoder": {"kind": "encoder", "options": {"name": options.model}},
+        "statistics": {"kind": "statistics"},
+        "random": {"kind": "random"},
+    }
+    output = f"output=runs/evaluate_{options.recipe.parent.name}"
+    run_pipeline(options.recipe, [output, *options.overrides, f"models={json.dumps(models)}"], only="sensors")
     return 0
 
 

@@ -12,6 +12,7 @@ import yaml
 from safetensors.torch import load_file
 
 import audiossl
+from audiossl.cli import main
 from audiossl.errors import AudiosslError
 from audiossl.evaluation.results import read_results
 from audiossl.files import read_json
@@ -143,6 +144,17 @@ def test_a_loaded_encoder_is_a_row_and_reads_recordings_in_their_units(finished,
     torch.testing.assert_close(mine, load_file(place / "features.safetensors")[""], rtol=1e-3, atol=1e-4)
     with pytest.raises(AudiosslError, match="reads recordings in their units"):
         run_pipeline(recipe, [f"output={tmp_path / 'no'}", models, "windows.normalise=window"])
+
+
+def test_an_encoder_is_evaluated_from_the_command_line(finished, tmp_path):
+    recipe, run = finished
+    encoder = run / "model_simclr" / "seed1-fold0" / "encoder"
+    assert main(["evaluate", "sensors", str(encoder), str(recipe), f"output={tmp_path / 'run'}"]) == 0
+    found = {(row.task, row.metric, row.model): row.value for row in read_results(tmp_path / "run" / "results.json")}
+    trained = {(row.task, row.metric, row.model): row.value for row in read_results(run / "results.json")}
+    assert {model for _, _, model in found} == {"encoder", "statistics", "random"}
+    assert 0 < found["activity", "accuracy", "encoder"] <= 1
+    assert found["activity", "accuracy", "statistics"] == trained["activity", "accuracy", "statistics"]
 
 
 def test_nothing_of_a_test_person_reaches_training(finished, tmp_path):
