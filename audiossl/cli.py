@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("--dtype", choices=["float16", "float32"], default="float16", help="of stored frames")
     embed.add_argument("--shard", metavar="i/n", help="embed only the files of job i of n, 0 <= i < n")
     embed.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps")
+    _add_engine(embed)
     embed.set_defaults(command=embed_files)
     _add_evaluate(commands.add_parser("evaluate", help="measure what an encoder is worth on labelled tasks"))
     _add_tokens(commands.add_parser("tokens", help="fit a tokeniser, encode recordings, measure the tokens"))
@@ -120,10 +121,16 @@ def _add_tokens(parser: argparse.ArgumentParser) -> None:
     for action in (encode, report):
         action.add_argument("--tokeniser", type=Path, required=True, help="folder that `audiossl tokens fit` wrote")
         action.add_argument("--quality", choices=["fast", "default", "best", "exact"], default="default", help="of the search")
+    _add_engine(encode)
     encode.set_defaults(command=encode_tokens)
     report.add_argument("--labels", type=Path, help='JSON lines {"id", "segments": [[label, start, end], ...]}, in seconds')
     report.add_argument("--frames", type=int, default=20_000, help="to measure on")
     report.set_defaults(command=report_tokens)
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", choices=["local", "ray"], default="local", help="this process, or workers of Ray Data")
+    parser.add_argument("--workers", type=int, metavar="N", help="of ray; one for each CPU of its cluster by default")
 
 
 def run_recipe(options: argparse.Namespace) -> int:
@@ -185,7 +192,9 @@ def embed_files(options: argparse.Namespace) -> int:
         embedder.to(options.device)
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"cannot use --device {options.device}: {str(error).splitlines()[0]}") from error
-    summary = embed_paths(embedder, options.paths, options.out, layers, options.pool, options.dtype, shard)
+    summary = embed_paths(
+        embedder, options.paths, options.out, layers, options.pool, options.dtype, shard, True, options.engine, options.workers
+    )
     print(
         f"{summary.num_written} files embedded ({summary.audio_seconds / 3600:.2f} h), {summary.num_present} were there, "
         f"{summary.num_rejected} rejected; {summary.folder}"
@@ -229,7 +238,8 @@ def encode_tokens(options: argparse.Namespace) -> int:
     """Tokenise recordings into a store; the same call resumes it, and bad files are listed in rejected.jsonl."""
     from audiossl.pipelines.token_folders import encode_recordings
 
-    done = encode_recordings(options.paths, options.tokeniser, options.out, options.quality, options.device)
+    where = options.device, options.engine, options.workers
+    done = encode_recordings(options.paths, options.tokeniser, options.out, options.quality, *where)
     print(
         f"{done.num_written} recordings tokenised ({done.num_frames} frames), {done.num_present} were there, "
         f"{len(done.rejected)} rejected; {options.out}"

@@ -114,6 +114,11 @@ class Embedder(nn.Module):
         return self.encoder(signal, lengths)
 
     @property
+    def device(self) -> torch.device:
+        """Where the encoder's weights are."""
+        return next((tensor.device for tensor in [*self.parameters(), *self.buffers()]), torch.device("cpu"))
+
+    @property
     def digest(self) -> str:
         """Hash of the encoder's class, contract, options, config, weights and windows: equal digests give equal frames.
 
@@ -224,8 +229,7 @@ class Embedder(nn.Module):
         batch = torch.zeros(len(signals), channels.pop(), int(lengths.max()))
         for row, signal in zip(batch, signals, strict=True):
             row[:, : signal.shape[1]] = signal
-        device = next((tensor.device for tensor in [*self.parameters(), *self.buffers()]), torch.device("cpu"))
-        output = self.encoder(batch.to(device), lengths.to(device))
+        output = self.encoder(batch.to(self.device), lengths.to(self.device))
         numbers = self.layer_numbers(layers)
         chosen = [output.last] if numbers is None else [output.layers[number] for number in numbers]
         sizes = output.last_lengths if numbers is None else output.lengths

@@ -17,6 +17,7 @@ from audiossl.embedding.embedder import Embedder, Embedding, Layers
 from audiossl.embedding.sources import FileSource
 from audiossl.embedding.store import StoreDescription
 from audiossl.embedding.store_writer import StoreWriter
+from audiossl.engines import Engine, Row, map_groups
 from audiossl.errors import ConfigError, DataError
 from audiossl.files import write_jsonl
 from audiossl.seeds import derive_seed
@@ -95,6 +96,8 @@ def embed_paths(
     dtype: Literal["float16", "float32"] = "float16",
     shard: tuple[int, int] | None = None,
     progress: bool = True,
+    engine: Engine = "local",
+    num_workers: int | None = None,
 ) -> ExtractSummary:
     """Embed audio files into the store at `out`; ids that it holds are skipped, so a killed run is resumed by the same call.
 
@@ -108,6 +111,8 @@ def embed_paths(
         shard: (i, n) embeds only the files that fall to job i of n, 0 <= i < n, into a part of its own; which job a file falls to
             depends on its id only.
         progress: show a bar on stderr, if that is a terminal.
+        engine: `ray` has the files embedded by workers of Ray Data (extra `ray`); the store gets the same bytes.
+        num_workers: of ray.
 
     Raises:
         ConfigError: if a path, layer or shard does not exist, or `out` cannot be written.
@@ -126,18 +131,23 @@ def embed_paths(
         todo = [item_id for item_id in files if item_id not in writer]
         num_present = len(files) - len(todo)
         advance(num_present)
-        for group in (todo[i : i + GROUP_FILES] for i in range(0, len(todo), GROUP_FILES)):
-            for item_id, result in _embed_group(embedder, {item_id: files[item_id] for item_id in group}, layers):
-                try:
-                    if isinstance(result, DataError):
-                        raise result
-                    seconds, embedding = result
-                    writer.add(item_id, _stored(embedding, layers), path=str(files[item_id]))
-                    num_written, audio_seconds = num_written + 1, audio_seconds + seconds
-                except DataError as error:
-                    rejected.append({"id": item_id, "path": str(files[item_id]), "reason": str(error)})
-                advance(1)
-            write_jsonl(writer.folder / "rejected.jsonl", rejected)
+        groups = [
+            {item_id: str(files[item_id]) for item_id in todo[i : i + GROUP_FILES]} for i in range(0, len(todo), GROUP_FILES)
+        ]
+        work = _EmbedGroup(embedder, layers)
+        rows = map_groups(work, groups, engine, num_workers, 1.0 if embedder.device.type == "cuda" else 0.0)
+        for count, row in enumerate(rows, 1):
+            path = str(files[row["id"]])
+            try:
+                if row["error"]:
+                    raise DataError(row["error"])
+                writer.add(row["id"], row["frames"], path=path)
+                num_written, audio_seconds = num_written + 1, audio_seconds + row["seconds"]
+            except DataError as error:
+                rejected.append({"id": row["id"], "path": path, "reason": str(error)})
+            advance(1)
+            if count % GROUP_FILES == 0:
+                write_jsonl(writer.folder / "rejected.jsonl", rejected)
         write_jsonl(writer.folder / "rejected.jsonl", rejected)
     return ExtractSummary(writer.folder, num_written, num_present, len(rejected), audio_seconds)
 
@@ -158,28 +168,41 @@ def describe(
     )
 
 
-def _embed_group(
-    embedder: Embedder, files: dict[str, Path], layers: Layers
-) -> Iterator[tuple[str, tuple[float, Embedding] | DataError]]:
-    """Embed a few files: short ones in batches, then long ones one by one; a bad file yields its error."""
-    short: dict[str, Tensor] = {}
-    long: dict[str, float] = {}
-    for item_id, file in files.items():
-        try:
-            source = FileSource(file, embedder.sample_rate)
-            if source.num_samples <= embedder.plan.window:
-                short[item_id] = source.read()
-            else:
-                long[item_id] = source.num_samples / embedder.sample_rate
-        except DataError as error:
-            yield item_id, error
-    for (item_id, signal), embedding in zip(short.items(), embedder.embed(list(short.values()), layers=layers), strict=True):
-        yield item_id, (signal.shape[1] / embedder.sample_rate, embedding)
-    for item_id, seconds in long.items():
-        try:
-            yield item_id, (seconds, embedder.embed(files[item_id], layers=layers))
-        except DataError as error:
-            yield item_id, error
+class _EmbedGroup:
+    """Embeds a few files: short ones in batches, then long ones one by one; a bad file yields its error."""
+
+    def __init__(self, embedder: Embedder, layers: Layers) -> None:
+        self.embedder = embedder
+        self.layers: Layers = layers
+
+    def __call__(self, files: dict[str, str]) -> Iterator[Row]:
+        embedder = self.embedder
+        short: dict[str, Tensor] = {}
+        long: dict[str, float] = {}
+        for item_id, file in files.items():
+            try:
+                source = FileSource(Path(file), embedder.sample_rate)
+                if source.num_samples <= embedder.plan.window:
+                    short[item_id] = source.read()
+                else:
+                    long[item_id] = source.num_samples / embedder.sample_rate
+            except DataError as error:
+                yield self._failed(item_id, error)
+        embeddings = embedder.embed(list(short.values()), layers=self.layers)
+        for (item_id, signal), embedding in zip(short.items(), embeddings, strict=True):
+            yield self._row(item_id, signal.shape[1] / embedder.sample_rate, embedding)
+        for item_id, seconds in long.items():
+            try:
+                yield self._row(item_id, seconds, embedder.embed(files[item_id], layers=self.layers))
+            except DataError as error:
+                yield self._failed(item_id, error)
+
+    def _row(self, item_id: str, seconds: float, embedding: Embedding) -> Row:
+        return {"id": item_id, "error": "", "seconds": seconds, "frames": _stored(embedding, self.layers)}
+
+    @staticmethod
+    def _failed(item_id: str, error: DataError) -> Row:
+        return {"id": item_id, "error": str(error), "seconds": 0.0, "frames": np.zeros((1, 0, 1), np.float32)}
 
 
 def _stored(embedding: Embedding, layers: Layers) -> np.ndarray:

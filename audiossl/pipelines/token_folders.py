@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from audiossl.embedding.extract import name_items
+from audiossl.engines import Engine
 from audiossl.errors import ConfigError, StoreError
 from audiossl.files import read_json, read_jsonl, whole_folder, write_json, write_jsonl
 from audiossl.pipelines.tokenise import Encoded, QuantiserConfig, encode_corpus, fit_to_corpus, measure_tokens, read_segments
@@ -65,12 +66,21 @@ def fit_tokeniser(
 
 
 def encode_recordings(
-    paths: Sequence[Path], tokeniser: Path, out: Path, quality: str = "default", device: str = "cpu"
+    paths: Sequence[Path],
+    tokeniser: Path,
+    out: Path,
+    quality: str = "default",
+    device: str = "cpu",
+    engine: Engine = "local",
+    num_workers: int | None = None,
 ) -> Encoded:
-    """Tokenise recordings into the store `out`; recordings that it holds are skipped, so the same call resumes a killed one."""
+    """Tokenise recordings into the store `out`; recordings that it holds are skipped, so the same call resumes a killed one.
+
+    `engine` and `num_workers` are those of `audiossl.engines.map_groups`.
+    """
     teacher, quantiser, _ = open_tokeniser(tokeniser, device)
     with open_recordings(paths) as (corpus, rejected):
-        encoded = encode_corpus(teacher, quantiser, corpus, out, quality, append=True)
+        encoded = encode_corpus(teacher, quantiser, corpus, out, quality, True, engine, num_workers)
     encoded.rejected = [*rejected, *encoded.rejected]
     write_jsonl(out / "rejected.jsonl", encoded.rejected)
     return encoded

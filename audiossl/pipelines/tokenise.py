@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from rich.progress import track
 from torch import Tensor
 
+from audiossl.engines import Engine, Row, map_groups
 from audiossl.errors import DataError
 from audiossl.evaluation.frame_task import Segment, ordered, segment_at
 from audiossl.files import read_jsonl, write_jsonl
@@ -100,7 +102,14 @@ def fit_to_corpus(
 
 
 def encode_corpus(
-    teacher: Teacher, quantiser: Quantizer, corpus: Corpus, out: Path, quality: str = "default", append: bool = False
+    teacher: Teacher,
+    quantiser: Quantizer,
+    corpus: Corpus,
+    out: Path,
+    quality: str = "default",
+    append: bool = False,
+    engine: Engine = "local",
+    num_workers: int | None = None,
 ) -> Encoded:
     """Tokenise every recording of a corpus into the store at `out`.
 
@@ -111,6 +120,8 @@ def encode_corpus(
         out: folder of the store; `rejected.jsonl` in it lists what could not be read.
         quality: of the search.
         append: go on with the store that is there; recordings that it holds are skipped. Otherwise it is replaced.
+        engine: `ray` has the recordings encoded by workers of Ray Data (extra `ray`); the store gets the same bytes.
+        num_workers: of ray.
 
     Raises:
         StoreError: if `append` meets a store of another quantiser or teacher, or another writer.
@@ -127,14 +138,37 @@ def encode_corpus(
     ) as writer:
         todo = [item for item in corpus.items if item.id not in writer]
         done.num_present = len(corpus) - len(todo)
-        for clips in teacher_frames(teacher, corpus, todo, "tokens", done.rejected):
-            # Codes do not depend on what is encoded together, and whole blocks are searched faster than short recordings.
-            codes = quantiser.encode(torch.cat(list(clips.values())), quality=quality)
-            for id_, own in zip(clips, codes.split([len(clip) for clip in clips.values()]), strict=True):
-                writer.add(id_, own)
-            done.num_written, done.num_frames = done.num_written + len(clips), done.num_frames + len(codes)
+        groups = [[item.id for item in group] for group in _groups(todo)]
+        work = _EncodeGroup(teacher, quantiser, corpus, quality)
+        rows = map_groups(work, groups, engine, num_workers, 1.0 if teacher.embedder.device.type == "cuda" else 0.0)
+        for row in track(rows, "tokens", total=len(todo), console=console, disable=not console.is_terminal):
+            if row["error"]:
+                done.rejected.append({"id": row["id"], "reason": row["error"]})
+                continue
+            codes = torch.from_numpy(np.array(row["codes"]))
+            writer.add(row["id"], codes)
+            done.num_written, done.num_frames = done.num_written + 1, done.num_frames + len(codes)
     write_jsonl(out / "rejected.jsonl", done.rejected)
     return done
+
+
+class _EncodeGroup:
+    """Tokenises some recordings of a corpus, by id; one that cannot be used yields its error."""
+
+    def __init__(self, teacher: Teacher, quantiser: Quantizer, corpus: Corpus, quality: str) -> None:
+        self.teacher, self.quantiser, self.quality = teacher, quantiser, quality
+        self.corpus, self.items = corpus, {item.id: item for item in corpus.items}
+
+    def __call__(self, ids: list[str]) -> Iterator[Row]:
+        clips, rejected = read_frames(self.teacher, self.corpus, [self.items[id_] for id_ in ids])
+        # Codes do not depend on what is encoded together, and whole blocks are searched faster than short recordings.
+        if clips:
+            codes = self.quantiser.encode(torch.cat(list(clips.values())), quality=self.quality)
+            for id_, own in zip(clips, codes.split([len(clip) for clip in clips.values()]), strict=True):
+                yield {"id": id_, "error": "", "codes": own.numpy()}
+        nothing = torch.zeros(0, 1, dtype=self.quantiser.code_dtype).numpy()
+        for id_, reason in rejected.items():
+            yield {"id": id_, "error": reason, "codes": nothing}
 
 
 def measure_tokens(
@@ -188,21 +222,35 @@ def teacher_frames(
 
     Recordings that cannot be read, or whose frames are broken, are added to `rejected` with the reason.
     """
-    ordered_items = sorted(items, key=lambda item: item.num_samples)
-    groups = [ordered_items[first : first + GROUP] for first in range(0, len(ordered_items), GROUP)]
-    for group in track(groups, title, console=console, disable=not console.is_terminal):
-        signals: dict[str, Tensor] = {}
-        for item in group:
-            try:
-                signals[item.id] = corpus.read(item)
-            except DataError as error:
-                rejected.append({"id": item.id, "reason": str(error)})
-        clips = dict(zip(signals, teacher.frames(list(signals.values())), strict=True))
-        for id_ in [id_ for id_, clip in clips.items() if not bool(torch.isfinite(clip).all())]:
-            rejected.append({"id": id_, "reason": f"the teacher {teacher.description} gives NaN or infinity for it"})
-            del clips[id_]
+    for group in track(_groups(items), title, console=console, disable=not console.is_terminal):
+        clips, failed = read_frames(teacher, corpus, group)
+        rejected += [{"id": id_, "reason": reason} for id_, reason in failed.items()]
         if clips:
             yield clips
+
+
+def read_frames(
+    teacher: Teacher, corpus: Corpus, items: Sequence[CorpusItem]
+) -> tuple[dict[str, Float[Tensor, "T D"]], dict[str, str]]:
+    """Encode a group of recordings with the teacher: frames by id, and the reason for each id that could not be used."""
+    signals: dict[str, Tensor] = {}
+    failed: dict[str, str] = {}
+    for item in items:
+        try:
+            signals[item.id] = corpus.read(item)
+        except DataError as error:
+            failed[item.id] = str(error)
+    clips = dict(zip(signals, teacher.frames(list(signals.values())), strict=True))
+    for id_ in [id_ for id_, clip in clips.items() if not bool(torch.isfinite(clip).all())]:
+        failed[id_] = f"the teacher {teacher.description} gives NaN or infinity for it"
+        del clips[id_]
+    return clips, failed
+
+
+def _groups(items: Sequence[CorpusItem]) -> list[list[CorpusItem]]:
+    """Recordings of similar length together, so that little is padded."""
+    ordered_items = sorted(items, key=lambda item: item.num_samples)
+    return [ordered_items[first : first + GROUP] for first in range(0, len(ordered_items), GROUP)]
 
 
 def read_segments(path: Path) -> dict[str, list[Segment]]:

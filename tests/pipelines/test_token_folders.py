@@ -100,3 +100,19 @@ def test_teachers_are_named_as_encoders_are():
     assert parse_teacher("dasheng:dasheng_12B") == TeacherConfig("dasheng", "dasheng_12B")
     assert parse_teacher("logmel", normalise=False) == TeacherConfig("logmel", normalise=False)
     assert parse_teacher("runs/asterisk") == TeacherConfig("audiossl", "runs/asterisk")
+
+
+@pytest.mark.slow
+def test_ray_writes_the_same_bytes(recordings, tokeniser, tmp_path):
+    pytest.importorskip("ray")
+    for engine in (["--engine", "local"], ["--engine", "ray", "--workers", "2"]):
+        out = tmp_path / engine[1]
+        assert (
+            main(["tokens", "encode", str(recordings), "--tokeniser", str(tokeniser), "--out", str(out / "tokens"), *engine]) == 0
+        )
+        assert main(["embed", "logmel", str(recordings), "--out", str(out / "frames"), *engine]) == 0
+    files = sorted(path.relative_to(tmp_path / "local") for path in (tmp_path / "local").rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(tmp_path / "ray") for path in (tmp_path / "ray").rglob("*") if path.is_file())
+    assert len(files) > 6
+    for file in files:
+        assert (tmp_path / "local" / file).read_bytes() == (tmp_path / "ray" / file).read_bytes(), file
