@@ -1,0 +1,74 @@
+"""Correlation in sliding windows: dynamic functional connectivity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from audiossl.errors import ConfigError, DataError
+from audiossl.features.connectivity.estimators import correlation
+
+BLOCK = 2**24  # entries of a block of correlation matrices that is computed at once
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """Length and stride of windows, in volumes or in seconds.
+
+    Attributes:
+        window: length G.
+        stride: from start to start, S.
+        unit: of both; seconds are rounded to volumes by a run's repetition time.
+    """
+
+    window: int | float = 50
+    stride: int | float = 16
+    unit: Literal["volumes", "seconds"] = "volumes"
+
+    def in_volumes(self, tr: float) -> tuple[int, int]:
+        """G and S in volumes of `tr` seconds.
+
+        Raises:
+            ConfigError: if a window would have fewer than 3 volumes or a stride none.
+        """
+        scale = 1.0 if self.unit == "volumes" else 1.0 / tr
+        window, stride = round(self.window * scale), round(self.stride * scale)
+        if window < 3 or stride < 1:
+            raise ConfigError(
+                f"expected windows of at least 3 volumes and a stride of at least 1, got {window} and {stride} volumes "
+                f"({self.window} and {self.stride} {self.unit} at {tr} s a volume)"
+            )
+        return window, stride
+
+    def slowest(self, tr: float) -> float:
+        """The lowest frequency, in Hz, of which a window holds one period."""
+        return 1 / (self.in_volumes(tr)[0] * tr)
+
+
+def window_starts(num_volumes: int, window: int, stride: int) -> list[int]:
+    """First volumes of all windows that fit, the last one included: floor((T - G) / S) + 1 of them.
+
+    Raises:
+        DataError: if not even one fits; the message names the volumes that are needed.
+    """
+    if num_volumes < window:
+        raise DataError(f"a run of {num_volumes} volumes is shorter than a window of {window}: at least {window} are needed")
+    return list(range(0, num_volumes - window + 1, stride))
+
+
+def dynamic_correlation(series: Float[Tensor, "*B N T"], window: int, stride: int) -> Float[Tensor, "*B K N N"]:
+    """Pearson correlation in each of K windows, computed in blocks so that memory beyond the result is bounded.
+
+    Raises:
+        DataError: if the run is shorter than a window.
+    """
+    count = len(window_starts(series.shape[-1], window, stride))
+    num_regions = series.shape[-2]
+    pieces = series.unfold(-1, window, stride).movedim(-2, -3)  # (*B, K, N, G)
+    size = max(1, BLOCK // (num_regions**2 * max(1, series[..., 0, 0].numel())))
+    blocks = [correlation(pieces[..., first : first + size, :, :]) for first in range(0, count, size)]
+    return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=-3)

@@ -1,0 +1,41 @@
+"""Symmetric matrices as vectors of their entries below the diagonal."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from audiossl.errors import DataError
+
+MOST = 1 - 1e-6  # correlations beyond it have no finite Fisher z
+
+
+def vectorise(matrix: Shaped[Tensor, "*B N N"]) -> Shaped[Tensor, "*B E"]:
+    """Entries below the diagonal, row by row, as nilearn orders them; E = N (N - 1) / 2."""
+    rows, columns = torch.tril_indices(matrix.shape[-1], matrix.shape[-1], -1, device=matrix.device)
+    return matrix[..., rows, columns]
+
+
+def from_vector(vector: Shaped[Tensor, "*B E"], diagonal: float = 1.0) -> Shaped[Tensor, "*B N N"]:
+    """The symmetric matrix of a vector, with a constant on its diagonal.
+
+    Raises:
+        DataError: if no matrix has so many entries below its diagonal.
+    """
+    size = vector.shape[-1]
+    num_regions = (1 + math.isqrt(1 + 8 * size)) // 2
+    if num_regions * (num_regions - 1) // 2 != size:
+        raise DataError(f"expected N (N - 1) / 2 entries for some N, got {size}")
+    rows, columns = torch.tril_indices(num_regions, num_regions, -1, device=vector.device)
+    matrix = vector.new_full((*vector.shape[:-1], num_regions, num_regions), diagonal)
+    matrix[..., rows, columns] = vector
+    matrix[..., columns, rows] = vector
+    return matrix
+
+
+def fisher_z(correlation: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
+    """Inverse hyperbolic tangent of correlations, finite at -1 and 1."""
+    return correlation.clamp(-MOST, MOST).atanh()
