@@ -1,9 +1,9 @@
 """Speed of dynamic functional connectivity against a loop of numpy.corrcoef and against nilearn, on one thread.
 
     python tools/bench/connectivity.py --json connectivity.json
-    python tools/bench/connectivity.py --stream 1000      # memory of so many runs of 400 regions x 490 volumes, one after the other
+    python tools/bench/connectivity.py --stream 1000      # peak memory of so many runs of 400 x 490
 
-All take the same windows of the same run and return correlation matrices: numpy's and nilearn's in float64, ours in float32 and in
+All take the same windows of the same run and return correlation matrices: numpy's and nilearn's in float64, ours in float32 and
 float64. nilearn is given all windows as a list, with EmpiricalCovariance. All take turns, each after a call that is not measured;
 windows per second are of the median CPU seconds, and a ratio is the median of the ratios of single turns.
 """

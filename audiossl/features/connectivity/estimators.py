@@ -11,7 +11,9 @@ from torch import Tensor
 
 from audiossl.errors import DataError
 from audiossl.features.frames.precision import full_precision
+from audiossl.features.products import product_by_transpose
 
+MANY_REGIONS = 128  # from which oneDNN's products are faster, one matrix at a time
 Shrinkage = Literal["none", "ledoit_wolf"]
 CONSTANT = 1e-6  # a region whose deviation is a smaller share of its mean square root is constant but for rounding
 
@@ -75,8 +77,7 @@ def correlation(
         )
         centred, norm = centred.masked_fill(unusable, 0.0), norm.masked_fill(unusable, 1.0)
     if shrinkage == "none":
-        unit = centred / norm
-        return (unit @ unit.mT).clamp(-1, 1)
+        return _cosines(centred / norm)
     shrunk = ledoit_wolf(centred, centred @ centred.mT / count[..., None], count)
     deviation = shrunk.diagonal(dim1=-2, dim2=-1).sqrt()[..., None].masked_fill(unusable, torch.inf)
     return (shrunk / deviation / deviation.mT).clamp(-1, 1)
@@ -109,6 +110,17 @@ def partial_correlation(
     deviation = inverse.diagonal(dim1=-2, dim2=-1).sqrt()
     partial = -inverse / (deviation[..., :, None] * deviation[..., None, :])
     return partial.diagonal_scatter(torch.ones_like(deviation), dim1=-2, dim2=-1)
+
+
+def _cosines(rows: Float[Tensor, "*B N T"]) -> Float[Tensor, "*B N N"]:
+    """Products of rows of length 1 with each other, within -1 and 1."""
+    by_one_dnn = rows.device.type == "cpu" and rows.dtype == torch.float32 and rows.shape[-2] >= MANY_REGIONS
+    if not by_one_dnn or rows.ndim == 2 or (torch.is_grad_enabled() and rows.requires_grad):
+        return (rows @ rows.mT).clamp_(-1, 1)
+    out = rows.new_empty(*rows.shape[:-1], rows.shape[-2])
+    for one, gram in zip(rows.flatten(0, -3), out.flatten(0, -3), strict=True):
+        torch.clamp(product_by_transpose(one, one), -1, 1, out=gram)
+    return out
 
 
 def _centred(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.features.connectivity.estimators import correlation
+from audiossl.features.frames.precision import full_precision
 
 BLOCK = 2**24  # entries of a block of correlation matrices that is computed at once
 
@@ -68,7 +69,7 @@ def dynamic_correlation(series: Float[Tensor, "*B N T"], window: int, stride: in
     """
     count = len(window_starts(series.shape[-1], window, stride))
     num_regions = series.shape[-2]
-    pieces = series.unfold(-1, window, stride).movedim(-2, -3)  # (*B, K, N, G)
+    pieces = full_precision(series).unfold(-1, window, stride).movedim(-2, -3)  # (*B, K, N, G)
     size = max(1, BLOCK // (num_regions**2 * max(1, series[..., 0, 0].numel())))
-    blocks = [correlation(pieces[..., first : first + size, :, :]) for first in range(0, count, size)]
+    blocks = [correlation(pieces[..., first : first + size, :, :].contiguous()) for first in range(0, count, size)]
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=-3)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from audiossl.features.frames.filter_bank import FilterBank
+from audiossl.features.products import product_by_transpose
 
 LONGEST = 512  # samples of a signal; the matrices of longer ones are large and slow to make
 FEWEST = 32  # signals from which reading the matrices costs less than it saves
@@ -79,9 +79,9 @@ class MatrixBank:
             for piece in self.pieces:
                 inputs = some[:, piece.samples].contiguous()
                 if piece.projection is not None:
-                    inputs = _product(inputs, piece.projection)
+                    inputs = product_by_transpose(inputs, piece.projection)
                 target = result[:, piece.filters, piece.frames]
-                real, imag = _product(inputs, piece.weight).chunk(2, dim=1)
+                real, imag = product_by_transpose(inputs, piece.weight).chunk(2, dim=1)
                 real, imag = real.square_().view(target.shape), imag.view(target.shape)
                 torch.addcmul(real, imag, imag, out=target)
             result.sqrt_()
@@ -98,11 +98,3 @@ def _piece(filters: slice, frames: slice, matrix: Float[Tensor, "M L"]) -> Piece
     if rank * (height + width) > 0.8 * height * width:
         return Piece(filters, frames, samples, None, matrix.float())
     return Piece(filters, frames, samples, directions.T.float().contiguous(), (matrix @ directions).float())
-
-
-def _product(x: Float[Tensor, "R K"], weight: Float[Tensor, "M K"]) -> Float[Tensor, "R M"]:
-    """x weight^T, by oneDNN if there is one: PyTorch's own product takes twice the time on CPUs that are not Intel's."""
-    if torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled:
-        return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
-    with torch.autocast("cpu", enabled=False):
-        return F.linear(x, weight)
