@@ -19,10 +19,10 @@ def load(name: str | Path, padding: Literal["invariant", "reference"] = "invaria
     """Load an encoder and wrap it so that it embeds signals of any length.
 
     Args:
-        name: a folder with `config.json` and `model.safetensors` (a Zipformer, or the encoder of a sensor recipe); a run folder
-            (its student is meant); `logmel`; `hama`; `resemblyzer`;
-            `hf:NAME[:LAYER]` for a Hugging Face audio model; `dasheng:NAME` with dasheng_base, dasheng_06B, dasheng_12B or a
-            checkpoint file; or a SPEAR repository on the Hugging Face hub.
+        name: a folder with `config.json` and `model.safetensors` (a Zipformer, or the encoder of a sensor or connectivity
+            recipe); a run folder (its student is meant); `logmel`; `hama`; `resemblyzer`; `hf:NAME[:LAYER]` for a Hugging Face
+            audio model; `dasheng:NAME` with dasheng_base, dasheng_06B, dasheng_12B or a checkpoint file; or a SPEAR repository on
+            the Hugging Face hub.
         padding: of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the padded
             batches of the published code, in which the last frames of shorter clips see padding.
 
@@ -34,7 +34,9 @@ def load(name: str | Path, padding: Literal["invariant", "reference"] = "invaria
     text = str(name)
     if text.startswith("s3prl:"):
         raise ConfigError(f"'{text}' is not supported yet; known are: {NAMES}")
-    return Embedder(_encoder(text, padding), name=text)
+    encoder = _encoder(text, padding)
+    # A BOLD run is encoded whole, however long: its regions are standardised over it.
+    return Embedder(encoder, name=text, **({"window_seconds": 1e6} if hasattr(encoder, "regions") else {}))
 
 
 def _encoder(text: str, padding: Literal["invariant", "reference"]) -> Encoder:
@@ -62,6 +64,7 @@ def _encoder(text: str, padding: Literal["invariant", "reference"]) -> Encoder:
 
         return DashengEncoder.from_name(text.removeprefix("dasheng:"))
     from audiossl.models import hub
+    from audiossl.models.connectivity_encoder import ConnectivityEncoder, is_connectivity_encoder
     from audiossl.models.sensor_encoder import SensorEncoder, is_sensor_encoder
 
     if text.endswith(".pt"):
@@ -69,6 +72,8 @@ def _encoder(text: str, padding: Literal["invariant", "reference"]) -> Encoder:
     for folder in (Path(text) / "pretrain" / "student", Path(text)):
         if is_sensor_encoder(folder):
             return SensorEncoder.load(folder)
+        if is_connectivity_encoder(folder):
+            return ConnectivityEncoder.load(folder)
         if (folder / "config.json").is_file():
             return hub.load(folder, padding=padding)
     if Path(text).exists() or text.count("/") != 1:

@@ -8,7 +8,7 @@ from audiossl.features.connectivity.estimators import (
     partial_correlation,
     precision,
 )
-from audiossl.features.connectivity.sliding_windows import WindowPlan, dynamic_correlation, window_starts
+from audiossl.features.connectivity.sliding_windows import WindowPlan, correlations, cut, dynamic_correlation, window_starts
 from audiossl.features.connectivity.tangent import TangentSpace
 from audiossl.features.connectivity.vectors import fisher_z, from_vector, vectorise
 
@@ -18,7 +18,9 @@ __all__ = [
     "WindowPlan",
     "adjacency",
     "correlation",
+    "correlations",
     "covariance",
+    "cut",
     "dynamic_correlation",
     "fisher_z",
     "from_vector",

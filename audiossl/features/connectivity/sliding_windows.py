@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,14 +63,27 @@ def window_starts(num_volumes: int, window: int, stride: int) -> list[int]:
 
 
 def dynamic_correlation(series: Float[Tensor, "*B N T"], window: int, stride: int) -> Float[Tensor, "*B K N N"]:
-    """Pearson correlation in each of K windows, computed in blocks so that memory beyond the result is bounded.
+    """Pearson correlation in each of K windows.
 
     Raises:
         DataError: if the run is shorter than a window.
     """
-    count = len(window_starts(series.shape[-1], window, stride))
-    num_regions = series.shape[-2]
-    pieces = full_precision(series).unfold(-1, window, stride).movedim(-2, -3)  # (*B, K, N, G)
-    size = max(1, BLOCK // (num_regions**2 * max(1, series[..., 0, 0].numel())))
-    blocks = [correlation(pieces[..., first : first + size, :, :].contiguous()) for first in range(0, count, size)]
+    return correlations(cut(series, window, stride))
+
+
+def cut(series: Float[Tensor, "*B N T"], window: int, stride: int) -> Float[Tensor, "*B K N G"]:
+    """The windows of series, as a view.
+
+    Raises:
+        DataError: if the run is shorter than a window.
+    """
+    window_starts(series.shape[-1], window, stride)
+    return full_precision(series).unfold(-1, window, stride).movedim(-2, -3)
+
+
+def correlations(windows: Float[Tensor, "*B K N G"]) -> Float[Tensor, "*B K N N"]:
+    """Correlation of each window, in blocks, so that memory beyond the result is bounded."""
+    *outer, count, num_regions, _ = windows.shape
+    size = max(1, BLOCK // (num_regions**2 * math.prod(outer)))
+    blocks = [correlation(windows[..., first : first + size, :, :].contiguous()) for first in range(0, count, size)]
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=-3)

@@ -1,0 +1,211 @@
+"""An encoder of BOLD runs: sliding windows become graphs, and a graph network encodes them (arXiv 2105.13495, 2312.01994)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, Int
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from audiossl.errors import ConfigError, DataError, StoreError
+from audiossl.features.connectivity import Sign, adjacency, correlations, cut
+from audiossl.files import read_json, whole_file, write_json
+from audiossl.lengths import padding_mask
+from audiossl.models.encoder import Frames
+from audiossl.models.gin import GINLayer
+from audiossl.models.graph_readout import Readout, make_readout
+
+MODEL_TYPE = "audiossl_connectivity"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+@dataclass
+class ConnectivityConfig:
+    """Sizes of a `ConnectivityEncoder`.
+
+    Attributes:
+        window, stride: G and S, in volumes.
+        density: share of the pairs of regions that are joined in a window's graph.
+        sign: which are, see `adjacency`.
+        dim: width D.
+        num_layers: GIN layers L.
+        readout: from regions to a window's vector.
+        rows: nodes also enter with their row of correlations, not only with what region and what time they are.
+    """
+
+    window: int = 50
+    stride: int = 16
+    density: float = 0.3
+    sign: Sign = "signed"
+    dim: int = 128
+    num_layers: int = 4
+    readout: Readout = "mean"
+    rows: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.window - 2, self.stride, self.dim, self.num_layers) < 1:
+            raise ConfigError(f"expected a window of 3 volumes or more, and sizes of 1 or more, got {self}")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of a batch of runs, those of all runs in one row; V windows in all.
+
+    Attributes:
+        correlation: (V, N, N).
+        graphs: (V, N, N), 1 where regions are joined.
+        stamps: (V, D), what the recurrent network has seen up to the end of each window.
+        valid: (B, K), which places of a padded batch the V windows have, in order.
+    """
+
+    correlation: Float[Tensor, "V N N"]
+    graphs: Float[Tensor, "V N N"]
+    stamps: Float[Tensor, "V D"]
+    valid: Bool[Tensor, "B K"]
+
+    def spread(self, values: Float[Tensor, "V *D"]) -> Float[Tensor, "B K *D"]:
+        """Put values of windows at their places in the batch; zeros elsewhere."""
+        out = values.new_zeros(*self.valid.shape, *values.shape[1:])
+        out[self.valid] = values
+        return out
+
+
+class ConnectivityEncoder(nn.Module):
+    """Windows of a run as frames: correlation graphs, nodes that know their region and time, and GIN layers with read-outs.
+
+    A node enters as W [one-hot region || eta], where eta is the state of a GRU that ran over the regional series from its first
+    volume to the window's last. Each region is brought to zero mean and unit deviation over the valid volumes first. Frames do
+    not depend on the batch: batch statistics leave padding out, and in evaluation none are taken.
+
+    Args:
+        regions: names; another atlas is another encoder.
+        tr: seconds a volume.
+        config: sizes.
+    """
+
+    min_samples = 1  # of the contract; a run shorter than a window is refused, not padded
+
+    def __init__(self, regions: Sequence[str], tr: float, config: ConnectivityConfig | None = None) -> None:
+        super().__init__()
+        self.regions, self.tr, self.config = tuple(regions), float(tr), config or ConnectivityConfig()
+        sizes, count = self.config, len(self.regions)
+        self.sample_rate, self.alignment = 1 / self.tr, sizes.stride
+        self.frame_rate = self.last_frame_rate = 1 / (sizes.stride * self.tr)
+        self.frame_offset = sizes.window * self.tr / 2
+        self.dim, self.num_layers = sizes.dim, sizes.num_layers
+        self.clock = nn.GRU(count, sizes.dim, batch_first=True)
+        self.entry = nn.Linear(count + sizes.dim, sizes.dim)
+        self.row_entry = nn.Linear(count, sizes.dim, bias=False) if sizes.rows else None
+        self.layers = nn.ModuleList(GINLayer(sizes.dim) for _ in range(sizes.num_layers))
+        self.readouts = nn.ModuleList(make_readout(sizes.readout, count, sizes.dim) for _ in range(sizes.num_layers))
+
+    def forward(self, signal: Float[Tensor, "B N T"], lengths: Int[Tensor, "B"]) -> Frames:
+        """Encode a padded batch of runs.
+
+        Raises:
+            DataError: for another number of regions, or a run shorter than a window.
+        """
+        windows = self.windows(signal, lengths)
+        nodes = self.nodes(windows)
+        pooled = [windows.spread(readout(layer)) for readout, layer in zip(self.readouts, nodes, strict=True)]
+        frames = Frames.from_layers(pooled, windows.valid.sum(1))
+        frames.regions = windows.spread(nodes[-1])
+        return frames
+
+    def windows(self, signal: Float[Tensor, "B N T"], lengths: Int[Tensor, "B"]) -> Windows:
+        """Cut runs into windows; errors are those of a call."""
+        sizes = self.config
+        if signal.shape[1] != len(self.regions):
+            raise DataError(f"expected the {len(self.regions)} regions {self.regions[0]} ..., got {signal.shape[1]} rows")
+        if int(lengths.min()) < sizes.window:
+            raise DataError(f"expected runs of at least {sizes.window} volumes, one window, got {int(lengths.min())}")
+        series = _standardised(signal.float(), lengths)
+        counts = (lengths - sizes.window) // sizes.stride + 1
+        valid = torch.arange(int(counts.max()), device=lengths.device) < counts[:, None]
+        matrices = correlations(cut(series.detach(), sizes.window, sizes.stride)[:, : valid.shape[1]][valid])
+        states, _ = self.clock(series.transpose(1, 2))
+        ends = torch.arange(valid.shape[1], device=lengths.device) * sizes.stride + sizes.window - 1
+        graphs = adjacency(matrices, sizes.density, sizes.sign).float()
+        return Windows(matrices, graphs, states[:, ends][valid], valid)
+
+    def enter(self, windows: Windows, hidden: Bool[Tensor, "V N"] | None = None) -> Float[Tensor, "V N D"]:
+        """Node features; correlations with hidden regions are left out of the rows."""
+        count = len(self.regions)
+        of_region, of_time = self.entry.weight[:, :count].T, self.entry.weight[:, count:]
+        nodes = of_region + (windows.stamps @ of_time.T + self.entry.bias)[:, None]
+        if self.row_entry is None:
+            return nodes
+        rows = windows.correlation * (1 - torch.eye(count, device=nodes.device))
+        return nodes + self.row_entry(rows if hidden is None else rows.masked_fill(hidden[:, None], 0.0))
+
+    def nodes(
+        self, windows: Windows, hidden: Bool[Tensor, "V N"] | None = None, token: Float[Tensor, "D"] | None = None
+    ) -> list[Float[Tensor, "V N D"]]:
+        """Nodes after every layer; with `hidden` those enter as the token, and neither send nor receive anything."""
+        nodes, graphs = self.enter(windows, hidden), windows.graphs
+        if hidden is not None:
+            nodes = torch.where(hidden[..., None], token if token is not None else torch.zeros_like(nodes[0, 0]), nodes)
+            seen = (~hidden).float()
+            graphs = graphs * seen[:, None] * seen[:, :, None]
+        layers = []
+        for layer in self.layers:
+            nodes = layer(nodes, graphs)
+            layers.append(nodes)
+        return layers
+
+    def save(self, folder: Path) -> None:
+        """Write `config.json` and `model.safetensors`, each by rename, the config last."""
+        state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+        with whole_file(folder / WEIGHTS) as partial:
+            save_file(state, partial, metadata={"format": "pt"})
+        about = {"model_type": MODEL_TYPE, "regions": list(self.regions), "tr": self.tr, "encoder": asdict(self.config)}
+        write_json(folder / CONFIG, about)
+
+    @classmethod
+    def load(cls, folder: Path, regions: Sequence[str] | None = None) -> ConnectivityEncoder:
+        """Read what `save` wrote, in evaluation mode.
+
+        Args:
+            folder: that was written.
+            regions: that data have; another atlas is an error.
+
+        Raises:
+            StoreError: if a file is missing or damaged, or the weights do not fit the config.
+            DataError: if the regions are others.
+        """
+        try:
+            about = read_json(folder / CONFIG)
+            encoder = cls(about["regions"], about["tr"], ConnectivityConfig(**about["encoder"]))
+            encoder.load_state_dict(load_file(folder / WEIGHTS))
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise StoreError(f"{folder} holds no connectivity encoder that can be read ({reason}). Train it again.") from error
+        if regions is not None and tuple(regions) != encoder.regions:
+            raise DataError(
+                f"{folder} was trained on the {len(encoder.regions)} regions {encoder.regions[0]} ..., the data have the "
+                f"{len(regions)} regions {regions[0]} ...: parcellate with its atlas, or train another encoder"
+            )
+        return encoder.eval()
+
+
+def is_connectivity_encoder(folder: Path) -> bool:
+    """Whether a folder's `config.json` says that it is one."""
+    try:
+        return read_json(folder / CONFIG).get("model_type") == MODEL_TYPE
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _standardised(series: Float[Tensor, "B N T"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B N T"]:
+    """Zero mean and unit deviation over valid volumes, zeros behind them and in constant regions."""
+    padding = padding_mask(lengths, series.shape[2])[:, None]
+    count = lengths[:, None, None].float()
+    mean = series.masked_fill(padding, 0.0).sum(2, keepdim=True) / count
+    centred = (series - mean).masked_fill(padding, 0.0)
+    deviation = (centred.square().sum(2, keepdim=True) / count).sqrt()
+    return torch.where(deviation > 1e-6 * mean.abs(), centred / deviation.clamp(min=1e-30), 0.0)
