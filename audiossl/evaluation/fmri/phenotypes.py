@@ -1,0 +1,264 @@
+"""Phenotypes from connectivity: nested cross-validation by person, controls, permutations.
+
+Everything that is fitted (scaling, choice of edges, tangent space, strength) is a step of one pipeline that is fitted inside
+folds. A choice of edges before splitting is possible only under a name that says what it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from audiossl.errors import ConfigError, DataError
+
+LEAKS = "leaks labels into the score"
+STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+
+
+@dataclass
+class PhenotypeConfig:
+    """How a phenotype is scored.
+
+    Attributes:
+        folds: outer ones; people, and families where they are named, are on one side.
+        repeats: divisions.
+        by_site: leave one site out at a time instead.
+        edges: the best so many features by an F test, inside folds; 0 takes all.
+        permutations: of labels over people, for a p-value of the whole pipeline; 0 makes none.
+        edges_before_splitting: choose the edges on everybody, test people included. Must be the words "leaks labels into the
+            score": it is here to show what it does.
+        seed: of divisions and permutations.
+    """
+
+    folds: int = 5
+    repeats: int = 20
+    by_site: bool = False
+    edges: int = 0
+    permutations: int = 0
+    edges_before_splitting: str = ""
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.edges_before_splitting not in ("", LEAKS):
+            raise ConfigError(
+                f"edges_before_splitting chooses edges with the labels of test people, so its score means nothing; to show that, "
+                f"set it to '{LEAKS}'"
+            )
+
+
+@dataclass(frozen=True)
+class PhenotypeScores:
+    """Scores of each repeat, and what chance and confounds alone reach.
+
+    Attributes:
+        metrics: by name, one value for each repeat, over all people together.
+        confounds: the same of a model that sees the confounds alone; empty without any.
+        p_value: share of permutations that score as high, for the first metric; NaN without permutations.
+    """
+
+    metrics: dict[str, list[float]]
+    confounds: dict[str, list[float]] = field(default_factory=dict)
+    p_value: float = float("nan")
+
+    def mean(self, metric: str) -> float:
+        """Mean over repeats."""
+        return float(np.mean(self.metrics[metric]))
+
+
+def score_phenotype(
+    features: Float[np.ndarray, "R E"],
+    labels: Sequence[str] | Sequence[float],
+    subjects: Sequence[str],
+    config: PhenotypeConfig | None = None,
+    sites: Sequence[str] | None = None,
+    families: Sequence[str] | None = None,
+    confounds: Mapping[str, Sequence[float]] | None = None,
+) -> PhenotypeScores:
+    """Score how well a class or a quantity is told from features of runs.
+
+    Classes are told by a linear SVM (AUROC, balanced accuracy, macro F1), quantities by ridge regression (MAE, R2, correlation),
+    their strengths chosen by an inner cross-validation. Runs of one person count as one: their answers are averaged.
+
+    Args:
+        features: of every run.
+        labels: of every run; the same in all runs of a person.
+        subjects: of every run.
+        config: options.
+        sites: of every run, for `by_site`.
+        families: of every run; relatives stay on one side.
+        confounds: numbers of every run, such as age, sex as 0 and 1, mean_fd; they are scored alone beside the features.
+
+    Raises:
+        DataError: if a label differs within a person, or there are fewer people of a class than folds.
+    """
+    config = config or PhenotypeConfig()
+    people = _People.of(features, labels, subjects, families or subjects, sites)
+    people.check(config)
+    metrics = _repeats(people, people.features, config)
+    found: dict[str, list[float]] = {}
+    if confounds:
+        table = np.stack([np.asarray(values, float) for values in confounds.values()], axis=1)
+        plain = PhenotypeConfig(**{**vars(config), "edges": 0, "edges_before_splitting": ""})
+        found = _repeats(people, people.average(table, subjects), plain)
+    return PhenotypeScores(metrics, found, _p_value(people, metrics, config) if config.permutations else float("nan"))
+
+
+def leakage_self_test(people: int = 40, edges: int = 2000, seed: int = 0) -> float:
+    """AUROC of noise against random labels through the whole pipeline, edges chosen inside folds; 0.5 but for chance."""
+    rng = np.random.default_rng(seed)
+    labels = ["a", "b"] * (people // 2)
+    config = PhenotypeConfig(repeats=4, edges=20, seed=seed)
+    return score_phenotype(rng.standard_normal((people, edges)), labels, [f"p{i}" for i in range(people)], config).mean("auroc")
+
+
+def corrected_t_test(differences: Sequence[float], folds: int) -> float:
+    """Two-sided p of the mean of repeated cross-validation differences, with the variance that overlap of training sets asks for.
+
+    Nadeau and Bengio 2003, Machine Learning 52: the variance is multiplied by 1 / n + 1 / (folds - 1) instead of 1 / n.
+    """
+    from scipy.stats import t
+
+    values = np.asarray(differences, float)
+    scale = values.std(ddof=1) * np.sqrt(1 / len(values) + 1 / (folds - 1))
+    return float(2 * t.sf(abs(values.mean()) / max(scale, 1e-300), len(values) - 1))
+
+
+@dataclass(frozen=True)
+class _People:
+    features: Float[np.ndarray, "P E"]
+    labels: Shaped[np.ndarray, "P"]
+    groups: Shaped[np.ndarray, "P"]
+    sites: Shaped[np.ndarray, "P"] | None
+    names: list[str]
+    is_class: bool
+
+    @classmethod
+    def of(
+        cls, features: Any, labels: Sequence[Any], subjects: Sequence[str], families: Sequence[str], sites: Sequence[str] | None
+    ) -> _People:
+        names = list(dict.fromkeys(subjects))
+        first = {name: list(subjects).index(name) for name in names}
+        for name, label in zip(subjects, labels, strict=True):
+            if labels[first[name]] != label:
+                raise DataError(f"{name} has the labels {labels[first[name]]} and {label}: expected one for each person")
+        order = [first[name] for name in names]
+        is_class = isinstance(labels[0], str)
+        values = np.array([labels[i] for i in order]) if is_class else np.array([float(labels[i]) for i in order])
+        place = np.array([names.index(name) for name in subjects])
+        averaged = np.stack([np.asarray(features, float)[place == i].mean(0) for i in range(len(names))])
+        of_site = None if sites is None else np.array([sites[i] for i in order])
+        return cls(averaged, values, np.array([families[i] for i in order]), of_site, names, is_class)
+
+    def average(self, table: Float[np.ndarray, "R C"], subjects: Sequence[str]) -> Float[np.ndarray, "P C"]:
+        place = np.array([self.names.index(name) for name in subjects])
+        return np.stack([table[place == i].mean(0) for i in range(len(self.names))])
+
+    def check(self, config: PhenotypeConfig) -> None:
+        if config.by_site and (self.sites is None or len(set(self.sites)) < 2):
+            raise DataError("expected at least two sites to leave one out, got none or one")
+        if not self.is_class:
+            return
+        counts = {str(label): int((self.labels == label).sum()) for label in sorted(set(self.labels))}
+        if len(counts) < 2 or min(counts.values()) < config.folds:
+            raise DataError(
+                f"expected at least two classes with {config.folds} people or more each, one for each fold, got {counts}"
+            )
+
+    def divisions(self, config: PhenotypeConfig, repeat: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, StratifiedGroupKFold
+
+        if config.by_site:
+            return list(LeaveOneGroupOut().split(self.features, self.labels, self.sites))
+        state = config.seed * 1000 + repeat
+        kind = StratifiedGroupKFold if self.is_class else GroupKFold
+        splitter = kind(config.folds, shuffle=True, random_state=state)
+        return list(splitter.split(self.features, self.labels, self.groups))
+
+
+def _repeats(people: _People, features: Float[np.ndarray, "P E"], config: PhenotypeConfig) -> dict[str, list[float]]:
+    if config.edges_before_splitting:
+        features = features[:, _best_edges(features, people, config.edges or 20)]
+        config = PhenotypeConfig(**{**vars(config), "edges": 0})
+    found: dict[str, list[float]] = {}
+    for repeat in range(1 if config.by_site else config.repeats):
+        answers: list[np.ndarray | None] = [None] * len(people.names)
+        for train, test in people.divisions(config, repeat):
+            model = _fitted(features[train], people, train, config)
+            scored = model.decision_function(features[test]) if people.is_class else model.predict(features[test])
+            for row, place in enumerate(test):
+                answers[place] = np.asarray(scored)[row]
+        for name, value in _metrics(people, np.stack([np.asarray(answer) for answer in answers])).items():
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def _best_edges(features: Float[np.ndarray, "P E"], people: _People, count: int) -> np.ndarray:
+    from sklearn.feature_selection import SelectKBest, f_classif, f_regression
+
+    chosen = SelectKBest(f_classif if people.is_class else f_regression, k=min(count, features.shape[1]))
+    return chosen.fit(features, people.labels).get_support()
+
+
+def _fitted(features: Float[np.ndarray, "P E"], people: _People, train: np.ndarray, config: PhenotypeConfig) -> Any:
+    from sklearn.feature_selection import SelectKBest, f_classif, f_regression
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+
+    steps: list[tuple[str, Any]] = [("scale", StandardScaler())]
+    if config.edges:
+        score = f_classif if people.is_class else f_regression
+        steps.append(("edges", SelectKBest(score, k=min(config.edges, features.shape[1]))))
+    if people.is_class:
+        steps.append(("model", LinearSVC(dual="auto", random_state=0, max_iter=20000)))
+        grid = {"model__C": [strength / features.shape[1] * 100 for strength in STRENGTHS]}
+        inner: Any = StratifiedGroupKFold(3, shuffle=True, random_state=config.seed)
+    else:
+        steps.append(("model", Ridge()))
+        grid = {"model__alpha": [features.shape[1] * strength for strength in (0.1, 1.0, 10.0, 100.0)]}
+        inner = GroupKFold(3, shuffle=True, random_state=config.seed)
+    search = GridSearchCV(Pipeline(steps), grid, cv=inner, scoring="balanced_accuracy" if people.is_class else "r2")
+    return search.fit(features, people.labels[train], groups=people.groups[train])
+
+
+def _metrics(people: _People, answers: np.ndarray) -> dict[str, float]:
+    from sklearn import metrics
+
+    if not people.is_class:
+        varies = np.std(answers) > 0 and np.std(people.labels) > 0
+        return {
+            "mae": float(metrics.mean_absolute_error(people.labels, answers)),
+            "r2": float(metrics.r2_score(people.labels, answers)),
+            "correlation": float(np.corrcoef(people.labels, answers)[0, 1]) if varies else 0.0,
+        }
+    classes = sorted(set(people.labels))
+    if len(classes) == 2:
+        chosen = np.where(answers > 0, classes[1], classes[0])
+        area = metrics.roc_auc_score(people.labels == classes[1], answers)
+    else:
+        chosen = np.array(classes)[answers.argmax(1)]
+        area = np.mean([metrics.roc_auc_score(people.labels == name, answers[:, i]) for i, name in enumerate(classes)])
+    return {
+        "auroc": float(area),
+        "accuracy": float((chosen == people.labels).mean()),
+        "balanced_accuracy": float(metrics.balanced_accuracy_score(people.labels, chosen)),
+        "macro_f1": float(metrics.f1_score(people.labels, chosen, average="macro")),
+    }
+
+
+def _p_value(people: _People, metrics: dict[str, list[float]], config: PhenotypeConfig) -> float:
+    name, values = next(iter(metrics.items()))
+    sign = -1 if name == "mae" else 1
+    rng, once = np.random.default_rng(config.seed), PhenotypeConfig(**{**vars(config), "repeats": 1, "permutations": 0})
+    reached = sign * float(np.mean(values))
+    beaten = 0
+    for _ in range(config.permutations):
+        shuffled = _People(**{**vars(people), "labels": rng.permutation(people.labels)})
+        beaten += sign * _repeats(shuffled, people.features, once)[name][0] >= reached
+    return (beaten + 1) / (config.permutations + 1)

@@ -1,0 +1,134 @@
+"""Fingerprints, networks and phenotypes on made-up people; and what choosing edges before splitting does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from audiossl.errors import ConfigError, DataError
+from audiossl.evaluation.fmri.fingerprint import Fingerprint, draw_segments
+from audiossl.evaluation.fmri.networks import assign_networks, majority
+from audiossl.evaluation.fmri.phenotypes import (
+    LEAKS,
+    PhenotypeConfig,
+    corrected_t_test,
+    leakage_self_test,
+    score_phenotype,
+)
+
+
+def test_segments_lie_in_their_parts_and_are_drawn_once_for_all():
+    starts = draw_segments([600, 100], [50, 80], 50, 400, seed=3)
+    assert starts.shape == (400, 2, 2) and int(starts.min()) == 0
+    assert starts[:, 0].amax(0).tolist() == [550, 50] or (starts[:, 0].amax(0) <= torch.tensor([550, 50])).all()
+    assert starts[:, 1].amax(0).tolist() == [0, 30]
+    assert torch.equal(starts, draw_segments([600, 100], [50, 80], 50, 400, seed=3))
+    with pytest.raises(DataError, match="at least 50 volumes"):
+        draw_segments([600], [49], 50, 5, seed=3)
+
+
+def test_people_are_recognised_by_what_is_theirs():
+    draws = torch.Generator().manual_seed(0)
+    own = torch.randn(6, 40, generator=draws)
+    gallery, probes = (own + noise * torch.randn(30, 6, 40, generator=draws) for noise in (0.1, 0.1))
+    found = Fingerprint.of(gallery, probes)
+    assert found.accuracy == 1 and found.spread == 0 and float(found.gap.mean()) > 0.7
+    noise = Fingerprint.of(*(torch.randn(300, 6, 40, generator=draws) for _ in range(2)))
+    assert noise.accuracy == pytest.approx(1 / 6, abs=0.03)
+    assert noise.interval().low <= noise.accuracy <= noise.interval().high
+    assert float(noise.gap.mean()) == pytest.approx(0, abs=0.02)
+
+
+def test_identification_by_hand():
+    gallery = torch.tensor([[[1.0, 0, 0], [0, 1, 0], [0, 0, 1]]])
+    probes = torch.tensor([[[1.0, 0, 0.1], [1, 0, 0], [0, 0.2, 1]]])
+    found = Fingerprint.of(gallery, probes)
+    assert found.hits[0].tolist() == [[True, False, True], [False, False, True]]
+    with pytest.raises(DataError, match="finite vectors of at least two people"):
+        Fingerprint.of(gallery / 0, probes)
+
+
+def test_networks_are_told_in_people_and_regions_that_were_not_seen():
+    draws = torch.Generator().manual_seed(0)
+    networks = [str(i % 3) for i in range(30)] + ["", "rare"]
+    centres = torch.randn(3, 8, generator=draws)
+    features = torch.stack([centres[[i % 3 for i in range(32)]] for _ in range(4)]) + 0.3 * torch.randn(4, 32, 8, generator=draws)
+    found = assign_networks(features, ["a", "a", "b", "b"], networks)
+    assert found.right.shape == (2, 30) and found.accuracy > 0.95
+    assert found.interval().low <= found.accuracy <= found.interval().high
+    identity = torch.eye(32).expand(4, 32, 32)  # a region that knows its name, and nothing else
+    assert assign_networks(identity, ["a", "a", "b", "b"], networks).accuracy < 0.5
+    assert assign_networks(features[:1], ["a"], networks).accuracy > 0.9
+    assert majority(networks) == 10 / 31
+    with pytest.raises(DataError, match="at least two networks"):
+        assign_networks(features, ["a", "a", "b", "b"], ["x"] * 32)
+
+
+def people(count: int = 40, runs: int = 2, seed: int = 0) -> tuple[np.ndarray, list[str], list[str]]:
+    rng = np.random.default_rng(seed)
+    labels = ["patient" if i % 2 else "control" for i in range(count) for _ in range(runs)]
+    features = rng.standard_normal((count * runs, 30))
+    features[:, 4] += 2.5 * np.array([label == "patient" for label in labels])
+    return features, labels, [f"p{i}" for i in range(count) for _ in range(runs)]
+
+
+def test_a_class_that_is_there_is_found_and_confounds_are_scored_beside_it():
+    features, labels, subjects = people()
+    sex = [float(i % 3 == 0) for i in range(40) for _ in range(2)]
+    config = PhenotypeConfig(repeats=2, edges=5, permutations=9)
+    found = score_phenotype(features, labels, subjects, config, confounds={"sex": sex})
+    assert found.mean("auroc") > 0.9 and found.mean("balanced_accuracy") > 0.8
+    assert len(found.metrics["auroc"]) == 2 and found.p_value == 0.1
+    assert np.mean(found.confounds["auroc"]) < 0.7
+
+
+def test_a_quantity_by_site_and_by_family():
+    features, _, subjects = people()
+    age = [20 + 5 * float(np.mean(features[2 * (i // 2) : 2 * (i // 2) + 2, 7])) for i in range(80)]
+    sites = [f"s{i // 2 % 4}" for i in range(80)]
+    families = [f"f{i // 4}" for i in range(80)]
+    by_site = score_phenotype(features, age, subjects, PhenotypeConfig(by_site=True, edges=3), sites=sites)
+    assert len(by_site.metrics["mae"]) == 1 and by_site.mean("correlation") > 0.8 and by_site.mean("r2") > 0.5
+    by_family = score_phenotype(features, age, subjects, PhenotypeConfig(repeats=2, edges=3), families=families)
+    assert by_family.mean("correlation") > 0.5
+
+
+def test_people_and_relatives_are_never_on_both_sides():
+    from audiossl.evaluation.fmri.phenotypes import _People
+
+    features, labels, subjects = people()
+    families = [f"f{i // 4}" for i in range(80)]
+    group = _People.of(features, labels, subjects, families, None)
+    assert len(group.names) == 40
+    for train, test in group.divisions(PhenotypeConfig(), 0):
+        assert not set(group.groups[train]) & set(group.groups[test])
+
+
+def test_choosing_edges_before_splitting_needs_a_name_and_shows_what_it_does():
+    """Noise against random labels: chance inside folds, far above it before splitting."""
+    assert leakage_self_test() == pytest.approx(0.5, abs=0.2)
+    rng = np.random.default_rng(0)
+    noise, labels, subjects = rng.standard_normal((40, 2000)), ["a", "b"] * 20, [f"p{i}" for i in range(40)]
+    leaking = PhenotypeConfig(repeats=4, edges=20, edges_before_splitting=LEAKS)
+    assert score_phenotype(noise, labels, subjects, leaking).mean("auroc") > 0.95
+    with pytest.raises(ConfigError, match="its score means nothing"):
+        PhenotypeConfig(edges_before_splitting="yes")
+
+
+def test_mistakes_are_named():
+    features, labels, subjects = people()
+    with pytest.raises(DataError, match="p0 has the labels"):
+        score_phenotype(features, ["patient", *labels[1:]], subjects)
+    with pytest.raises(DataError, match="at least two classes with 5 people"):
+        score_phenotype(features[:10], labels[:10], subjects[:10])
+    with pytest.raises(DataError, match="two sites"):
+        score_phenotype(features, labels, subjects, PhenotypeConfig(by_site=True), sites=["x"] * 80)
+
+
+def test_the_corrected_t_test_is_wider_than_the_plain_one():
+    from scipy.stats import ttest_1samp
+
+    values = np.random.default_rng(0).normal(0.1, 0.1, 50)
+    assert ttest_1samp(values, 0).pvalue < corrected_t_test(list(values), 5) < 1
+    assert corrected_t_test([0.0, 0.1, -0.1], 5) == pytest.approx(1.0)
