@@ -9,7 +9,8 @@ from typing import Any
 
 from audiossl.errors import ConfigError
 from audiossl.evaluation.results import print_results, read_results
-from audiossl.pipelines import finetune, sensors, spear, spear_dry_run
+from audiossl.pipelines import connectivity, finetune, sensors, spear, spear_dry_run
+from audiossl.pipelines.connectivity_config import ConnectivityRecipe
 from audiossl.pipelines.finetune_config import FinetuneRecipe
 from audiossl.pipelines.sensors_config import SensorsRecipe
 from audiossl.pipelines.spear_config import SpearRecipe
@@ -20,6 +21,7 @@ METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {
     "spear": (SpearRecipe, spear.stages),
     "finetune": (FinetuneRecipe, finetune.stages),
     "sensors": (SensorsRecipe, sensors.stages),
+    "connectivity": (ConnectivityRecipe, connectivity.stages),
 }
 # What `--dry-run` does beyond naming stages: a function of the config and the output folder.
 DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {"spear": spear_dry_run.dry_run}

@@ -7,7 +7,7 @@ folds. A choice of edges before splitting is possible only under a name that say
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,7 @@ def score_phenotype(
     sites: Sequence[str] | None = None,
     families: Sequence[str] | None = None,
     confounds: Mapping[str, Sequence[float]] | None = None,
+    transform: Any = None,
 ) -> PhenotypeScores:
     """Score how well a class or a quantity is told from features of runs.
 
@@ -91,19 +92,20 @@ def score_phenotype(
         sites: of every run, for `by_site`.
         families: of every run; relatives stay on one side.
         confounds: numbers of every run, such as age, sex as 0 and 1, mean_fd; they are scored alone beside the features.
+        transform: scikit-learn transformer that is fitted before all else, inside folds, such as `TangentVectors`.
 
     Raises:
         DataError: if a label differs within a person, or there are fewer people of a class than folds.
     """
     config = config or PhenotypeConfig()
-    people = _People.of(features, labels, subjects, families or subjects, sites)
+    people = _People.of(features, labels, subjects, families or subjects, sites, transform)
     people.check(config)
     metrics = _repeats(people, people.features, config)
     found: dict[str, list[float]] = {}
     if confounds:
         table = np.stack([np.asarray(values, float) for values in confounds.values()], axis=1)
-        plain = PhenotypeConfig(**{**vars(config), "edges": 0, "edges_before_splitting": ""})
-        found = _repeats(people, people.average(table, subjects), plain)
+        plain = replace(config, edges=0, edges_before_splitting="")
+        found = _repeats(replace(people, transform=None), people.average(table, subjects), plain)
     return PhenotypeScores(metrics, found, _p_value(people, metrics, config) if config.permutations else float("nan"))
 
 
@@ -135,10 +137,17 @@ class _People:
     sites: Shaped[np.ndarray, "P"] | None
     names: list[str]
     is_class: bool
+    transform: Any
 
     @classmethod
     def of(
-        cls, features: Any, labels: Sequence[Any], subjects: Sequence[str], families: Sequence[str], sites: Sequence[str] | None
+        cls,
+        features: Any,
+        labels: Sequence[Any],
+        subjects: Sequence[str],
+        families: Sequence[str],
+        sites: Sequence[str] | None = None,
+        transform: Any = None,
     ) -> _People:
         names = list(dict.fromkeys(subjects))
         first = {name: list(subjects).index(name) for name in names}
@@ -151,7 +160,7 @@ class _People:
         place = np.array([names.index(name) for name in subjects])
         averaged = np.stack([np.asarray(features, float)[place == i].mean(0) for i in range(len(names))])
         of_site = None if sites is None else np.array([sites[i] for i in order])
-        return cls(averaged, values, np.array([families[i] for i in order]), of_site, names, is_class)
+        return cls(averaged, values, np.array([families[i] for i in order]), of_site, names, is_class, transform)
 
     def average(self, table: Float[np.ndarray, "R C"], subjects: Sequence[str]) -> Float[np.ndarray, "P C"]:
         place = np.array([self.names.index(name) for name in subjects])
@@ -182,7 +191,7 @@ class _People:
 def _repeats(people: _People, features: Float[np.ndarray, "P E"], config: PhenotypeConfig) -> dict[str, list[float]]:
     if config.edges_before_splitting:
         features = features[:, _best_edges(features, people, config.edges or 20)]
-        config = PhenotypeConfig(**{**vars(config), "edges": 0})
+        config = replace(config, edges=0)
     found: dict[str, list[float]] = {}
     for repeat in range(1 if config.by_site else config.repeats):
         answers: list[np.ndarray | None] = [None] * len(people.names)
@@ -200,7 +209,7 @@ def _best_edges(features: Float[np.ndarray, "P E"], people: _People, count: int)
     from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 
     chosen = SelectKBest(f_classif if people.is_class else f_regression, k=min(count, features.shape[1]))
-    return chosen.fit(features, people.labels).get_support()
+    return np.asarray(chosen.fit(features, people.labels).get_support())
 
 
 def _fitted(features: Float[np.ndarray, "P E"], people: _People, train: np.ndarray, config: PhenotypeConfig) -> Any:
@@ -211,7 +220,8 @@ def _fitted(features: Float[np.ndarray, "P E"], people: _People, train: np.ndarr
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import LinearSVC
 
-    steps: list[tuple[str, Any]] = [("scale", StandardScaler())]
+    steps: list[tuple[str, Any]] = [] if people.transform is None else [("first", people.transform)]
+    steps.append(("scale", StandardScaler()))
     if config.edges:
         score = f_classif if people.is_class else f_regression
         steps.append(("edges", SelectKBest(score, k=min(config.edges, features.shape[1]))))
@@ -255,10 +265,10 @@ def _metrics(people: _People, answers: np.ndarray) -> dict[str, float]:
 def _p_value(people: _People, metrics: dict[str, list[float]], config: PhenotypeConfig) -> float:
     name, values = next(iter(metrics.items()))
     sign = -1 if name == "mae" else 1
-    rng, once = np.random.default_rng(config.seed), PhenotypeConfig(**{**vars(config), "repeats": 1, "permutations": 0})
+    rng, once = np.random.default_rng(config.seed), replace(config, repeats=1, permutations=0)
     reached = sign * float(np.mean(values))
     beaten = 0
     for _ in range(config.permutations):
-        shuffled = _People(**{**vars(people), "labels": rng.permutation(people.labels)})
+        shuffled = replace(people, labels=rng.permutation(people.labels))
         beaten += sign * _repeats(shuffled, people.features, once)[name][0] >= reached
     return (beaten + 1) / (config.permutations + 1)

@@ -18,8 +18,13 @@ from audiossl.signals.sensors.recording import Annotation, Rejected, SensorRecor
 MANIFEST, REJECTED, VALUES = "recordings.jsonl", "rejected.jsonl", "values"
 
 
-def write_recordings(recordings: Iterable[SensorRecording | Rejected], folder: Path) -> RecordingSet:
+def write_recordings(recordings: Iterable[SensorRecording | Rejected], folder: Path, one_rate: bool = True) -> RecordingSet:
     """Write recordings as they come; those that a loader rejects are listed in `rejected.jsonl`.
+
+    Args:
+        recordings: of the same channels.
+        folder: that appears whole.
+        one_rate: refuse other rates than the first recording's; scanners of several sites have several.
 
     Raises:
         DataError: if an id repeats, recordings differ in rate or channels, or none is left.
@@ -36,7 +41,8 @@ def write_recordings(recordings: Iterable[SensorRecording | Rejected], folder: P
             first = first or recording
             if recording.id in rows:
                 raise DataError(f"the recording id '{recording.id}' comes twice")
-            if (recording.rate, recording.channels, recording.units) != (first.rate, first.channels, first.units):
+            same = (recording.channels, recording.units) == (first.channels, first.units)
+            if not same or (one_rate and recording.rate != first.rate):
                 raise DataError(
                     f"{recording.id} has {recording.rate} Hz and channels {', '.join(recording.channels)}; {first.id} has "
                     f"{first.rate} Hz and {', '.join(first.channels)}. A set has one rate and the same channels throughout."

@@ -16,6 +16,7 @@ from audiossl.evaluation.fmri.phenotypes import (
     leakage_self_test,
     score_phenotype,
 )
+from audiossl.evaluation.fmri.tangent_vectors import TangentVectors
 
 
 def test_segments_lie_in_their_parts_and_are_drawn_once_for_all():
@@ -99,7 +100,7 @@ def test_people_and_relatives_are_never_on_both_sides():
 
     features, labels, subjects = people()
     families = [f"f{i // 4}" for i in range(80)]
-    group = _People.of(features, labels, subjects, families, None)
+    group = _People.of(features, labels, subjects, families)
     assert len(group.names) == 40
     for train, test in group.divisions(PhenotypeConfig(), 0):
         assert not set(group.groups[train]) & set(group.groups[test])
@@ -114,6 +115,22 @@ def test_choosing_edges_before_splitting_needs_a_name_and_shows_what_it_does():
     assert score_phenotype(noise, labels, subjects, leaking).mean("auroc") > 0.95
     with pytest.raises(ConfigError, match="its score means nothing"):
         PhenotypeConfig(edges_before_splitting="yes")
+
+
+def test_the_tangent_space_is_fitted_inside_folds():
+    rng = np.random.default_rng(0)
+    mixing = {"a": np.eye(6), "b": np.eye(6) + 0.8 * np.eye(6, k=1)}
+    labels, seen = ["a", "b"] * 15, []
+    covariances = [np.cov(mixing[label] @ rng.standard_normal((6, 80))).reshape(-1) for label in labels]
+
+    class Watched(TangentVectors):
+        def fit(self, features, labels=None):
+            seen.append(len(features))
+            return super().fit(features, labels)
+
+    config, people = PhenotypeConfig(repeats=1), [f"p{i}" for i in range(30)]
+    assert score_phenotype(np.stack(covariances), labels, people, config, transform=Watched()).mean("auroc") > 0.9
+    assert max(seen) == 24  # of 30 people in five folds
 
 
 def test_mistakes_are_named():

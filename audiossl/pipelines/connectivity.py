@@ -1,0 +1,52 @@
+"""The connectivity pipeline as stages: recordings, one per model, evaluate, report (arXiv 2312.01994)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
+from audiossl.pipelines.connectivity_models import represent
+from audiossl.pipelines.connectivity_report import report_run
+from audiossl.pipelines.connectivity_scores import evaluate_models
+from audiossl.pipelines.prepare_script import load_script
+from audiossl.recipe import Stage
+from audiossl.signals.bold.run import select_runs
+from audiossl.signals.sensors.recording_set import write_recordings
+
+
+def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
+    """Lay out the stages of a recipe; `folder` is where its YAML and its prepare script are."""
+    loaded = load_script(folder / config.prepare, ("recordings",))
+    source = [*loaded.sources, str(config.data_root or ""), config.limit, config.runs]
+
+    def recordings(out: Path, inputs: Mapping[str, Path]) -> None:
+        runs = loaded.module.recordings(config.data_root, config.limit)
+        write_recordings(select_runs(runs, config.runs), out / "set", one_rate=False)
+
+    def evaluate(out: Path, inputs: Mapping[str, Path]) -> None:
+        evaluate_models(out, inputs, config)
+
+    def report(out: Path, inputs: Mapping[str, Path]) -> None:
+        report_run(out, inputs, config)
+
+    tasks = [config.fingerprint, config.networks, [task.label for task in config.phenotypes]]
+    trained = [_model_stage(name, model, config, tasks) for name, model in config.models.items()]
+    names = tuple(stage.name for stage in trained)
+    scored = [config.dataset, list(config.models), config.seeds, tasks, config.phenotypes]
+    return [
+        Stage("recordings", recordings, source),
+        *trained,
+        Stage("evaluate", evaluate, scored, ("recordings", *names)),
+        Stage("report", report, [config], ("recordings", *names, "evaluate")),
+    ]
+
+
+def _model_stage(name: str, model: GraphModel, config: ConnectivityRecipe, tasks: list[object]) -> Stage:
+    def run(out: Path, inputs: Mapping[str, Path]) -> None:
+        represent(out, inputs["recordings"] / "set", model, config)
+
+    options: list[object] = [model, config.seeds, tasks, config.pretrain]
+    if model.kind not in FITTED_INSIDE:
+        options += [config.encoder, config.training, config.batch_runs]
+    return Stage(f"model_{name}", run, options, ("recordings",), resumable=True, every_rank=True)

@@ -1,0 +1,122 @@
+"""Typed config of the connectivity pipeline: what a recipe's YAML may say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from audiossl.errors import ConfigError
+from audiossl.evaluation.fmri.phenotypes import PhenotypeConfig
+from audiossl.models.connectivity_encoder import ConnectivityConfig
+from audiossl.signals.bold.run import RunPolicy
+from audiossl.training.config import TrainingConfig
+
+Kind = Literal["raw_fc", "tangent", "random", "connectivity_mae", "supervised_gin", "encoder"]
+FITTED_INSIDE = frozenset({"raw_fc", "tangent"})  # nothing is trained before the tasks
+
+
+@dataclass
+class GraphModel:
+    """One row of the table.
+
+    Attributes:
+        kind: `raw_fc`, correlations (Fisher z); `tangent`, correlations in the tangent space, for phenotypes only;
+            `connectivity_mae`; `random`, the same networks as they are drawn; `supervised_gin`, trained to name the person of a
+            crop; `encoder`, one that an earlier run saved, in `options.folder`.
+        options: of the objective.
+        encoder: fields of the encoder in place of the recipe's.
+    """
+
+    kind: Kind
+    options: dict[str, Any] = field(default_factory=dict)
+    encoder: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class PretrainConfig:
+    """Which volumes pre-training sees.
+
+    Attributes:
+        part: of every run: `first_half`, the part that a fingerprint's gallery comes from; `first_session`; or `all`, for tasks
+            on other people.
+        subjects: who is seen; the others are then the people of the tasks. Empty: everybody, the same as in the tasks.
+        crop: volumes of a training example, drawn at random.
+    """
+
+    part: Literal["first_half", "first_session", "all"] = "first_half"
+    subjects: list[str] = field(default_factory=list)
+    crop: int = 576
+
+
+@dataclass
+class FingerprintConfig:
+    """Segments whose person is to be told.
+
+    Attributes:
+        volumes: of a segment; 0 leaves the task out.
+        draws: of a segment of each part of everybody.
+    """
+
+    volumes: int = 50
+    draws: int = 50
+
+
+@dataclass
+class PhenotypeTask:
+    """A label of people.
+
+    Attributes:
+        label: name in what the runs say of themselves; text is a class, a number a quantity.
+        confounds: names of numbers that are scored alone beside every model.
+        options: how.
+    """
+
+    label: str
+    confounds: list[str] = field(default_factory=list)
+    options: PhenotypeConfig = field(default_factory=PhenotypeConfig)
+
+
+@dataclass
+class ConnectivityRecipe:
+    """BOLD runs, graph encoders, and what their representations are worth.
+
+    Attributes:
+        dataset: name in results.
+        models: by the name of their row.
+        prepare: Python file beside the recipe with `recordings`; in its `networks` function, if any, the network of each region.
+        output: folder of the run.
+        data_root: folder with data that were fetched by hand.
+        limit: keep only so many runs, for a smoke run.
+        seeds: every model is trained and scored once for each.
+        runs: which are used.
+        encoder: sizes of the graph encoder.
+        pretrain: what it sees.
+        training: of pre-training; `batch_seconds` is not used, a batch is a crop of every run, `batch_runs` at most.
+        batch_runs: runs in a batch.
+        fingerprint: the first task.
+        networks: tell the network of regions, the second task.
+        phenotypes: further tasks.
+    """
+
+    dataset: str
+    models: dict[str, GraphModel]
+    prepare: str = "prepare.py"
+    output: Path | None = None
+    data_root: Path | None = None
+    limit: int | None = None
+    seeds: list[int] = field(default_factory=lambda: [1])
+    runs: RunPolicy = field(default_factory=RunPolicy)
+    encoder: ConnectivityConfig = field(default_factory=ConnectivityConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    batch_runs: int = 16
+    fingerprint: FingerprintConfig = field(default_factory=FingerprintConfig)
+    networks: bool = False
+    phenotypes: list[PhenotypeTask] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.models or not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError("expected at least one model and one seed, and no seed twice")
+        if not self.fingerprint.volumes and not self.networks and not self.phenotypes:
+            raise ConfigError("expected at least one task: fingerprint, networks or phenotypes")

@@ -1,0 +1,204 @@
+"""From runs to vectors of segments, of regions and of runs, for every model of a connectivity recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import save_file
+from torch import Tensor
+
+from audiossl.errors import ConfigError
+from audiossl.features.connectivity import correlation, covariance, fisher_z, from_vector, vectorise
+from audiossl.files import whole_file, write_json
+from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
+from audiossl.objectives.connectivity_labels import ConnectivityLabels
+from audiossl.objectives.connectivity_mae import ConnectivityMAE, ConnectivityMAEConfig
+from audiossl.objectives.contrastive_family import read_options
+from audiossl.pipelines.connectivity_config import ConnectivityRecipe, GraphModel
+from audiossl.pipelines.connectivity_data import RunCrops, Runs, fingerprint_parts, segments, task_runs, training_series
+from audiossl.seeds import derive_seed
+from audiossl.training.fit import fit
+from audiossl.training.world import World
+
+VECTORS = "vectors.safetensors"
+SEGMENTS, REGIONS, RUNS = "segments", "regions", "runs"  # prefixes of the tensors in it, before the name of a variant
+Vectors = Callable[[Float[Tensor, "P N T"]], dict[str, Float[Tensor, "P _"]]]
+
+
+def represent(out: Path, recordings: Path, model: GraphModel, config: ConnectivityRecipe) -> None:
+    """Train a model for every seed and write what the tasks read; finished seeds of an interrupted run are kept.
+
+    Per variant of the model: vectors of all drawn segments (2, D, P, E), plain and standardised by segments of what pre-training
+    saw; vectors of every region of every run (R, N, D); and one vector of every run (R, E).
+    """
+    runs = Runs.open(recordings)
+    for seed in config.seeds[:1] if model.kind in ("raw_fc", "tangent", "encoder") else config.seeds:
+        folder = out / f"seed{seed}"
+        if (folder / "done.json").is_file():
+            continue
+        torch.manual_seed(derive_seed(seed, "encoder"))
+        reader = _reader(folder, runs, model, config, seed)
+        if not World.join().is_first:
+            continue
+        found = {name: value.contiguous().float() for name, value in _everything(reader, runs, model, config).items()}
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(folder / VECTORS) as partial:
+            save_file(found, partial)
+        about = {"seed": seed, "left_out": runs.left_out, **reader.measured}
+        write_json(folder / "done.json", about)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a model turns series into vectors.
+
+    Attributes:
+        vectors: of series of one length (P, N, T), by variant; the empty name is the model itself.
+        regions: of one series (N, T), by variant: (N, D).
+        measured: what was measured on the way.
+    """
+
+    vectors: Vectors
+    regions: Callable[[Float[Tensor, "N T"]], dict[str, Float[Tensor, "N _"]]]
+    measured: dict[str, float]
+
+
+def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRecipe, seed: int) -> Reader:
+    if model.kind in ("raw_fc", "tangent"):
+        read = _correlations if model.kind == "raw_fc" else _covariances
+        return Reader(read, lambda series: {"": fisher_z(correlation(series)) * (1 - torch.eye(len(series)))}, {})
+    if model.kind == "encoder":
+        if set(model.options) != {"folder"}:
+            raise ConfigError(f"expected a model of kind encoder to have the option folder alone, got {sorted(model.options)}")
+        return _of_encoder(ConnectivityEncoder.load(Path(model.options["folder"]), runs.regions), {})
+    sizes = ConnectivityConfig(**{**asdict(config.encoder), **model.encoder})
+    encoder = ConnectivityEncoder(runs.regions, runs.tr, sizes)
+    if model.kind == "supervised_gin":
+        return _of_encoder(_name_people(folder, encoder, runs, config, seed), {})
+    options = read_options("connectivity_mae", ConnectivityMAEConfig, model.options)
+    objective = ConnectivityMAE(encoder, options, _network_numbers(runs))
+    measured: dict[str, float] = {}
+    if model.kind == "connectivity_mae":
+        crops = RunCrops(training_series(runs, config), config.pretrain.crop, config.batch_runs, 1 / runs.tr, seed)
+        training = replace(config.training, seed=seed)
+        fit(objective, crops, training, folder / "pretrain", steps_per_epoch=crops.steps_per_epoch)
+    objective.eval().cpu()
+    if World.join().is_first:
+        encoder.save(folder / "encoder")
+    torch.manual_seed(0)
+    held_out = fingerprint_parts(task_runs(runs, config))[1]
+    crop = min(config.pretrain.crop, *(series.shape[1] for series in held_out))
+    batch = RunCrops(held_out, crop, len(held_out), 1 / runs.tr, 0).fixed()[0]
+    measured["edge_bce"] = float(objective.edge_error(batch))
+    return _of_mae(objective, measured)
+
+
+def _correlations(series: Float[Tensor, "P N T"]) -> dict[str, Tensor]:
+    return {"": vectorise(fisher_z(correlation(series)))}
+
+
+def _covariances(series: Float[Tensor, "P N T"]) -> dict[str, Tensor]:
+    """Whole matrices in a row, which `TangentVectors` takes."""
+    return {"": covariance(series, None, "ledoit_wolf").flatten(1)}
+
+
+def _name_people(
+    folder: Path, encoder: ConnectivityEncoder, runs: Runs, config: ConnectivityRecipe, seed: int
+) -> ConnectivityEncoder:
+    """Train an encoder to name the person of a crop, the one label that every set has."""
+    series = training_series(runs, config)
+    chosen = runs.of(config.pretrain.subjects) if config.pretrain.subjects else runs
+    names = [run.subject for run in chosen.recordings] if len(series) == len(chosen.recordings) else chosen.subjects
+    labels = [chosen.subjects.index(name) for name in names]
+    crops = RunCrops(series, config.pretrain.crop // 2, config.batch_runs, 1 / runs.tr, seed, labels)
+    objective = ConnectivityLabels(encoder, len(chosen.subjects))
+    training = replace(config.training, seed=seed)
+    fit(objective, crops, training, folder / "pretrain", steps_per_epoch=crops.steps_per_epoch)
+    objective.eval().cpu()
+    if World.join().is_first:
+        encoder.save(folder / "encoder")
+    return encoder
+
+
+@torch.no_grad()
+def _frames(encoder: ConnectivityEncoder, series: Float[Tensor, "P N T"]) -> tuple[Tensor, Tensor]:
+    """Read-outs of all layers and nodes of the last, averaged over windows: (P, L D) and (P, N, D)."""
+    frames = encoder(series, torch.full((len(series),), series.shape[2]))
+    assert frames.regions is not None
+    return torch.cat([layer.mean(1) for layer in frames.layers], dim=1), frames.regions.mean(1)
+
+
+def _of_encoder(encoder: ConnectivityEncoder, measured: dict[str, float]) -> Reader:
+    encoder.eval().cpu()
+
+    def vectors(series: Float[Tensor, "P N T"]) -> dict[str, Tensor]:
+        pooled, nodes = _frames(encoder, series)
+        return {"": nodes.flatten(1), "pooled": pooled}
+
+    return Reader(vectors, lambda series: {"": _frames(encoder, series[None])[1][0]}, measured)
+
+
+def _of_mae(objective: ConnectivityMAE, measured: dict[str, float]) -> Reader:
+    """The model is read by the connectivity that it tells (logits of edges); `nodes` and `pooled` are its encoder's outputs."""
+
+    def told(series: Float[Tensor, "P N T"]) -> Tensor:
+        return objective.reconstruct(series, torch.full((len(series),), series.shape[2])).mean(1)
+
+    def vectors(series: Float[Tensor, "P N T"]) -> dict[str, Tensor]:
+        pooled, nodes = _frames(objective.encoder, series)
+        return {"": told(series), "nodes": nodes.flatten(1), "pooled": pooled}
+
+    def regions(series: Float[Tensor, "N T"]) -> dict[str, Tensor]:
+        return {"": from_vector(told(series[None])[0], 0.0), "nodes": _frames(objective.encoder, series[None])[1][0]}
+
+    return Reader(vectors, regions, measured)
+
+
+def _everything(reader: Reader, runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    of_task = task_runs(runs, config)
+    if config.fingerprint.volumes and model.kind != "tangent":
+        mean, deviation = _statistics(reader, runs, config)
+        drawn = [[reader.vectors(part) for part in pair] for pair in segments(of_task, config)]
+        for variant in drawn[0][0]:
+            plain = torch.stack([torch.stack([part[variant] for part in pair]) for pair in drawn], dim=1)
+            found[f"{SEGMENTS}/{variant}"] = plain
+            found[f"{SEGMENTS}/{_joined(variant, 'standardised')}"] = (plain - mean[variant]) / deviation[variant]
+    if config.networks and model.kind != "tangent":
+        each = [reader.regions(series) for series in of_task.series]
+        found |= {f"{REGIONS}/{variant}": torch.stack([one[variant] for one in each]) for variant in each[0]}
+    if config.phenotypes:
+        each = [reader.vectors(series[None]) for series in of_task.series]
+        found |= {f"{RUNS}/{variant}": torch.cat([one[variant] for one in each]) for variant in each[0]}
+    return found
+
+
+def _statistics(reader: Reader, runs: Runs, config: ConnectivityRecipe) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Mean and deviation of every entry over half-overlapping segments of what pre-training saw."""
+    length = config.fingerprint.volumes
+    each: dict[str, list[Tensor]] = {}
+    for series in training_series(runs, config):
+        pieces = series.unfold(1, length, length // 2).movedim(1, 0).contiguous()
+        for variant, values in reader.vectors(pieces).items():
+            each.setdefault(variant, []).append(values)
+    together = {variant: torch.cat(values) for variant, values in each.items()}
+    mean = {variant: values.mean(0) for variant, values in together.items()}
+    return mean, {variant: values.std(0, correction=0).clamp(min=1e-6) for variant, values in together.items()}
+
+
+def _joined(variant: str, more: str) -> str:
+    return f"{variant}_{more}" if variant else more
+
+
+def _network_numbers(runs: Runs) -> list[int] | None:
+    """Number of each region's network, where the recordings say them."""
+    said = runs.recordings[0].custom.get("networks")
+    if not said:
+        return None
+    of_region = dict(zip(runs.recordings[0].channels, str(said).split("|"), strict=True))
+    names = sorted(set(of_region.values()))
+    return [names.index(of_region[region]) for region in runs.regions]

@@ -1,0 +1,170 @@
+"""The page of a connectivity run: scores, training, which regions and edges matter, facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from matplotlib.figure import Figure
+
+from audiossl import __version__
+from audiossl.evaluation.results import ResultRow, read_results
+from audiossl.features.connectivity import correlation
+from audiossl.files import read_json, read_jsonl
+from audiossl.models.connectivity_encoder import ConnectivityEncoder
+from audiossl.pipelines.connectivity_config import ConnectivityRecipe
+from audiossl.pipelines.connectivity_data import Runs
+from audiossl.pipelines.connectivity_saliency import region_saliency
+from audiossl.recipe import plain
+from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
+from audiossl.report.page import write_report
+from audiossl.report.pictures import plot_curves
+from audiossl.report.results import plot_results, results_tables, shown
+
+STRONGEST = 60  # edges of a connectome picture
+
+
+def report_run(out: Path, inputs: Mapping[str, Path], config: ConnectivityRecipe) -> None:
+    """Write `report.html`."""
+    rows = read_results(inputs["evaluate"] / "results.json")
+    details = read_json(inputs["evaluate"] / "details.json")
+    first = rows[0]
+    highlights = [
+        Highlight(row.model, shown(row.metric, row.value), f"{row.metric}, 95 % {row.low:.3f} to {row.high:.3f}")
+        for row in rows
+        if (row.task, row.metric) == (first.task, first.metric)
+    ][:4]
+    runs = Runs.open(inputs["recordings"] / "set")
+    sections: list[Section | Part] = [
+        _results(rows, details), _training(inputs, config), _saliency(inputs, config, runs), _facts(inputs, config, runs),
+    ]  # fmt: skip
+    seen = ", ".join(config.pretrain.subjects) or "everybody"
+    lead = (
+        f"BOLD runs of {config.dataset} as graphs in sliding windows. Of {seen} pre-training saw the part "
+        f"'{config.pretrain.part.replace('_', ' ')}'."
+    )
+    footer = f"audiossl {__version__}, seeds {', '.join(map(str, config.seeds))}"
+    write_report(
+        ReportContent(f"{config.dataset}: connectivity", lead, sections, highlights, "audiossl run", footer), out / "report.html"
+    )
+
+
+def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
+    main = [row for row in rows if row.task == rows[0].task and row.metric == rows[0].metric]
+    spread = [
+        [task, model, metric, ", ".join(f"{value:.3f}" for value in values)]
+        for task, models in details["seeds"].items()
+        for model, metrics in models.items()
+        for metric, values in metrics.items()
+    ]
+    beside = [
+        [task, model, ", ".join(f"{name} {value}" for name, value in found.items())]
+        for task, models in details["beside"].items()
+        for model, found in models.items()
+    ]
+    parts: list[Part] = [
+        *results_tables(rows),
+        Picture("Values with their intervals", plot_results(main), alt="The first metric of each model with its interval."),
+        Table("Each seed", ["Task", "Model", "Metric", "Values"], spread),
+        Table("Beside the scores", ["Task", "Model", "What"], beside),
+    ]
+    note = (
+        "Intervals of fingerprints resample people, those of networks regions, those of phenotypes are of repeated divisions. "
+        "`standardised`: every entry in deviations of the segments that pre-training saw."
+    )
+    return Section("Results", parts, note)
+
+
+def _training(inputs: Mapping[str, Path], config: ConnectivityRecipe) -> Section:
+    metrics = [
+        {**row, "split": f"{name}, {row['split']}"}
+        for name in config.models
+        for file in sorted(inputs[f"model_{name}"].glob("seed*/pretrain/metrics.jsonl"))[:1]
+        for row in read_jsonl(file)
+    ]
+    if not metrics:
+        return Section("Training", [], "No model was trained.")
+    figure = plot_curves(metrics, {"loss": "Loss", "time_edges": "Edges told in time, nats"})
+    return Section("Training", [Picture("Loss", figure, alt="Training loss of the first seed of each model over steps.")])
+
+
+def _saliency(inputs: Mapping[str, Path], config: ConnectivityRecipe, runs: Runs) -> Section:
+    """Regions of a trained encoder by how much its output depends on them, and the strongest mean connections."""
+    mean = np.mean([correlation(series).numpy() for series in runs.series], axis=0)
+    places = _coordinates(runs)
+    parts: list[Part] = [
+        Picture("Strongest mean connections", plot_connectome(mean, places, "correlation"), alt="Connections between regions.")
+    ]
+    for name, model in config.models.items():
+        folder = inputs[f"model_{name}"] / f"seed{config.seeds[0]}" / "encoder"
+        if model.kind in ("connectivity_mae", "supervised_gin") and folder.is_dir():
+            encoder = ConnectivityEncoder.load(folder, runs.regions)
+            regions, edges = region_saliency(encoder, runs.series[: min(4, len(runs.series))])
+            top = np.argsort(-regions)[:10]
+            rows = [[runs.regions[i], f"{regions[i]:.3f}"] for i in top]
+            parts.append(Table(f"{name}: regions its windows depend on most, share of the gradient", ["Region", "Share"], rows))
+            parts.append(
+                Picture(f"{name}: saliency of edges", plot_connectome(edges, places, name), alt=f"Edges that {name} depends on.")
+            )
+    return Section(
+        "Which regions and edges", parts, "Gradients of the length of a window's vector, averaged over windows and runs."
+    )
+
+
+def plot_connectome(matrix: np.ndarray, places: np.ndarray | None, title: str) -> Figure:
+    """Draw the strongest entries of a symmetric matrix: in the brain where coordinates are known (nilearn), else as a matrix."""
+    figure = Figure(figsize=(9, 3.4) if places is not None else (4.6, 4), layout="constrained")
+    strength = np.abs(np.tril(matrix, -1))
+    least = np.sort(strength[strength > 0])[-STRONGEST:][0] if (strength > 0).any() else 0.0
+    shown_matrix = np.where(np.abs(matrix) >= least, matrix, 0.0)
+    np.fill_diagonal(shown_matrix, 0.0)
+    if places is not None:
+        try:
+            from nilearn.plotting import plot_connectome as by_nilearn
+
+            by_nilearn(shown_matrix, places, figure=figure, node_size=12, title=title)
+            return figure
+        except ImportError:
+            pass
+    axes = figure.subplots()
+    limit = float(np.abs(matrix).max()) or 1.0
+    picture = axes.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    axes.set(title=title, xlabel="region", ylabel="region")
+    figure.colorbar(picture, ax=axes)
+    return figure
+
+
+def _coordinates(runs: Runs) -> np.ndarray | None:
+    """MNI coordinates, mm, of regions whose recordings say them as `x,y,z|x,y,z|...`."""
+    said = runs.recordings[0].custom.get("coordinates")
+    if not said:
+        return None
+    of_region = dict(zip(runs.recordings[0].channels, str(said).split("|"), strict=True))
+    return np.array([[float(value) for value in of_region[region].split(",")] for region in runs.regions])
+
+
+def _facts(inputs: Mapping[str, Path], config: ConnectivityRecipe, runs: Runs) -> Section:
+    counts = read_json(inputs["recordings"] / "set" / "set.json")
+    sizes = config.encoder
+    about = {
+        **counts,
+        "regions": len(runs.regions),
+        "regions left out": ", ".join(runs.left_out) or "none",
+        "volumes of a run": ", ".join(map(str, sorted({series.shape[1] for series in runs.series}))),
+        "window": f"{sizes.window} volumes, {sizes.window * runs.tr:.1f} s; frequencies below {1 / (sizes.window * runs.tr):.3f} Hz "
+        "do not fit into it",
+    }
+    minutes = [(name, f"{read_json(folder / 'stage.json')['seconds'] / 60:.1f} min") for name, folder in inputs.items()]
+    rejected = [[row["id"], row["reason"]] for row in read_jsonl(inputs["recordings"] / "set" / "rejected.jsonl")]
+    return Section(
+        "Facts",
+        [
+            KeyValues("Runs", list(about.items())),
+            KeyValues("Time", minutes),
+            Table("Runs that were not used", ["Run", "Reason"], rejected or [["none", ""]]),
+            Text("Configuration", yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True), preformatted=True),
+        ],
+    )
