@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -16,6 +17,7 @@ from audiossl.objectives.window_batch import WindowBatch
 from audiossl.objectives.window_labels import LabelledWindowBatch
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
 from audiossl.seeds import derive_generator
+from audiossl.signals.bold.matrix import is_matrix
 from audiossl.signals.bold.run import common_regions, standardised
 from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.signals.sensors.recording_set import RecordingSet
@@ -42,8 +44,16 @@ class Runs:
     def open(cls, folder: Path) -> Runs:
         """Open the runs of a recordings stage."""
         recordings = RecordingSet(folder).recordings
+        if is_matrix(recordings[0]):
+            matrices = [torch.from_numpy(np.array(recording.values)) for recording in recordings]
+            return cls(recordings, matrices, list(recordings[0].channels), [])
         regions, left_out = common_regions(recordings)
         return cls(recordings, [torch.from_numpy(standardised(run, regions)) for run in recordings], regions, left_out)
+
+    @property
+    def are_matrices(self) -> bool:
+        """Whether there are matrices in the place of series."""
+        return is_matrix(self.recordings[0])
 
     @property
     def tr(self) -> float:

@@ -68,6 +68,10 @@ class Reader:
 
 
 def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRecipe, seed: int) -> Reader:
+    if runs.are_matrices:
+        if model.kind != "raw_fc" or config.fingerprint.volumes:
+            raise ConfigError("these data are matrices without series: use models of kind raw_fc, and fingerprint.volumes=0")
+        return Reader(lambda series: {"": vectorise(series)}, lambda series: {"": series * (1 - torch.eye(len(series)))}, {})
     if model.kind in ("raw_fc", "tangent"):
         read = _correlations if model.kind == "raw_fc" else _covariances
         return Reader(read, lambda series: {"": fisher_z(correlation(series)) * (1 - torch.eye(len(series)))}, {})

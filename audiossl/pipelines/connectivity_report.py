@@ -93,7 +93,8 @@ def _training(inputs: Mapping[str, Path], config: ConnectivityRecipe) -> Section
 
 def _saliency(inputs: Mapping[str, Path], config: ConnectivityRecipe, runs: Runs) -> Section:
     """Regions of a trained encoder by how much its output depends on them, and the strongest mean connections."""
-    mean = np.mean([correlation(series).numpy() for series in runs.series], axis=0)
+    matrices = runs.series if runs.are_matrices else [correlation(series) for series in runs.series]
+    mean = np.mean([matrix.numpy() for matrix in matrices], axis=0)
     places = _coordinates(runs)
     parts: list[Part] = [
         Picture("Strongest mean connections", plot_connectome(mean, places, "correlation"), alt="Connections between regions.")
@@ -146,16 +147,21 @@ def _coordinates(runs: Runs) -> np.ndarray | None:
     return np.array([[float(value) for value in of_region[region].split(",")] for region in runs.regions])
 
 
+def _times(runs: Runs, config: ConnectivityRecipe) -> dict[str, str]:
+    window = config.encoder.window
+    return {
+        "volumes of a run": ", ".join(map(str, sorted({series.shape[1] for series in runs.series}))),
+        "window": f"{window} volumes, {window * runs.tr:.1f} s; no frequency below {1 / (window * runs.tr):.3f} Hz fits into it",
+    }
+
+
 def _facts(inputs: Mapping[str, Path], config: ConnectivityRecipe, runs: Runs) -> Section:
     counts = read_json(inputs["recordings"] / "set" / "set.json")
-    sizes = config.encoder
     about = {
         **counts,
         "regions": len(runs.regions),
         "regions left out": ", ".join(runs.left_out) or "none",
-        "volumes of a run": ", ".join(map(str, sorted({series.shape[1] for series in runs.series}))),
-        "window": f"{sizes.window} volumes, {sizes.window * runs.tr:.1f} s; frequencies below {1 / (sizes.window * runs.tr):.3f} Hz "
-        "do not fit into it",
+        **({} if runs.are_matrices else _times(runs, config)),
     }
     minutes = [(name, f"{read_json(folder / 'stage.json')['seconds'] / 60:.1f} min") for name, folder in inputs.items()]
     rejected = [[row["id"], row["reason"]] for row in read_jsonl(inputs["recordings"] / "set" / "rejected.jsonl")]

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Float32
 from scipy.signal import detrend as remove_line
 
 from audiossl.errors import DataError
+from audiossl.signals.bold.matrix import is_matrix
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 
 
@@ -125,7 +126,7 @@ def select_runs(runs: Iterable[SensorRecording | Rejected], policy: RunPolicy) -
     """
     seen: dict[bytes, SensorRecording] = {}
     for run in runs:
-        if isinstance(run, Rejected):
+        if isinstance(run, Rejected) or is_matrix(run):
             yield run
             continue
         count, missing = int(kept_volumes(run).sum()), float((~covered(run)).mean())

@@ -1,0 +1,46 @@
+"""UK Biobank: resting runs of 490 volumes, 0.735 s, parcellated by you; access by application.
+
+Given as data_root: `participants.tsv` (participant_id, sex, age, site, mean_fd) and `sub-ID/sub-ID_ses-2_task-rest_timeseries.npy`, regions x
+volumes, or `.tsv`, volumes x regions. `regions.txt` names the regions, one a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from audiossl.errors import ConfigError, DataError
+from audiossl.signals.bold.bids import entities, read_participants
+from audiossl.signals.bold.run import bold_run
+from audiossl.signals.bold.tables import read_series
+from audiossl.signals.sensors.recording import Rejected, SensorRecording
+
+from ..hcp.prepare import names_of_regions
+
+TR, VOLUMES = 0.735, 490
+
+
+def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorRecording | Rejected]:
+    """Yield the run of everybody in the table.
+
+    Raises:
+        ConfigError: without data_root.
+        DataError: if the table, a run or the names of regions are missing.
+    """
+    if data_root is None:
+        raise ConfigError("UK Biobank asks for an application: parcellate the runs that you may use and add data_root=FOLDER")
+    regions = names_of_regions(data_root / "regions.txt")
+    people = read_participants(data_root)
+    files = sorted(data_root.glob("sub-*/sub-*_task-rest_timeseries.*"))
+    if not people or not files:
+        raise DataError(f"expected participants.tsv and sub-*/sub-*_task-rest_timeseries.npy in {data_root}")
+    for path in islice(files, limit):
+        person = entities(path)["sub"]
+        try:
+            series, _ = read_series(path, regions_first=path.suffix != ".tsv")
+            if person not in people or series.shape[1] != VOLUMES:
+                raise DataError(f"{path}: expected {VOLUMES} volumes of somebody in participants.tsv, got {series.shape[1]}")
+            yield bold_run(path.name.partition("_task")[0], person, series, TR, regions, about=people[person])
+        except DataError as error:
+            yield Rejected(path.name.partition("_task")[0], str(error))
