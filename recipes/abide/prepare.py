@@ -76,7 +76,5 @@ def phenotypes(row: dict[str, str]) -> dict[str, str | float]:
 def fetched(limit: int | None) -> Path:
     """Let nilearn fetch the series, quality-checked people only."""
     datasets = import_extra("nilearn.datasets", "fmri")
-    found = datasets.fetch_abide_pcp(n_subjects=limit, derivatives=["rois_cc200"], pipeline="cpac", quality_checked=True)
-    return (
-        Path(found["rois_cc200"][0]).parents[2] if isinstance(found["rois_cc200"][0], str) else Path(datasets.get_data_dirs()[0])
-    )
+    datasets.fetch_abide_pcp(n_subjects=limit, derivatives=["rois_cc200"], pipeline="cpac", quality_checked=True)
+    return Path(datasets.get_data_dirs()[0]) / "ABIDE_pcp"

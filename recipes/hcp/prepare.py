@@ -1,8 +1,8 @@
 """Human Connectome Project, young adults: resting runs of 1,200 volumes, 0.72 s, parcellated by you; terms of use apply.
 
 Given as data_root: `behavioral.csv` (open access table, columns Subject, Gender, Age) and, if you have access, `restricted.csv`
-(Subject, Family_ID, Age_in_Yrs), and `SUBJECT/RUN.npy` or `.npz`, `.tsv`, `.mat` with regions x volumes in `.npy` and `.npz`, volumes x
-regions in `.tsv`; RUN is such as rfMRI_REST1_LR. `regions.txt` names the regions, one a line.
+(Subject, Family_ID, Age_in_Yrs); `regions.txt`, which names the regions, one a line; and `SUBJECT/RUN.npy`, `.npz` or `.mat`,
+regions x volumes, or `.tsv`, volumes x regions, where RUN is such as rfMRI_REST1_LR.
 """
 
 from __future__ import annotations
