@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's error is one line on stderr and exit code 2."""
     parser = _parser()
     options, left_over = parser.parse_known_args(arguments)
-    if options.command in (run_recipe, finetune_encoder, evaluate_sensors):
+    if options.command in (run_recipe, finetune_encoder, evaluate_sensors, evaluate_fmri):
         # Up to Python 3.12 argparse leaves over the key=value that come after an option.
         options.overrides += [item for item in left_over if not item.startswith("-")]
         left_over = [item for item in left_over if item.startswith("-")]
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    kinds = parser.add_subparsers(required=True, metavar="sensors")
+    kinds = parser.add_subparsers(required=True, metavar="sensors|fmri")
     sensors = kinds.add_parser(
         "sensors", help="on the windows and held-out people of a sensor recipe", description=evaluate_sensors.__doc__
     )
@@ -97,6 +97,11 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     sensors.add_argument("recipe", type=Path, help="YAML file of method sensors, for instance recipes/hapt/frame_projection.yaml")
     sensors.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR seeds=[1,2,3]")
     sensors.set_defaults(command=evaluate_sensors)
+    fmri = kinds.add_parser("fmri", help="on the tasks of a connectivity recipe", description=evaluate_fmri.__doc__)
+    fmri.add_argument("model", help="folder of an encoder that a connectivity run saved")
+    fmri.add_argument("recipe", type=Path, help="YAML file, for instance recipes/cubnm_hcp/connectivity_mae.yaml")
+    fmri.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR")
+    fmri.set_defaults(command=evaluate_fmri)
 
 
 def _add_tokens(parser: argparse.ArgumentParser) -> None:
@@ -161,17 +166,28 @@ def finetune_encoder(options: argparse.Namespace) -> int:
 
 def evaluate_sensors(options: argparse.Namespace) -> int:
     """Probe a frozen encoder on a sensor recipe's task, beside hand-made statistics and an untrained network."""
+    encoder = {"kind": "encoder", "options": {"name": options.model}}
+    return _run_with_models(
+        options, "sensors", {"encoder": encoder, "statistics": {"kind": "statistics"}, "random": {"kind": "random"}}
+    )
+
+
+def evaluate_fmri(options: argparse.Namespace) -> int:
+    """Score a frozen graph encoder on a connectivity recipe's tasks, beside correlations and an untrained network."""
+    encoder = {"kind": "encoder", "options": {"folder": options.model}}
+    return _run_with_models(
+        options, "connectivity", {"encoder": encoder, "raw_fc": {"kind": "raw_fc"}, "random": {"kind": "random"}}
+    )
+
+
+def _run_with_models(options: argparse.Namespace, method: str, models: dict[str, dict[str, object]]) -> int:
+    """Run a recipe of a method with other models than its own."""
     import json
 
     from audiossl.pipelines.catalogue import run_pipeline
 
-    models = {
-        "encoder": {"kind": "encoder", "options": {"name": options.model}},
-        "statistics": {"kind": "statistics"},
-        "random": {"kind": "random"},
-    }
     output = f"output=runs/evaluate_{options.recipe.parent.name}"
-    run_pipeline(options.recipe, [output, *options.overrides, f"models={json.dumps(models)}"], only="sensors")
+    run_pipeline(options.recipe, [output, *options.overrides, f"models={json.dumps(models)}"], only=method)
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +65,13 @@ class Runs:
         places = [i for i, run in enumerate(self.recordings) if run.subject in subjects]
         return Runs([self.recordings[i] for i in places], [self.series[i] for i in places], self.regions, self.left_out)
 
+    def half(self, place: int, which: int) -> Float[Tensor, "N _"]:
+        """The first (0) or second (1) half of a run, detrended and standardised by itself."""
+        run = self.recordings[place]
+        middle = run.num_samples // 2
+        values = run.values[:, :middle] if which == 0 else run.values[:, middle:]
+        return torch.from_numpy(standardised(replace(run, values=np.asarray(values)), self.regions))
+
     @property
     def subjects(self) -> list[str]:
         """People, each once."""
@@ -87,7 +94,7 @@ def training_series(runs: Runs, config: ConnectivityRecipe) -> list[Float[Tensor
     if config.pretrain.part == "all":
         return chosen.series
     if config.pretrain.part == "first_half":
-        return [_unit(series[:, : series.shape[1] // 2]) for series in chosen.series]
+        return [chosen.half(place, 0) for place in range(len(chosen.series))]
     first = {}
     for run, series in zip(chosen.recordings, chosen.series, strict=True):
         first.setdefault(run.subject, series)
@@ -96,13 +103,12 @@ def training_series(runs: Runs, config: ConnectivityRecipe) -> list[Float[Tensor
 
 def fingerprint_parts(runs: Runs) -> tuple[list[Float[Tensor, "N _"]], list[Float[Tensor, "N _"]]]:
     """Gallery part and the other part of every person: their first two runs, or the halves of their only one."""
-    gallery, other = [], []
+    parts = []
     for name in runs.subjects:
-        own = runs.of([name]).series
-        half = own[0].shape[1] // 2
-        gallery.append(own[0] if len(own) > 1 else own[0][:, :half])
-        other.append(own[1] if len(own) > 1 else own[0][:, half:])
-    return gallery, other
+        own = runs.of([name])
+        parts.append(own.series[:2] if len(own.series) > 1 else [own.half(0, 0), own.half(0, 1)])
+    gallery, other = zip(*parts, strict=True)
+    return list(gallery), list(other)
 
 
 def segments(runs: Runs, config: ConnectivityRecipe) -> Iterator[tuple[Float[Tensor, "P N L"], Float[Tensor, "P N L"]]]:
@@ -173,8 +179,3 @@ class RunCrops:
 def _as_batch(signal: Float[Tensor, "B N T"], rate: float) -> WindowBatch:
     names = [str(i) for i in range(len(signal))]
     return WindowBatch(signal, torch.full((len(signal),), signal.shape[2]), names, names, rate)
-
-
-def _unit(series: Float[Tensor, "N T"]) -> Float[Tensor, "N T"]:
-    centred = series - series.mean(1, keepdim=True)
-    return centred / centred.std(1, correction=0, keepdim=True).clamp(min=1e-12)

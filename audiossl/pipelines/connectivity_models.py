@@ -166,8 +166,8 @@ def _everything(reader: Reader, runs: Runs, model: GraphModel, config: Connectiv
     found: dict[str, Tensor] = {}
     of_task = task_runs(runs, config)
     if config.fingerprint.volumes and model.kind != "tangent":
-        mean, deviation = _statistics(reader, runs, config)
         drawn = [[reader.vectors(part) for part in pair] for pair in segments(of_task, config)]
+        mean, deviation = _statistics(reader, runs, config)
         for variant in drawn[0][0]:
             plain = torch.stack([torch.stack([part[variant] for part in pair]) for pair in drawn], dim=1)
             found[f"{SEGMENTS}/{variant}"] = plain

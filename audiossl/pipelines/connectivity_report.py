@@ -117,7 +117,6 @@ def _saliency(inputs: Mapping[str, Path], config: ConnectivityRecipe, runs: Runs
 
 def plot_connectome(matrix: np.ndarray, places: np.ndarray | None, title: str) -> Figure:
     """Draw the strongest entries of a symmetric matrix: in the brain where coordinates are known (nilearn), else as a matrix."""
-    figure = Figure(figsize=(9, 3.4) if places is not None else (4.6, 4), layout="constrained")
     strength = np.abs(np.tril(matrix, -1))
     least = np.sort(strength[strength > 0])[-STRONGEST:][0] if (strength > 0).any() else 0.0
     shown_matrix = np.where(np.abs(matrix) >= least, matrix, 0.0)
@@ -126,10 +125,12 @@ def plot_connectome(matrix: np.ndarray, places: np.ndarray | None, title: str) -
         try:
             from nilearn.plotting import plot_connectome as by_nilearn
 
+            figure = Figure(figsize=(9, 3.4))
             by_nilearn(shown_matrix, places, figure=figure, node_size=12, title=title)
             return figure
         except ImportError:
             pass
+    figure = Figure(figsize=(4.6, 4), layout="constrained")
     axes = figure.subplots()
     limit = float(np.abs(matrix).max()) or 1.0
     picture = axes.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit)

@@ -1,6 +1,6 @@
 """UK Biobank: resting runs of 490 volumes, 0.735 s, parcellated by you; access by application.
 
-Given as data_root: `participants.tsv` (participant_id, sex, age, site, mean_fd); `regions.txt`, which names the regions, one a line;
+Given as data_root: `participants.tsv` (participant_id, sex, age, site, mean_fd); `regions.txt`, the names of regions, one a line;
 and `sub-ID/sub-ID_ses-2_task-rest_timeseries.npy`, regions x volumes, or `.tsv`, volumes x regions.
 """
 

@@ -109,7 +109,10 @@ def main() -> None:
     if options.stream:
         console.print(stream(options.stream, options))
         return
-    rows = [row for shape in options.shapes for row in compare(*map(int, shape.split("x")), options)]
+    rows: list[dict[str, Any]] = []
+    for shape in options.shapes:
+        regions, volumes = map(int, shape.split("x"))
+        rows += compare(regions, volumes, options)
     table = Table(title=f"windows of {options.window} volumes, stride {options.stride}")
     for column in rows[0]:
         table.add_column(column.replace("_", " "))

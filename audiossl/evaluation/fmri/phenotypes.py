@@ -172,10 +172,10 @@ class _People:
         if not self.is_class:
             return
         counts = {str(label): int((self.labels == label).sum()) for label in sorted(set(self.labels))}
-        if len(counts) < 2 or min(counts.values()) < config.folds:
-            raise DataError(
-                f"expected at least two classes with {config.folds} people or more each, one for each fold, got {counts}"
-            )
+        fewest = min(counts.values())
+        if len(counts) < 2 or fewest < config.folds or fewest - -(-fewest // config.folds) < 2:
+            wanted = f"two classes or more, each with {config.folds} people, one a fold, and 3 at least"
+            raise DataError(f"expected {wanted}, got {counts}")
 
     def divisions(self, config: PhenotypeConfig, repeat: int) -> list[tuple[np.ndarray, np.ndarray]]:
         from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, StratifiedGroupKFold
@@ -228,7 +228,8 @@ def _fitted(features: Float[np.ndarray, "P E"], people: _People, train: np.ndarr
     if people.is_class:
         steps.append(("model", LinearSVC(dual="auto", random_state=0, max_iter=20000)))
         grid = {"model__C": [strength / features.shape[1] * 100 for strength in STRENGTHS]}
-        inner: Any = StratifiedGroupKFold(3, shuffle=True, random_state=config.seed)
+        groups_of = [len(set(people.groups[train][people.labels[train] == label])) for label in set(people.labels[train])]
+        inner: Any = StratifiedGroupKFold(max(2, min(3, *groups_of)), shuffle=True, random_state=config.seed)
     else:
         steps.append(("model", Ridge()))
         grid = {"model__alpha": [features.shape[1] * strength for strength in (0.1, 1.0, 10.0, 100.0)]}

@@ -48,7 +48,7 @@ def read_image(
                 atlas, standardize=None, t_r=tr, keep_masked_labels=False, resampling_target="data"
             )
             found = masker.fit_transform(image, confounds=confounds, sample_mask=sample_mask)
-            ids = [int(label) for label in masker.region_ids_.values() if label != "background"]
+            ids = [int(label) for key, label in masker.region_ids_.items() if key != "background"]
     except (OSError, ValueError, IndexError, nibabel.filebasedimages.ImageFileError) as error:
         raise DataError(f"{image} cannot be masked by {atlas.name}: {error}") from error
     kept = None

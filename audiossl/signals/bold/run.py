@@ -114,7 +114,7 @@ class RunPolicy:
     """
 
     min_volumes: int = 0
-    min_seconds: float = 0.0
+    min_seconds: int | float = 0.0
     max_missing: float = 0.1
 
 

@@ -137,7 +137,7 @@ def test_mistakes_are_named():
     features, labels, subjects = people()
     with pytest.raises(DataError, match="p0 has the labels"):
         score_phenotype(features, ["patient", *labels[1:]], subjects)
-    with pytest.raises(DataError, match="at least two classes with 5 people"):
+    with pytest.raises(DataError, match="two classes or more, each with 5 people"):
         score_phenotype(features[:10], labels[:10], subjects[:10])
     with pytest.raises(DataError, match="two sites"):
         score_phenotype(features, labels, subjects, PhenotypeConfig(by_site=True), sites=["x"] * 80)

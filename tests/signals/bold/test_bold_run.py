@@ -1,0 +1,181 @@
+"""BOLD runs: censoring, standardising, exclusions that are named, and the formats they come in."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from audiossl.errors import DataError
+from audiossl.signals.bold.bids import entities, read_participants, repetition_time
+from audiossl.signals.bold.run import (
+    RunPolicy,
+    below_displacement,
+    bold_run,
+    common_regions,
+    covered,
+    kept_volumes,
+    select_runs,
+    standardised,
+)
+from audiossl.signals.bold.tables import read_series
+from audiossl.signals.bold.xcpd import read_xcpd
+from audiossl.signals.sensors.recording import Rejected
+
+REGIONS = ["a", "b", "c", "d"]
+
+
+def values(seed: int = 0, volumes: int = 60) -> np.ndarray:
+    return 800 + 30 * np.random.default_rng(seed).standard_normal((4, volumes)) + np.arange(volumes)
+
+
+def run(seed: int = 0, **options):
+    series = options.pop("series", values(seed))
+    return bold_run(f"run{seed}", options.pop("subject", f"p{seed}"), series, 2.0, REGIONS, **options)
+
+
+def test_standardised_series_have_no_mean_no_trend_and_unit_deviation():
+    found = standardised(run())
+    assert np.allclose(found.mean(1), 0, atol=1e-6) and np.allclose(found.std(1), 1, atol=1e-5)
+    line = np.polyfit(np.arange(60), found.T, 1)[0]
+    assert np.allclose(line, 0, atol=1e-6)
+    assert np.allclose(standardised(run(), ["c", "a"]), found[[2, 0]])
+    untouched = standardised(run(), detrend=False)
+    assert np.allclose(untouched, (values() - values().mean(1, keepdims=True)) / values().std(1, keepdims=True), atol=1e-4)
+
+
+def test_censored_volumes_count_for_nothing_and_are_filled_along_a_line():
+    kept = np.ones(60, bool)
+    kept[[10, 11, 40]] = False
+    wild = values()
+    wild[:, ~kept] = 1e6
+    censored = run(series=wild, kept=kept)
+    assert np.array_equal(kept_volumes(censored), kept)
+    found = standardised(censored)
+    assert np.allclose(found[:, kept].std(1), 1, atol=1e-5)
+    assert np.allclose(found[:, 10], found[:, 9] + (found[:, 12] - found[:, 9]) / 3, atol=1e-5)
+    assert np.array_equal(below_displacement(np.array([np.nan, 0.1, 0.6]), 0.5), [True, True, False])
+
+
+def test_regions_that_some_run_lacks_are_left_out_by_name():
+    series = values(1)
+    series[1], series[2] = np.nan, 5.0
+    damaged = run(1, series=series)
+    assert covered(damaged).tolist() == [True, False, False, True]
+    assert common_regions([run(), damaged]) == (["a", "d"], ["b", "c"])
+    with pytest.raises(DataError, match="run1: 2 regions are constant or have missing values, such as b"):
+        standardised(damaged)
+    with pytest.raises(DataError, match="run0: its atlas lacks 1 regions, such as z"):
+        standardised(run(), ["a", "z"])
+    with pytest.raises(DataError, match="no region has values in all of 2 runs"):
+        common_regions([run(series=np.full((4, 60), 3.0)), run(1)])
+
+
+def test_runs_that_are_not_used_are_named():
+    kept = np.arange(60) < 20
+    half = values(3)
+    half[:2] = np.nan
+    runs = [run(0), run(1, kept=kept), run(3, series=half), Rejected("x", "was damaged")]
+    found = list(select_runs(runs, RunPolicy(min_volumes=30, min_seconds=50.0)))
+    assert found[0] is runs[0] and found[3] is runs[3]
+    assert "keeps 20 volumes, 40 s, of the 30 volumes and 50 s" in found[1].reason
+    assert "50% of its regions are constant or missing" in found[2].reason
+
+
+def test_one_person_under_two_names_is_an_error():
+    list(select_runs([run(0), bold_run("again", "p0", values(0), 2.0, REGIONS)], RunPolicy()))
+    with pytest.raises(DataError, match="one person, two names"):
+        list(select_runs([run(0), bold_run("again", "p9", values(0), 2.0, REGIONS)], RunPolicy()))
+
+
+def test_mistakes_are_named():
+    with pytest.raises(DataError, match=r"run0: expected 4 regions x volumes.*\(60, 4\)"):
+        run(series=values().T)
+    with pytest.raises(DataError, match="repetition time in seconds"):
+        bold_run("x", "p", values(), 2000.0, REGIONS)
+    with pytest.raises(DataError, match="keeps some"):
+        run(kept=np.zeros(60, bool))
+    with pytest.raises(DataError, match="region names repeat: a"):
+        bold_run("x", "p", values(), 2.0, ["a", "a", "b", "c"])
+    assert bold_run("sub-1/ses 2", "p", values(), 2.0, REGIONS).id == "sub-1_ses_2"
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv", ".tsv", ".1D", ".txt"])
+def test_tables(tmp_path, suffix):
+    path = tmp_path / f"x{suffix}"
+    if suffix == ".npy":
+        np.save(path, values())
+    elif suffix == ".npz":
+        np.savez(path, values())
+    else:
+        delimiter = {".csv": ",", ".tsv": "\t"}.get(suffix, " ")
+        np.savetxt(path, values(), delimiter=delimiter, header=delimiter.join(f"v{i}" for i in range(60)), comments="")
+    found, names = read_series(path, regions_first=True)
+    assert np.allclose(found, values()) and len(names) in (0, 60)
+    assert np.allclose(read_series(path, regions_first=False)[0], values().T)
+    path.write_bytes(b"1,2\n3\n" if suffix == ".csv" else b"1\t2\n3\n")
+    with pytest.raises(DataError, match=rf"x\{suffix} cannot be read"):
+        read_series(path, regions_first=True)
+    with pytest.raises(DataError, match="is not there"):
+        read_series(tmp_path / "none.npy", regions_first=True)
+
+
+def test_pickled_arrays_are_refused(tmp_path):
+    np.save(tmp_path / "x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_series(tmp_path / "x.npy", regions_first=True)
+
+
+def write_xcpd(root, volumes=60, censored=()):
+    """Two people as XCP-D 0.7 writes them: a series, coverage, outliers, side file."""
+    (root / "participants.tsv").parent.mkdir(parents=True, exist_ok=True)
+    (root / "participants.tsv").write_text("participant_id\tage\tgroup\nsub-01\t31\tx\nsub-02\tn/a\ty\n")
+    for number, person in enumerate(("01", "02")):
+        folder = root / f"sub-{person}" / "func"
+        folder.mkdir(parents=True)
+        stem = f"sub-{person}_task-rest_space-MNI_seg-Tiny"
+        kept = [volume for volume in range(volumes) if volume not in censored]
+        np.savetxt(
+            folder / f"{stem}_stat-mean_timeseries.tsv",
+            values(number, volumes)[:, kept].T,
+            delimiter="\t",
+            header="\t".join(REGIONS),
+            comments="",
+        )
+        (folder / f"{stem}_stat-mean_timeseries.json").write_text(json.dumps({"RepetitionTime": 0.8}))
+        (folder / f"{stem}_stat-coverage_bold.tsv").write_text("\t".join(REGIONS) + "\n1\t0.4\t0.9\tn/a\n")
+        flags = "\n".join(str(int(volume in censored)) for volume in range(volumes))
+        (folder / f"sub-{person}_task-rest_outliers.tsv").write_text(f"framewise_displacement\n{flags}\n")
+    return root
+
+
+def test_xcpd_series_get_their_gaps_back(tmp_path):
+    found = list(read_xcpd(write_xcpd(tmp_path, censored=(5, 6, 30)), "Tiny"))
+    assert [one.subject for one in found] == ["01", "02"] and found[0].rate == 1.25
+    first = found[0]
+    assert first.values.shape == (4, 60) and np.flatnonzero(~kept_volumes(first)).tolist() == [5, 6, 30]
+    assert covered(first).tolist() == [True, False, True, False] and first.custom["age"] == 31.0
+    assert np.allclose(first.values[0, 7], values(0)[0, 7], rtol=1e-6)
+    with pytest.raises(DataError, match=r"task-rest.*Other"):
+        list(read_xcpd(tmp_path, "Other"))
+    series = next(tmp_path.rglob("sub-02*mean_timeseries.tsv"))
+    series.write_text("\n".join(series.read_text().splitlines()[:-2]))
+    last = list(read_xcpd(tmp_path, "Tiny"))[1]
+    assert isinstance(last, Rejected) and "keeps 57" in last.reason
+    series.write_text(series.read_text().replace("a\tb", "a\tB"))
+    with pytest.raises(DataError, match="regions are not the"):
+        list(read_xcpd(tmp_path, "Tiny"))
+
+
+def test_bids(tmp_path):
+    name = tmp_path / "sub-01_ses-2_task-rest_desc-preproc_bold.nii.gz"
+    assert entities(name) == {"sub": "01", "ses": "2", "task": "rest", "desc": "preproc", "suffix": "bold"}
+    with pytest.raises(DataError, match="RepetitionTime"):
+        repetition_time(name)
+    (tmp_path / "task-rest_bold.json").write_text('{"RepetitionTime": 1.4}')
+    assert repetition_time(name) == 1.4
+    assert read_participants(tmp_path) == {}
+    (tmp_path / "participants.tsv").write_text("name\nx\n")
+    with pytest.raises(DataError, match="participant_id"):
+        read_participants(tmp_path)
