@@ -12,8 +12,8 @@ from audiossl.models.connectivity_encoder import ConnectivityConfig
 from audiossl.signals.bold.run import RunPolicy
 from audiossl.training.config import TrainingConfig
 
-Kind = Literal["raw_fc", "tangent", "random", "connectivity_mae", "supervised_gin", "encoder"]
-FITTED_INSIDE = frozenset({"raw_fc", "tangent"})  # nothing is trained before the tasks
+Kind = Literal["raw_fc", "tangent", "brainnetcnn", "random", "connectivity_mae", "supervised_gin", "encoder"]
+FITTED_INSIDE = frozenset({"raw_fc", "tangent", "brainnetcnn"})  # nothing is trained before the tasks
 
 
 @dataclass
@@ -21,7 +21,8 @@ class GraphModel:
     """One row of the table.
 
     Attributes:
-        kind: `raw_fc`, correlations (Fisher z); `tangent`, correlations in the tangent space, for phenotypes only;
+        kind: `raw_fc`, correlations (Fisher z); `tangent`, covariances in the tangent space, and `brainnetcnn`, a small
+            convolutional network on correlations, both for phenotypes only;
             `connectivity_mae`; `random`, the same networks as they are drawn; `supervised_gin`, trained to name the person of a
             crop; `encoder`, one that an earlier run saved, in `options.folder`.
         options: of the objective.

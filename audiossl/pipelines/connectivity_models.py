@@ -18,7 +18,7 @@ from audiossl.models.connectivity_encoder import ConnectivityConfig, Connectivit
 from audiossl.objectives.connectivity_labels import ConnectivityLabels
 from audiossl.objectives.connectivity_mae import ConnectivityMAE, ConnectivityMAEConfig
 from audiossl.objectives.contrastive_family import read_options
-from audiossl.pipelines.connectivity_config import ConnectivityRecipe, GraphModel
+from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
 from audiossl.pipelines.connectivity_data import RunCrops, Runs, fingerprint_parts, segments, task_runs, training_series
 from audiossl.seeds import derive_seed
 from audiossl.training.fit import fit
@@ -36,7 +36,7 @@ def represent(out: Path, recordings: Path, model: GraphModel, config: Connectivi
     saw; vectors of every region of every run (R, N, D); and one vector of every run (R, E).
     """
     runs = Runs.open(recordings)
-    for seed in config.seeds[:1] if model.kind in ("raw_fc", "tangent", "encoder") else config.seeds:
+    for seed in config.seeds[:1] if model.kind in FITTED_INSIDE | {"encoder"} else config.seeds:
         folder = out / f"seed{seed}"
         if (folder / "done.json").is_file():
             continue
@@ -69,11 +69,13 @@ class Reader:
 
 def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRecipe, seed: int) -> Reader:
     if runs.are_matrices:
-        if model.kind != "raw_fc" or config.fingerprint.volumes:
-            raise ConfigError("these data are matrices without series: use models of kind raw_fc, and fingerprint.volumes=0")
+        if model.kind not in ("raw_fc", "brainnetcnn") or config.fingerprint.volumes:
+            raise ConfigError(
+                "these data are matrices without series: use models of kind raw_fc or brainnetcnn, and fingerprint.volumes=0"
+            )
         return Reader(lambda series: {"": vectorise(series)}, lambda series: {"": series * (1 - torch.eye(len(series)))}, {})
-    if model.kind in ("raw_fc", "tangent"):
-        read = _correlations if model.kind == "raw_fc" else _covariances
+    if model.kind in FITTED_INSIDE:
+        read = _covariances if model.kind == "tangent" else _correlations
         return Reader(read, lambda series: {"": fisher_z(correlation(series)) * (1 - torch.eye(len(series)))}, {})
     if model.kind == "encoder":
         if set(model.options) != {"folder"}:
@@ -165,14 +167,14 @@ def _of_mae(objective: ConnectivityMAE, measured: dict[str, float]) -> Reader:
 def _everything(reader: Reader, runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     of_task = task_runs(runs, config)
-    if config.fingerprint.volumes and model.kind != "tangent":
+    if config.fingerprint.volumes and model.kind not in ("tangent", "brainnetcnn"):
         drawn = [[reader.vectors(part) for part in pair] for pair in segments(of_task, config)]
         mean, deviation = _statistics(reader, runs, config)
         for variant in drawn[0][0]:
             plain = torch.stack([torch.stack([part[variant] for part in pair]) for pair in drawn], dim=1)
             found[f"{SEGMENTS}/{variant}"] = plain
             found[f"{SEGMENTS}/{_joined(variant, 'standardised')}"] = (plain - mean[variant]) / deviation[variant]
-    if config.networks and model.kind != "tangent":
+    if config.networks and model.kind not in ("tangent", "brainnetcnn"):
         each = [reader.regions(series) for series in of_task.series]
         found |= {f"{REGIONS}/{variant}": torch.stack([one[variant] for one in each]) for variant in each[0]}
     if config.phenotypes:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from audiossl.errors import DataError
 from audiossl.evaluation.bootstrap import Interval
+from audiossl.evaluation.fmri.brainnetcnn import BrainNetClassifier
 from audiossl.evaluation.fmri.fingerprint import Fingerprint
 from audiossl.evaluation.fmri.networks import NetworkAnswers, assign_networks, majority
 from audiossl.evaluation.fmri.phenotypes import PhenotypeScores, score_phenotype
@@ -101,8 +102,11 @@ class _Scorer:
             sites = [str(run.custom.get("site", "")) for run in about]
             families = [str(run.custom.get("family", run.subject)) for run in about]
             transform = TangentVectors() if kind == "tangent" else None
+            network = BrainNetClassifier() if kind == "brainnetcnn" else None
             features, subjects = vectors[chosen].double().numpy(), [run.subject for run in about]
-            found.append(score_phenotype(features, labels, subjects, task.options, sites, families, confounds, transform))
+            found.append(
+                score_phenotype(features, labels, subjects, task.options, sites, families, confounds, transform, network)
+            )
         name = f"phenotype_{task.label}"
         for metric in found[0].metrics:
             self._add_repeats(name, model, metric, [one.metrics[metric] for one in found], len(about))

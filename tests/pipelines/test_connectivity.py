@@ -50,11 +50,12 @@ training: {optimiser: adamw, lr: 0.003, schedule: constant, max_steps: 5, warmup
 fingerprint: {volumes: 20, draws: 6}
 networks: true
 phenotypes:
-  - {label: group, confounds: [age], options: {folds: 3, repeats: 2}}
+  - {label: group, confounds: [age], options: {folds: 3, repeats: 1}}
 models:
   connectivity_mae: {kind: connectivity_mae, options: {mask_kind: network}}
   raw_fc: {kind: raw_fc}
   tangent: {kind: tangent}
+  brainnetcnn: {kind: brainnetcnn}
   random: {kind: random}
   supervised_gin: {kind: supervised_gin}
 """
@@ -84,6 +85,7 @@ def test_every_row_has_its_tasks(finished):
     assert {model for task, _, model in found if task == "phenotype_group"} >= {
         "raw_fc",
         "tangent",
+        "brainnetcnn",
         "confounds",
         "connectivity_mae",
     }

@@ -78,6 +78,7 @@ def score_phenotype(
     families: Sequence[str] | None = None,
     confounds: Mapping[str, Sequence[float]] | None = None,
     transform: Any = None,
+    model: Any = None,
 ) -> PhenotypeScores:
     """Score how well a class or a quantity is told from features of runs.
 
@@ -93,19 +94,20 @@ def score_phenotype(
         families: of every run; relatives stay on one side.
         confounds: numbers of every run, such as age, sex as 0 and 1, mean_fd; they are scored alone beside the features.
         transform: scikit-learn transformer that is fitted before all else, inside folds, such as `TangentVectors`.
+        model: scikit-learn classifier or regressor in place of ours, with nothing to be chosen, such as `BrainNetClassifier`.
 
     Raises:
         DataError: if a label differs within a person, or there are fewer people of a class than folds.
     """
     config = config or PhenotypeConfig()
-    people = _People.of(features, labels, subjects, families or subjects, sites, transform)
+    people = _People.of(features, labels, subjects, families or subjects, sites, transform, model)
     people.check(config)
     metrics = _repeats(people, people.features, config)
     found: dict[str, list[float]] = {}
     if confounds:
         table = np.stack([np.asarray(values, float) for values in confounds.values()], axis=1)
         plain = replace(config, edges=0, edges_before_splitting="")
-        found = _repeats(replace(people, transform=None), people.average(table, subjects), plain)
+        found = _repeats(replace(people, transform=None, model=None), people.average(table, subjects), plain)
     return PhenotypeScores(metrics, found, _p_value(people, metrics, config) if config.permutations else float("nan"))
 
 
@@ -138,6 +140,7 @@ class _People:
     names: list[str]
     is_class: bool
     transform: Any
+    model: Any
 
     @classmethod
     def of(
@@ -148,6 +151,7 @@ class _People:
         families: Sequence[str],
         sites: Sequence[str] | None = None,
         transform: Any = None,
+        model: Any = None,
     ) -> _People:
         names = list(dict.fromkeys(subjects))
         first = {name: list(subjects).index(name) for name in names}
@@ -160,7 +164,7 @@ class _People:
         place = np.array([names.index(name) for name in subjects])
         averaged = np.stack([np.asarray(features, float)[place == i].mean(0) for i in range(len(names))])
         of_site = None if sites is None else np.array([sites[i] for i in order])
-        return cls(averaged, values, np.array([families[i] for i in order]), of_site, names, is_class, transform)
+        return cls(averaged, values, np.array([families[i] for i in order]), of_site, names, is_class, transform, model)
 
     def average(self, table: Float[np.ndarray, "R C"], subjects: Sequence[str]) -> Float[np.ndarray, "P C"]:
         place = np.array([self.names.index(name) for name in subjects])
@@ -213,6 +217,7 @@ def _best_edges(features: Float[np.ndarray, "P E"], people: _People, count: int)
 
 
 def _fitted(features: Float[np.ndarray, "P E"], people: _People, train: np.ndarray, config: PhenotypeConfig) -> Any:
+    from sklearn.base import clone
     from sklearn.feature_selection import SelectKBest, f_classif, f_regression
     from sklearn.linear_model import Ridge
     from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold
@@ -225,6 +230,8 @@ def _fitted(features: Float[np.ndarray, "P E"], people: _People, train: np.ndarr
     if config.edges:
         score = f_classif if people.is_class else f_regression
         steps.append(("edges", SelectKBest(score, k=min(config.edges, features.shape[1]))))
+    if people.model is not None:
+        return Pipeline([*steps, ("model", clone(people.model))]).fit(features, people.labels[train])
     if people.is_class:
         steps.append(("model", LinearSVC(dual="auto", random_state=0, max_iter=20000)))
         grid = {"model__C": [strength / features.shape[1] * 100 for strength in STRENGTHS]}

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from audiossl.errors import ConfigError, DataError
+from audiossl.evaluation.fmri.brainnetcnn import BrainNetClassifier
 from audiossl.evaluation.fmri.fingerprint import Fingerprint, draw_segments
 from audiossl.evaluation.fmri.networks import assign_networks, majority
 from audiossl.evaluation.fmri.phenotypes import (
@@ -131,6 +132,20 @@ def test_the_tangent_space_is_fitted_inside_folds():
     config, people = PhenotypeConfig(repeats=1), [f"p{i}" for i in range(30)]
     assert score_phenotype(np.stack(covariances), labels, people, config, transform=Watched()).mean("auroc") > 0.9
     assert max(seen) == 24  # of 30 people in five folds
+
+
+def test_a_convolutional_network_tells_a_class_and_is_the_same_again():
+    rng = np.random.default_rng(0)
+    labels = ["a", "b", "c"] * 30
+    features = rng.standard_normal((90, 45))
+    features[:, 7] += 4 * np.array([label == "a" for label in labels])
+    features[:, 20] += 4 * np.array([label == "b" for label in labels])
+    first, second = (BrainNetClassifier(steps=150).fit(features, labels) for _ in range(2))
+    assert (first.predict(features) == labels).mean() > 0.9
+    assert np.array_equal(first.decision_function(features), second.decision_function(features))
+    two, people = [label if label != "c" else "b" for label in labels], [f"p{i}" for i in range(90)]
+    config = PhenotypeConfig(repeats=1, folds=3)
+    assert score_phenotype(features, two, people, config, model=BrainNetClassifier(150)).mean("auroc") > 0.7
 
 
 def test_mistakes_are_named():
