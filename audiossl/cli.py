@@ -82,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_engine(embed)
     embed.set_defaults(command=embed_files)
     _add_evaluate(commands.add_parser("evaluate", help="measure what an encoder is worth on labelled tasks"))
+    check = commands.add_parser("check", help="does an encoder keep its promises?", description=check_model.__doc__)
+    check.add_argument("model", help="anything that `audiossl.load` takes")
+    check.add_argument("--quick", action="store_true", help="a long file of 40 s instead of 10 minutes, fewer repetitions")
+    check.add_argument("--as-published", action="store_true", help="run a hf: model in padded batches, as its documentation does")
+    check.add_argument("--json", type=Path, metavar="FILE", help="write the findings to this file as well")
+    check.set_defaults(command=check_model)
     _add_tokens(commands.add_parser("tokens", help="fit a tokeniser, encode recordings, measure the tokens"))
     models = commands.add_parser("models", help="list the encoders that can be loaded by name", description=list_models.__doc__)
     models.set_defaults(command=list_models)
@@ -216,6 +222,37 @@ def embed_files(options: argparse.Namespace) -> int:
         f"{summary.num_rejected} rejected; {summary.folder}"
     )
     return 0
+
+
+def check_model(options: argparse.Namespace) -> int:
+    """Check frame counts, padding, repetition, unusual signals, drift, copies and memory of an encoder; exit code 1 if one fails."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from audiossl.embedding.embedder import Embedder
+    from audiossl.evaluation.encoder_check import check_encoder, has_failed
+    from audiossl.files import write_json
+    from audiossl.load import load
+
+    embedder = load(options.model)
+    if options.as_published:
+        from audiossl.evaluation.encoder_check.published import PublishedBatch
+        from audiossl.teachers.hugging_face import HuggingFaceEncoder
+
+        if not isinstance(embedder.encoder, HuggingFaceEncoder):
+            raise ConfigError(f"--as-published is for hf: models, '{options.model}' is none")
+        embedder = Embedder(PublishedBatch(embedder.encoder), name=options.model)
+    findings = check_encoder(embedder, options.quick)
+    table = Table("check", "", "found", "advice", title=options.model)
+    for finding in findings:
+        colour = {"pass": "green", "warn": "yellow", "fail": "red"}[finding.status]
+        table.add_row(finding.check, f"[{colour}]{finding.status}[/{colour}]", finding.found, finding.advice)
+    Console().print(table)
+    if options.json:
+        write_json(options.json, [asdict(finding) for finding in findings])
+    return int(has_failed(findings))
 
 
 def list_models(options: argparse.Namespace) -> int:

@@ -1,0 +1,36 @@
+"""A transformers model run as its documentation has it, in padded batches; to see what `audiossl.load("hf:...")` spares you."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from audiossl.models.encoder import Frames
+from audiossl.teachers.hugging_face import HuggingFaceEncoder
+
+
+class PublishedBatch(nn.Module):
+    """The model of a `HuggingFaceEncoder`, called once on a padded batch with its attention mask."""
+
+    def __init__(self, encoder: HuggingFaceEncoder) -> None:
+        super().__init__()
+        self.published = encoder.model
+        for name in (
+            "sample_rate",
+            "frame_rate",
+            "last_frame_rate",
+            "frame_offset",
+            "dim",
+            "num_layers",
+            "min_samples",
+            "alignment",
+        ):
+            setattr(self, name, getattr(encoder, name))
+
+    def forward(self, signal: Float[Tensor, "B C S"], lengths: Int[Tensor, "B"]) -> Frames:
+        """Run the batch as it is."""
+        mask = (torch.arange(signal.shape[2], device=signal.device) < lengths[:, None]).long()
+        output = self.published(signal[:, 0], attention_mask=mask, output_hidden_states=True)
+        frames = self.published._get_feat_extract_output_lengths(lengths)  # pyright: ignore[reportCallIssue]
+        return Frames.from_layers([*output.hidden_states[:-1], output.last_hidden_state], frames.long())
