@@ -225,7 +225,7 @@ def embed_files(options: argparse.Namespace) -> int:
 
 
 def check_model(options: argparse.Namespace) -> int:
-    """Check frame counts, padding, repetition, unusual signals, drift, copies and memory of an encoder; exit code 1 if one fails."""
+    """Check an encoder: frame counts, padding, repetition, unusual signals, drift, copies, memory; exit code 1 if one fails."""
     from dataclasses import asdict
 
     from rich.console import Console

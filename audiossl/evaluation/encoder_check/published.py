@@ -16,17 +16,9 @@ class PublishedBatch(nn.Module):
     def __init__(self, encoder: HuggingFaceEncoder) -> None:
         super().__init__()
         self.published = encoder.model
-        for name in (
-            "sample_rate",
-            "frame_rate",
-            "last_frame_rate",
-            "frame_offset",
-            "dim",
-            "num_layers",
-            "min_samples",
-            "alignment",
-        ):
-            setattr(self, name, getattr(encoder, name))
+        self.sample_rate, self.frame_rate, self.last_frame_rate = encoder.sample_rate, encoder.frame_rate, encoder.last_frame_rate
+        self.frame_offset, self.dim, self.num_layers = encoder.frame_offset, encoder.dim, encoder.num_layers
+        self.min_samples, self.alignment = encoder.min_samples, encoder.alignment
 
     def forward(self, signal: Float[Tensor, "B C S"], lengths: Int[Tensor, "B"]) -> Frames:
         """Run the batch as it is."""
