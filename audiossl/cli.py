@@ -82,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_engine(embed)
     embed.set_defaults(command=embed_files)
     _add_evaluate(commands.add_parser("evaluate", help="measure what an encoder is worth on labelled tasks"))
+    compare = commands.add_parser("compare", help="put the results of runs side by side", description=compare_results.__doc__)
+    compare.add_argument("runs", nargs="+", type=Path, help="folders of runs, or results.json files")
+    compare.add_argument("--metrics", nargs="+", default=[], help="take these only, for instance accuracy auroc")
+    compare.add_argument("--csv", type=Path, metavar="FILE", help="write a row for each result")
+    compare.add_argument("--html", type=Path, metavar="FILE", help="write a page")
+    compare.set_defaults(command=compare_results)
     check = commands.add_parser("check", help="does an encoder keep its promises?", description=check_model.__doc__)
     check.add_argument("model", help="anything that `audiossl.load` takes")
     check.add_argument("--quick", action="store_true", help="a long file of 40 s instead of 10 minutes, fewer repetitions")
@@ -221,6 +227,20 @@ def embed_files(options: argparse.Namespace) -> int:
         f"{summary.num_written} files embedded ({summary.audio_seconds / 3600:.2f} h), {summary.num_present} were there, "
         f"{summary.num_rejected} rejected; {summary.folder}"
     )
+    return 0
+
+
+def compare_results(options: argparse.Namespace) -> int:
+    """Compare models over runs: values with intervals, a z-score over tasks, and how much tasks agree on the order of models."""
+    from audiossl.evaluation.compare import compare_runs, write_csv
+    from audiossl.report.comparison import print_comparison, write_comparison
+
+    comparison = compare_runs(options.runs, options.metrics)
+    print_comparison(comparison)
+    if options.csv:
+        write_csv(comparison, options.csv)
+    if options.html:
+        write_comparison(comparison, options.html)
     return 0
 
 

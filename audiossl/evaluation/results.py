@@ -14,7 +14,9 @@ from rich.table import Table
 from audiossl.errors import StoreError
 from audiossl.files import read_json, write_json
 
-LOWER_IS_BETTER = frozenset({"wer", "cer", "per", "eer", "der", "error", "error_rate", "loss", "mse", "mae", "rmse", "mape"})
+LOWER_IS_BETTER = frozenset(
+    {"wer", "cer", "per", "eer", "der", "error", "error_rate", "loss", "mse", "mae", "rmse", "mape", "edge_bce"}
+)
 
 
 @dataclass(frozen=True)

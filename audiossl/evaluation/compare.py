@@ -1,0 +1,123 @@
+"""Models side by side over any runs: one table, a z-score over tasks, and how much tasks agree (arXiv 2310.19909, section 3)."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from audiossl.errors import ConfigError, StoreError
+from audiossl.evaluation.results import LOWER_IS_BETTER, ResultRow, read_results
+from audiossl.files import whole_file
+
+Setting = tuple[str, str, str]  # dataset, task, metric
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Results of every model in every setting.
+
+    Attributes:
+        settings: dataset, task and metric, in the order in which they came.
+        models: names; of several runs with the same name in one setting, `RUN/MODEL`.
+        rows: by setting and model.
+    """
+
+    settings: list[Setting]
+    models: list[str]
+    rows: dict[tuple[Setting, str], ResultRow]
+
+    def z_scores(self) -> dict[str, tuple[float, int]]:
+        """Mean z of each model, and over how many tasks.
+
+        z is taken over the models of a setting, its sign so that more is better; it is averaged over the metrics of a task, then
+        over tasks. Settings in which all models are equal, or that have one model, say nothing.
+        """
+        of_task: dict[str, dict[tuple[str, str], list[float]]] = {model: {} for model in self.models}
+        for setting in self.settings:
+            for model, z in self._oriented_z(setting).items():
+                of_task[model].setdefault(setting[:2], []).append(z)
+        return {
+            model: (float(np.mean([np.mean(values) for values in tasks.values()])), len(tasks))
+            for model, tasks in of_task.items()
+            if tasks
+        }
+
+    def agreement(self) -> dict[tuple[Setting, Setting], float]:
+        """Spearman's correlation of how two settings rank the models that both have, from three models on."""
+        from scipy.stats import spearmanr
+
+        found: dict[tuple[Setting, Setting], float] = {}
+        for place, first in enumerate(self.settings):
+            for second in self.settings[place + 1 :]:
+                one, other = self._oriented_z(first), self._oriented_z(second)
+                common = [model for model in self.models if model in one and model in other]
+                if len(common) >= 3:
+                    value = float(np.asarray(spearmanr([one[model] for model in common], [other[model] for model in common])[0]))
+                    if math.isfinite(value):
+                        found[first, second] = value
+        return found
+
+    def _oriented_z(self, setting: Setting) -> dict[str, float]:
+        values = {model: self.rows[setting, model].value for model in self.models if (setting, model) in self.rows}
+        spread = float(np.std(list(values.values())))
+        if len(values) < 2 or spread < 1e-12:
+            return {}
+        sign, mean = -1 if setting[2] in LOWER_IS_BETTER else 1, float(np.mean(list(values.values())))
+        return {model: sign * (value - mean) / spread for model, value in values.items()}
+
+
+def compare_runs(paths: Sequence[Path], metrics: Sequence[str] = ()) -> Comparison:
+    """Read the results of runs.
+
+    Args:
+        paths: folders of runs, or results.json files.
+        metrics: that are taken; all by default.
+
+    Raises:
+        ConfigError: if no path is given, or nothing is left.
+        StoreError: if a path has no results; the message names it.
+    """
+    named: dict[str, list[ResultRow]] = {}
+    for path in paths:
+        file = path / "results.json" if path.is_dir() else path
+        if not file.is_file():
+            raise StoreError(f"{path} has no results.json: run its recipe to the stage evaluate, or give the file")
+        name = str(path) if path.name in named or path.stem == "results" else path.stem
+        named[name] = [row for row in read_results(file) if not metrics or row.metric in metrics]
+    settings: dict[Setting, None] = {}
+    owners: dict[tuple[Setting, str], list[str]] = {}
+    for run, rows in named.items():
+        for row in rows:
+            setting = (row.dataset, row.task, row.metric)
+            settings[setting] = None
+            owners.setdefault((setting, row.model), []).append(run)
+    if not settings:
+        raise ConfigError(
+            f"no results to compare in {', '.join(map(str, paths)) or 'no run'}" + (" of these metrics" if metrics else "")
+        )
+    shared = {model for (_, model), runs in owners.items() if len(runs) > 1}
+    found: dict[tuple[Setting, str], ResultRow] = {}
+    for run, rows in named.items():
+        for row in rows:
+            model = f"{run}/{row.model}" if row.model in shared else row.model
+            found[(row.dataset, row.task, row.metric), model] = row
+    models = list(dict.fromkeys(model for _, model in found))
+    return Comparison(list(settings), models, found)
+
+
+def write_csv(comparison: Comparison, path: Path) -> None:
+    """Write a row for each setting and model, with interval and z-score."""
+    with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["dataset", "task", "metric", "model", "value", "low", "high", "n", "z"])
+        for setting in comparison.settings:
+            z = comparison._oriented_z(setting)
+            for model in comparison.models:
+                if row := comparison.rows.get((setting, model)):
+                    score = f"{z[model]:.6f}" if model in z else ""
+                    writer.writerow([*setting, model, row.value, row.low, row.high, row.n, score])

@@ -1,0 +1,74 @@
+"""`audiossl compare`: one table over runs, z-scores by hand, agreement of tasks."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from audiossl.cli import main
+from audiossl.errors import ConfigError, StoreError
+from audiossl.evaluation.compare import compare_runs, write_csv
+from audiossl.evaluation.results import ResultRow, write_results
+
+
+def write(folder, rows):
+    folder.mkdir()
+    write_results(folder / "results.json", [ResultRow(d, t, m, k, v, v - 0.05, v + 0.05, 10) for d, t, m, k, v in rows])
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path):
+    values = {"student": 0.9, "logmel": 0.5, "random": 0.7}
+    rows = [("a", "words", model, "accuracy", value) for model, value in values.items()]
+    first = write(tmp_path / "first", rows + [("a", "words", model, "wer", 1 - value) for model, value in values.items()])
+    other = {"student": 0.2, "logmel": 0.8, "random": 0.5}
+    second = write(tmp_path / "second", [("b", "tones", model, "accuracy", value) for model, value in other.items()])
+    return first, second
+
+
+def test_z_scores_and_agreement_by_hand(runs):
+    found = compare_runs(runs)
+    assert found.models == ["student", "logmel", "random"] and len(found.settings) == 3
+    unit = 1.5**0.5  # three evenly spaced values lie 1.22 deviations from their mean
+    # Both metrics of the first task agree, the second task says the opposite.
+    z = found.z_scores()
+    assert z["student"] == (pytest.approx(0), 2) and z["random"] == (pytest.approx(0), 2)
+    assert compare_runs(runs[:1]).z_scores()["student"] == (pytest.approx(unit), 1)
+    agreement = list(found.agreement().values())
+    assert agreement == [pytest.approx(1), pytest.approx(-1), pytest.approx(-1)]
+    assert compare_runs(runs, ["wer"]).settings == [("a", "words", "wer")]
+
+
+def test_the_same_model_of_two_runs_is_named_after_them(runs, tmp_path):
+    again = write(tmp_path / "again", [("a", "words", "student", "accuracy", 0.95)])
+    models = compare_runs([*runs, again]).models
+    assert "first/student" in models and "again/student" in models and "logmel" in models
+
+
+def test_equal_models_say_nothing(tmp_path):
+    same = write(tmp_path / "same", [("a", "t", name, "accuracy", 0.5) for name in "xyz"])
+    found = compare_runs([same])
+    assert found.z_scores() == {} and found.agreement() == {}
+
+
+def test_the_command_prints_and_writes(runs, tmp_path, capsys):
+    files = ["--csv", str(tmp_path / "out.csv"), "--html", str(tmp_path / "out.html")]
+    assert main(["compare", *map(str, runs), *files]) == 0
+    printed = capsys.readouterr().out
+    assert "student" in printed and "rank correlation -1.00" in printed
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
+    assert len(rows) == 9 and rows[0]["model"] == "student" and float(rows[0]["z"]) > 1
+    assert "Mean z-score" in (tmp_path / "out.html").read_text()
+    write_csv(compare_runs(runs[:1]), tmp_path / "out.csv")
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 7
+
+
+def test_mistakes_are_named(runs, tmp_path, capsys):
+    with pytest.raises(StoreError, match="nothing has no results"):
+        compare_runs([tmp_path / "nothing"])
+    with pytest.raises(ConfigError, match="of these metrics"):
+        compare_runs(runs, ["bleu"])
+    assert main(["compare", str(tmp_path / "nothing")]) == 2
+    capsys.readouterr()
