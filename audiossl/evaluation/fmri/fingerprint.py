@@ -34,11 +34,11 @@ def draw_segments(first: list[int], second: list[int], length: int, num_draws: i
 
 def similarities(gallery: Float[Tensor, "D P E"], probes: Float[Tensor, "D P E"]) -> Float[Tensor, "D P P"]:
     """Correlation of every vector to identify (rows) with every vector of the gallery."""
-    unit = [functional_unit(vectors.double()) for vectors in (probes, gallery)]
+    unit = [unit_vectors(vectors.double()) for vectors in (probes, gallery)]
     return unit[0] @ unit[1].mT
 
 
-def functional_unit(vectors: Float[Tensor, "D P E"]) -> Float[Tensor, "D P E"]:
+def unit_vectors(vectors: Float[Tensor, "D P E"]) -> Float[Tensor, "D P E"]:
     """Vectors without their mean, of length 1; a vector of one entry or a constant one stays 0."""
     centred = vectors - vectors.mean(-1, keepdim=True)
     return centred / torch.linalg.vector_norm(centred, dim=-1, keepdim=True).clamp(min=1e-12)

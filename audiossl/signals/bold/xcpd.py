@@ -39,26 +39,21 @@ def read_xcpd(
         raise DataError(f"no sub-*/**/*_task-{task}_*{atlas}_stat-mean_timeseries.tsv below {root}; it has {len(found)} series")
     people, regions = read_participants(root), None
     for path in files:
-        of_file = entities(path)
+        of_file, name = entities(path), path.name.partition("_stat-")[0]
         try:
             series, names = read_series(path, regions_first=False)
-            regions = regions or names
-            if names != regions:
-                raise DataError(f"{path}: its {len(names)} regions are not the {len(regions)} of {files[0].name}")
-            series = _cover(path, series, names, min_coverage)
-            series, kept = _uncensor(path, series)
-            about = {"session": of_file.get("ses", ""), "task": task, **people.get(of_file["sub"], {})}
-            seconds = tr or repetition_time(path)
-            yield bold_run(path.name.partition("_stat-")[0], of_file["sub"], series, seconds, names, kept, about)
         except DataError as error:
-            if names_differ(error):
-                raise
-            yield Rejected(path.name.partition("_stat-")[0], str(error))
-
-
-def names_differ(error: DataError) -> bool:
-    """Whether an error says that atlases differ, which no single run can be blamed for."""
-    return "regions are not the" in str(error)
+            yield Rejected(name, str(error))
+            continue
+        regions = regions or names
+        if names != regions:  # no single run can be blamed for that
+            raise DataError(f"{path}: its {len(names)} regions are not the {len(regions)} of {files[0].name}")
+        try:
+            series, kept = _uncensor(path, _cover(path, series, names, min_coverage))
+            about = {"session": of_file.get("ses", ""), "task": task, **people.get(of_file["sub"], {})}
+            yield bold_run(name, of_file["sub"], series, tr or repetition_time(path), names, kept, about)
+        except DataError as error:
+            yield Rejected(name, str(error))
 
 
 def _beside(path: Path, suffix: str) -> Path:
