@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -41,11 +42,7 @@ class Comparison:
         for setting in self.settings:
             for model, z in self._oriented_z(setting).items():
                 of_task[model].setdefault(setting[:2], []).append(z)
-        return {
-            model: (float(np.mean([np.mean(values) for values in tasks.values()])), len(tasks))
-            for model, tasks in of_task.items()
-            if tasks
-        }
+        return {model: (fmean(map(fmean, tasks.values())), len(tasks)) for model, tasks in of_task.items() if tasks}
 
     def agreement(self) -> dict[tuple[Setting, Setting], float]:
         """Spearman's correlation of how two settings rank the models that both have, from three models on."""
