@@ -26,6 +26,7 @@ from audiossl.training.world import World
 
 VECTORS = "vectors.safetensors"
 SEGMENTS, REGIONS, RUNS = "segments", "regions", "runs"  # prefixes of the tensors in it, before the name of a variant
+SETTLING_BATCHES = 40  # epochs of crops that an untrained network sees, without a gradient
 Vectors = Callable[[Float[Tensor, "P N T"]], dict[str, Float[Tensor, "P _"]]]
 
 
@@ -88,8 +89,10 @@ def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRec
     options = read_options("connectivity_mae", ConnectivityMAEConfig, model.options)
     objective = ConnectivityMAE(encoder, options, _network_numbers(runs))
     measured: dict[str, float] = {}
-    if model.kind == "connectivity_mae":
-        crops = RunCrops(training_series(runs, config), config.pretrain.crop, config.batch_runs, 1 / runs.tr, seed)
+    crops = RunCrops(training_series(runs, config), config.pretrain.crop, config.batch_runs, 1 / runs.tr, seed)
+    if model.kind == "random":
+        _settle(objective, crops)
+    else:
         training = replace(config.training, seed=seed)
         fit(objective, crops, training, folder / "pretrain", steps_per_epoch=crops.steps_per_epoch)
     objective.eval().cpu()
@@ -101,6 +104,15 @@ def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRec
     batch = RunCrops(held_out, crop, len(held_out), 1 / runs.tr, 0).fixed()[0]
     measured["edge_bce"] = float(objective.edge_error(batch))
     return _of_mae(objective, measured)
+
+
+@torch.no_grad()
+def _settle(objective: ConnectivityMAE, crops: RunCrops) -> None:
+    """Let batch norms of an untrained network see data: with their first statistics sums over neighbours would grow without end."""
+    objective.train()
+    for epoch in range(SETTLING_BATCHES):
+        for batch in crops(epoch):
+            objective(batch)
 
 
 def _correlations(series: Float[Tensor, "P N T"]) -> dict[str, Tensor]:

@@ -31,12 +31,13 @@ def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorReco
     """
     root = fetch(SOURCE, data_root=data_root, expect={RUNS: 4, NETWORKS: 1})
     networks = network_names(root / NETWORKS)
+    places = region_coordinates(data_root)
     regions = [f"schaefer100_{number:03d}" for number in range(1, REGIONS + 1)]
     for path in islice(sorted(root.glob(RUNS)), limit):
         person, session = path.parent.parent.name, path.parent.name
         try:
             series, _ = read_series(path, regions_first=True)
-            about = {"session": session, "networks": "|".join(networks)}
+            about = {"session": session, "networks": "|".join(networks), "coordinates": "|".join(places)}
             yield bold_run(f"{person}_{session}", person, series, TR, regions, about=about)
         except DataError as error:
             yield Rejected(f"{person}_{session}", str(error))
@@ -54,3 +55,10 @@ def _of_length(path: Path, words: list[str]) -> list[str]:
     if len(words) != REGIONS:
         raise DataError(f"{path}: expected {REGIONS} regions, got {len(words)}")
     return words
+
+
+def region_coordinates(data_root: Path | None) -> list[str]:
+    """Where the same regions lie, from the surfaces of the wheel brainspace (61 MB); empty without nibabel, which reads them."""
+    from ..brainspace.prepare import coordinates  # which takes the networks from here
+
+    return coordinates(data_root)

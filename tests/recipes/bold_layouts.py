@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel
 import numpy as np
 from scipy.io import savemat
 
@@ -37,7 +38,22 @@ def write_cubnm(root: Path, volumes: int = 130, **changes: str) -> Path:
     (folder / "maps").mkdir()
     networks = changes.get("networks", "\n".join(str(number % 7) for number in range(100)))
     (folder / "maps/ctx_parc-schaefer-100_desc-yeo7.txt").write_text(networks)
+    write_surfaces(root)
     return root
+
+
+def write_surfaces(root: Path) -> Path:
+    """Two surfaces of 100 vertices in brainspace, each vertex of a region of its own half."""
+    folder = root / "brainspace" / "brainspace/datasets"
+    for name in ("surfaces", "parcellations"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for number, half in enumerate("lr"):
+        vertices = np.arange(300, dtype=np.float32).reshape(100, 3) + 1000 * number
+        arrays = [nibabel.gifti.GiftiDataArray(vertices, "NIFTI_INTENT_POINTSET", "NIFTI_TYPE_FLOAT32")]
+        nibabel.save(nibabel.gifti.GiftiImage(darrays=arrays), folder / f"surfaces/conte69_32k_{half}h.gii")
+    labels = np.concatenate([np.repeat(np.arange(1, 51), 2), np.repeat(np.arange(51, 101), 2)])
+    np.savetxt(folder / "parcellations/schaefer_100_conte69.csv", labels, fmt="%d")
+    return folder
 
 
 def write_brainspace(root: Path) -> Path:

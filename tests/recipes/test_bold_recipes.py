@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+pytest.importorskip("nibabel", reason="the extra fmri is not installed")
+
 from bold_layouts import (
     write_abide,
     write_adhd200,
@@ -44,6 +47,7 @@ def test_cubnm(tmp_path):
     ]  # fmt: skip
     assert found[0].values.shape == (100, 130)
     assert str(found[0].custom["networks"]).split("|")[:3] == ["visual", "somatomotor", "dorsal_attention"]
+    assert str(found[0].custom["coordinates"]).split("|")[::50] == ["1.5,2.5,3.5", "1001.5,1002.5,1003.5"]
     with pytest.raises(DataError, match=r"yeo7\.txt.*numbers 0 to 6"):
         list(module.recordings(write_cubnm(tmp_path / "other", networks="9 " * 100), None))
     with pytest.raises(DataError, match="expected 100 regions, got 99"):
