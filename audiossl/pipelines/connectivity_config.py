@@ -23,8 +23,8 @@ class GraphModel:
     Attributes:
         kind: `raw_fc`, correlations (Fisher z); `tangent`, covariances in the tangent space, and `brainnetcnn`, a small
             convolutional network on correlations, both for phenotypes only;
-            `connectivity_mae`; `random`, the same networks as they are drawn, their batch norms settled; `supervised_gin`, trained to name the person of a
-            crop; `encoder`, one that an earlier run saved, in `options.folder`.
+            `connectivity_mae`; `random`, the same networks as they are drawn, their batch norms settled; `supervised_gin`,
+            trained to name the person of a crop; `encoder`, one that an earlier run saved, in `options.folder`.
         options: of the objective.
         encoder: fields of the encoder in place of the recipe's.
     """

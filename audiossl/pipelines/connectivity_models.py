@@ -108,7 +108,7 @@ def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRec
 
 @torch.no_grad()
 def _settle(objective: ConnectivityMAE, crops: RunCrops) -> None:
-    """Let batch norms of an untrained network see data: with their first statistics sums over neighbours would grow without end."""
+    """Let batch norms of an untrained network see data: with their first statistics sums over neighbours would explode."""
     objective.train()
     for epoch in range(SETTLING_BATCHES):
         for batch in crops(epoch):
