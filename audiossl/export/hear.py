@@ -58,7 +58,7 @@ class HearModel(nn.Module):
         ConfigError: if the encoder's rate is none of HEAR's, or a layer or pooling does not exist.
     """
 
-    def __init__(self, embedder: Embedder, layers: Layers = "last", pooling: Pooling = "mean") -> None:
+    def __init__(self, embedder: Embedder, layers: Layers = "last", pooling: str = "mean") -> None:
         super().__init__()
         if embedder.sample_rate not in SAMPLE_RATES:
             raise ConfigError(

@@ -32,7 +32,7 @@ class AudioEmbedder(TransformerMixin, BaseEstimator):
     _embedder: Embedder | None = None  # loaded, under the name that `model` had then
 
     def __init__(
-        self, model: str = "logmel", layers: Layers = "last", sample_rate: float | None = None, device: str = "cpu"
+        self, model: str = "logmel", layers: Layers = "last", sample_rate: float | int | None = None, device: str = "cpu"
     ) -> None:
         self.model = model
         self.layers: Layers = layers

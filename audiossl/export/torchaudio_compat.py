@@ -115,7 +115,7 @@ def _rate(signal: Tensor, rate: int, *values: str) -> tuple[Tensor, int]:
     from audiossl.embedding.sources import resampled
 
     target = int(float(values[-1]))
-    return (signal if target == rate else resampled(signal, rate, target, "sox effect rate")), target
+    return (signal if target == rate else resampled(signal, rate, float(target), "sox effect rate")), target
 
 
 def _gain(signal: Tensor, rate: int, decibels: str) -> tuple[Tensor, int]:
