@@ -11,12 +11,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from audiossl.export.sklearn_transformer import AudioEmbedder
     from audiossl.load import load
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["AudioEmbedder", "__version__", "load"]
 
-_HOMES = {"load": "audiossl.load"}
+_HOMES = {"AudioEmbedder": "audiossl.export.sklearn_transformer", "load": "audiossl.load"}
 
 
 def __getattr__(name: str) -> Any:

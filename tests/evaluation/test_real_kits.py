@@ -1,0 +1,89 @@
+"""The real s3prl, hearvalidator and heareval in environments of their own; builds what is not in $AUDIOSSL_KITS."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hear_toy_tasks import write_scene_task
+from safetensors.torch import load_file, save_file
+
+from audiossl.errors import ConfigError
+from audiossl.evaluation.kit_runs import run_heareval, run_s3prl_problem, validate_hear_module
+from audiossl.evaluation.kits import build_kit, run_kit
+from audiossl.export.hear import export_hear
+from audiossl.export.s3prl import export_s3prl
+from audiossl.load import load
+from audiossl.models import Zipformer, hub
+
+pytestmark = pytest.mark.slow
+
+ASK_S3PRL = """
+import sys, torch
+from safetensors.torch import load_file, save_file
+from audiossl.export.s3prl_launcher import prepare_s3prl
+prepare_s3prl()
+from s3prl.nn import Featurizer, S3PRLUpstream
+given = load_file(sys.argv[2])
+upstream = S3PRLUpstream("audiossl", sys.argv[1]).eval()
+with torch.no_grad():
+    states, sizes = upstream(given["waves"], given["lengths"])
+    summed, _ = Featurizer(upstream)(states, sizes)
+save_file({"states": torch.stack(states), "sizes": sizes[0], "summed": summed}, sys.argv[3])
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("tiny")
+    hub.save(Zipformer.from_preset("tiny"), folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("name", ["tiny", "logmel"])
+def test_s3prl_sees_our_frames(name, tiny, tmp_path):
+    build_kit("s3prl")
+    model = tiny if name == "tiny" else name
+    upstream = export_s3prl(model, tmp_path / "upstream")
+    lengths = torch.tensor([40000, 16001, 2000])
+    waves = 0.1 * torch.randn(3, 40000)
+    save_file({"waves": waves, "lengths": lengths}, tmp_path / "given.safetensors")
+    run_kit("s3prl", ["-c", ASK_S3PRL, str(upstream), str(tmp_path / "given.safetensors"), str(tmp_path / "got.safetensors")])
+    got = load_file(tmp_path / "got.safetensors")
+    embedder = load(model)
+    stride = round(16000 / embedder.frame_rate)
+    assert got["sizes"].tolist() == [-(-length // stride) for length in lengths.tolist()]
+    for row, length in enumerate(lengths.tolist()):
+        ours = embedder.embed(waves[row, :length], layers="all").frames
+        count = ours.shape[1]
+        size = int(got["sizes"][row])
+        torch.testing.assert_close(got["states"][:, row, : min(count, size)], ours[:, :size], atol=1e-5, rtol=1e-5)
+        assert (got["states"][:, row, count:size] == got["states"][:, row, count - 1 : count]).all()
+        # Layer weights begin equal, so that the featuriser's sum is the mean of the layers.
+        torch.testing.assert_close(got["summed"][row, : min(count, size)], ours[:, :size].mean(0), atol=1e-5, rtol=1e-5)
+
+
+def test_one_of_s3prls_problems_is_trained_and_tested(tiny, tmp_path):
+    build_kit("s3prl")
+    upstream = export_s3prl(tiny, tmp_path / "upstream")
+    scores = run_s3prl_problem("CommonExample", upstream, tmp_path / "problem")
+    assert list(scores) == ["test"] and 0 <= scores["test"]["accuracy"] <= 1
+    with pytest.raises(ConfigError, match=r"wrote no result\.yaml"):
+        run_s3prl_problem("NoProblem", upstream, tmp_path / "none")
+
+
+@pytest.mark.parametrize(("layers", "pooling"), [("last", "mean"), ("all", "mean+max")])
+def test_hearvalidator_passes(tiny, tmp_path, layers, pooling):
+    build_kit("hear")
+    for name in (tiny, "logmel"):
+        printed = validate_hear_module(export_hear(name, tmp_path / "my_embed.py", layers, pooling))
+        assert "Looks good!" in printed
+
+
+def test_heareval_scores_a_scene_task(tiny, tmp_path):
+    build_kit("hear")
+    write_scene_task(tmp_path / "tasks", clips_per_class=6)
+    module = export_hear(tiny, tmp_path / "my_embed.py")
+    scores = run_heareval(module, tmp_path / "tasks", tmp_path / "out", grid="faster", grid_points=2)
+    # Ten epochs of the kit's quickest grid: enough to be far above chance, one in three.
+    assert scores["toy_tones-v1-full"]["aggregated_scores"]["test_top1_acc_mean"] > 0.8

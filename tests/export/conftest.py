@@ -1,0 +1,49 @@
+"""A tiny untrained Zipformer on disk, and an encoder whose frames tell where a click is."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from audiossl.models import Zipformer, ZipformerConfig, hub
+from audiossl.models.encoder import Frames
+
+
+class ClickEncoder(nn.Module):
+    """Energy of each whole hop of samples, in `num_layers` layers that differ by a factor."""
+
+    num_layers = 2
+    dim = 3
+
+    def __init__(self, sample_rate=16000, hop=320):
+        super().__init__()
+        self.sample_rate, self.hop = float(sample_rate), hop
+        self.frame_rate = self.last_frame_rate = sample_rate / hop
+        self.frame_offset = hop / 2 / sample_rate
+        self.min_samples = self.alignment = hop
+
+    def forward(self, signal, lengths):
+        count = signal.shape[2] // self.hop
+        energy = signal[:, 0, : count * self.hop].reshape(len(signal), count, self.hop).square().sum(2)
+        frames = energy[:, :, None].expand(-1, -1, self.dim)
+        return Frames.from_layers([frames, 2 * frames], lengths // self.hop)
+
+
+@pytest.fixture
+def make_clicks():
+    return ClickEncoder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    three = (16,) * 3
+    torch.manual_seed(0)
+    config = ZipformerConfig(
+        num_mel_bins=16, downsampling_factor=(1, 4, 2), num_encoder_layers=(1, 1, 1), feedforward_dim=three, encoder_dim=three,
+        encoder_unmasked_dim=(8,) * 3, cnn_module_kernel=(7, 5, 3), num_heads=(2,) * 3, frontend="conv1d", query_head_dim=8,
+        value_head_dim=4,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("student")
+    hub.save(Zipformer(config), folder)
+    return folder
