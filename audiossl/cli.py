@@ -82,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_engine(embed)
     embed.set_defaults(command=embed_files)
     _add_evaluate(commands.add_parser("evaluate", help="measure what an encoder is worth on labelled tasks"))
+    export = commands.add_parser("export", help="write an encoder for other frameworks", description=export_model.__doc__)
+    export.add_argument("target", choices=["s3prl", "hear", "hf"], help="an upstream folder, one module, the public SPEAR layout")
+    export.add_argument("model", help="anything that `audiossl.load` takes; for hf a Zipformer")
+    export.add_argument("--out", type=Path, required=True, help="folder, for hear a file such as my_embed.py")
+    export.set_defaults(command=export_model)
     compare = commands.add_parser("compare", help="put the results of runs side by side", description=compare_results.__doc__)
     compare.add_argument("runs", nargs="+", type=Path, help="folders of runs, or results.json files")
     compare.add_argument("--metrics", nargs="+", default=[], help="take these only, for instance accuracy auroc")
@@ -227,6 +232,17 @@ def embed_files(options: argparse.Namespace) -> int:
         f"{summary.num_written} files embedded ({summary.audio_seconds / 3600:.2f} h), {summary.num_present} were there, "
         f"{summary.num_rejected} rejected; {summary.folder}"
     )
+    return 0
+
+
+def export_model(options: argparse.Namespace) -> int:
+    """Export an encoder as an s3prl upstream, a HEAR module or a Hugging Face folder."""
+    from audiossl.export.hear import export_hear
+    from audiossl.export.hf import export_hf
+    from audiossl.export.s3prl import export_s3prl
+
+    write = {"s3prl": export_s3prl, "hear": export_hear, "hf": export_hf}[options.target]
+    print(write(options.model, options.out))
     return 0
 
 

@@ -194,3 +194,11 @@ def test_models_lists_what_load_takes(capsys):
     assert main(["models"]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert {"logmel", "hama", "resemblyzer", "marcoyang/spear-base-speech"} <= set(names) and len(names) == len(set(names)) == 15
+
+
+def test_export_writes_what_other_frameworks_load(capsys, tmp_path):
+    assert main(["export", "hear", "logmel", "--out", str(tmp_path / "my_embed.py")]) == 0
+    assert main(["export", "s3prl", "logmel", "--out", str(tmp_path / "upstream")]) == 0
+    assert (tmp_path / "my_embed.py").is_file() and (tmp_path / "upstream" / "hubconf.py").is_file()
+    capsys.readouterr()
+    assert "expected a Zipformer" in fails(capsys, "export", "hf", "logmel", "--out", str(tmp_path / "hf"))

@@ -1,4 +1,4 @@
-"""Environments of the real kits: wrong versions are named, the child sees this package alone. The kits themselves are slow tests."""
+"""How the environments of the kits are described, checked and run, with a Python that stands in for theirs."""
 
 from __future__ import annotations
 
