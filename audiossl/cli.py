@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from audiossl import __version__
 from audiossl.errors import AudiosslError, ConfigError
@@ -86,12 +87,17 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("target", choices=["s3prl", "hear", "hf"], help="an upstream folder, one module, the public SPEAR layout")
     export.add_argument("model", help="anything that `audiossl.load` takes; for hf a Zipformer")
     export.add_argument("--out", type=Path, required=True, help="folder, for hear a file such as my_embed.py")
+    export.add_argument("--layers", help="for hear: last (default), all, or numbers such as 2,4, which are laid side by side")
+    export.add_argument("--pooling", choices=["mean", "mean+max"], help="for hear: of scene embeddings over time (default mean)")
     export.set_defaults(command=export_model)
     compare = commands.add_parser("compare", help="put the results of runs side by side", description=compare_results.__doc__)
     compare.add_argument("runs", nargs="+", type=Path, help="folders of runs, or results.json files")
     compare.add_argument("--metrics", nargs="+", default=[], help="take these only, for instance accuracy auroc")
     compare.add_argument("--csv", type=Path, metavar="FILE", help="write a row for each result")
     compare.add_argument("--html", type=Path, metavar="FILE", help="write a page")
+    compare.add_argument(
+        "--cost", action="append", default=[], metavar="NAME=MODEL", help="measure a compared model, as student=runs/asterisk"
+    )
     compare.set_defaults(command=compare_results)
     check = commands.add_parser("check", help="does an encoder keep its promises?", description=check_model.__doc__)
     check.add_argument("model", help="anything that `audiossl.load` takes")
@@ -213,7 +219,7 @@ def embed_files(options: argparse.Namespace) -> int:
     from audiossl.embedding.extract import embed_paths
     from audiossl.load import load
 
-    layers = options.layers if options.layers in ("last", "all") else _numbers(options.layers, ",", "--layers last, all or 2,4")
+    layers = _layers(options.layers)
     shard = None
     if options.shard:
         numbers = _numbers(options.shard, "/", "--shard i/n, for instance 0/8")
@@ -241,17 +247,26 @@ def export_model(options: argparse.Namespace) -> int:
     from audiossl.export.hf import export_hf
     from audiossl.export.s3prl import export_s3prl
 
-    write = {"s3prl": export_s3prl, "hear": export_hear, "hf": export_hf}[options.target]
-    print(write(options.model, options.out))
+    if options.target == "hear":
+        print(export_hear(options.model, options.out, _layers(options.layers or "last"), options.pooling or "mean"))
+        return 0
+    if options.layers or options.pooling:
+        raise ConfigError(f"--layers and --pooling are for hear; {options.target} exports the encoder with all its layers")
+    print({"s3prl": export_s3prl, "hf": export_hf}[options.target](options.model, options.out))
     return 0
 
 
 def compare_results(options: argparse.Namespace) -> int:
     """Compare models over runs: values with intervals, a z-score over tasks, and how much tasks agree on the order of models."""
-    from audiossl.evaluation.compare import compare_runs, write_csv
+    from audiossl.evaluation.compare import compare_runs, with_costs, write_csv
     from audiossl.report.comparison import print_comparison, write_comparison
 
+    pairs = [item.partition("=") for item in options.cost]
+    if not all(name and model for name, _, model in pairs):
+        raise ConfigError(f"expected --cost NAME=MODEL, such as student=runs/asterisk, got {' '.join(options.cost)}")
     comparison = compare_runs(options.runs, options.metrics)
+    if pairs:
+        comparison = with_costs(comparison, {name: model for name, _, model in pairs})
     print_comparison(comparison)
     if options.csv:
         write_csv(comparison, options.csv)
@@ -350,6 +365,12 @@ def report_tokens(options: argparse.Namespace) -> int:
         print(f"problem: {problem}")
     print(f"report: {options.out / 'tokens.html'}")
     return 0
+
+
+def _layers(text: str) -> Literal["last", "all"] | list[int]:
+    if text == "last" or text == "all":
+        return text
+    return _numbers(text, ",", "--layers last, all or 2,4")
 
 
 def _numbers(text: str, separator: str, expected: str) -> list[int]:

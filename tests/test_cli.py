@@ -200,5 +200,10 @@ def test_export_writes_what_other_frameworks_load(capsys, tmp_path):
     assert main(["export", "hear", "logmel", "--out", str(tmp_path / "my_embed.py")]) == 0
     assert main(["export", "s3prl", "logmel", "--out", str(tmp_path / "upstream")]) == 0
     assert (tmp_path / "my_embed.py").is_file() and (tmp_path / "upstream" / "hubconf.py").is_file()
+    hear = ["export", "hear", "logmel", "--out", str(tmp_path / "my_embed.py")]
+    assert main([*hear, "--layers", "0", "--pooling", "mean+max"]) == 0
+    assert "OPTIONS = {'layers': [0], 'pooling': 'mean+max'}" in (tmp_path / "my_embed.py").read_text()
     capsys.readouterr()
+    assert "--layers last, all or 2,4" in fails(capsys, *hear, "--layers", "some")
+    assert "are for hear" in fails(capsys, "export", "s3prl", "logmel", "--out", str(tmp_path / "x"), "--layers", "all")
     assert "expected a Zipformer" in fails(capsys, "export", "hf", "logmel", "--out", str(tmp_path / "hf"))

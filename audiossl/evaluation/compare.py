@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 
 from audiossl.errors import ConfigError, StoreError
+from audiossl.evaluation.cost import Cost, measure_cost
 from audiossl.evaluation.results import LOWER_IS_BETTER, ResultRow, read_results
 from audiossl.files import whole_file
 
@@ -26,11 +27,13 @@ class Comparison:
         settings: dataset, task and metric, in the order in which they came.
         models: names; of several runs with the same name in one setting, `RUN/MODEL`.
         rows: by setting and model.
+        costs: of the models that were measured.
     """
 
     settings: list[Setting]
     models: list[str]
     rows: dict[tuple[Setting, str], ResultRow]
+    costs: Mapping[str, Cost] = field(default_factory=dict)
 
     def z_scores(self) -> dict[str, tuple[float, int]]:
         """Mean z of each model, and over how many tasks.
@@ -107,14 +110,32 @@ def compare_runs(paths: Sequence[Path], metrics: Sequence[str] = ()) -> Comparis
     return Comparison(list(settings), models, found)
 
 
+def with_costs(comparison: Comparison, encoders: Mapping[str, str]) -> Comparison:
+    """Measure what models cost, each in a process of its own.
+
+    Args:
+        comparison: of models.
+        encoders: for names of compared models, what `audiossl.load` takes.
+
+    Raises:
+        ConfigError: if no model of that name is compared, or an encoder cannot be measured.
+    """
+    if unknown := [name for name in encoders if name not in comparison.models]:
+        raise ConfigError(f"no results of {', '.join(unknown)}; compared are {', '.join(comparison.models)}")
+    return replace(comparison, costs={name: measure_cost(encoder) for name, encoder in encoders.items()})
+
+
 def write_csv(comparison: Comparison, path: Path) -> None:
-    """Write a row for each setting and model, with interval and z-score."""
+    """Write a row for each setting and model, with interval, z-score and, where it was measured, cost."""
+    kinds = [item.name for item in fields(Cost)] if comparison.costs else []
     with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["dataset", "task", "metric", "model", "value", "low", "high", "n", "z"])
+        writer.writerow(["dataset", "task", "metric", "model", "value", "low", "high", "n", "z", *kinds])
         for setting in comparison.settings:
             z = comparison._oriented_z(setting)
             for model in comparison.models:
                 if row := comparison.rows.get((setting, model)):
                     score = f"{z[model]:.6f}" if model in z else ""
-                    writer.writerow([*setting, model, row.value, row.low, row.high, row.n, score])
+                    cost = comparison.costs.get(model)
+                    costs = [getattr(cost, kind) if cost else "" for kind in kinds]
+                    writer.writerow([*setting, model, row.value, row.low, row.high, row.n, score, *costs])

@@ -9,10 +9,13 @@ from rich.table import Table as ConsoleTable
 
 from audiossl import __version__
 from audiossl.evaluation.compare import Comparison
+from audiossl.evaluation.cost import Cost
 from audiossl.evaluation.results import LOWER_IS_BETTER
 from audiossl.report.content import ReportContent, Section, Table
 from audiossl.report.page import write_report
 from audiossl.report.results import results_tables, shown
+
+COST_COLUMNS = ("parameters", "GFLOP per audio s", "CPU s per audio s", "peak GiB")
 
 
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
@@ -24,6 +27,8 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     for dataset, task, metric in comparison.settings:
         table.add_column(f"{dataset}\n{task}\n{metric}", justify="right")
     table.add_column("z over\ntasks", justify="right")
+    for name in COST_COLUMNS if comparison.costs else ():
+        table.add_column(name.replace(" ", "\n"), justify="right")
     best = {}
     for setting in comparison.settings:
         values = {model: row.value for model in comparison.models if (row := comparison.rows.get((setting, model)))}
@@ -40,7 +45,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
             is_best = row is not None and row.value == best[setting]
             cells.append(f"[bold]{text.replace('[', chr(92) + '[')}[/bold]" if is_best else text.replace("[", "\\["))
         score = f"{z[model][0]:+.2f}\n({z[model][1]} tasks)" if model in z else ""
-        table.add_row(model, *cells, score)
+        table.add_row(model, *cells, score, *(_cost_cells(comparison.costs.get(model)) if comparison.costs else ()))
     console.print(table)
     for (first, second), value in comparison.agreement().items():
         console.print(f"rank correlation {value:+.2f}: {' '.join(first)} and {' '.join(second)}", markup=False)
@@ -65,6 +70,16 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
         ),
         Section("Do tasks agree?", [Table("Rank correlation of models", ["One", "Another", "Spearman"], agreement)]),
     ]
+    if comparison.costs:
+        costs = [[model, *_cost_cells(cost)] for model, cost in comparison.costs.items()]
+        note = "One clip of 10 s on one thread. Operations: products, convolutions, attention. Memory: of a whole process."
+        sections.append(Section("Cost", [Table("Cost of encoding", ["Model", *COST_COLUMNS], costs, note)]))
     names = ", ".join(dict.fromkeys(dataset for dataset, _, _ in comparison.settings))
     lead = f"{len(comparison.models)} models on {names}."
     write_report(ReportContent("Comparison", lead, sections, [], "audiossl compare", f"audiossl {__version__}"), path)
+
+
+def _cost_cells(cost: Cost | None) -> list[str]:
+    if cost is None:
+        return ["–"] * len(COST_COLUMNS)
+    return [f"{cost.num_parameters:,}", f"{cost.gflop:.3g}", f"{cost.cpu_seconds:.3g}", f"{cost.peak_gib:.2f}"]

@@ -8,7 +8,9 @@ import pytest
 
 from audiossl.cli import main
 from audiossl.errors import ConfigError, StoreError
+from audiossl.evaluation import compare
 from audiossl.evaluation.compare import compare_runs, write_csv
+from audiossl.evaluation.cost import Cost
 from audiossl.evaluation.results import ResultRow, write_results
 
 
@@ -63,6 +65,23 @@ def test_the_command_prints_and_writes(runs, tmp_path, capsys):
     assert "Mean z-score" in (tmp_path / "out.html").read_text()
     write_csv(compare_runs(runs[:1]), tmp_path / "out.csv")
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 7
+
+
+def test_costs_stand_beside_their_model(runs, tmp_path, capsys, monkeypatch):
+    asked = []
+    monkeypatch.setattr(compare, "measure_cost", lambda encoder: asked.append(encoder) or Cost(3_774_974, 0.30136, 0.0123, 0.366))
+    files = ["--csv", str(tmp_path / "out.csv"), "--html", str(tmp_path / "out.html")]
+    assert main(["compare", *map(str, runs), *files, "--cost", "student=runs/asterisk"]) == 0
+    assert asked == ["runs/asterisk"]
+    printed = capsys.readouterr().out
+    assert "GFLOP" in printed and "0.301" in printed
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
+    assert rows[0]["num_parameters"] == "3774974" and rows[0]["cpu_seconds"] == "0.0123"
+    assert {row["gflop"] for row in rows if row["model"] != "student"} == {""}
+    assert "3,774,974" in (tmp_path / "out.html").read_text()
+    for cost, expected in (("logmel", "NAME=MODEL"), ("wavlm=hf:x", "no results of wavlm; compared are student")):
+        assert main(["compare", *map(str, runs), "--cost", cost]) == 2
+        assert expected in capsys.readouterr().err
 
 
 def test_mistakes_are_named(runs, tmp_path, capsys):
