@@ -14,7 +14,13 @@ from audiossl.evaluation.kits import run_kit
 
 
 def run_s3prl_problem(
-    problem: str, upstream: Path, folder: Path, options: Sequence[str] = (), device: str = "cpu", timeout: float | None = None
+    problem: str,
+    upstream: Path,
+    folder: Path,
+    tables: Path | None = None,
+    options: Sequence[str] = (),
+    device: str = "cpu",
+    timeout: float | None = None,
 ) -> dict[str, dict[str, float]]:
     """Train and test one of s3prl's problems on an exported upstream.
 
@@ -22,6 +28,7 @@ def run_s3prl_problem(
         problem: class of `s3prl.problem`, such as SuperbSID, or CommonExample, which makes its own five clips.
         upstream: folder that `export_s3prl` wrote.
         folder: of s3prl's files; what an earlier call trained there is gone on with.
+        tables: folder of train.csv, valid.csv and test.csv to use instead of the problem's own corpus, see `export.s3prl_tables`.
         options: of s3prl's command line, such as `["--prepare_data.dataset_root", "DIR", "--train.total_steps", "100"]`.
         device: cpu or cuda.
         timeout: seconds.
@@ -36,8 +43,11 @@ def run_s3prl_problem(
     folder.mkdir(parents=True, exist_ok=True)
     ours = {"build_upstream.name": "audiossl", "build_upstream.path_or_url": upstream.absolute(), "target_dir": folder.absolute()}
     ours |= {"device": device, "num_workers": 0}
+    if tables is not None:
+        ours["prepare_data.folder"] = tables.absolute()
     given = [part for key, value in ours.items() for part in (f"--{key}", str(value))]
-    launcher = ["-m", "audiossl.export.s3prl_launcher", "-m", "s3prl.main", problem]
+    main = "s3prl.main" if tables is None else "audiossl.export.s3prl_tables"
+    launcher = ["-m", "audiossl.export.s3prl_launcher", "-m", main, problem]
     printed = run_kit("s3prl", [*launcher, *given, *options], timeout=timeout)
     files = sorted((folder / "evaluate").glob("*/*/result.yaml"))
     if not files:  # a class that does not exist is only printed by s3prl

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from hear_toy_tasks import write_scene_task
 from safetensors.torch import load_file, save_file
@@ -70,6 +72,31 @@ def test_one_of_s3prls_problems_is_trained_and_tested(tiny, tmp_path):
     assert list(scores) == ["test"] and 0 <= scores["test"]["accuracy"] <= 1
     with pytest.raises(ConfigError, match=r"wrote no result\.yaml"):
         run_s3prl_problem("NoProblem", upstream, tmp_path / "none")
+
+
+def write_tables(folder, column, value_of):
+    """Tones of two pitches: eight clips to train on, four to choose by, four to test on."""
+    folder.mkdir()
+    for split, count in (("train", 8), ("valid", 4), ("test", 4)):
+        lines = [f"id,wav_path,{column}"]
+        for i in range(count):
+            pitch = (300, 1200)[i % 2]
+            clip = 0.3 * np.sin(2 * np.pi * (pitch + 7 * i) * np.arange(16000) / 16000)
+            soundfile.write(folder / f"{split}{i}.wav", clip, 16000)
+            lines.append(f"{split}{i},{folder / f'{split}{i}.wav'},{value_of(pitch)}")
+        (folder / f"{split}.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("problem", ["SuperbSID", "SuperbKS"])
+def test_superb_problems_learn_from_tables(problem, tiny, tmp_path):
+    build_kit("s3prl")
+    upstream = export_s3prl(tiny, tmp_path / "upstream")
+    tables = write_tables(tmp_path / "tables", "label", lambda pitch: "low" if pitch < 500 else "high")
+    steps = ["--train.total_steps", "20", "--train.eval_step", "10", "--train.save_step", "10", "--train.log_step", "10"]
+    steps += ["--build_optimizer.conf.lr", "0.01", "--train.gradient_accumulate", "1"]
+    scores = run_s3prl_problem(problem, upstream, tmp_path / "problem", tables, steps)
+    assert scores["test"]["accuracy"] == 1.0
 
 
 @pytest.mark.parametrize(("layers", "pooling"), [("last", "mean"), ("all", "mean+max")])
