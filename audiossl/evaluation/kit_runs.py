@@ -20,7 +20,7 @@ def run_s3prl_problem(
     tables: Path | None = None,
     options: Sequence[str] = (),
     device: str = "cpu",
-    timeout: float | None = None,
+    timeout: float | int | None = None,
 ) -> dict[str, dict[str, float]]:
     """Train and test one of s3prl's problems on an exported upstream.
 
@@ -55,7 +55,7 @@ def run_s3prl_problem(
     return {file.parent.name: yaml.safe_load(file.read_text(encoding="utf-8")) for file in files}
 
 
-def validate_hear_module(module: Path, timeout: float | None = None) -> str:
+def validate_hear_module(module: Path, timeout: float | int | None = None) -> str:
     """Run hearvalidator on an exported module; what it printed, warnings included.
 
     Raises:
@@ -73,7 +73,7 @@ def run_heareval(
     model_options: Mapping[str, Any] | None = None,
     grid: Literal["default", "fast", "faster"] = "default",
     grid_points: int = 8,
-    timeout: float | None = None,
+    timeout: float | int | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Embed and predict HEAR tasks with heareval; finished tasks in `folder` are kept.
 

@@ -152,6 +152,7 @@ def build_kit(name: str, folder: Path | None = None) -> Path:
         stub = home / "stubs" / module / "__init__.py"
         stub.parent.mkdir(parents=True)
         stub.write_text(text, encoding="utf-8")
+    _package_alone(home)
     write_json(home / BUILT, kit.pins)  # last: an environment without it is made anew
     return home
 
@@ -189,7 +190,7 @@ def run_kit(
     folder: Path | None = None,
     search: Sequence[Path] = (),
     working_folder: Path | None = None,
-    timeout: float | None = None,
+    timeout: float | int | None = None,
 ) -> str:
     """Run Python in the environment of a kit, with this very package importable there.
 

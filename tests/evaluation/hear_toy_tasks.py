@@ -1,4 +1,4 @@
-"""A HEAR task of a few generated clips in the layout of hear-preprocess."""
+"""HEAR tasks of a few generated clips in the layout of hear-preprocess."""
 
 from __future__ import annotations
 
@@ -36,6 +36,45 @@ def write_scene_task(folder: Path, num_folds: int = 3, clips_per_class: int = 4,
         "sample_duration": 1.0,
         "evaluation": ["top1_acc", "mAP"],
         "evaluation_params": {},
+    }
+    (task / "task_metadata.json").write_text(json.dumps(metadata))
+    return task
+
+
+def write_event_task(folder: Path, clips: int = 6, sample_rate: int = 16000) -> Path:
+    """Clips of six seconds with two tones of half a second in noise, of two pitches, at times that are not on any grid."""
+    task = folder / "toy_beeps-v1-full"
+    rng = np.random.default_rng(1)
+    for split in ("train", "valid", "test"):
+        audio = task / str(sample_rate) / split
+        audio.mkdir(parents=True)
+        labels = {}
+        for i in range(clips):
+            clip = 0.02 * rng.standard_normal(6 * sample_rate)
+            events = []
+            for name, pitch, begin in (("low", 300, rng.uniform(0.5, 2.0)), ("high", 1200, rng.uniform(3.2, 5.0))):
+                place = round(begin * sample_rate)
+                time = np.arange(sample_rate // 2) / sample_rate
+                clip[place : place + len(time)] += 0.3 * np.sin(2 * np.pi * pitch * time)
+                events.append({"label": name, "start": 1000 * begin, "end": 1000 * begin + 500})
+            soundfile.write(audio / f"{i}.wav", clip, sample_rate)
+            labels[f"{i}.wav"] = events
+        (task / f"{split}.json").write_text(json.dumps(labels))
+    (task / "labelvocabulary.csv").write_text("idx,label\n0,high\n1,low\n")
+    metadata = {
+        "task_name": "toy_beeps",
+        "version": "v1",
+        "embedding_type": "event",
+        "prediction_type": "multilabel",
+        "split_mode": "trainvaltest",
+        "splits": ["train", "valid", "test"],
+        "sample_duration": 6.0,
+        "evaluation": ["event_onset_50ms_fms", "segment_1s_er"],
+        "evaluation_params": {
+            "event_postprocessing_grid": {"median_filter_ms": [150], "min_duration": [125]},
+            # The kit's quickest grid ends after 10 epochs, four updates each.
+            "task_specific_param_grid": {"max_epochs": [60], "check_val_every_n_epoch": [10], "lr": [1e-2], "patience": [20]},
+        },
     }
     (task / "task_metadata.json").write_text(json.dumps(metadata))
     return task

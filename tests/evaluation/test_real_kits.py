@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from hear_toy_tasks import write_scene_task
+from hear_toy_tasks import write_event_task, write_scene_task
 from safetensors.torch import load_file, save_file
 
 from audiossl.errors import ConfigError
@@ -114,3 +114,11 @@ def test_heareval_scores_a_scene_task(tiny, tmp_path):
     scores = run_heareval(module, tmp_path / "tasks", tmp_path / "out", grid="faster", grid_points=2)
     # Ten epochs of the kit's quickest grid: enough to be far above chance, one in three.
     assert scores["toy_tones-v1-full"]["aggregated_scores"]["test_top1_acc_mean"] > 0.8
+
+
+def test_heareval_finds_events_where_our_timestamps_say(tmp_path):
+    build_kit("hear")
+    write_event_task(tmp_path / "tasks")
+    module = export_hear("logmel", tmp_path / "my_embed.py")
+    scores = run_heareval(module, tmp_path / "tasks", tmp_path / "out", grid="faster", grid_points=1, timeout=300)
+    assert scores["toy_beeps-v1-full"]["test"]["test_event_onset_50ms_fms_f_measure"] > 0.9
