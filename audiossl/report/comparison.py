@@ -27,8 +27,6 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     for dataset, task, metric in comparison.settings:
         table.add_column(f"{dataset}\n{task}\n{metric}", justify="right")
     table.add_column("z over\ntasks", justify="right")
-    for name in COST_COLUMNS if comparison.costs else ():
-        table.add_column(name.replace(" ", "\n"), justify="right")
     best = {}
     for setting in comparison.settings:
         values = {model: row.value for model in comparison.models if (row := comparison.rows.get((setting, model)))}
@@ -45,8 +43,15 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
             is_best = row is not None and row.value == best[setting]
             cells.append(f"[bold]{text.replace('[', chr(92) + '[')}[/bold]" if is_best else text.replace("[", "\\["))
         score = f"{z[model][0]:+.2f}\n({z[model][1]} tasks)" if model in z else ""
-        table.add_row(model, *cells, score, *(_cost_cells(comparison.costs.get(model)) if comparison.costs else ()))
+        table.add_row(model, *cells, score)
     console.print(table)
+    if comparison.costs:
+        costs = ConsoleTable("model", title="cost of encoding, one thread")
+        for name in COST_COLUMNS:
+            costs.add_column(name, justify="right")
+        for model, cost in comparison.costs.items():
+            costs.add_row(model, *_cost_cells(cost))
+        console.print(costs)
     for (first, second), value in comparison.agreement().items():
         console.print(f"rank correlation {value:+.2f}: {' '.join(first)} and {' '.join(second)}", markup=False)
 
@@ -79,7 +84,5 @@ def write_comparison(comparison: Comparison, path: Path) -> None:
     write_report(ReportContent("Comparison", lead, sections, [], "audiossl compare", f"audiossl {__version__}"), path)
 
 
-def _cost_cells(cost: Cost | None) -> list[str]:
-    if cost is None:
-        return ["–"] * len(COST_COLUMNS)
+def _cost_cells(cost: Cost) -> list[str]:
     return [f"{cost.num_parameters:,}", f"{cost.gflop:.3g}", f"{cost.cpu_seconds:.3g}", f"{cost.peak_gib:.2f}"]
