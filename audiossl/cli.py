@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from audiossl import __version__
+from audiossl.cli_evaluate import add_evaluate, evaluate_fmri, evaluate_sensors, parse_layers, parse_numbers
 from audiossl.errors import AudiosslError, ConfigError
 
 
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps")
     _add_engine(embed)
     embed.set_defaults(command=embed_files)
-    _add_evaluate(commands.add_parser("evaluate", help="measure what an encoder is worth on labelled tasks"))
+    add_evaluate(commands.add_parser("evaluate", help="measure what an encoder is worth on labelled tasks"))
     export = commands.add_parser("export", help="write an encoder for other frameworks", description=export_model.__doc__)
     export.add_argument("target", choices=["s3prl", "hear", "hf"], help="an upstream folder, one module, the public SPEAR layout")
     export.add_argument("model", help="anything that `audiossl.load` takes; for hf a Zipformer")
@@ -109,22 +109,6 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the encoders that can be loaded by name", description=list_models.__doc__)
     models.set_defaults(command=list_models)
     return parser
-
-
-def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    kinds = parser.add_subparsers(required=True, metavar="sensors|fmri")
-    sensors = kinds.add_parser(
-        "sensors", help="on the windows and held-out people of a sensor recipe", description=evaluate_sensors.__doc__
-    )
-    sensors.add_argument("model", help="folder of an encoder that a sensor run saved, or any other that `audiossl.load` takes")
-    sensors.add_argument("recipe", type=Path, help="YAML file of method sensors, for instance recipes/hapt/frame_projection.yaml")
-    sensors.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR seeds=[1,2,3]")
-    sensors.set_defaults(command=evaluate_sensors)
-    fmri = kinds.add_parser("fmri", help="on the tasks of a connectivity recipe", description=evaluate_fmri.__doc__)
-    fmri.add_argument("model", help="folder of an encoder that a connectivity run saved")
-    fmri.add_argument("recipe", type=Path, help="YAML file, for instance recipes/cubnm_hcp/connectivity_mae.yaml")
-    fmri.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR")
-    fmri.set_defaults(command=evaluate_fmri)
 
 
 def _add_tokens(parser: argparse.ArgumentParser) -> None:
@@ -187,42 +171,15 @@ def finetune_encoder(options: argparse.Namespace) -> int:
     return 0
 
 
-def evaluate_sensors(options: argparse.Namespace) -> int:
-    """Probe a frozen encoder on a sensor recipe's task, beside hand-made statistics and an untrained network."""
-    encoder = {"kind": "encoder", "options": {"name": options.model}}
-    return _run_with_models(
-        options, "sensors", {"encoder": encoder, "statistics": {"kind": "statistics"}, "random": {"kind": "random"}}
-    )
-
-
-def evaluate_fmri(options: argparse.Namespace) -> int:
-    """Score a frozen graph encoder on a connectivity recipe's tasks, beside correlations and an untrained network."""
-    encoder = {"kind": "encoder", "options": {"folder": options.model}}
-    return _run_with_models(
-        options, "connectivity", {"encoder": encoder, "raw_fc": {"kind": "raw_fc"}, "random": {"kind": "random"}}
-    )
-
-
-def _run_with_models(options: argparse.Namespace, method: str, models: dict[str, dict[str, object]]) -> int:
-    """Run a recipe of a method with other models than its own."""
-    import json
-
-    from audiossl.pipelines.catalogue import run_pipeline
-
-    output = f"output=runs/evaluate_{options.recipe.parent.name}"
-    run_pipeline(options.recipe, [output, *options.overrides, f"models={json.dumps(models)}"], only=method)
-    return 0
-
-
 def embed_files(options: argparse.Namespace) -> int:
     """Embed audio files with a model; bad files are listed in rejected.jsonl."""
     from audiossl.embedding.extract import embed_paths
     from audiossl.load import load
 
-    layers = _layers(options.layers)
+    layers = parse_layers(options.layers)
     shard = None
     if options.shard:
-        numbers = _numbers(options.shard, "/", "--shard i/n, for instance 0/8")
+        numbers = parse_numbers(options.shard, "/", "--shard i/n, for instance 0/8")
         if len(numbers) != 2:
             raise ConfigError(f"expected --shard i/n, for instance 0/8, got '{options.shard}'")
         shard = (numbers[0], numbers[1])
@@ -248,7 +205,7 @@ def export_model(options: argparse.Namespace) -> int:
     from audiossl.export.s3prl import export_s3prl
 
     if options.target == "hear":
-        print(export_hear(options.model, options.out, _layers(options.layers or "last"), options.pooling or "mean"))
+        print(export_hear(options.model, options.out, parse_layers(options.layers or "last"), options.pooling or "mean"))
         return 0
     if options.layers or options.pooling:
         raise ConfigError(f"--layers and --pooling are for hear; {options.target} exports the encoder with all its layers")
@@ -365,16 +322,3 @@ def report_tokens(options: argparse.Namespace) -> int:
         print(f"problem: {problem}")
     print(f"report: {options.out / 'tokens.html'}")
     return 0
-
-
-def _layers(text: str) -> Literal["last", "all"] | list[int]:
-    if text == "last" or text == "all":
-        return text
-    return _numbers(text, ",", "--layers last, all or 2,4")
-
-
-def _numbers(text: str, separator: str, expected: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(separator)]
-    except ValueError:
-        raise ConfigError(f"expected {expected}, got '{text}'") from None

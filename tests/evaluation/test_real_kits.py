@@ -10,9 +10,10 @@ from hear_toy_tasks import write_event_task, write_scene_task
 from safetensors.torch import load_file, save_file
 
 from audiossl.errors import ConfigError
+from audiossl.evaluation.hear.evaluate import evaluate_hear, rows_of_kit
 from audiossl.evaluation.kit_runs import run_heareval, run_s3prl_problem, validate_hear_module
 from audiossl.evaluation.kits import build_kit, run_kit
-from audiossl.export.hear import export_hear
+from audiossl.export.hear import HearModel, export_hear
 from audiossl.export.s3prl import export_s3prl
 from audiossl.load import load
 from audiossl.models import Zipformer, hub
@@ -122,3 +123,16 @@ def test_heareval_finds_events_where_our_timestamps_say(tmp_path):
     module = export_hear("logmel", tmp_path / "my_embed.py")
     scores = run_heareval(module, tmp_path / "tasks", tmp_path / "out", grid="faster", grid_points=1, timeout=300)
     assert scores["toy_beeps-v1-full"]["test"]["test_event_onset_50ms_fms_f_measure"] > 0.9
+
+
+@pytest.mark.parametrize("task", ["toy_tones-v1-full", "toy_beeps-v1-full"])
+def test_our_hear_has_heareval_s_numbers(task, tmp_path):
+    build_kit("hear")
+    write_scene_task(tmp_path / "tasks", clips_per_class=8)
+    write_event_task(tmp_path / "tasks")
+    module = export_hear("logmel", tmp_path / "my_embed.py")
+    kit = run_heareval(module, tmp_path / "tasks", tmp_path / "kit", task, grid="faster", grid_points=3)
+    theirs = {(row.dataset, row.metric): row.value for row in rows_of_kit(kit, tmp_path / "tasks", "kit")}
+    rows = evaluate_hear(HearModel.from_name("logmel"), tmp_path / "tasks", tmp_path / "ours", "ours", [task], "faster", 3)
+    # The same draws in the same order: what differs is the rounding of other builds.
+    assert {(row.dataset, row.metric): pytest.approx(row.value, abs=1e-5) for row in rows} == theirs

@@ -1,0 +1,43 @@
+"""Task folders of a benchmark: given as they are, or made by the prepare script of a recipe."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from audiossl.errors import ConfigError
+from audiossl.files import read_json, whole_folder, write_json
+from audiossl.pipelines.prepare_script import load_script
+from audiossl.recipe import console
+from audiossl.signals.locks import file_lock
+
+
+def prepared_tasks(source: Path, beside: Path, data_root: Path | None = None) -> Path:
+    """Return a folder of tasks.
+
+    Args:
+        source: folder of tasks; or of a recipe whose `prepare.py` has `prepare_tasks(out, data_root)`, such as recipes/hear. What
+            it writes is kept in `RECIPE_tasks` beside the output, for all models, and made again when the script changes.
+        beside: an output folder.
+        data_root: of corpora that were fetched by hand.
+
+    Raises:
+        ConfigError: if the folder does not exist.
+        DataError: if a corpus cannot be fetched or is not as expected.
+    """
+    if not source.is_dir():
+        raise ConfigError(f"{source} is no folder: give one of tasks, or a recipe such as recipes/hear of a clone of audiossl")
+    if not (source / "prepare.py").is_file():
+        return source
+    script = load_script(source / "prepare.py", ["prepare_tasks"])
+    key = hashlib.blake2b("\0".join([*script.sources, str(data_root)]).encode(), digest_size=16).hexdigest()
+    folder = beside.parent / f"{source.absolute().name}_tasks"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with file_lock(folder.parent / f".{folder.name}.lock"):
+        stamp = folder / "prepared.json"
+        if not stamp.is_file() or read_json(stamp) != {"key": key}:
+            console.print(f"preparing the tasks of {source} in {folder}")
+            with whole_folder(folder) as partial:
+                script.module.prepare_tasks(partial, data_root)
+                write_json(partial / "prepared.json", {"key": key})
+    return folder
