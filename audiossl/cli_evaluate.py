@@ -32,6 +32,17 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     hear.add_argument("--grid", choices=["default", "fast", "faster"], default="default", help="of the kit's predictors")
     hear.add_argument("--grid-points", type=int, default=8, metavar="N", help="of the grid that are tried (default 8)")
     hear.set_defaults(command=evaluate_hear)
+    superb = kinds.add_parser("superb", help="on SUPERB task folders, with its heads", description=evaluate_superb.__doc__)
+    _add_benchmark(superb, "recipes/superb", "task folder, or an abbreviation such as SID")
+    superb.add_argument(
+        "--lr", nargs="+", default=[], metavar="RATE", help="choose from these by validation, or `search` for ten-fold steps"
+    )
+    superb.add_argument("--updates", type=int, help="of each head; by default the folder's, or the published ones")
+    superb.add_argument("--normalise", action="store_true", help="layer norm of each layer before the weighted sum")
+    superb.add_argument("--layer", type=int, help="take this layer instead of the weighted sum")
+    superb.add_argument("--layer-sweep", action="store_true", help="each layer by itself as well, with a picture")
+    superb.add_argument("--seed", type=int, default=0, help="of the heads")
+    superb.set_defaults(command=evaluate_superb)
 
 
 def _add_benchmark(parser: argparse.ArgumentParser, recipe: str, unit: str) -> None:
@@ -106,6 +117,35 @@ def evaluate_hear(options: argparse.Namespace) -> int:
     else:
         model = HearModel.from_name(options.model, layers=layers, pooling=options.pooling)
         rows = evaluate(model, tasks, out, name, options.task, options.grid, options.grid_points, options.device)
+    print_results(rows)
+    return 0
+
+
+def evaluate_superb(options: argparse.Namespace) -> int:
+    """Evaluate an encoder on SUPERB tasks; with a recipe such as recipes/superb its packaged stand-ins are made first.
+
+    `audiossl evaluate superb runs/asterisk recipes/superb --out runs/superb_student --task SID --lr search`
+    """
+    from rich.console import Console
+
+    from audiossl.evaluation.results import print_results
+    from audiossl.evaluation.superb.catalogue import official_table
+    from audiossl.evaluation.superb.evaluate import SEARCH
+    from audiossl.evaluation.superb.evaluate import evaluate_superb as evaluate
+    from audiossl.load import load
+    from audiossl.pipelines.prepared_tasks import prepared_tasks
+
+    if options.list:
+        Console(width=160).print(official_table())
+        return 0
+    out = _output(options)
+    tasks = prepared_tasks(options.tasks, out, options.data_root)
+    rates = SEARCH if options.lr == ["search"] else tuple(map(float, options.lr))
+    embedder = load(options.model).to(options.device)
+    rows = evaluate(
+        embedder, tasks, out, options.name or options.model, options.task, rates, options.updates, options.normalise,
+        options.layer, options.seed, options.device,
+    )  # fmt: skip
     print_results(rows)
     return 0
 

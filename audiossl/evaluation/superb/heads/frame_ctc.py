@@ -1,0 +1,120 @@
+"""Heads for transcripts: linear layers, or bidirectional LSTMs behind SpecAugment, both trained with CTC."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from audiossl.lengths import padding_mask
+from audiossl.objectives.ctc import BLANK, collapse
+
+
+class FrameLinear(nn.Module):
+    """Two linear layers on every frame, with nothing between them.
+
+    Args:
+        dim: of the features.
+        num_units: with the blank.
+        hidden: width in between.
+    """
+
+    def __init__(self, dim: int, num_units: int, hidden: int = 256) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(dim, hidden), nn.Linear(hidden, num_units))
+
+    def forward(self, features: Float[Tensor, "B T D"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B T K"]:
+        """Logits of each frame."""
+        return self.layers(features)
+
+
+class RecurrentCTC(nn.Module):
+    """Linear(D, 1024), two bidirectional LSTMs of 1024 a direction with dropout, Linear; SpecAugment while training.
+
+    Args:
+        dim: of the features.
+        num_units: with the blank.
+        hidden: 1024.
+        dropout: after each LSTM.
+        projected: follow each LSTM by Linear and tanh, as OOD-ASR does.
+        augment: hide bands and stretches of time, and warp it.
+    """
+
+    def __init__(
+        self, dim: int, num_units: int, hidden: int = 1024, dropout: float = 0.2, projected: bool = False, augment: bool = True
+    ) -> None:
+        super().__init__()
+        self.input = nn.Linear(dim, hidden)
+        sizes = (hidden, 2 * hidden)
+        self.lstms = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True, bidirectional=True) for size in sizes)
+        self.projections = nn.ModuleList(nn.Linear(2 * hidden, 2 * hidden) for _ in range(2 if projected else 0))
+        self.output = nn.Linear(2 * hidden, num_units)
+        self.dropout, self.augment = dropout, augment
+
+    def forward(self, features: Float[Tensor, "B T D"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B T K"]:
+        """Logits of each frame."""
+        if self.training and self.augment:
+            features = hide_and_warp(features, lengths)
+        x = self.input(features)
+        for layer, lstm in enumerate(self.lstms):
+            packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+            x, _ = pad_packed_sequence(lstm(packed)[0], batch_first=True, total_length=features.shape[1])
+            x = functional.dropout(x, self.dropout, self.training)
+            if self.projections:
+                x = self.projections[layer](x).tanh()
+        return self.output(x)
+
+
+def hide_and_warp(
+    features: Float[Tensor, "B T D"],
+    lengths: Int[Tensor, "B"],
+    warp: int = 5,
+    bands: tuple[int, int] = (4, 50),
+    stretches: tuple[int, int] = (2, 40),
+) -> Float[Tensor, "B T D"]:
+    """SpecAugment (arXiv 1904.08779) on features: warp time, and set bands and stretches to zero.
+
+    Draws come from torch's global generator, which the training loop seeds for every update.
+
+    Args:
+        features: padded.
+        lengths: valid frames, which stay as many.
+        warp: a point moves by fewer frames than this.
+        bands, stretches: how many, and fewer than how many dimensions or frames each.
+    """
+    rows = []
+    for row, length in zip(features, lengths.tolist(), strict=True):
+        valid = row[:length]
+        if length > 2 * warp + 1:
+            centre = _draw(warp, length - warp)
+            moved = centre + _draw(-warp + 1, warp)
+            sides = ((valid[:centre], moved), (valid[centre:], length - moved))
+            valid = torch.cat([functional.interpolate(part.T[None], size, mode="linear")[0].T for part, size in sides if size])
+        kept = torch.ones_like(valid)
+        for number, widest, size, axis in ((*bands, valid.shape[1], 1), (*stretches, length, 0)):
+            for _ in range(number):
+                width = _draw(0, min(widest, size))
+                kept.narrow(axis, _draw(0, size - width), width).zero_()
+        rows.append(functional.pad(valid * kept, (0, 0, 0, features.shape[1] - length)))
+    return torch.stack(rows)
+
+
+def ctc_loss(
+    logits: Float[Tensor, "B T K"], lengths: Int[Tensor, "B"], targets: Int[Tensor, "B U"], target_lengths: Int[Tensor, "B"]
+) -> Float[Tensor, ""]:
+    """Negative log-likelihood a unit, mean over clips; a transcript that does not fit into its frames counts as 0."""
+    log_probs = logits.float().log_softmax(-1).transpose(0, 1)
+    return functional.ctc_loss(log_probs, targets, lengths, target_lengths, BLANK, reduction="mean", zero_infinity=True)
+
+
+def greedy_units(logits: Float[Tensor, "B T K"], lengths: Int[Tensor, "B"]) -> list[list[int]]:
+    """Units of the best path of each clip: repetitions are one, blanks are none."""
+    best = logits.argmax(-1).masked_fill(padding_mask(lengths, logits.shape[1]), BLANK)
+    return [collapse(row) for row in best.tolist()]
+
+
+def _draw(low: int, high: int) -> int:
+    """Uniform on low, ..., high - 1; low if that is all there is."""
+    return low if high <= low else int(torch.randint(low, high, ()))

@@ -1,0 +1,181 @@
+"""What a SUPERB task is to the training loop: tables, a head, a loss, predictions and a metric."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from audiossl.errors import DataError
+from audiossl.evaluation.bootstrap import bootstrap_rate
+from audiossl.evaluation.results import LOWER_IS_BETTER
+from audiossl.evaluation.superb.tables import SPLITS, Clip, read_table
+from audiossl.seeds import derive_generator
+
+Order = Literal["shuffled", "slices", "buckets", "balanced"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a head is trained (section 1.2 of the protocol): one update is one step of the optimiser.
+
+    Attributes:
+        lr: the shipped default; published numbers use one that was searched for each model and task.
+        updates: of the optimiser.
+        batch, accumulate: clips at once, and how often gradients are added up for an update.
+        order: of clips; `slices` takes, for each clip of a shuffle, those next shorter than it; `buckets` shuffles batches of
+            similar length; `balanced` draws classes alike, with replacement.
+        halve_above: samples at 16 kHz above which a batch of `slices` or `buckets` is halved.
+        clip_norm: of gradients.
+        crop_seconds: training takes a random stretch of longer clips.
+        evaluations: on the validation table, evenly over the updates.
+        hidden: width inside the head.
+    """
+
+    optimiser: Literal["Adam", "AdamW"] = "Adam"
+    lr: float = 1e-4
+    updates: int = 200_000
+    batch: int = 32
+    accumulate: int = 1
+    order: Order = "shuffled"
+    halve_above: float = float("inf")
+    clip_norm: float = 1.0
+    crop_seconds: float | None = None
+    evaluations: int = 40
+    hidden: int = 256
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips with their features, padded.
+
+    Attributes:
+        spans: the first and last frame of each clip that the features are of.
+    """
+
+    clips: Sequence[Clip]
+    features: Float[Tensor, "B T D"]
+    lengths: Int[Tensor, "B"]
+    spans: Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What each clip adds to a rate: the rate is the sum of `part` over the sum of `whole`."""
+
+    part: Mapping[str, float]
+    whole: Mapping[str, float]
+
+    @property
+    def value(self) -> float:
+        """The rate."""
+        return sum(self.part.values()) / max(sum(self.whole.values()), 1e-12)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A metric with its 95 % interval over groups of clips; `n` counts what it is a rate of."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass
+class Tables:
+    """The three tables of a task's folder."""
+
+    train: list[Clip] = field(default_factory=list)
+    valid: list[Clip] = field(default_factory=list)
+    test: list[Clip] = field(default_factory=list)
+
+
+class SuperbTask(ABC):
+    """One task; an instance belongs to one folder of tables, from which it has its vocabulary.
+
+    Attributes:
+        name: SUPERB's abbreviation.
+        columns: that its tables have beside id and wav_path.
+        metrics: the first one selects the checkpoint and learning rate on the validation table.
+        settings: of the protocol.
+        gain_db: that its audio is changed by.
+    """
+
+    name: ClassVar[str]
+    columns: ClassVar[tuple[str, ...]]
+    metrics: ClassVar[tuple[str, ...]]
+    settings: ClassVar[Settings]
+    gain_db: ClassVar[float] = 0.0
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tables = Tables(**{split: read_table(folder / f"{split}.csv", self.columns) for split in SPLITS})
+        self.read_vocabulary()
+
+    @property
+    def maximise(self) -> bool:
+        """Whether more of the first metric is better."""
+        return self.metrics[0] not in LOWER_IS_BETTER
+
+    @abstractmethod
+    def read_vocabulary(self) -> None:
+        """Collect classes or units from the training table, and check the others against them."""
+
+    @abstractmethod
+    def head(self, dim: int, stride: float, hidden: int) -> nn.Module:
+        """A new head of width `hidden` for features of width `dim`, one every `stride` samples of 16 kHz audio."""
+
+    @abstractmethod
+    def loss(self, head: nn.Module, batch: Batch) -> Float[Tensor, ""]:
+        """Mean loss of a batch."""
+
+    @abstractmethod
+    def predict(self, head: nn.Module, batch: Batch) -> list[Any]:
+        """What the head makes of each clip."""
+
+    @abstractmethod
+    def count(self, predictions: Mapping[str, Any], clips: Sequence[Clip]) -> dict[str, Counts]:
+        """Each metric's counts, of predictions by id."""
+
+    def measure(self, predictions: Mapping[str, Any], clips: Sequence[Clip]) -> dict[str, Measured]:
+        """Metrics with intervals over groups of clips."""
+        found = {}
+        for metric, counts in self.count(predictions, clips).items():
+            groups = sorted({clip.group for clip in clips})
+            sums = torch.zeros(2, len(groups), dtype=torch.float64)
+            for clip in clips:
+                sums[:, groups.index(clip.group)] += torch.tensor([counts.part[clip.id], counts.whole[clip.id]])
+            generator = derive_generator(0, self.name, metric, "bootstrap")
+            value = counts.value
+            ends = bootstrap_rate(sums[0], sums[1], generator, 1000) if len(groups) > 1 else None
+            low, high = (ends.low, ends.high) if ends else (value, value)
+            found[metric] = Measured(value, low, high, round(sum(counts.whole.values())))
+        return found
+
+    def weigh(self, clip: Clip) -> str:
+        """The class by which `balanced` draws."""
+        raise NotImplementedError(f"{self.name} has no classes to balance")
+
+
+def classes_of(task: SuperbTask, column: str) -> list[str]:
+    """Values of a column in the training table, sorted.
+
+    Raises:
+        DataError: if another table has one that training has not.
+    """
+    known = sorted({clip.values[column] for clip in task.tables.train})
+    for split in ("valid", "test"):
+        for clip in getattr(task.tables, split):
+            if clip.values[column] not in known:
+                raise DataError(
+                    f"{task.folder / f'{split}.csv'}: {clip.id}: the {column} '{clip.values[column]}' is not in the training "
+                    f"table, which has {len(known)}"
+                )
+    return known

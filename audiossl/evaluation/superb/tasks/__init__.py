@@ -1,0 +1,1 @@
+"""The tasks, one a file: which columns, which head, which loss, which metric."""
