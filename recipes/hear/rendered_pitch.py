@@ -1,5 +1,7 @@
 """Stand-in for HEAR's pitch tasks: the key of a rendered note, instruments held out (sound font of the wheel pretty-midi).
 
+Notes are out of tune by up to 40 cents, at random levels, in noise: rendered cleanly, log-mel tells all of them.
+
 The font is TimGM6mb, GPL-2 as far as known; the wheel is MIT.
 """
 
@@ -18,6 +20,7 @@ from .task_folder import SAMPLE_RATE, write_clip, write_labels
 NAME = "standin_rendered_pitch"
 SECONDS = 1.0
 KEYS = range(48, 84)  # C3 to B5, MIDI
+CENTS, SNR_DB = 40.0, (0.0, 15.0)
 INSTRUMENTS = {
     "train": (
         "Piano 1", "Harpsichord", "Vibraphone", "Nylon Guitar", "Clean Guitar", "Violin", "Cello", "Clarinet", "Oboe (Orch)",
@@ -29,7 +32,7 @@ INSTRUMENTS = {
 
 
 def write(out: Path) -> None:
-    """Write the task: every key of every instrument once, at levels drawn from one seed."""
+    """Write the task: every key of every instrument once; tuning, level and noise are drawn from one seed."""
     folder = out / f"{NAME}-v1-full"
     wheel = fetch("pypi:pretty-midi==0.2.11.post0", expect={"pretty_midi/TimGM6mb.sf2": 1})
     found = read_instruments(wheel / "pretty_midi" / "TimGM6mb.sf2")
@@ -40,9 +43,11 @@ def write(out: Path) -> None:
         for instrument in instruments:
             for key in KEYS:
                 name = f"{''.join(filter(str.isalnum, instrument))}_{key}.wav"
-                note = _zone(found, instrument, key).play(key, SECONDS, SAMPLE_RATE)
+                tuned = key + draw.uniform(-CENTS, CENTS) / 100
+                note = _zone(found, instrument, key).play(tuned, SECONDS, SAMPLE_RATE)
+                note += draw.standard_normal(len(note)) * np.sqrt(np.mean(note**2)) * 10 ** (-draw.uniform(*SNR_DB) / 20)
                 level = 10 ** draw.uniform(-1.5, -0.3)
-                write_clip(folder, split, name, note * (level / max(1e-4, float(np.abs(note).max()))), SECONDS)
+                write_clip(folder, split, name, note * (level / float(np.abs(note).max())), SECONDS)
                 labels[split][name] = [str(key)]
     metadata = {
         "task_name": NAME,

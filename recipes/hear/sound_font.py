@@ -35,7 +35,7 @@ class Zone:
     rate: int
     loop: tuple[int, int]
 
-    def play(self, key: int, seconds: float, sample_rate: int) -> Float[np.ndarray, "S"]:
+    def play(self, key: float, seconds: float, sample_rate: int) -> Float[np.ndarray, "S"]:
         """Sound a key: the sample at another speed, its loop repeated, faded out in the last tenth."""
         step = 2 ** ((key - self.root) / 12) * self.rate / sample_rate
         place = np.arange(round(seconds * sample_rate)) * step

@@ -46,8 +46,8 @@ def evaluate_superb(
 
     Args:
         embedder: of audio.
-        tasks: folder of task folders, each with train.csv, valid.csv, test.csv and superb_task.json (`{"task": "SID"}`); that of a
-            stand-in may hold `"settings"`, such as updates, lr and hidden, that replace the task's.
+        tasks: folder of task folders, each with train.csv, valid.csv, test.csv and superb_task.json (`{"task": "SID"}`); that of
+            a stand-in may hold `"settings"`, such as updates, lr and hidden, that replace the task's.
         out: folder that is written.
         name: of the model in the rows.
         only: names of task folders, or SUPERB's abbreviations; all by default.
