@@ -44,7 +44,7 @@ class Settings:
     batch: int = 32
     accumulate: int = 1
     order: Order = "shuffled"
-    halve_above: float = float("inf")
+    halve_above: int | None = None
     clip_norm: float = 1.0
     crop_seconds: float | None = None
     evaluations: int = 40

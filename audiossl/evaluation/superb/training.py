@@ -195,9 +195,10 @@ def _epoch(task: SuperbTask, features: LayerFeatures, settings: Settings, genera
         return
     samples = 16000 / features.embedder.frame_rate
     ordered = sorted(clips, key=features.num_frames, reverse=True)
+    longest = math.inf if settings.halve_above is None else settings.halve_above
 
     def length(first: int) -> int:
-        return max(1, size // 2) if features.num_frames(ordered[first]) * samples > settings.halve_above else size
+        return max(1, size // 2) if features.num_frames(ordered[first]) * samples > longest else size
 
     if settings.order == "slices":
         starts = torch.randperm(len(clips), generator=generator).tolist()
