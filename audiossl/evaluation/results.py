@@ -15,7 +15,23 @@ from audiossl.errors import StoreError
 from audiossl.files import read_json, write_json
 
 LOWER_IS_BETTER = frozenset(
-    {"wer", "cer", "per", "eer", "der", "error", "error_rate", "loss", "mse", "mae", "rmse", "mape", "edge_bce", "segment_1s_er"}
+    {
+        "wer",
+        "cer",
+        "per",
+        "eer",
+        "der",
+        "error",
+        "error_rate",
+        "loss",
+        "mse",
+        "mae",
+        "rmse",
+        "mape",
+        "edge_bce",
+        "segment_1s_er",
+        "slot_value_cer",
+    }
 )
 
 

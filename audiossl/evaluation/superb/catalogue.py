@@ -8,14 +8,19 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from audiossl.evaluation.superb.task import SuperbTask
+from audiossl.evaluation.superb.tasks.diarization import Diarization
 from audiossl.evaluation.superb.tasks.emotions import EmotionRecognition
+from audiossl.evaluation.superb.tasks.enhancement import Enhancement
 from audiossl.evaluation.superb.tasks.intents import IntentClassification
 from audiossl.evaluation.superb.tasks.keywords import KeywordSpotting
 from audiossl.evaluation.superb.tasks.out_of_domain import OutOfDomainRecognition
 from audiossl.evaluation.superb.tasks.phones import PhoneRecognition
+from audiossl.evaluation.superb.tasks.separation import Separation
 from audiossl.evaluation.superb.tasks.slots import SlotFilling
 from audiossl.evaluation.superb.tasks.speakers import SpeakerIdentification
 from audiossl.evaluation.superb.tasks.speech_recognition import SpeechRecognition
+from audiossl.evaluation.superb.tasks.spoken_queries import QueryByExample
+from audiossl.evaluation.superb.tasks.verification import SpeakerVerification
 
 TaskKind = type[SuperbTask]
 TASKS: Mapping[str, TaskKind] = {
@@ -24,10 +29,15 @@ TASKS: Mapping[str, TaskKind] = {
         PhoneRecognition,
         SpeechRecognition,
         KeywordSpotting,
+        QueryByExample,
         SpeakerIdentification,
+        SpeakerVerification,
+        Diarization,
         IntentClassification,
         SlotFilling,
         EmotionRecognition,
+        Enhancement,
+        Separation,
         OutOfDomainRecognition,
     )
 }

@@ -16,8 +16,8 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.results import ResultRow, write_results
 from audiossl.evaluation.superb.catalogue import TASKS, TaskKind
 from audiossl.evaluation.superb.layer_features import LayerFeatures
-from audiossl.evaluation.superb.tables import SPLITS
 from audiossl.evaluation.superb.task import Measured, Settings, SuperbTask
+from audiossl.evaluation.superb.tasks.spoken_queries import QueryByExample
 from audiossl.evaluation.superb.training import TrainedProbe, predict_clips, search_learning_rate
 from audiossl.files import read_json, write_json
 from audiossl.progress import Report, show_progress
@@ -73,7 +73,7 @@ def evaluate_superb(
             for part in _folds(folder):
                 task = kind(part)
                 features = LayerFeatures(embedder, out / "features" / f"gain_{task.gain_db:g}", task.gain_db)
-                features.make([clip for split in SPLITS for clip in getattr(task.tables, split)], progress)
+                features.make([clip for split in task.splits for clip in task.clips(split)], progress)
                 place = folder.name if part == folder else f"{folder.name}_{part.name}"
                 folds.append(_evaluate(task, features, settings, rates, out / "heads" / place, options, progress))
             found = {metric: _mean([fold["measured"][metric] for fold in folds]) for metric in kind.metrics}
@@ -119,7 +119,7 @@ def _evaluate(
 ) -> dict[str, Any]:
     """Train, choose and test on one folder of tables; the description that is kept."""
     tried = tuple(rates) or (settings.lr,)
-    tables = {split: (task.folder / f"{split}.csv").read_text(encoding="utf-8") for split in SPLITS}
+    tables = {path.name: path.read_text(encoding="utf-8") for path in sorted(task.folder.glob("*.csv"))}
     described = [features.embedder.digest, asdict(settings), {**options, "device": ""}, tables, tried]
     key = hashlib.blake2b(json.dumps(described).encode(), digest_size=16).hexdigest()
     done = folder / "done.json"
@@ -129,9 +129,13 @@ def _evaluate(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         write_json(folder / "key.json", key)
+    if isinstance(task, QueryByExample):
+        found = task.search(features, options["layer"], progress)
+        write_json(done, {"key": key, "found": found})
+        return found
     trained, values = search_learning_rate(task, features, settings, tried, folder, progress=progress, **options)
     predictions = predict_clips(task, trained.probe, features, task.tables.test, options["device"])
-    found = _described(task, trained, values, task.measure(predictions, task.tables.test))
+    found = _described(task, trained, values, task.measure(predictions, "test"))
     write_json(done, {"key": key, "found": found})
     write_json(folder / "predictions.json", predictions)
     return found

@@ -106,6 +106,7 @@ class SuperbTask(ABC):
         metrics: the first one selects the checkpoint and learning rate on the validation table.
         settings: of the protocol.
         gain_db: that its audio is changed by.
+        splits: its tables.
     """
 
     name: ClassVar[str]
@@ -113,10 +114,11 @@ class SuperbTask(ABC):
     metrics: ClassVar[tuple[str, ...]]
     settings: ClassVar[Settings]
     gain_db: ClassVar[float] = 0.0
+    splits: ClassVar[tuple[str, ...]] = SPLITS
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.tables = Tables(**{split: read_table(folder / f"{split}.csv", self.columns) for split in SPLITS})
+        self.tables = Tables(**{split: read_table(folder / f"{split}.csv", self.columns) for split in self.splits})
         self.read_vocabulary()
 
     @property
@@ -140,13 +142,22 @@ class SuperbTask(ABC):
     def predict(self, head: nn.Module, batch: Batch) -> list[Any]:
         """What the head makes of each clip."""
 
-    @abstractmethod
     def count(self, predictions: Mapping[str, Any], clips: Sequence[Clip]) -> dict[str, Counts]:
-        """Each metric's counts, of predictions by id."""
+        """Each metric's counts, of predictions by id; a task whose metric is no rate has its own `value` and `measure`."""
+        raise NotImplementedError(f"the metric of {self.name} is no rate over clips")
 
-    def measure(self, predictions: Mapping[str, Any], clips: Sequence[Clip]) -> dict[str, Measured]:
-        """Metrics with intervals over groups of clips."""
+    def value(self, predictions: Mapping[str, Any], split: str) -> float:
+        """The first metric of a table, which selects."""
+        return self.count(predictions, self.clips(split))[self.metrics[0]].value
+
+    def clips(self, split: str) -> list[Clip]:
+        """Clips of a table."""
+        return getattr(self.tables, split)
+
+    def measure(self, predictions: Mapping[str, Any], split: str) -> dict[str, Measured]:
+        """Metrics of a table with intervals over groups of clips."""
         found = {}
+        clips = self.clips(split)
         for metric, counts in self.count(predictions, clips).items():
             groups = sorted({clip.group for clip in clips})
             sums = torch.zeros(2, len(groups), dtype=torch.float64)

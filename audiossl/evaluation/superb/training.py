@@ -110,7 +110,7 @@ def train_probe(
             progress(f"lr {settings.lr:g}", done, settings.updates)
             if done % every == 0 or done == settings.updates:
                 found = predict_clips(task, probe, features, task.tables.valid, device)
-                state.validated(done, task.count(found, task.tables.valid)[task.metrics[0]].value)
+                state.validated(done, task.value(found, "valid"))
                 state.save(folder, done)
         probe.load_state_dict(state.best)
         return TrainedProbe(probe, settings.lr, state.value, state.update, state.skipped, state.history)

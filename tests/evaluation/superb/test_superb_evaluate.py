@@ -20,7 +20,12 @@ def tasks(tmp_path):
     for fold in ("fold1", "fold2"):
         write_toy(folder / "mood" / fold, "ER", letters=1)
     (folder / "mood" / "superb_task.json").write_text(json.dumps({"task": "ER", "settings": QUICK}))
-    write_toy(folder / "spell", "PR", values=lambda text: {"transcription": " ".join(text)}, settings=QUICK | {"updates": 240, "lr": 0.03})
+    write_toy(
+        folder / "spell",
+        "PR",
+        values=lambda text: {"transcription": " ".join(text)},
+        settings=QUICK | {"updates": 240, "lr": 0.03},
+    )
     return folder
 
 

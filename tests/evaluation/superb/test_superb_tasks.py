@@ -54,9 +54,9 @@ def test_a_clip_is_right_if_all_its_labels_are(tmp_path):
     task = IntentClassification(write_toy(tmp_path / "ic", "IC", values=values))
     assert list(task.classes) == ["action", "object", "location"] and task.classes["location"] == ["here"]
     truth = {clip.id: dict(clip.values) for clip in task.tables.test}
-    assert task.measure(truth, task.tables.test)["accuracy"].value == 1.0
+    assert task.measure(truth, "test")["accuracy"].value == 1.0
     truth["test0"]["object"] = "?"
-    found = task.measure(truth, task.tables.test)["accuracy"]
+    found = task.measure(truth, "test")["accuracy"]
     assert found.value == pytest.approx(11 / 12) and found.low < found.value and found.n == 12
 
 
@@ -79,7 +79,7 @@ def test_error_rates(tmp_path):
     clips = task.tables.test
     heard = {clip.id: clip.values["transcription"] for clip in clips}
     heard[clips[0].id] = clips[0].values["transcription"].split()[0]
-    found = task.measure(heard, clips)
+    found = task.measure(heard, "test")
     assert found["wer"].value == pytest.approx(1 / 6) and found["wer"].n == 6
     assert 0 < found["cer"].value < 1 and found["cer"].low <= found["cer"].value <= found["cer"].high
 
@@ -93,7 +93,7 @@ def test_slots(tmp_path):
     assert "B-city" in task.units
     clips = task.tables.test
     heard = {clip.id: clip.values["transcription"] for clip in clips}
-    assert task.measure(heard, clips)["slot_type_f1"].value == 1.0 and task.measure(heard, clips)["slot_value_cer"].value == 0.0
+    assert task.measure(heard, "test")["slot_type_f1"].value == 1.0 and task.measure(heard, "test")["slot_value_cer"].value == 0.0
     heard[clips[0].id] = "to"
-    found = task.measure(heard, clips)
+    found = task.measure(heard, "test")
     assert found["slot_type_f1"].value == pytest.approx(11 / 12) and 0 < found["slot_value_cer"].value < 0.2

@@ -28,7 +28,9 @@ class TranscriptTask(SuperbTask):
 
         Raises:
             DataError: if another table has one that training has not.
+            MissingExtraError: if jiwer, which counts errors, is not installed.
         """
+        import_extra("jiwer", "superb")
         self.units = ["", *sorted({unit for clip in self.tables.train for unit in self.split(clip.values["transcription"])})]
         self._numbers = {unit: number for number, unit in enumerate(self.units)}
         for split in ("valid", "test"):
