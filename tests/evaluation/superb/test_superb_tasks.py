@@ -5,6 +5,7 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.superb.anchors import ANCHORS, superb_s
 from audiossl.evaluation.superb.catalogue import OFFICIAL, TASKS
 from audiossl.evaluation.superb.tasks.intents import IntentClassification
+from audiossl.evaluation.superb.tasks.keywords import KeywordSpotting
 from audiossl.evaluation.superb.tasks.phones import PhoneRecognition
 from audiossl.evaluation.superb.tasks.slots import SlotFilling, slots, type_f1
 from audiossl.evaluation.superb.tasks.speakers import SpeakerIdentification
@@ -97,3 +98,11 @@ def test_slots(tmp_path):
     heard[clips[0].id] = "to"
     found = task.measure(heard, "test")
     assert found["slot_type_f1"].value == pytest.approx(11 / 12) and 0 < found["slot_value_cer"].value < 0.2
+
+
+def test_keywords_are_selected_by_the_mean_over_classes(tmp_path):
+    task = KeywordSpotting(write_toy(tmp_path / "ks", "KS", count=10))
+    labels = [clip.values["label"] for clip in task.tables.valid]
+    assert [labels.count(name) for name in "abc"] == [4, 3, 3]
+    always = {clip.id: {"label": "a"} for clip in task.tables.valid}
+    assert task.value(always, "valid") == pytest.approx(1 / 3)
