@@ -128,7 +128,7 @@ def evaluate_superb(options: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
-    from audiossl.evaluation.results import print_results
+    from audiossl.evaluation.results import print_results, write_results
     from audiossl.evaluation.superb.catalogue import official_table
     from audiossl.evaluation.superb.evaluate import SEARCH
     from audiossl.evaluation.superb.evaluate import evaluate_superb as evaluate
@@ -140,14 +140,29 @@ def evaluate_superb(options: argparse.Namespace) -> int:
         return 0
     out = _output(options)
     tasks = prepared_tasks(options.tasks, out, options.data_root)
-    rates = SEARCH if options.lr == ["search"] else tuple(map(float, options.lr))
+    rates = SEARCH if options.lr == ["search"] else _rates(options.lr)
+    name = options.name or options.model
+    if options.kit:
+        from audiossl.evaluation.superb.kit import evaluate_superb_by_kit
+
+        rows = evaluate_superb_by_kit(options.model, tasks, out, f"{name} (s3prl)", options.task, rates, options.updates)
+        write_results(out / "results.json", rows)
+        print_results(rows)
+        return 0
     embedder = load(options.model).to(options.device)
     rows = evaluate(
-        embedder, tasks, out, options.name or options.model, options.task, rates, options.updates, options.normalise,
-        options.layer, options.seed, options.device,
+        embedder, tasks, out, name, options.task, rates, options.updates, options.normalise,
+        options.layer, options.layer_sweep, options.seed, options.device,
     )  # fmt: skip
     print_results(rows)
     return 0
+
+
+def _rates(texts: list[str]) -> tuple[float, ...]:
+    try:
+        return tuple(map(float, texts))
+    except ValueError:
+        raise ConfigError(f"expected --lr search, or numbers such as 1e-3, got '{' '.join(texts)}'") from None
 
 
 def _output(options: argparse.Namespace) -> Path:

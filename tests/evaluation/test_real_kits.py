@@ -8,11 +8,15 @@ import soundfile
 import torch
 from hear_toy_tasks import write_event_task, write_scene_task
 from safetensors.torch import load_file, save_file
+from superb_toy_tasks import write_toy
 
 from audiossl.errors import ConfigError
 from audiossl.evaluation.hear.evaluate import evaluate_hear, rows_of_kit
 from audiossl.evaluation.kit_runs import run_heareval, run_s3prl_problem, validate_hear_module
 from audiossl.evaluation.kits import build_kit, run_kit
+from audiossl.evaluation.superb.evaluate import evaluate_superb
+from audiossl.evaluation.superb.heads.query_search import subsequence_costs
+from audiossl.evaluation.superb.kit import evaluate_superb_by_kit
 from audiossl.export.hear import HearModel, export_hear
 from audiossl.export.s3prl import export_s3prl
 from audiossl.load import load
@@ -136,3 +140,28 @@ def test_our_hear_has_heareval_s_numbers(task, tmp_path):
     rows = evaluate_hear(HearModel.from_name("logmel"), tmp_path / "tasks", tmp_path / "ours", "ours", [task], "faster", 3)
     # The same draws in the same order: what differs is the rounding of other builds.
     assert {(row.dataset, row.metric): pytest.approx(row.value, abs=1e-5) for row in rows} == theirs
+
+
+@pytest.mark.parametrize("task", ["SID", "KS"])
+def test_our_superb_has_s3prl_s_numbers(task, tmp_path):
+    build_kit("s3prl")
+    settings = {"updates": 60, "lr": 0.01, "evaluations": 3, "batch": 8 if task == "SID" else 32, "accumulate": 1}
+    write_toy(tmp_path / "tasks" / "toy", task, count=24, letters=1, settings=settings)
+    (kit,) = evaluate_superb_by_kit("logmel", tmp_path / "tasks", tmp_path / "kit", "kit")
+    (ours,) = evaluate_superb(load("logmel"), tmp_path / "tasks", tmp_path / "ours", "ours")
+    # Three tones, told apart by both; what the two make of the stand-ins of recipes/superb is in its README.
+    assert abs(ours.value - kit.value) <= 0.02 and ours.value > 0.9
+
+
+def test_dtw_pythons_costs_in_the_kit(tmp_path):
+    build_kit("s3prl")
+    script = (
+        "import numpy as np, sys; from dtw import dtw; d = np.load(sys.argv[1]);"
+        "print(dtw(d, step_pattern='asymmetric', open_begin=True, open_end=True).normalizedDistance)"
+    )
+    for seed, (rows, columns) in enumerate(((5, 40), (12, 13), (20, 15))):
+        distances = np.random.default_rng(seed).random((rows, columns))
+        np.save(tmp_path / "distances.npy", distances)
+        printed = run_kit("s3prl", ["-c", script, str(tmp_path / "distances.npy")])
+        ours = subsequence_costs(distances[:, None], np.array([columns]))[0]
+        assert float(printed.strip().splitlines()[-1]) == pytest.approx(ours, abs=1e-12)

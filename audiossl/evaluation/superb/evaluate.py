@@ -13,14 +13,16 @@ from typing import Any
 
 from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError, DataError
-from audiossl.evaluation.results import ResultRow, write_results
+from audiossl.evaluation.results import LOWER_IS_BETTER, ResultRow, write_results
 from audiossl.evaluation.superb.catalogue import TASKS, TaskKind
 from audiossl.evaluation.superb.layer_features import LayerFeatures
 from audiossl.evaluation.superb.task import Measured, Settings, SuperbTask
 from audiossl.evaluation.superb.tasks.spoken_queries import QueryByExample
 from audiossl.evaluation.superb.training import TrainedProbe, predict_clips, search_learning_rate
-from audiossl.files import read_json, write_json
+from audiossl.files import read_json, whole_file, write_json
 from audiossl.progress import Report, show_progress
+from audiossl.report.layer_pictures import plot_layer_sweep
+from audiossl.report.media import figure_svg
 
 SEARCH = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 DESCRIPTION = "superb_task.json"
@@ -36,6 +38,7 @@ def evaluate_superb(
     updates: int | None = None,
     normalise: bool = False,
     layer: int | None = None,
+    sweep: bool = False,
     seed: int = 0,
     device: str = "cpu",
 ) -> list[ResultRow]:
@@ -54,6 +57,8 @@ def evaluate_superb(
         rates: learning rates to choose from by the validation table; by default the task's one.
         updates: of each head; by default the folder's, or the published ones.
         normalise, layer: of the featuriser.
+        sweep: train a head on every layer by itself as well, for `layer_sweep.json` and its picture; only validation tables are
+            read for it.
         seed: of heads.
         device: of heads.
 
@@ -61,9 +66,10 @@ def evaluate_superb(
         DataError: if a table or audio is not as expected.
         ConfigError: if `only` names what is not there.
     """
-    chosen = _find(tasks, only)
+    chosen = find_tasks(tasks, only)
     (out / "results.json").unlink(missing_ok=True)
     rows: list[ResultRow] = []
+    swept: dict[str, dict[int, float]] = {}
     for folder, kind, about in chosen:
         with show_progress(folder.name) as progress:
             settings = replace(kind.settings, **about.get("settings", {}))
@@ -76,15 +82,49 @@ def evaluate_superb(
                 features.make([clip for split in task.splits for clip in task.clips(split)], progress)
                 place = folder.name if part == folder else f"{folder.name}_{part.name}"
                 folds.append(_evaluate(task, features, settings, rates, out / "heads" / place, options, progress))
+                if sweep and part in (folder, _folds(folder)[0]):
+                    swept[folder.name] = _sweep(
+                        task, features, settings, rates, out / "layers" / place, options, progress, folds[-1]
+                    )
             found = {metric: _mean([fold["measured"][metric] for fold in folds]) for metric in kind.metrics}
             write_json(out / "scores" / f"{folder.name}.json", {**about, "settings": asdict(settings), "folds": folds})
         rows += [ResultRow(folder.name, kind.name, name, metric, *asdict(value).values()) for metric, value in found.items()]
+    if swept:
+        lower = [folder.name for folder, kind, _ in chosen if kind.metrics[0] in LOWER_IS_BETTER]
+        write_json(out / "layer_sweep.json", swept)
+        with whole_file(out / "layer_sweep.svg") as partial:
+            partial.write_text(figure_svg(plot_layer_sweep(swept, lower)), encoding="utf-8")
     write_results(out / "results.json", rows)
     return rows
 
 
-def _find(tasks: Path, only: Sequence[str]) -> list[tuple[Path, TaskKind, dict[str, Any]]]:
-    """Task folders with their kinds, tables read once to see that they can be."""
+def _sweep(
+    task: SuperbTask,
+    features: LayerFeatures,
+    settings: Settings,
+    rates: Sequence[float],
+    folder: Path,
+    options: Mapping[str, Any],
+    progress: Report,
+    found: Mapping[str, Any],
+) -> dict[int, float]:
+    """Validation value of every layer; of queries that is known already."""
+    if "valid_by_layer" in found:
+        return {int(layer): value for layer, value in found["valid_by_layer"].items()}
+    values = {}
+    for layer in range(features.num_layers):
+        alone = {**options, "layer": layer}
+        values[layer] = _evaluate(task, features, settings, rates, folder / f"layer_{layer}", alone, progress)["valid"]
+    return values
+
+
+def find_tasks(tasks: Path, only: Sequence[str] = ()) -> list[tuple[Path, TaskKind, dict[str, Any]]]:
+    """Task folders with their kinds and descriptions, tables read once to see that they can be.
+
+    Raises:
+        DataError: if there is none, or one cannot be read.
+        ConfigError: if `only` names what is not there.
+    """
     folders = [tasks] if (tasks / DESCRIPTION).is_file() else sorted(path.parent for path in tasks.glob(f"*/{DESCRIPTION}"))
     if not folders:
         raise DataError(f'expected folders with {DESCRIPTION} ({{"task": "SID"}}) in {tasks}, found none')
@@ -120,7 +160,8 @@ def _evaluate(
     """Train, choose and test on one folder of tables; the description that is kept."""
     tried = tuple(rates) or (settings.lr,)
     tables = {path.name: path.read_text(encoding="utf-8") for path in sorted(task.folder.glob("*.csv"))}
-    described = [features.embedder.digest, asdict(settings), {**options, "device": ""}, tables, tried]
+    audio = features.key([clip for split in task.splits for clip in task.clips(split)])
+    described = [features.embedder.digest, audio, asdict(settings), {**options, "device": ""}, tables, tried]
     key = hashlib.blake2b(json.dumps(described).encode(), digest_size=16).hexdigest()
     done = folder / "done.json"
     if done.is_file() and read_json(done).get("key") == key:

@@ -79,6 +79,10 @@ class LayerFeatures:
         """Frames of a clip."""
         return self[clip].shape[1]
 
+    def key(self, clips: Iterable[Clip]) -> str:
+        """Hash of which audio these clips are: that of a file that was written anew is another."""
+        return hashlib.blake2b("".join(map(self._key, clips)).encode(), digest_size=16).hexdigest()
+
     def batch(
         self, clips: Sequence[Clip], spans: Sequence[tuple[int, int]] | None = None
     ) -> tuple[Float[Tensor, "L B T D"], Int[Tensor, "B"]]:

@@ -73,3 +73,12 @@ def test_from_the_command_line(tasks, tmp_path, capsys):
     assert "mel" in capsys.readouterr().out
     assert read_results(tmp_path / "out" / "results.json")[0].value > 0.5
     assert main(["evaluate", "superb", "--list"]) == 0 and "fairseq" in capsys.readouterr().out
+
+
+def test_every_layer_by_itself(tasks, tmp_path):
+    out = tmp_path / "out"
+    evaluate_superb(Embedder(Bands()), tasks, out, "bands", only=["SID", "PR"], sweep=True)
+    swept = json.loads((out / "layer_sweep.json").read_text())
+    # The first layer tells pitches, the second is noise made of it.
+    assert swept["who"]["0"] > swept["who"]["1"] and set(swept) == {"who", "spell"}
+    assert "less is better" in (out / "layer_sweep.svg").read_text()
