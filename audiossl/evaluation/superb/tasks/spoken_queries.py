@@ -35,6 +35,7 @@ class QueryByExample(SuperbTask):
     metrics = ("mtwv",)
     settings = Settings(updates=0)
     splits = ("valid", "test")
+    gain_db = -3.0
 
     def read_vocabulary(self) -> None:
         """See that roles and matches are known.
