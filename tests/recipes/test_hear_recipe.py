@@ -33,7 +33,7 @@ def test_archives_are_unpacked_into_tasks(tmp_path):
     prepare(tmp_path / "tasks", data)
     (task,) = find_tasks(tmp_path / "tasks")
     assert task.name == "esc50-v2.0.0-full" and read_task(task).files("fold00")
-    pack(tmp_path / "made", data / "other.tar.gz", "something-else")
+    pack(tmp_path / "made_too", data / "other.tar.gz", "something-else")
     with pytest.raises(DataError, match=r"other\.tar\.gz: expected official tasks"):
         prepare(tmp_path / "again", data)
 
