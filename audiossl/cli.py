@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audiossl import __version__
-from audiossl.cli_evaluate import add_evaluate, evaluate_fmri, evaluate_sensors, parse_layers, parse_numbers
+from audiossl.cli_evaluate import add_evaluate, evaluate_fmri, evaluate_sensors, load_on, parse_layers, parse_numbers
 from audiossl.errors import AudiosslError, ConfigError
 
 
@@ -174,7 +174,6 @@ def finetune_encoder(options: argparse.Namespace) -> int:
 def embed_files(options: argparse.Namespace) -> int:
     """Embed audio files with a model; bad files are listed in rejected.jsonl."""
     from audiossl.embedding.extract import embed_paths
-    from audiossl.load import load
 
     layers = parse_layers(options.layers)
     shard = None
@@ -183,11 +182,7 @@ def embed_files(options: argparse.Namespace) -> int:
         if len(numbers) != 2:
             raise ConfigError(f"expected --shard i/n, for instance 0/8, got '{options.shard}'")
         shard = (numbers[0], numbers[1])
-    embedder = load(options.model)
-    try:
-        embedder.to(options.device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"cannot use --device {options.device}: {str(error).splitlines()[0]}") from error
+    embedder = load_on(options.model, options.device)
     summary = embed_paths(
         embedder, options.paths, options.out, layers, options.pool, options.dtype, shard, True, options.engine, options.workers
     )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from audiossl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from audiossl.embedding.embedder import Embedder
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +135,7 @@ def evaluate_superb(options: argparse.Namespace) -> int:
     from audiossl.evaluation.superb.catalogue import official_table
     from audiossl.evaluation.superb.evaluate import SEARCH
     from audiossl.evaluation.superb.evaluate import evaluate_superb as evaluate
-    from audiossl.load import load
+    from audiossl.evaluation.superb.training import ProbeOptions
     from audiossl.pipelines.prepared_tasks import prepared_tasks
 
     if options.list:
@@ -149,11 +152,9 @@ def evaluate_superb(options: argparse.Namespace) -> int:
         write_results(out / "results.json", rows)
         print_results(rows)
         return 0
-    embedder = load(options.model).to(options.device)
-    rows = evaluate(
-        embedder, tasks, out, name, options.task, rates, options.updates, options.normalise,
-        options.layer, options.layer_sweep, options.seed, options.device,
-    )  # fmt: skip
+    heads = ProbeOptions(options.normalise, options.layer, options.seed, options.device)
+    embedder = load_on(options.model, options.device)
+    rows = evaluate(embedder, tasks, out, name, options.task, rates, options.updates, heads, options.layer_sweep)
     print_results(rows)
     return 0
 
@@ -169,6 +170,21 @@ def _output(options: argparse.Namespace) -> Path:
     if not options.model or not options.out:
         raise ConfigError("expected MODEL and --out DIR, for instance: logmel --out runs/logmel; --list says what there is")
     return options.out
+
+
+def load_on(model: str, device: str) -> Embedder:
+    """Load an encoder and move it.
+
+    Raises:
+        ConfigError: if the device cannot be used.
+    """
+    from audiossl.load import load
+
+    embedder = load(model)
+    try:
+        return embedder.to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"cannot use --device {device}: {str(error).splitlines()[0]}") from error
 
 
 def parse_layers(text: str) -> Literal["last", "all"] | list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -26,6 +27,7 @@ class SpecAugmentConfig:
         max_time_share: all stretches together are at most this share of an item; short items get fewer and shorter ones.
         time_warp: a point of the item moves by at most so many frames, what lies on either side is stretched to fit; 0 for none.
             Transcripts and tags do not mind, labels at instants would.
+        fill: what hidden cells take: the item's mean, or zero.
     """
 
     probability: float = 0.9
@@ -35,6 +37,7 @@ class SpecAugmentConfig:
     time_size: int = 100
     max_time_share: float = 0.15
     time_warp: int = 80
+    fill: Literal["mean", "zero"] = "mean"
 
     def __post_init__(self) -> None:
         counts = (self.band_masks, self.band_size, self.time_masks, self.time_size, self.time_warp)
@@ -50,7 +53,7 @@ def spec_augment(
     epoch: int,
     config: SpecAugmentConfig,
 ) -> Float[Tensor, "B F M"]:
-    """Change the valid frames of every item by draws from (seed, epoch, item id); what is hidden takes the item's mean.
+    """Change the valid frames of every item by draws from (seed, epoch, item id).
 
     Args:
         features: padded features; the padding stays as it is.
@@ -62,13 +65,20 @@ def spec_augment(
     changed = features.clone()
     for row, (item, length) in enumerate(zip(ids, lengths.tolist(), strict=True)):
         generator = derive_generator(seed, epoch, item, "specaugment")
-        if float(torch.rand((), generator=generator)) < config.probability:
-            frames = _warp(changed[row, :length], config.time_warp, generator)
-            changed[row, :length] = _hide(frames, config, generator)
+        changed[row, :length] = augment_item(changed[row, :length], config, generator)
     return changed
 
 
-def _warp(frames: Float[Tensor, "F M"], reach: int, generator: torch.Generator) -> Float[Tensor, "F M"]:
+def augment_item(
+    frames: Float[Tensor, "F M"], config: SpecAugmentConfig, generator: torch.Generator | None = None
+) -> Float[Tensor, "F M"]:
+    """Change the frames of one item by draws from a generator, by default torch's global one."""
+    if float(torch.rand((), generator=generator)) >= config.probability:
+        return frames
+    return _hide(_warp(frames, config.time_warp, generator), config, generator)
+
+
+def _warp(frames: Float[Tensor, "F M"], reach: int, generator: torch.Generator | None) -> Float[Tensor, "F M"]:
     """Move a point at least `reach` frames from both ends by at most `reach`, and interpolate linearly on both sides of it."""
     size = len(frames)
     if reach < 1 or size < 2 * reach + 2:
@@ -79,7 +89,7 @@ def _warp(frames: Float[Tensor, "F M"], reach: int, generator: torch.Generator) 
     return torch.cat([F.interpolate(side.T[None], size=wanted, mode="linear")[0].T for side, wanted in sides])
 
 
-def _hide(frames: Float[Tensor, "F M"], config: SpecAugmentConfig, generator: torch.Generator) -> Float[Tensor, "F M"]:
+def _hide(frames: Float[Tensor, "F M"], config: SpecAugmentConfig, generator: torch.Generator | None) -> Float[Tensor, "F M"]:
     size, num_bins = frames.shape
     hidden = torch.zeros(size, num_bins, dtype=torch.bool)
     for _ in range(config.band_masks):
@@ -90,16 +100,16 @@ def _hide(frames: Float[Tensor, "F M"], config: SpecAugmentConfig, generator: to
     for _ in range(num_masks):
         first, last = _span(size, min(config.time_size, int(budget / num_masks)), generator)
         hidden[first:last] = True
-    return torch.where(hidden.to(frames.device), frames.mean(), frames)
+    return torch.where(hidden.to(frames.device), frames.mean() if config.fill == "mean" else 0.0, frames)
 
 
-def _span(size: int, longest: int, generator: torch.Generator) -> tuple[int, int]:
+def _span(size: int, longest: int, generator: torch.Generator | None) -> tuple[int, int]:
     """A random stretch of 0 to `longest` of `size` positions."""
     length = _integer(0, min(longest, size), generator)
     first = _integer(0, size - length, generator)
     return first, first + length
 
 
-def _integer(low: int, high: int, generator: torch.Generator) -> int:
+def _integer(low: int, high: int, generator: torch.Generator | None) -> int:
     """Uniform on low, ..., high."""
     return int(torch.randint(low, high + 1, (), generator=generator))

@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 import csv
-import tempfile
-from collections import defaultdict
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
-from audiossl.signals.fetch import fetch
-from audiossl.signals.queen_archive import QueenArchive
+from .queen_speech import QueenSpeech
+from .task_folder import write_task
 
-from ..packaged import amazon_queen
-from .task_folder import empty_rows, write_clip, write_task
-
-MOST = {"train": 60, "valid": 15, "test": 20}  # clips of a character, evenly spread
+MOST = {"train": 60, "valid": 15, "test": 20}  # clips of a character
 MIN_SECONDS, TRIALS = 1.5, 2000
 
 
 def write(out: Path, data_root: Path | None) -> None:
     """Write the task: of three characters in the order of their names one tests, of six one validates."""
     folder = out / "standin_asv_amazon_queen"
-    root = fetch(f"deb:{amazon_queen.SOURCE}", data_root=data_root, expect={amazon_queen.ARCHIVE: 1})
-    archive = QueenArchive.open(root / amazon_queen.ARCHIVE)
-    spoken: dict[str, list[amazon_queen.DialogueClip]] = defaultdict(list)
-    for clip in amazon_queen.dialogue_clips(archive):
-        spoken[clip.character].append(clip)
-    names = [
-        name for name, own in sorted(spoken.items()) if sum(clip.seconds for clip in own) >= amazon_queen.MIN_CHARACTER_SECONDS
-    ]
-    rows = empty_rows()
-    with tempfile.TemporaryDirectory() as scratch:
-        for number, character in enumerate(names):
-            split = {0: "test", 1: "valid", 3: "test"}.get(number % 6, "train")
-            own = [clip for clip in spoken[character] if clip.seconds >= MIN_SECONDS]
-            count = min(MOST[split], len(own))
-            for clip in (own[i * len(own) // count] for i in range(count)):
-                name = clip.name.removesuffix(".SB")
-                source = Path(scratch) / f"{name}.mp3"
-                source.write_bytes(archive.read(clip.name))
-                rows[split].append({
-                    "id": name, "wav_path": write_clip(folder, name, source), "label": character, "group": clip.dialogue,
-                })  # fmt: skip
+    speech = QueenSpeech(data_root)
+    characters = list(speech.characters(MIN_SECONDS).items())
+    tests, valid = characters[::3], characters[1::6]
+    chosen = {"train": [pair for pair in characters if pair not in tests + valid], "valid": valid, "test": tests}
+    rows = speech.write(folder, {part: dict(pairs) for part, pairs in chosen.items()}, MOST)
     for split in ("valid", "test"):
         _write_trials(folder / f"{split}_trials.csv", rows[split])
     write_task(

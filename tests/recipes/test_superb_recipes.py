@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,9 +146,9 @@ def test_a_head_is_trained_on_a_miniature(name, tmp_path):
     for again in range(2):
         prepare(tmp_path / "tasks", tmp_path / "corpus")
         found = find_tasks(tmp_path / "tasks")
-        assert [kind.name.lower().replace("-", "_") for _, kind, _ in found] == [name], again
-    folder, kind, _ = found[0]
-    assert replace(kind.settings, lr=0.1).updates >= 0
+        assert [task.kind.name.lower().replace("-", "_") for task in found] == [name], again
+    folder, kind = found[0].folder, found[0].kind
+    assert found[0].settings(7).updates == 7
     (folder / "superb_task.json").write_text(json.dumps({"task": kind.name, "settings": QUICK if name != "qbe" else {}}))
     rows = evaluate_superb(Embedder(Bands()), tmp_path / "tasks", tmp_path / "out", "bands", rates=[1e-2, 1e-3])
     assert [row.metric for row in rows] == list(kind.metrics)

@@ -5,27 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float32
 
-from audiossl.errors import DataError, naming
+from audiossl.errors import DataError
 from audiossl.evaluation.hear.events import frame_labels
 from audiossl.evaluation.hear.protocol import Split
 from audiossl.evaluation.hear.task import HearTask
 from audiossl.export.hear import SAMPLE_RATES, HearModel, get_scene_embeddings
 from audiossl.files import read_json, whole_file, write_json
+from audiossl.progress import Report, silent
 from audiossl.signals.audio import probe, read_audio
 
 MAX_BATCH_SECONDS = 84.0  # the kit's estimate of what fits, at 16 kHz
 
 
-def embed_task(
-    model: HearModel, task: HearTask, folder: Path, progress: Callable[[str, int, int], None] = lambda what, done, total: None
-) -> dict[str, Split]:
+def embed_task(model: HearModel, task: HearTask, folder: Path, progress: Report = silent) -> dict[str, Split]:
     """Embed the files of every split, or read what an earlier call with the same model and files left in `folder`.
 
     Args:
@@ -35,8 +34,7 @@ def embed_task(
         progress: is told the split, how many files are done and how many there are.
 
     Raises:
-        DataError: if audio is missing, has another rate than its folder says or is shorter than a frame, or if the encoder does
-            not give the frames that it declares; the message names the file.
+        DataError: if audio is missing, has another rate than its folder says or is shorter than a frame; the message names it.
     """
     order = random.Random(0)  # the kit's, over all splits in turn
     splits = {}
@@ -47,9 +45,7 @@ def embed_task(
     return splits
 
 
-def _embed_split(
-    model: HearModel, task: HearTask, split: str, files: list[str], folder: Path, progress: Callable[[str, int, int], None]
-) -> Split:
+def _embed_split(model: HearModel, task: HearTask, split: str, files: list[str], folder: Path, progress: Report) -> Split:
     audio, rate = audio_folder(task, split, model.sample_rate)
     key = _key(model, task, audio, files)
     array, about = folder / f"{split}.npy", folder / f"{split}.json"
@@ -123,11 +119,10 @@ def _embed(
     hop = model.hop
     if signal.shape[1] < hop:
         raise DataError(f"{audio / clips[0]}: {signal.shape[1]} samples are less than a frame of the model ({hop:g} samples)")
-    with naming(audio / clips[0]):
-        if task.embedding_type == "scene":
-            vectors = get_scene_embeddings(signal, model)
-            return [row[None] for row in vectors.float().numpy()], [[] for _ in clips]
-        frames, times = model(signal)
+    if task.embedding_type == "scene":
+        vectors = get_scene_embeddings(signal, model)
+        return [row[None] for row in vectors.float().numpy()], [[] for _ in clips]
+    frames, times = model(signal)
     return [clip.float().numpy() for clip in frames], [times.tolist() for _ in clips]
 
 

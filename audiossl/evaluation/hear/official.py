@@ -1,4 +1,4 @@
-"""The 19 tasks of HEAR 2021 and what each needs (arXiv 2203.03022; leaderboard CSV of hearbenchmark.com)."""
+"""The 19 tasks of HEAR 2021, in 20 folders, and what each needs (arXiv 2203.03022; leaderboard CSV of hearbenchmark.com)."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from audiossl.evaluation.hear.events import FileEvents, find_events
 from audiossl.evaluation.hear.predictor import GRIDS, Grid, Labelled, Trained, Validation, predict, train_predictor
 from audiossl.evaluation.hear.scores import SCORES, score_clips, score_events
 from audiossl.evaluation.hear.task import Fold, HearTask
+from audiossl.progress import Report, silent
 
 SEED = 42
 
@@ -74,7 +75,7 @@ def evaluate_folds(
     grid: Grid = "default",
     num_points: int = 8,
     device: torch.device | str = "cpu",
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Report = silent,
 ) -> list[FoldResult]:
     """Tune on the first rotation, train all of them with what was best, and test each once.
 

@@ -22,8 +22,7 @@ from audiossl.evaluation.superb.tasks.speech_recognition import SpeechRecognitio
 from audiossl.evaluation.superb.tasks.spoken_queries import QueryByExample
 from audiossl.evaluation.superb.tasks.verification import SpeakerVerification
 
-TaskKind = type[SuperbTask]
-TASKS: Mapping[str, TaskKind] = {
+TASKS: Mapping[str, type[SuperbTask]] = {
     kind.name: kind
     for kind in (
         PhoneRecognition,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 from audiossl.errors import ConfigError
 from audiossl.evaluation.kit_runs import run_s3prl_problem
@@ -41,23 +42,24 @@ def evaluate_superb_by_kit(
         StoreError: if the kit's environment is missing or wrong.
     """
     chosen = find_tasks(tasks, only)
-    if wrong := sorted({kind.name for _, kind, _ in chosen} - PROBLEMS.keys()):
+    if wrong := sorted({found.kind.name for found in chosen} - PROBLEMS.keys()):
         raise ConfigError(f"--kit runs {', '.join(PROBLEMS)}; choose among them with --task, {', '.join(wrong)} cannot be run so")
     if len(rates) > 1:
         raise ConfigError("--kit takes one learning rate: s3prl's problems do not search")
     upstream = export_s3prl(model, out / "upstream")
     rows = []
-    for folder, kind, about in chosen:
-        settings = replace(kind.settings, **about.get("settings", {}))
-        settings = replace(settings, updates=updates or settings.updates, lr=rates[0] if rates else settings.lr)
-        task = kind(folder)
-        tables = _write_tables(task, out / "tables" / folder.name)
-        found = run_s3prl_problem(
-            PROBLEMS[kind.name], upstream, out / "kit" / folder.name, tables, options_of(kind.name, settings)
-        )
-        for metric in kind.metrics:
-            value = found["test"][metric]
-            rows.append(ResultRow(folder.name, kind.name, name, metric, value, value, value, len(task.tables.test)))
+    for found in chosen:
+        settings = replace(found.settings(updates), **({"lr": rates[0]} if rates else {}))
+        options, folds = options_of(found.kind.name, settings), []
+        for part in found.parts:
+            task, place = found.kind(part), part.relative_to(found.folder.parent)
+            tables = _write_tables(task, out / "tables" / place)
+            scores = run_s3prl_problem(PROBLEMS[found.kind.name], upstream, out / "kit" / place, tables, options)["test"]
+            folds.append({metric: (scores[metric], len(task.clips("test"))) for metric in found.kind.metrics})
+        for metric in found.kind.metrics:
+            value = fmean(fold[metric][0] for fold in folds)
+            count = sum(fold[metric][1] for fold in folds)
+            rows.append(ResultRow(found.folder.name, found.kind.name, name, metric, value, value, value, count))
     return rows
 
 

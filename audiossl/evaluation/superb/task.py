@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -88,15 +88,6 @@ class Measured:
     n: int
 
 
-@dataclass
-class Tables:
-    """The three tables of a task's folder."""
-
-    train: list[Clip] = field(default_factory=list)
-    valid: list[Clip] = field(default_factory=list)
-    test: list[Clip] = field(default_factory=list)
-
-
 class SuperbTask(ABC):
     """One task; an instance belongs to one folder of tables, from which it has its vocabulary.
 
@@ -118,7 +109,7 @@ class SuperbTask(ABC):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.tables = Tables(**{split: read_table(folder / f"{split}.csv", self.columns) for split in self.splits})
+        self.tables = {split: read_table(folder / f"{split}.csv", self.columns) for split in self.splits}
         self.read_vocabulary()
 
     @property
@@ -129,6 +120,14 @@ class SuperbTask(ABC):
     @abstractmethod
     def read_vocabulary(self) -> None:
         """Collect classes or units from the training table, and check the others against them."""
+
+    def clips(self, split: str) -> list[Clip]:
+        """Clips of a table."""
+        return self.tables[split]
+
+
+class HeadTask(SuperbTask):
+    """A task for which a head is trained."""
 
     @abstractmethod
     def head(self, dim: int, stride: float, hidden: int) -> nn.Module:
@@ -142,37 +141,45 @@ class SuperbTask(ABC):
     def predict(self, head: nn.Module, batch: Batch) -> list[Any]:
         """What the head makes of each clip."""
 
-    def count(self, predictions: Mapping[str, Any], clips: Sequence[Clip]) -> dict[str, Counts]:
-        """Each metric's counts, of predictions by id; a task whose metric is no rate has its own `value` and `measure`."""
-        raise NotImplementedError(f"the metric of {self.name} is no rate over clips")
+    @abstractmethod
+    def value(self, predictions: Mapping[str, Any], split: str) -> float:
+        """The first metric of a table, which selects, of predictions by id."""
+
+    @abstractmethod
+    def measure(self, predictions: Mapping[str, Any], split: str) -> dict[str, Measured]:
+        """Metrics of a table with intervals, of predictions by id."""
+
+    def weigh(self, clip: Clip) -> str:
+        """The class by which the order `balanced` draws; here each clip is its own."""
+        return clip.id
+
+
+class RateTask(HeadTask):
+    """A task whose metrics are rates that clips add to."""
+
+    @abstractmethod
+    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
+        """Each metric's counts over the clips of a table."""
 
     def value(self, predictions: Mapping[str, Any], split: str) -> float:
         """The first metric of a table, which selects."""
-        return self.count(predictions, self.clips(split))[self.metrics[0]].value
-
-    def clips(self, split: str) -> list[Clip]:
-        """Clips of a table."""
-        return getattr(self.tables, split)
+        return self.count(predictions, split)[self.metrics[0]].value
 
     def measure(self, predictions: Mapping[str, Any], split: str) -> dict[str, Measured]:
         """Metrics of a table with intervals over groups of clips."""
-        found = {}
         clips = self.clips(split)
-        for metric, counts in self.count(predictions, clips).items():
-            groups = sorted({clip.group for clip in clips})
-            sums = torch.zeros(2, len(groups), dtype=torch.float64)
+        place = {group: number for number, group in enumerate(sorted({clip.group for clip in clips}))}
+        found = {}
+        for metric, counts in self.count(predictions, split).items():
+            sums = torch.zeros(2, len(place), dtype=torch.float64)
             for clip in clips:
-                sums[:, groups.index(clip.group)] += torch.tensor([counts.part[clip.id], counts.whole[clip.id]])
-            generator = derive_generator(0, self.name, metric, "bootstrap")
-            value = counts.value
-            ends = bootstrap_rate(sums[0], sums[1], generator, 1000) if len(groups) > 1 else None
-            low, high = (ends.low, ends.high) if ends else (value, value)
-            found[metric] = Measured(value, low, high, round(sum(counts.whole.values())))
+                sums[:, place[clip.group]] += torch.tensor([counts.part[clip.id], counts.whole[clip.id]])
+            ends = counts.value, counts.value
+            if len(place) > 1:
+                drawn = bootstrap_rate(sums[0], sums[1], derive_generator(0, self.name, metric, "bootstrap"), 1000)
+                ends = drawn.low, drawn.high
+            found[metric] = Measured(counts.value, *ends, round(sum(counts.whole.values())))
         return found
-
-    def weigh(self, clip: Clip) -> str:
-        """The class by which `balanced` draws."""
-        raise NotImplementedError(f"{self.name} has no classes to balance")
 
 
 def classes_of(task: SuperbTask, column: str) -> list[str]:
@@ -181,9 +188,9 @@ def classes_of(task: SuperbTask, column: str) -> list[str]:
     Raises:
         DataError: if another table has one that training has not.
     """
-    known = sorted({clip.values[column] for clip in task.tables.train})
+    known = sorted({clip.values[column] for clip in task.clips("train")})
     for split in ("valid", "test"):
-        for clip in getattr(task.tables, split):
+        for clip in task.clips(split):
             if clip.values[column] not in known:
                 raise DataError(
                     f"{task.folder / f'{split}.csv'}: {clip.id}: the {column} '{clip.values[column]}' is not in the training "

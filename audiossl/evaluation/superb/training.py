@@ -17,7 +17,7 @@ from audiossl.errors import DataError
 from audiossl.evaluation.superb.featuriser import Featuriser
 from audiossl.evaluation.superb.layer_features import LayerFeatures
 from audiossl.evaluation.superb.tables import Clip
-from audiossl.evaluation.superb.task import Batch, Settings, SuperbTask
+from audiossl.evaluation.superb.task import Batch, HeadTask, Settings
 from audiossl.files import whole_file
 from audiossl.progress import Report, silent
 from audiossl.seeds import derive_generator, derive_seed
@@ -31,6 +31,25 @@ class Probe(nn.Module):
     def __init__(self, featuriser: Featuriser, head: nn.Module) -> None:
         super().__init__()
         self.featuriser, self.head = featuriser, head
+
+
+@dataclass(frozen=True)
+class ProbeOptions:
+    """What is the same for all tasks.
+
+    Attributes:
+        normalise, layer: of the featuriser.
+        seed: of weights, order, crops and dropout.
+        device: of the probe.
+    """
+
+    normalise: bool = False
+    layer: int | None = None
+    seed: int = 0
+    device: str = "cpu"
+
+
+DEFAULTS = ProbeOptions()
 
 
 @dataclass(frozen=True)
@@ -55,14 +74,11 @@ class TrainedProbe:
 
 
 def train_probe(
-    task: SuperbTask,
+    task: HeadTask,
     features: LayerFeatures,
     settings: Settings,
     folder: Path | None = None,
-    normalise: bool = False,
-    layer: int | None = None,
-    seed: int = 0,
-    device: str = "cpu",
+    options: ProbeOptions = DEFAULTS,
     progress: Report = silent,
 ) -> TrainedProbe:
     """Train a probe and keep that of the best validation; an interrupted run goes on from its last validation.
@@ -72,17 +88,16 @@ def train_probe(
         features: that hold its clips.
         settings: of the training.
         folder: of the state that is gone on from; None keeps none.
-        normalise, layer: of the featuriser.
-        seed: of weights, order, crops and dropout.
-        device: of the probe.
+        options: that are the same for all tasks.
         progress: is told the updates.
 
     Raises:
         DataError: if all gradients of 100 updates in a row are not finite.
     """
+    seed, device = options.seed, options.device
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, task.name, "weights"))
-        featuriser = Featuriser(features.num_layers, normalise, layer)
+        featuriser = Featuriser(features.num_layers, options.normalise, options.layer)
         stride = features.stride * 16000 / features.embedder.sample_rate
         probe = Probe(featuriser, task.head(features.dim, stride, settings.hidden)).to(device)
         optimiser = getattr(torch.optim, settings.optimiser)(probe.parameters(), lr=settings.lr)
@@ -109,7 +124,7 @@ def train_probe(
             done = update + 1
             progress(f"lr {settings.lr:g}", done, settings.updates)
             if done % every == 0 or done == settings.updates:
-                found = predict_clips(task, probe, features, task.tables.valid, device)
+                found = predict_clips(task, probe, features, task.clips("valid"), device)
                 state.validated(done, task.value(found, "valid"))
                 state.save(folder, done)
         probe.load_state_dict(state.best)
@@ -117,7 +132,13 @@ def train_probe(
 
 
 def search_learning_rate(
-    task: SuperbTask, features: LayerFeatures, settings: Settings, rates: Sequence[float], folder: Path, **options: Any
+    task: HeadTask,
+    features: LayerFeatures,
+    settings: Settings,
+    rates: Sequence[float],
+    folder: Path,
+    options: ProbeOptions = DEFAULTS,
+    progress: Report = silent,
 ) -> tuple[TrainedProbe, dict[float, float]]:
     """Train at every learning rate and keep the best on the validation table; and each one's value there.
 
@@ -126,7 +147,7 @@ def search_learning_rate(
     best: TrainedProbe | None = None
     values: dict[float, float] = {}
     for rate in rates:
-        trained = train_probe(task, features, replace(settings, lr=rate), folder / f"lr_{rate:g}", **options)
+        trained = train_probe(task, features, replace(settings, lr=rate), folder / f"lr_{rate:g}", options, progress)
         values[rate] = trained.selection
         if best is None or (trained.selection > best.selection if task.maximise else trained.selection < best.selection):
             best = trained
@@ -136,7 +157,7 @@ def search_learning_rate(
 
 @torch.no_grad()
 def predict_clips(
-    task: SuperbTask, probe: Probe, features: LayerFeatures, clips: Sequence[Clip], device: str = "cpu"
+    task: HeadTask, probe: Probe, features: LayerFeatures, clips: Sequence[Clip], device: str = "cpu"
 ) -> dict[str, Any]:
     """Predictions by id, of whole clips."""
     probe.eval()
@@ -157,7 +178,7 @@ def _featurised(
 
 
 def _batches(
-    task: SuperbTask, features: LayerFeatures, settings: Settings, seed: int, skip: int
+    task: HeadTask, features: LayerFeatures, settings: Settings, seed: int, skip: int
 ) -> Iterator[tuple[list[Clip], list[tuple[int, int]]]]:
     """Batches without end from the `skip`-th on; what a batch is depends on the seed and its place only."""
     rate = features.embedder.frame_rate
@@ -179,8 +200,8 @@ def _batches(
         epoch += 1
 
 
-def _epoch(task: SuperbTask, features: LayerFeatures, settings: Settings, generator: torch.Generator) -> Iterator[list[Clip]]:
-    clips = task.tables.train
+def _epoch(task: HeadTask, features: LayerFeatures, settings: Settings, generator: torch.Generator) -> Iterator[list[Clip]]:
+    clips = task.clips("train")
     size = min(settings.batch, len(clips))
     if settings.order in ("shuffled", "balanced"):
         if settings.order == "balanced":

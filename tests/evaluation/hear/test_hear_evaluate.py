@@ -138,13 +138,9 @@ def test_no_partial_score_is_left(model, tmp_path, damage, message):
     assert not (tmp_path / "out" / "results.json").exists()
 
 
-def test_a_stride_that_lies_is_found(tmp_path):
-    folder = write_event_task(tmp_path, clips=1)
-    model = HearModel(Embedder(Levels(frame_rate=80.0)))
-    with pytest.raises(
-        DataError, match=r"0\.wav.*declares a frame every 200 samples, so about 480 frames of this clip, and gave 600"
-    ):
-        embed_task(model, read_task(folder), tmp_path / "out")
+def test_a_stride_that_lies_is_found():
+    with pytest.raises(DataError, match="declares 80 frames per second"):
+        HearModel(Embedder(Levels(frame_rate=80.0)))
 
 
 def test_tasks_are_chosen_by_name(model, tmp_path):

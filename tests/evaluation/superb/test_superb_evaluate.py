@@ -57,6 +57,12 @@ def test_no_partial_score_is_left(tasks, tmp_path):
         evaluate_superb(embedder, tasks, out, "bands")
 
 
+def test_a_stride_that_lies_is_found(tasks, tmp_path):
+    with pytest.raises(DataError, match="declares 80 frames per second"):
+        evaluate_superb(Embedder(Bands(80.0)), tasks, tmp_path / "out", "bands")
+    assert not (tmp_path / "out" / "results.json").exists()
+
+
 def test_names_that_are_not_there(tasks, tmp_path):
     with pytest.raises(ConfigError, match="no task KS"):
         evaluate_superb(Embedder(Bands()), tasks, tmp_path / "out", "bands", only=["KS"])

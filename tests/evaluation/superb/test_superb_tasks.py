@@ -54,7 +54,7 @@ def test_a_clip_is_right_if_all_its_labels_are(tmp_path):
     values = lambda text: {"action": text[0], "object": text[-1], "location": "here"}  # noqa: E731
     task = IntentClassification(write_toy(tmp_path / "ic", "IC", values=values))
     assert list(task.classes) == ["action", "object", "location"] and task.classes["location"] == ["here"]
-    truth = {clip.id: dict(clip.values) for clip in task.tables.test}
+    truth = {clip.id: dict(clip.values) for clip in task.clips("test")}
     assert task.measure(truth, "test")["accuracy"].value == 1.0
     truth["test0"]["object"] = "?"
     found = task.measure(truth, "test")["accuracy"]
@@ -77,7 +77,7 @@ def test_a_label_that_training_has_not(tmp_path):
 def test_error_rates(tmp_path):
     task = SpeechRecognition(write_toy(tmp_path / "asr", "ASR", count=3, values=lambda text: {"transcription": f"{text} {text}"}))
     assert task.split("ab  c") == ["a", "b", " ", "c"] and task.join(["a", " ", " ", "b"]) == "a b"
-    clips = task.tables.test
+    clips = task.clips("test")
     heard = {clip.id: clip.values["transcription"] for clip in clips}
     heard[clips[0].id] = clips[0].values["transcription"].split()[0]
     found = task.measure(heard, "test")
@@ -92,7 +92,7 @@ def test_slots(tmp_path):
     task = SlotFilling(write_toy(tmp_path / "sf", "SF", values=lambda text: {"transcription": f"to B-city {text} E-city"}))
     assert task.split("a B-city x E-city") == ["a", " ", "B-city", " ", "x", " ", "E-city"]
     assert "B-city" in task.units
-    clips = task.tables.test
+    clips = task.clips("test")
     heard = {clip.id: clip.values["transcription"] for clip in clips}
     assert task.measure(heard, "test")["slot_type_f1"].value == 1.0 and task.measure(heard, "test")["slot_value_cer"].value == 0.0
     heard[clips[0].id] = "to"
@@ -102,7 +102,7 @@ def test_slots(tmp_path):
 
 def test_keywords_are_selected_by_the_mean_over_classes(tmp_path):
     task = KeywordSpotting(write_toy(tmp_path / "ks", "KS", count=10))
-    labels = [clip.values["label"] for clip in task.tables.valid]
+    labels = [clip.values["label"] for clip in task.clips("valid")]
     assert [labels.count(name) for name in "abc"] == [4, 3, 3]
-    always = {clip.id: {"label": "a"} for clip in task.tables.valid}
+    always = {clip.id: {"label": "a"} for clip in task.clips("valid")}
     assert task.value(always, "valid") == pytest.approx(1 / 3)

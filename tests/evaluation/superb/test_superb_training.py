@@ -22,14 +22,14 @@ def speakers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sid")
     task = SpeakerIdentification(write_toy(folder / "sid", "SID", letters=1))
     features = LayerFeatures(Embedder(Bands()), folder / "store")
-    features.make([*task.tables.train, *task.tables.valid, *task.tables.test])
+    features.make([*task.clips("train"), *task.clips("valid"), *task.clips("test")])
     return task, features
 
 
 def test_it_learns(speakers):
     task, features = speakers
     trained = train_probe(task, features, SETTINGS)
-    found = predict_clips(task, trained.probe, features, task.tables.test)
+    found = predict_clips(task, trained.probe, features, task.clips("test"))
     assert trained.selection == 1.0 and task.measure(found, "test")["accuracy"].value == 1.0
     assert [update for update, _ in trained.history] == [10, 20, 30, 40] and trained.update <= 40
     weights = trained.probe.featuriser.weights()
@@ -87,12 +87,12 @@ def batches(task, features, order, count, **options):
 def test_orders(speakers, tmp_path):
     task, features = speakers
     one_epoch = batches(task, features, "shuffled", 3)
-    assert sorted(clip.id for clips in one_epoch for clip in clips) == sorted(clip.id for clip in task.tables.train)
+    assert sorted(clip.id for clips in one_epoch for clip in clips) == sorted(clip.id for clip in task.clips("train"))
     drawn = [clip.values["label"] for clips in batches(task, features, "balanced", 300) for clip in clips]
     assert all(drawn.count(name) / len(drawn) == pytest.approx(1 / 3, abs=0.05) for name in "abc")
     phones = PhoneRecognition(write_toy(tmp_path / "pr", "PR", values=lambda text: {"transcription": " ".join(text)}))
     features = LayerFeatures(Embedder(Bands()), tmp_path / "store")
-    features.make(phones.tables.train)
+    features.make(phones.clips("train"))
     for order in ("slices", "buckets"):
         for clips in batches(phones, features, order, 20):
             sizes = [features.num_frames(clip) for clip in clips]

@@ -10,6 +10,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from audiossl.lengths import padding_mask
 from audiossl.objectives.ctc import BLANK, collapse
+from audiossl.objectives.specaugment import SpecAugmentConfig, augment_item
+
+# A warp by fewer than 5 frames, four bands of fewer than 50 dimensions, two stretches of fewer than 40 frames.
+AUGMENTATION = SpecAugmentConfig(1.0, 4, 49, 2, 39, 1.0, 4, "zero")
 
 
 class FrameLinear(nn.Module):
@@ -67,38 +71,15 @@ class RecurrentCTC(nn.Module):
         return self.output(x)
 
 
-def hide_and_warp(
-    features: Float[Tensor, "B T D"],
-    lengths: Int[Tensor, "B"],
-    warp: int = 5,
-    bands: tuple[int, int] = (4, 50),
-    stretches: tuple[int, int] = (2, 40),
-) -> Float[Tensor, "B T D"]:
-    """SpecAugment (arXiv 1904.08779) on features: warp time, and set bands and stretches to zero.
-
-    Draws come from torch's global generator, which the training loop seeds for every update.
+def hide_and_warp(features: Float[Tensor, "B T D"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B T D"]:
+    """SpecAugment on features as SUPERB has it; draws come from torch's global generator, which training seeds for each update.
 
     Args:
         features: padded.
         lengths: valid frames, which stay as many.
-        warp: a point moves by fewer frames than this.
-        bands, stretches: how many, and fewer than how many dimensions or frames each.
     """
-    rows = []
-    for row, length in zip(features, lengths.tolist(), strict=True):
-        valid = row[:length]
-        if length > 2 * warp + 1:
-            centre = _draw(warp, length - warp)
-            moved = centre + _draw(-warp + 1, warp)
-            sides = ((valid[:centre], moved), (valid[centre:], length - moved))
-            valid = torch.cat([functional.interpolate(part.T[None], size, mode="linear")[0].T for part, size in sides if size])
-        kept = torch.ones_like(valid)
-        for number, widest, size, axis in ((*bands, valid.shape[1], 1), (*stretches, length, 0)):
-            for _ in range(number):
-                width = _draw(0, min(widest, size))
-                kept.narrow(axis, _draw(0, size - width), width).zero_()
-        rows.append(functional.pad(valid * kept, (0, 0, 0, features.shape[1] - length)))
-    return torch.stack(rows)
+    rows = [augment_item(row[:length], AUGMENTATION) for row, length in zip(features, lengths.tolist(), strict=True)]
+    return torch.stack([functional.pad(row, (0, 0, 0, features.shape[1] - len(row))) for row in rows])
 
 
 def ctc_loss(
@@ -113,8 +94,3 @@ def greedy_units(logits: Float[Tensor, "B T K"], lengths: Int[Tensor, "B"]) -> l
     """Units of the best path of each clip: repetitions are one, blanks are none."""
     best = logits.argmax(-1).masked_fill(padding_mask(lengths, logits.shape[1]), BLANK)
     return [collapse(row) for row in best.tolist()]
-
-
-def _draw(low: int, high: int) -> int:
-    """Uniform on low, ..., high - 1; low if that is all there is."""
-    return low if high <= low else int(torch.randint(low, high, ()))

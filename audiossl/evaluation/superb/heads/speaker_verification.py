@@ -63,11 +63,9 @@ class XVector(nn.Module):
 
 def equal_error_rate(scores: Float[np.ndarray, "N"], same: Bool[np.ndarray, "N"]) -> float:
     """Where as many impostors are let in as targets are refused, as shares, between thresholds by a straight line."""
-    order = np.argsort(-scores, kind="stable")
-    ordered, targets = scores[order], same[order]
-    last = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)  # equal scores are let in together
-    hits = np.append(0, np.cumsum(targets)[last]) / max(1, targets.sum())
-    alarms = np.append(0, np.cumsum(~targets)[last]) / max(1, (~targets).sum())
+    from sklearn.metrics import roc_curve
+
+    alarms, hits, _ = roc_curve(same, scores, drop_intermediate=False)
     gap = 1 - hits - alarms  # falls from 1 to -1
     after = int(np.argmax(gap <= 0))
     share = gap[after - 1] / (gap[after - 1] - gap[after])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,11 @@ from audiossl.evaluation.superb.heads.diarization import (
     diarization_errors,
 )
 from audiossl.evaluation.superb.tables import Clip
-from audiossl.evaluation.superb.task import Batch, Counts, Settings, SuperbTask
+from audiossl.evaluation.superb.task import Batch, Counts, RateTask, Settings
 from audiossl.lengths import pad_stack
 
 
-class Diarization(SuperbTask):
+class Diarization(RateTask):
     """A column `segments` such as `A:0.50-1.20 B:1.00-2.00`, in seconds; labels are frames of the encoder's stride.
 
     The validation table is scored at a threshold of 0.5; the test table at the best of ten pairs of threshold and median, as
@@ -81,9 +81,9 @@ class Diarization(SuperbTask):
         """Diarization error rate at a threshold of 0.5."""
         return self._counts(predictions, split, 0.5, 1).value
 
-    def count(self, predictions: Mapping[str, Any], clips: Sequence[Clip]) -> dict[str, Counts]:
+    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
         """Errors at the best of all thresholds and medians."""
-        found = [self._counts(predictions, "test", threshold, median) for threshold in THRESHOLDS for median in MEDIANS]
+        found = [self._counts(predictions, split, threshold, median) for threshold in THRESHOLDS for median in MEDIANS]
         return {"der": min(found, key=lambda counts: counts.value)}
 
     def _counts(self, predictions: Mapping[str, Any], split: str, threshold: float, median: int) -> Counts:

@@ -25,9 +25,8 @@ class KeywordSpotting(UtteranceTask):
 
     def value(self, predictions: Mapping[str, Any], split: str) -> float:
         """Accuracy, mean over classes."""
-        clips = self.clips(split)
-        right = self.count(predictions, clips)["accuracy"].part
+        right = self.count(predictions, split)["accuracy"].part
         by_class: dict[str, list[float]] = defaultdict(list)
-        for clip in clips:
+        for clip in self.clips(split):
             by_class[clip.values["label"]].append(right[clip.id])
         return fmean(map(fmean, by_class.values()))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import permutations
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,14 +24,14 @@ from audiossl.evaluation.superb.heads.masking import (
     spectrum,
 )
 from audiossl.evaluation.superb.tables import Clip
-from audiossl.evaluation.superb.task import Batch, Counts, SuperbTask
+from audiossl.evaluation.superb.task import Batch, Counts, RateTask
 from audiossl.lengths import pad_stack
 from audiossl.signals.audio import read_audio
 
 RATE = 16000
 
 
-class MaskedSpectra(SuperbTask):
+class MaskedSpectra(RateTask):
     """Paths of the sources in `source_columns`, below the table's folder, as long as the mixture."""
 
     source_columns: ClassVar[tuple[str, ...]]
@@ -80,9 +81,9 @@ class MaskedSpectra(SuperbTask):
             found.append(self._compare(signals[0], signals[1:], made))
         return found
 
-    def count(self, predictions: Mapping[str, Any], clips: Sequence[Clip]) -> dict[str, Counts]:
+    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
         """Means over clips."""
-        whole = {clip.id: 1.0 for clip in clips}
+        whole = {clip.id: 1.0 for clip in self.clips(split)}
         return {metric: Counts({id_: predictions[id_][metric] for id_ in whole}, whole) for metric in self.metrics}
 
     def _compare(self, mixture: Float[Tensor, "S"], truth: Float[Tensor, "N S"], made: Float[Tensor, "N S"]) -> dict[str, float]:
@@ -109,8 +110,6 @@ class MaskedSpectra(SuperbTask):
 
 @lru_cache(maxsize=512)
 def _read(path: str) -> Tensor:
-    from pathlib import Path
-
     return read_audio(Path(path), RATE)[0]
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from torch import nn
 
 from audiossl.evaluation.superb.heads.frame_ctc import FrameLinear
-from audiossl.evaluation.superb.tables import Clip
 from audiossl.evaluation.superb.task import Counts, Settings
 from audiossl.evaluation.superb.tasks.transcripts import TranscriptTask, transcripts_of, word_errors
 
@@ -32,6 +31,6 @@ class PhoneRecognition(TranscriptTask):
         """Two linear layers."""
         return FrameLinear(dim, len(self.units), hidden)
 
-    def count(self, predictions: Mapping[str, Any], clips: Sequence[Clip]) -> dict[str, Counts]:
+    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
         """Phone errors."""
-        return {"per": word_errors(predictions, transcripts_of(clips))}
+        return {"per": word_errors(predictions, transcripts_of(self.clips(split)))}

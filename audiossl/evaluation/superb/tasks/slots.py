@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from audiossl.errors import import_extra
-from audiossl.evaluation.superb.tables import Clip
 from audiossl.evaluation.superb.task import Counts, Settings
 from audiossl.evaluation.superb.tasks.speech_recognition import SpeechRecognition
 
@@ -26,13 +25,13 @@ class SlotFilling(SpeechRecognition):
         """Letters and marks; each mark is one unit."""
         return [unit for part in MARK.split(" ".join(text.split())) for unit in ([part] if MARK.fullmatch(part) else part)]
 
-    def count(self, predictions: Mapping[str, Any], clips: Sequence[Clip]) -> dict[str, Counts]:
+    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
         """F1 of the types of slots, mean over clips; character errors of their values, each against the nearest of its type."""
         jiwer = import_extra("jiwer", "superb")
         f1: dict[str, float] = {}
         edits: dict[str, float] = {}
         sizes: dict[str, float] = {}
-        for clip in clips:
+        for clip in self.clips(split):
             truth, found = slots(clip.values["transcription"]), slots(predictions[clip.id])
             f1[clip.id] = type_f1(truth, found)
             edits[clip.id] = sizes[clip.id] = 0.0

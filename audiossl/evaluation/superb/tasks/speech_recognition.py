@@ -8,7 +8,6 @@ from typing import Any
 from torch import nn
 
 from audiossl.evaluation.superb.heads.frame_ctc import RecurrentCTC
-from audiossl.evaluation.superb.tables import Clip
 from audiossl.evaluation.superb.task import Counts, Settings
 from audiossl.evaluation.superb.tasks.transcripts import TranscriptTask, character_errors, transcripts_of, word_errors
 
@@ -33,7 +32,7 @@ class SpeechRecognition(TranscriptTask):
         """Two bidirectional LSTMs behind SpecAugment."""
         return RecurrentCTC(dim, len(self.units), hidden, projected=self.projected)
 
-    def count(self, predictions: Mapping[str, Any], clips: Sequence[Clip]) -> dict[str, Counts]:
+    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
         """Word and character errors."""
-        references = transcripts_of(clips)
+        references = transcripts_of(self.clips(split))
         return {"wer": word_errors(predictions, references), "cer": character_errors(predictions, references)}

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
 
 from audiossl.errors import DataError
 from audiossl.evaluation.superb.heads.query_search import (
@@ -17,7 +16,7 @@ from audiossl.evaluation.superb.heads.query_search import (
     term_weighted_values,
 )
 from audiossl.evaluation.superb.layer_features import LayerFeatures
-from audiossl.evaluation.superb.task import Batch, Measured, Settings, SuperbTask
+from audiossl.evaluation.superb.task import Measured, Settings, SuperbTask
 from audiossl.progress import Report
 from audiossl.seeds import derive_seed
 
@@ -54,18 +53,6 @@ class QueryByExample(SuperbTask):
                     )
             if not any(clip.values.get("matches") for clip in self.clips(split)):
                 raise DataError(f"{self.folder / f'{split}.csv'}: no query has a match")
-
-    def head(self, dim: int, stride: float, hidden: int) -> nn.Module:
-        """None."""
-        raise NotImplementedError("query by example trains nothing")
-
-    def loss(self, head: nn.Module, batch: Batch) -> Float[Tensor, ""]:
-        """None."""
-        raise NotImplementedError("query by example trains nothing")
-
-    def predict(self, head: nn.Module, batch: Batch) -> list[Any]:
-        """None."""
-        raise NotImplementedError("query by example trains nothing")
 
     def search(self, features: LayerFeatures, layer: int | None, progress: Report) -> dict[str, Any]:
         """Score every layer on the validation table, or take the one that is given, and the chosen one on the test table."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,15 +13,14 @@ from torch import Tensor, nn
 from audiossl.errors import DataError, import_extra
 from audiossl.evaluation.superb.heads.frame_ctc import ctc_loss, greedy_units
 from audiossl.evaluation.superb.tables import Clip
-from audiossl.evaluation.superb.task import Batch, Counts, SuperbTask
+from audiossl.evaluation.superb.task import Batch, Counts, RateTask
 from audiossl.lengths import pad_stack
 
 
-class TranscriptTask(SuperbTask):
+class TranscriptTask(RateTask):
     """A column `transcription`, turned into units; 0 is the blank of CTC."""
 
     columns = ("transcription",)
-    needs_known_units: ClassVar[bool] = True
 
     def read_vocabulary(self) -> None:
         """Units of the training table.
@@ -31,12 +30,12 @@ class TranscriptTask(SuperbTask):
             MissingExtraError: if jiwer, which counts errors, is not installed.
         """
         import_extra("jiwer", "superb")
-        self.units = ["", *sorted({unit for clip in self.tables.train for unit in self.split(clip.values["transcription"])})]
+        self.units = ["", *sorted({unit for clip in self.clips("train") for unit in self.split(clip.values["transcription"])})]
         self._numbers = {unit: number for number, unit in enumerate(self.units)}
         for split in ("valid", "test"):
-            for clip in getattr(self.tables, split):
+            for clip in self.clips(split):
                 unknown = sorted(set(self.split(clip.values["transcription"])) - set(self.units))
-                if unknown and self.needs_known_units:
+                if unknown:
                     raise DataError(
                         f"{self.folder / f'{split}.csv'}: {clip.id}: '{unknown[0]}' is not among the {len(self.units) - 1} units "
                         "of the training table"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from audiossl.evaluation.superb.heads.utterance import UtteranceLinear
 from audiossl.evaluation.superb.tables import Clip
-from audiossl.evaluation.superb.task import Batch, Counts, SuperbTask, classes_of
+from audiossl.evaluation.superb.task import Batch, Counts, RateTask, classes_of
 
 
-class UtteranceTask(SuperbTask):
+class UtteranceTask(RateTask):
     """A label in each of `label_columns`; a clip is right if all are."""
 
     metrics = ("accuracy",)
@@ -44,11 +44,11 @@ class UtteranceTask(SuperbTask):
         best = {column: part.argmax(1).tolist() for column, part in parts.items()}
         return [{column: self.classes[column][rows[i]] for column, rows in best.items()} for i in range(len(batch.clips))]
 
-    def count(self, predictions: Mapping[str, Any], clips: Sequence[Clip]) -> dict[str, Counts]:
+    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
         """Clips of which all columns are right."""
         right = {
             clip.id: float(all(predictions[clip.id][column] == clip.values[column] for column in self.label_columns))
-            for clip in clips
+            for clip in self.clips(split)
         }
         return {"accuracy": Counts(right, dict.fromkeys(right, 1.0))}
 

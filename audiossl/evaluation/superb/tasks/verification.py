@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from audiossl.errors import DataError
 from audiossl.evaluation.superb.heads.speaker_verification import XVector, equal_error_rate
-from audiossl.evaluation.superb.task import Batch, Measured, Settings, SuperbTask
+from audiossl.evaluation.superb.task import Batch, HeadTask, Measured, Settings
 from audiossl.seeds import derive_seed
 
 NUM_RESAMPLES = 500
 
 
-class SpeakerVerification(SuperbTask):
+class SpeakerVerification(HeadTask):
     """x-vectors on the training table's speakers, cosines of the pairs in valid_trials.csv and test_trials.csv (id1,id2,same).
 
     The published protocol has no validation list: ten checkpoints are tested and the best is reported. A folder whose tables for
@@ -33,7 +33,7 @@ class SpeakerVerification(SuperbTask):
 
     def read_vocabulary(self) -> None:
         """Speakers of the training table, and the trials."""
-        self.classes = {"label": sorted({clip.values["label"] for clip in self.tables.train})}
+        self.classes = {"label": sorted({clip.values["label"] for clip in self.clips("train")})}
         self.trials = {split: self._read_trials(split) for split in ("valid", "test")}
 
     def head(self, dim: int, stride: float, hidden: int) -> nn.Module:
