@@ -148,7 +148,9 @@ def evaluate_superb(options: argparse.Namespace) -> int:
     if options.kit:
         from audiossl.evaluation.superb.kit import evaluate_superb_by_kit
 
-        rows = evaluate_superb_by_kit(options.model, tasks, out, f"{name} (s3prl)", options.task, rates, options.updates)
+        rows = evaluate_superb_by_kit(
+            options.model, tasks, out, f"{name} (s3prl)", options.task, rates, options.updates, options.seed
+        )
         write_results(out / "results.json", rows)
         print_results(rows)
         return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -27,7 +26,6 @@ class SpecAugmentConfig:
         max_time_share: all stretches together are at most this share of an item; short items get fewer and shorter ones.
         time_warp: a point of the item moves by at most so many frames, what lies on either side is stretched to fit; 0 for none.
             Transcripts and tags do not mind, labels at instants would.
-        fill: what hidden cells take: the item's mean, or zero.
     """
 
     probability: float = 0.9
@@ -37,7 +35,6 @@ class SpecAugmentConfig:
     time_size: int = 100
     max_time_share: float = 0.15
     time_warp: int = 80
-    fill: Literal["mean", "zero"] = "mean"
 
     def __post_init__(self) -> None:
         counts = (self.band_masks, self.band_size, self.time_masks, self.time_size, self.time_warp)
@@ -53,7 +50,7 @@ def spec_augment(
     epoch: int,
     config: SpecAugmentConfig,
 ) -> Float[Tensor, "B F M"]:
-    """Change the valid frames of every item by draws from (seed, epoch, item id).
+    """Change the valid frames of every item by draws from (seed, epoch, item id); what is hidden takes the item's mean.
 
     Args:
         features: padded features; the padding stays as it is.
@@ -100,7 +97,7 @@ def _hide(frames: Float[Tensor, "F M"], config: SpecAugmentConfig, generator: to
     for _ in range(num_masks):
         first, last = _span(size, min(config.time_size, int(budget / num_masks)), generator)
         hidden[first:last] = True
-    return torch.where(hidden.to(frames.device), frames.mean() if config.fill == "mean" else 0.0, frames)
+    return torch.where(hidden.to(frames.device), frames.mean(), frames)
 
 
 def _span(size: int, longest: int, generator: torch.Generator | None) -> tuple[int, int]:

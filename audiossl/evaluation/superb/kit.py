@@ -26,6 +26,7 @@ def evaluate_superb_by_kit(
     only: Sequence[str] = (),
     rates: Sequence[float] = (),
     updates: int | None = None,
+    seed: int = 0,
 ) -> list[ResultRow]:
     """Train and test s3prl's problems on the tables of task folders, with the settings of our heads.
 
@@ -33,6 +34,7 @@ def evaluate_superb_by_kit(
         model: as `audiossl.load` takes it; it is exported to `out`.
         tasks, out, name, only, updates: as of `evaluate_superb`.
         rates: one learning rate at most; s3prl's problems do not search.
+        seed: of s3prl.
 
     Returns:
         Rows without intervals, both ends being the value.
@@ -50,7 +52,7 @@ def evaluate_superb_by_kit(
     rows = []
     for found in chosen:
         settings = replace(found.settings(updates), **({"lr": rates[0]} if rates else {}))
-        options, folds = options_of(found.kind.name, settings), []
+        options, folds = [*options_of(found.kind.name, settings), "--train.seed", str(seed)], []
         for part in found.parts:
             task, place = found.kind(part), part.relative_to(found.folder.parent)
             tables = _write_tables(task, out / "tables" / place)

@@ -57,8 +57,9 @@ def test_what_specaugment_may_change():
         assert set(changed.unique().tolist()) <= {0.0, 1.0}  # of a constant nothing but what is hidden changes
         hidden += torch.tensor([(changed[row, :size] == 0).float().mean() for row, size in ((0, 300), (1, 200))])
     assert 0.5 < hidden[0] / 40 < 0.85  # four bands of 0 to 49 of 80 hide most
-    one = hide_and_warp(torch.ones(1, 3, 80), torch.tensor([3]))
-    assert one.shape == (1, 3, 80)
+    short = hide_and_warp(torch.ones(4, 3, 80), torch.full((4,), 3))
+    # No clip is as long as the widest stretch, so every stretch begins with the clip.
+    assert short.shape == (4, 3, 80) and not short[:, 0].any()
 
 
 def test_loss_and_decoding():

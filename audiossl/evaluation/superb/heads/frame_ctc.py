@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -12,8 +12,8 @@ from audiossl.lengths import padding_mask
 from audiossl.objectives.ctc import BLANK, collapse
 from audiossl.objectives.specaugment import SpecAugmentConfig, augment_item
 
-# A warp by fewer than 5 frames, four bands of fewer than 50 dimensions, two stretches of fewer than 40 frames.
-AUGMENTATION = SpecAugmentConfig(1.0, 4, 49, 2, 39, 1.0, 4, "zero")
+WARP = SpecAugmentConfig(probability=1.0, band_masks=0, time_masks=0, time_warp=5)
+BANDS, STRETCHES = (4, 50), (2, 40)  # how many masks, and the widest
 
 
 class FrameLinear(nn.Module):
@@ -72,14 +72,20 @@ class RecurrentCTC(nn.Module):
 
 
 def hide_and_warp(features: Float[Tensor, "B T D"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B T D"]:
-    """SpecAugment on features as SUPERB has it; draws come from torch's global generator, which training seeds for each update.
+    """SpecAugment as s3prl has it: time warped, bands and stretches set to zero.
+
+    Masks begin at least as far from the end as the widest one of the batch is wide: what is shorter than that loses its beginning
+    in every update. Draws come from torch's global generator, which training seeds for each update.
 
     Args:
         features: padded.
         lengths: valid frames, which stay as many.
     """
-    rows = [augment_item(row[:length], AUGMENTATION) for row, length in zip(features, lengths.tolist(), strict=True)]
-    return torch.stack([functional.pad(row, (0, 0, 0, features.shape[1] - len(row))) for row in rows])
+    batch, size, dim = features.shape
+    rows = [augment_item(row[:length], WARP) for row, length in zip(features, lengths.tolist(), strict=True)]
+    warped = torch.stack([functional.pad(row, (0, 0, 0, size - len(row))) for row in rows])
+    bands, stretches = _hidden(batch, dim, *BANDS), _hidden(batch, size, *STRETCHES)
+    return warped.masked_fill((bands[:, None] | stretches[:, :, None]).to(warped.device), 0.0)
 
 
 def ctc_loss(
@@ -94,3 +100,11 @@ def greedy_units(logits: Float[Tensor, "B T K"], lengths: Int[Tensor, "B"]) -> l
     """Units of the best path of each clip: repetitions are one, blanks are none."""
     best = logits.argmax(-1).masked_fill(padding_mask(lengths, logits.shape[1]), BLANK)
     return [collapse(row) for row in best.tolist()]
+
+
+def _hidden(batch: int, size: int, masks: int, widest: int) -> Bool[Tensor, "B N"]:
+    """Which of `size` places are under one of a row's masks."""
+    widths = torch.randint(0, widest + 1, (batch, masks, 1))
+    first = torch.randint(0, max(1, size - int(widths.max())), (batch, masks, 1))
+    place = torch.arange(size)
+    return ((first <= place) & (place < first + widths)).any(dim=1)
