@@ -11,6 +11,7 @@ from audiossl.errors import ConfigError
 
 if TYPE_CHECKING:
     from audiossl.embedding.embedder import Embedder
+    from audiossl.evaluation.results import ResultRow
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -94,34 +95,39 @@ def evaluate_hear(options: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
-    from audiossl.evaluation.hear.evaluate import evaluate_hear as evaluate
-    from audiossl.evaluation.hear.evaluate import rows_of_kit
     from audiossl.evaluation.hear.official import official_table
-    from audiossl.evaluation.results import print_results, write_results
-    from audiossl.export.hear import HearModel, export_hear
-    from audiossl.pipelines.prepared_tasks import prepared_tasks
+    from audiossl.evaluation.results import print_results
+    from audiossl.locks import only_user
 
     if options.list:
         Console(width=160).print(official_table())
         return 0
-    out = _output(options)
-    layers, name = parse_layers(options.layers), options.name or options.model
-    tasks = prepared_tasks(options.tasks, out, options.data_root)
-    if options.kit:
-        from audiossl.evaluation.kit_runs import run_heareval
-
-        if len(options.task) > 1:
-            raise ConfigError("--kit takes one --task, or none for all")
-        module = export_hear(options.model, out / "audiossl_hear.py", layers, options.pooling)
-        task = options.task[0] if options.task else "all"
-        found = run_heareval(module, tasks, out / "kit", task, None, options.grid, options.grid_points)
-        rows = rows_of_kit(found, tasks, f"{name} (heareval)")
-        write_results(out / "results.json", rows)
-    else:
-        model = HearModel.from_name(options.model, layers=layers, pooling=options.pooling)
-        rows = evaluate(model, tasks, out, name, options.task, options.grid, options.grid_points, options.device)
-    print_results(rows)
+    with only_user(_output(options)):
+        print_results(_hear_rows(options))
     return 0
+
+
+def _hear_rows(options: argparse.Namespace) -> list[ResultRow]:
+    from audiossl.evaluation.hear.evaluate import evaluate_hear as evaluate
+    from audiossl.evaluation.hear.evaluate import rows_of_kit
+    from audiossl.evaluation.kit_runs import run_heareval
+    from audiossl.evaluation.results import write_results
+    from audiossl.export.hear import HearModel, export_hear
+    from audiossl.pipelines.prepared_tasks import prepared_tasks
+
+    out, layers, name = options.out, parse_layers(options.layers), options.name or options.model
+    tasks = prepared_tasks(options.tasks, out, options.data_root)
+    if not options.kit:
+        model = HearModel.from_name(options.model, layers=layers, pooling=options.pooling)
+        return evaluate(model, tasks, out, name, options.task, options.grid, options.grid_points, options.device)
+    if len(options.task) > 1:
+        raise ConfigError("--kit takes one --task, or none for all")
+    module = export_hear(options.model, out / "audiossl_hear.py", layers, options.pooling)
+    task = options.task[0] if options.task else "all"
+    found = run_heareval(module, tasks, out / "kit", task, None, options.grid, options.grid_points)
+    rows = rows_of_kit(found, tasks, f"{name} (heareval)")
+    write_results(out / "results.json", rows)
+    return rows
 
 
 def evaluate_superb(options: argparse.Namespace) -> int:
@@ -131,34 +137,36 @@ def evaluate_superb(options: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
-    from audiossl.evaluation.results import print_results, write_results
+    from audiossl.evaluation.results import print_results
     from audiossl.evaluation.superb.catalogue import official_table
-    from audiossl.evaluation.superb.evaluate import SEARCH
-    from audiossl.evaluation.superb.evaluate import evaluate_superb as evaluate
-    from audiossl.evaluation.superb.training import ProbeOptions
-    from audiossl.pipelines.prepared_tasks import prepared_tasks
+    from audiossl.locks import only_user
 
     if options.list:
         Console(width=160).print(official_table())
         return 0
-    out = _output(options)
+    with only_user(_output(options)):
+        print_results(_superb_rows(options))
+    return 0
+
+
+def _superb_rows(options: argparse.Namespace) -> list[ResultRow]:
+    from audiossl.evaluation.results import write_results
+    from audiossl.evaluation.superb.evaluate import SEARCH
+    from audiossl.evaluation.superb.evaluate import evaluate_superb as evaluate
+    from audiossl.evaluation.superb.kit import evaluate_superb_by_kit
+    from audiossl.evaluation.superb.training import ProbeOptions
+    from audiossl.pipelines.prepared_tasks import prepared_tasks
+
+    out, name = options.out, options.name or options.model
     tasks = prepared_tasks(options.tasks, out, options.data_root)
     rates = SEARCH if options.lr == ["search"] else _rates(options.lr)
-    name = options.name or options.model
-    if options.kit:
-        from audiossl.evaluation.superb.kit import evaluate_superb_by_kit
-
-        rows = evaluate_superb_by_kit(
-            options.model, tasks, out, f"{name} (s3prl)", options.task, rates, options.updates, options.seed
-        )
-        write_results(out / "results.json", rows)
-        print_results(rows)
-        return 0
-    heads = ProbeOptions(options.normalise, options.layer, options.seed, options.device)
-    embedder = load_on(options.model, options.device)
-    rows = evaluate(embedder, tasks, out, name, options.task, rates, options.updates, heads, options.layer_sweep)
-    print_results(rows)
-    return 0
+    chosen = options.task, rates, options.updates
+    if not options.kit:
+        heads = ProbeOptions(options.normalise, options.layer, options.seed, options.device)
+        return evaluate(load_on(options.model, options.device), tasks, out, name, *chosen, heads, options.layer_sweep)
+    rows = evaluate_superb_by_kit(options.model, tasks, out, f"{name} (s3prl)", *chosen, options.seed)
+    write_results(out / "results.json", rows)
+    return rows
 
 
 def _rates(texts: list[str]) -> tuple[float, ...]:

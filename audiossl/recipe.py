@@ -19,6 +19,7 @@ from rich.console import Console
 
 from audiossl.errors import ConfigError
 from audiossl.files import read_json, write_json
+from audiossl.locks import only_user
 from audiossl.training.world import World
 
 console = Console(stderr=True, highlight=False)
@@ -70,6 +71,7 @@ def run_stages(
 
     Raises:
         ConfigError: if `first` or `last` is not a stage, or they are in the wrong order, or the output cannot be written.
+        StoreError: if another run is at work on the output.
     """
     names = [stage.name for stage in stages]
     for name in (first, last):
@@ -79,13 +81,20 @@ def run_stages(
     stop_after = names.index(last) if last else len(names) - 1
     if first and stop_after < forced_from:
         raise ConfigError(f"--from {first} comes after --to {last}; the stages are, in order: {', '.join(names)}")
-    prints: dict[str, str] = {}
-    seconds: dict[str, float] = {}
     world = World.join()
     if not world.is_first:
         _follow(stages, output, world)
-        return seconds
-    for index, stage in enumerate(stages[: stop_after + 1]):
+        return {}
+    if dry_run:
+        return _run_all(stages[: stop_after + 1], output, forced_from, True, world)
+    with only_user(output):
+        return _run_all(stages[: stop_after + 1], output, forced_from, False, world)
+
+
+def _run_all(stages: Sequence[Stage], output: Path, forced_from: int, dry_run: bool, world: World) -> dict[str, float]:
+    prints: dict[str, str] = {}
+    seconds: dict[str, float] = {}
+    for index, stage in enumerate(stages):
         prints[stage.name] = fingerprint(stage, prints)
         folder = output / stage.name
         if index < forced_from and _finished(folder) == prints[stage.name]:

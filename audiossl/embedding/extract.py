@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from audiossl.embedding.store_writer import StoreWriter
 from audiossl.engines import Engine, Row, map_groups
 from audiossl.errors import ConfigError, DataError
 from audiossl.files import write_jsonl
+from audiossl.locks import only_user
 from audiossl.seeds import derive_seed
 
 GROUP_FILES = 64  # files that are open together, so that batches of similar length can be formed
@@ -116,7 +117,7 @@ def embed_paths(
 
     Raises:
         ConfigError: if a path, layer or shard does not exist, or `out` cannot be written.
-        StoreError: if `out` holds a store of another model or other layers.
+        StoreError: if `out` holds a store of another model or other layers, or another process is writing it.
     """
     if shard is not None and not 0 <= shard[0] < shard[1]:
         raise ConfigError(f"expected a shard i/n with 0 <= i < n, got {shard[0]}/{shard[1]}")
@@ -127,16 +128,21 @@ def embed_paths(
         files = {item_id: file for item_id, file in files.items() if derive_seed(item_id) % shard[1] == shard[0]}
         rejected = [row for row in rejected if derive_seed(row["id"]) % shard[1] == shard[0]]
     num_written, audio_seconds = 0, 0.0
-    with StoreWriter(out, describe(embedder, layers, pool, dtype), part) as writer, _bar(progress, len(files)) as advance:
-        todo = [item_id for item_id in files if item_id not in writer]
-        num_present = len(files) - len(todo)
+    with ExitStack() as stack:
+        stack.enter_context(only_user(out if part is None else out / part))
+        writer = stack.enter_context(StoreWriter(out, describe(embedder, layers, pool, dtype), part))
+        advance = stack.enter_context(_bar(progress, len(files)))
+        num_present = sum(item_id in writer for item_id in files)
         advance(num_present)
+        # Groups do not depend on what is there already: who is in a batch with whom changes the last bits of frames.
+        ids = list(files)
+        parts = [ids[i : i + GROUP_FILES] for i in range(0, len(ids), GROUP_FILES)]
         groups = [
-            {item_id: str(files[item_id]) for item_id in todo[i : i + GROUP_FILES]} for i in range(0, len(todo), GROUP_FILES)
+            {item_id: str(files[item_id]) for item_id in some} for some in parts if any(name not in writer for name in some)
         ]
         work = _EmbedGroup(embedder, layers)
         rows = map_groups(work, groups, engine, num_workers, 1.0 if embedder.device.type == "cuda" else 0.0)
-        for count, row in enumerate(rows, 1):
+        for count, row in enumerate((row for row in rows if row["id"] not in writer), 1):
             path = str(files[row["id"]])
             try:
                 if row["error"]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from audiossl.errors import ConfigError
 from audiossl.files import read_json, whole_folder, write_json
+from audiossl.locks import file_lock
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.recipe import console
-from audiossl.signals.locks import file_lock
 
 
 def prepared_tasks(source: Path, beside: Path, data_root: Path | None = None) -> Path:

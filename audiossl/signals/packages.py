@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 from audiossl.errors import DataError
+from audiossl.locks import file_lock
 from audiossl.signals.download import check_sum, download
-from audiossl.signals.locks import file_lock
 from audiossl.signals.unpack import unpack
 
 log = logging.getLogger(__name__)

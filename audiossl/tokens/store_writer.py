@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import whole_file, whole_folder, write_json
+from audiossl.locks import only_user
 from audiossl.tokens.store import FORMAT, STORE_FILE, Shard, TokenStore
 
 LEFTOVERS = re.compile(r"tokens-\d{5,}\.npy|index-\d{5,}\.parquet|\.(tokens-\d+\.npy|index-\d+\.parquet|store\.json)\.partial")
@@ -85,7 +85,7 @@ class TokenWriter:
             ConfigError: if the folder cannot be written.
         """
         with ExitStack() as stack:
-            stack.enter_context(_only_writer(self.folder))
+            stack.enter_context(only_user(self.folder))
             self._root = self._continue() if self.append else stack.enter_context(whole_folder(self.folder))
             self._list_shards(self._root)
             stack.push(self._finish)
@@ -235,41 +235,3 @@ class _OpenShard:
         shape = (self.num_frames, self.num_codebooks)
         header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self._file, header)
-
-
-@contextmanager
-def _only_writer(folder: Path) -> Iterator[None]:
-    """Refuse a second writer of the folder, in this process or another, where the system has file locks.
-
-    Unlike `file_lock` this does not wait: the second writer would tokenise what the first has done. The lock lies beside the
-    folder, which may be replaced as a whole; the system frees it when its holder dies.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    whole = folder.resolve()
-    path = whole.with_name(f".{whole.name}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
-    except OSError as error:
-        raise ConfigError(f"cannot write the store {folder}: {error.strerror}. Choose another folder.") from error
-    with file:
-        refusal = f"another writer is at work on {folder}; wait until it ends, or choose another folder"
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(refusal) from error
-        except OSError:  # some network file systems have no locks
-            pass
-        # Its last holder may have removed the file since it was opened, and the next have made another.
-        if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
-            raise StoreError(refusal)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-            with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_UN)  # also for forked workers, which share the handle

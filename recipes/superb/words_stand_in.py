@@ -30,7 +30,7 @@ def write(out: Path, data_root: Path | None) -> None:
             "id": name, "wav_path": write_clip(folder, name, item.path), "transcription": text, "group": group,
         })  # fmt: skip
     write_task(
-        folder, "ASR", _spellable(rows), {"updates": 2500, "lr": 1e-3, "hidden": 128, "evaluations": 5},
+        folder, "ASR", _spellable(rows), {"updates": 1000, "lr": 3e-3, "hidden": 128, "evaluations": 5},
         "Fish Fillets: acted Czech, few voices; a head of 128 cells instead of 1024",
     )  # fmt: skip
 
