@@ -24,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if left_over:
         parser.error(f"unrecognized arguments: {' '.join(left_over)}")
     try:
-        return options.command(options)
+        code = options.command(options)
+        _describe(options, arguments)
+        return code
     except AudiosslError as error:
         if _fails_first():
             print("audiossl:", " ".join(line.strip() for line in str(error).splitlines()), file=sys.stderr)
@@ -37,6 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if _fails_first():
             raise
         return 1
+
+
+def _describe(options: argparse.Namespace, arguments: Sequence[str] | None) -> None:
+    """Write the command and what it ran with into the folder that it filled."""
+    out = getattr(options, "out", None)
+    if isinstance(out, Path) and out.is_dir():
+        from audiossl.files import write_json
+        from audiossl.provenance import versions
+
+        command = [str(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+        write_json(out / "command.json", {"command": ["audiossl", *command], "versions": versions()})
 
 
 def _fails_first() -> bool:
@@ -70,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         action.add_argument("--from", dest="first", metavar="STAGE", help="run this stage and all later ones again")
         action.add_argument("--to", dest="last", metavar="STAGE", help="stop after this stage")
         action.add_argument("--dry-run", action="store_true", help="say which stages would run and what they need")
+        action.add_argument(
+            "--verify", action="store_true", help="run nothing: are all files what they were when they were made?"
+        )
 
     embed = commands.add_parser("embed", help="embed audio files into a store", description=embed_files.__doc__)
     embed.add_argument("model", help="checkpoint or run folder, logmel, hama, resemblyzer, hf:NAME[:LAYER] or a SPEAR repository")
@@ -150,7 +166,7 @@ def run_recipe(options: argparse.Namespace) -> int:
     from audiossl.pipelines.catalogue import run_pipeline
     from audiossl.training.world import World
 
-    run_pipeline(options.recipe, options.overrides, options.first, options.last, options.dry_run)
+    run_pipeline(options.recipe, options.overrides, options.first, options.last, options.dry_run, None, options.verify)
     World.join().leave()
     return 0
 
@@ -167,7 +183,7 @@ def finetune_encoder(options: argparse.Namespace) -> int:
     if len(names) not in (1, 2) or Path(names[-1]).suffix not in (".yaml", ".yml"):
         raise ConfigError(f"expected [ENCODER] RECIPE.yaml [key=value ...], got '{' '.join(names)}'")
     overrides += [f"encoder={name}" for name in names[:-1]]
-    run_pipeline(Path(names[-1]), overrides, options.first, options.last, options.dry_run, only="finetune")
+    run_pipeline(Path(names[-1]), overrides, options.first, options.last, options.dry_run, "finetune", options.verify)
     return 0
 
 

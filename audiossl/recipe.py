@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,10 @@ from rich.console import Console
 from audiossl.errors import ConfigError
 from audiossl.files import read_json, write_json
 from audiossl.locks import only_user
+from audiossl.provenance import differences, folder_digests, versions
 from audiossl.training.world import World
 
+RECORD = "stage.json"
 console = Console(stderr=True, highlight=False)
 
 
@@ -111,6 +111,27 @@ def _run_all(stages: Sequence[Stage], output: Path, forced_from: int, dry_run: b
     return seconds
 
 
+def verify_stages(stages: Sequence[Stage], output: Path) -> int:
+    """Recompute the digests of every stage's files, say what differs from its record, and return how many stages do.
+
+    A stage that never ran differs; so does one whose config, or an input's, is another one now.
+    """
+    prints: dict[str, str] = {}
+    wrong = 0
+    for stage in stages:
+        prints[stage.name], folder = fingerprint(stage, prints), output / stage.name
+        try:
+            record = read_json(folder / RECORD)
+            problems = differences(folder_digests(folder, frozenset({RECORD})), record["files"])
+            if record["fingerprint"] != prints[stage.name]:
+                problems.insert(0, "made with another config")
+        except (OSError, ValueError, KeyError, TypeError):
+            problems = ["never finished here, or its record is damaged"]
+        wrong += bool(problems)
+        console.print(f"{stage.name:<10} {'; '.join(problems) or 'as recorded'}", markup=False, soft_wrap=True)
+    return wrong
+
+
 def read_recipe(path: Path, overrides: Sequence[str], kinds: Mapping[str, type]) -> Any:
     """Read a recipe file into the typed config of its method.
 
@@ -187,9 +208,11 @@ def _run(stage: Stage, folder: Path, inputs: Mapping[str, Path], print_: str, ke
     else:
         stage.run(partial, inputs)
     seconds = time.perf_counter() - begin
-    record = {"fingerprint": print_, "seconds": round(seconds, 1), "config": plain(stage.config), "versions": _versions()}
-    write_json(partial / "stage.json", record)
     (partial / "started.json").unlink()
+    write_json(partial / RECORD, {
+        "fingerprint": print_, "seconds": round(seconds, 1), "config": plain(stage.config), "versions": versions(),
+        "files": folder_digests(partial),
+    })  # fmt: skip
     # Set the old folder aside by rename: half of it, deleted in place, could pass for finished after an interruption.
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
@@ -204,7 +227,7 @@ def _partial(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.partial")
 
 
-def _finished(folder: Path, record: str = "stage.json") -> str | None:
+def _finished(folder: Path, record: str = RECORD) -> str | None:
     try:
         return read_json(folder / record)["fingerprint"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -213,15 +236,9 @@ def _finished(folder: Path, record: str = "stage.json") -> str | None:
 
 def _earlier_cost(folder: Path) -> str:
     try:
-        return f"(took {read_json(folder / 'stage.json')['seconds'] / 60:.1f} min last time)"
+        return f"(took {read_json(folder / RECORD)['seconds'] / 60:.1f} min last time)"
     except (OSError, ValueError, KeyError, TypeError):
         return "(never ran here)"
-
-
-def _versions() -> dict[str, str]:
-    from audiossl import __version__
-
-    return {"audiossl": __version__, "torch": metadata.version("torch"), "python": platform.python_version()}
 
 
 def _first_line(text: str) -> str:

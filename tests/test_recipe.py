@@ -10,7 +10,7 @@ import pytest
 
 from audiossl.errors import ConfigError
 from audiossl.files import read_json
-from audiossl.recipe import Stage, fingerprint, plain, read_recipe, run_stages
+from audiossl.recipe import Stage, fingerprint, plain, read_recipe, run_stages, verify_stages
 
 
 class Chain:
@@ -54,7 +54,7 @@ def chain(tmp_path):
 def test_only_what_changed_runs_again(chain):
     assert chain.run() == ["a", "b", "c"] and chain.text("c") == "a1a1b1c1"
     record = read_json(chain.output / "b" / "stage.json")
-    assert record["config"] == {"value": 1} and set(record["versions"]) == {"audiossl", "torch", "python"}
+    assert record["config"] == {"value": 1} and set(record["versions"]) == {"audiossl", "commit", "torch", "python"}
     assert chain.run() == [] and chain.seconds == {"a": 0.0, "b": 0.0, "c": 0.0}
     chain.configs["b"] = 2
     assert chain.run() == ["b", "c"] and chain.text("c") == "a1a1b2c1"
@@ -248,3 +248,23 @@ def test_missing_file(tmp_path):
         read_recipe(tmp_path / "nowhere.yaml", [], {"toy": ToyRecipe})
     with pytest.raises(ConfigError, match="Is a directory"):
         read_recipe(tmp_path, [], {"toy": ToyRecipe})
+
+
+def test_files_are_checked_against_their_digests(chain, capsys):
+    chain.run()
+    stages = [chain._stage("a", ()), chain._stage("b", ("a",)), chain._stage("c", ("a", "b"))]
+    assert verify_stages(stages, chain.output) == 0
+    (chain.output / "a" / "text").write_text("a2")
+    (chain.output / "b" / "text").unlink()
+    (chain.output / "b" / "more").mkdir()
+    (chain.output / "b" / "more" / "x").touch()
+    chain.configs["c"] = 2
+    stages[2] = chain._stage("c", ("a", "b"))
+    capsys.readouterr()
+    assert verify_stages(stages, chain.output) == 3
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(maxsplit=1)[1] for line in said] == [
+        "text has changed", "text is missing; more/x was not there", "made with another config",
+    ]  # fmt: skip
+    assert chain.ran == ["a", "b", "c"], "nothing runs to be checked"
+    assert verify_stages(stages, chain.output / "nothing") == 3

@@ -56,6 +56,19 @@ class TokenBatch:
         signal, lengths = self.signal.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True)
         return replace(self, signal=signal, lengths=lengths, tokens=tokens)
 
+    def halves(self) -> list[TokenBatch]:
+        """The first and the second half of the items; nothing if there is one only."""
+        if len(self.ids) < 2:
+            return []
+        middle = len(self.ids) // 2
+        return [
+            replace(
+                self, signal=self.signal[part], lengths=self.lengths[part], ids=self.ids[part],
+                tokens={name: codes[part] for name, codes in self.tokens.items()},
+            )
+            for part in (slice(middle), slice(middle, None))
+        ]  # fmt: skip
+
 
 def collate_tokens(
     ids: Sequence[str],

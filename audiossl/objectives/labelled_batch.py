@@ -47,6 +47,15 @@ class LabelledBatch:
         }
         return replace(self, **moved)
 
+    def halves(self) -> list[LabelledBatch]:
+        """The first and the second half of the items; nothing if there is one only."""
+        if len(self.ids) < 2:
+            return []
+        middle, names = len(self.ids) // 2, ("signal", "lengths", "ids", "targets", "target_lengths")
+        return [
+            replace(self, **{name: getattr(self, name)[part] for name in names}) for part in (slice(middle), slice(middle, None))
+        ]
+
 
 def collate_labelled(
     ids: Sequence[str],

@@ -7,14 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from audiossl.errors import ConfigError
+from audiossl.errors import ConfigError, StoreError
 from audiossl.evaluation.results import print_results, read_results
+from audiossl.files import whole_file, write_json
 from audiossl.pipelines import connectivity, finetune, sensors, spear, spear_dry_run
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
 from audiossl.pipelines.finetune_config import FinetuneRecipe
 from audiossl.pipelines.sensors_config import SensorsRecipe
 from audiossl.pipelines.spear_config import SpearRecipe
-from audiossl.recipe import Stage, console, read_recipe, run_stages
+from audiossl.provenance import versions
+from audiossl.recipe import Stage, console, plain, read_recipe, run_stages, verify_stages
 from audiossl.training.world import World
 
 METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {
@@ -34,6 +36,7 @@ def run_pipeline(
     last: str | None = None,
     dry_run: bool = False,
     only: str | None = None,
+    verify: bool = False,
 ) -> Path:
     """Run a recipe and return its output folder, with `results.json` and `report.html` at the top once they exist.
 
@@ -41,9 +44,11 @@ def run_pipeline(
         recipe, overrides: file, and `key=value` over it.
         first, last, dry_run: see `run_stages`.
         only: the one method that the recipe may have; None takes all.
+        verify: run nothing, but check every stage's files against the digests that were recorded.
 
     Raises:
         ConfigError: for a recipe, key, value or stage that does not exist, or an output that cannot be written.
+        StoreError: if another run is at work on the output, or `verify` finds a difference.
     """
     world = World.join()
     config = read_recipe(recipe, overrides, {method: kind for method, (kind, _) in METHODS.items() if only in (None, method)})
@@ -51,6 +56,10 @@ def run_pipeline(
     stages = METHODS[_method_of(config)][1](config, recipe.parent)
     if world.is_first:
         console.print(f"{config.dataset} in {output}", markup=False)
+    if verify:
+        if wrong := verify_stages(stages, output):
+            raise StoreError(f"{wrong} of {len(stages)} stages in {output} are not as their records say")
+        return output
     seconds = run_stages(stages, output, first, last, dry_run)
     if dry_run and last is None and world.is_first and (try_out := DRY_RUNS.get(_method_of(config))):
         try_out(config, output)
@@ -60,7 +69,9 @@ def run_pipeline(
         console.print("all stages are up to date")
     for stage, name in (("evaluate", "results.json"), ("report", "report.html")):
         if stage in seconds:
-            shutil.copyfile(output / stage / name, output / name)
+            with whole_file(output / name) as partial:
+                shutil.copyfile(output / stage / name, partial)
+    write_json(output / "recipe.json", {"recipe": recipe.name, "config": plain(config), "versions": versions()})
     if "evaluate" in seconds:
         print_results(read_results(output / "results.json"))
         total = ", ".join(f"{name} {value / 60:.1f}" for name, value in seconds.items() if value)

@@ -27,6 +27,8 @@ class TrainingConfig:
             batch_seconds * ranks * accumulate.
         accumulate: batches per optimiser step and rank. A run that is resumed on other ranks keeps its batches per step.
         clip: largest gradient norm with AdamW, 0 for none; ScaledAdam clips by itself.
+        rollback_above: a step whose loss is more than so many times the usual one (a running mean) is left out, and weights and
+            optimiser go back to the newest checkpoint while the data go on; 0 for never. 3 is a sensible value.
         precision: `auto` is bf16 autocast where the device has it natively (CUDA) and float32 elsewhere. `fp16` scales the loss,
             and is for devices without bf16.
         validate_every, checkpoint_every, log_every: in steps; 0 for never (a checkpoint is always written at the end).
@@ -55,6 +57,7 @@ class TrainingConfig:
     batch_seconds: float = 60.0
     accumulate: int = 1
     clip: float = 1.0
+    rollback_above: float = 0.0
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"
     validate_every: int = 1000
     checkpoint_every: int = 1000
@@ -75,6 +78,8 @@ class TrainingConfig:
         else:
             positive["max_steps"] = self.max_steps
         positive |= {f"lr_scales.{name}": scale for name, scale in self.lr_scales.items()}
+        if self.rollback_above and self.rollback_above <= 1:
+            raise ConfigError(f"training.rollback_above should be 0, or above 1, got {self.rollback_above}.")
         for name, value in positive.items():
             if value <= 0:
                 raise ConfigError(f"training.{name} should be above 0, got {value}.")

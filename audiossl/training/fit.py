@@ -16,15 +16,17 @@ from torch import nn
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.seeds import derive_seed
 from audiossl.training.averaging import ModelAverage
+from audiossl.training.backward import back_propagate
 from audiossl.training.checkpoints import latest_checkpoint
 from audiossl.training.config import TrainingConfig
-from audiossl.training.devices import autocast, choose_device, keep_freed_memory
+from audiossl.training.devices import choose_device, keep_freed_memory
 from audiossl.training.loss_scale import LossScale
 from audiossl.training.meter import Meter
 from audiossl.training.optimisers import make_optimiser, set_lr
 from audiossl.training.run_log import RunLog
 from audiossl.training.run_state import Progress, RunState
 from audiossl.training.schedules import make_schedule
+from audiossl.training.spikes import is_spike
 from audiossl.training.validation import validate
 from audiossl.training.world import World
 
@@ -115,23 +117,30 @@ def fit(
             torch.manual_seed(derive_seed(config.seed, "step", progress.step, world.rank))
             model.train()
             _call(objective, "before_step", progress.step, progress.seconds)
-            weight = 0.0
-            for index, batch in enumerate(batches):
-                with world.hold_gradients(model, hold=index + 1 < len(batches)):
-                    with autocast(config, device):
-                        loss = model(batch.to(device))
-                    scale.apply(loss.total).backward()
-                weight += loss.weight
+            losses, too_large = back_propagate(model, batches, config, device, world, scale)
+            if too_large:
+                log.skip(progress.step, "does not fit into memory by itself and is left out", too_large)
+            for loss in losses:
                 meter.add(loss)
-
-            weight, seconds = world.sum(weight, sum(batch.seconds for batch in batches), device=device)
+            sums = sum(float(loss.total) for loss in losses), sum(loss.weight for loss in losses)
+            total, weight, seconds = world.sum(*sums, sum(batch.seconds for batch in batches), device=device)
             norm = _normalise_gradients(objective, weight / world.size * scale.value, config)
             set_lr(optimiser, schedule(progress.step))
-            if math.isfinite(norm):
+            if not math.isfinite(norm):
+                skipped += 1
+                _skip(progress, batches, "the gradient is not finite, the step is left out", log, world)
+                if skipped >= MAX_SKIPPED and not scale.enabled:  # with fp16 a smaller scale may help
+                    raise DataError(
+                        f"no finite gradient in {MAX_SKIPPED} steps in a row; their items are in {log.skipped}. "
+                        "Lower training.lr, or look at the items."
+                    )
+            elif is_spike(progress, total / max(weight, 1e-12), config.rollback_above):
+                back_to = state.roll_back(folder)
+                reason = f"the loss {total / weight:.3g} is a spike, back to {back_to or 'no checkpoint, for there is none'}"
+                _skip(progress, batches, reason, log, world)
+            else:
                 optimiser.step()
                 skipped = 0
-            else:
-                skipped = _skip(skipped, progress.step, batches, log, world, end=not scale.enabled)
             optimiser.zero_grad(set_to_none=True)
             progress.step += 1
             progress.seconds += seconds
@@ -143,7 +152,13 @@ def fit(
 
             is_last = progress.step == total_steps
             if is_last or _is_due(config.log_every, progress.step):
-                values = {**meter.read(world), "lr": schedule(progress.step - 1), "grad_norm": norm, **pace.read(progress)}
+                values = {
+                    **meter.read(world),
+                    "lr": schedule(progress.step - 1),
+                    "grad_norm": norm,
+                    "skipped": progress.skipped,
+                    **pace.read(progress),
+                }
                 log.write(progress.step, "train", values)
                 log.progress(progress.step, values)
             if validation and (is_last or _is_due(config.validate_every, progress.step)):
@@ -152,6 +167,7 @@ def fit(
                 log.message(f"validation at step {progress.step}: loss {result.validation.get('loss', math.nan):.4f}")
                 pace = _Pace(progress.seconds)
             if is_last or _is_due(config.checkpoint_every, progress.step):
+                progress.rollbacks = 0
                 result.checkpoint = state.save(folder) if world.is_first else None
     world.wait()
     state.load_average(folder)
@@ -219,14 +235,11 @@ def _normalise_gradients(objective: nn.Module, weight: float, config: TrainingCo
     return float(nn.utils.clip_grad_norm_(objective.parameters(), clip))
 
 
-def _skip(skipped: int, step: int, batches: list[Batch], log: RunLog, world: World, end: bool) -> int:
-    """Report a step whose gradient is not finite; too many in a row end the run, where no smaller loss scale may help."""
-    some = [str(item) for batch in batches for item in getattr(batch, "ids", [])][:5]
-    ids = [item for of_rank in world.gather(some) for item in of_rank]
-    log.message(f"step {step}: the gradient is not finite, the step is left out (items {', '.join(ids)} ...)")
-    if end and skipped + 1 >= MAX_SKIPPED:
-        raise DataError(f"no finite gradient in {MAX_SKIPPED} steps, the last with items {ids} ... Lower training.lr.")
-    return skipped + 1
+def _skip(progress: Progress, batches: list[Batch], reason: str, log: RunLog, world: World) -> None:
+    """Count and list a step that is left out."""
+    own = [str(item) for batch in batches for item in getattr(batch, "ids", [])]
+    log.skip(progress.step, reason, [item for of_rank in world.gather(own) for item in of_rank])
+    progress.skipped += 1
 
 
 def _is_due(every: int, step: int) -> bool:

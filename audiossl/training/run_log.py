@@ -1,4 +1,4 @@
-"""What a run tells: metrics.jsonl always, TensorBoard if installed, a bar on a terminal and plain lines elsewhere."""
+"""What a run tells: metrics.jsonl, skipped.jsonl, TensorBoard if installed, a bar on a terminal and plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,7 +18,7 @@ class RunLog:
     """Writes rows of metrics and shows progress; a context manager.
 
     Args:
-        folder: where `metrics.jsonl` and TensorBoard events go.
+        folder: where `metrics.jsonl`, `skipped.jsonl` and TensorBoard events go.
         total_steps: last step of the run.
         first_step: step that the run resumes from; rows beyond it belong to a lost future and are dropped.
         seconds: time between plain lines.
@@ -35,7 +35,7 @@ class RunLog:
         tensorboard: bool = True,
         enabled: bool = True,
     ) -> None:
-        self.path = folder / "metrics.jsonl"
+        self.path, self.skipped = folder / "metrics.jsonl", folder / "skipped.jsonl"
         self.total_steps, self.first_step = total_steps, first_step
         self.seconds, self.enabled = seconds, enabled
         self._started = self._last_line = time.monotonic()
@@ -44,7 +44,9 @@ class RunLog:
         if not enabled:
             return
         folder.mkdir(parents=True, exist_ok=True)
-        write_jsonl(self.path, [row for row in _read_rows(self.path) if row["step"] <= first_step])
+        for path in (self.path, self.skipped):
+            if path.exists() or path == self.path:
+                write_jsonl(path, [row for row in _read_rows(path) if row["step"] <= first_step])
         self._events = _open_tensorboard(folder / "tensorboard", first_step) if tensorboard else None
         if sys.stderr.isatty():
             self._bar = _open_bar(total_steps, first_step)
@@ -59,6 +61,14 @@ class RunLog:
         if self._events is not None:
             for name, value in values.items():
                 self._events.add_scalar(f"{split}/{name}", value, step)
+
+    def skip(self, step: int, reason: str, items: Sequence[str]) -> None:
+        """Say that items of a step, or all of it, were left out, and list them in skipped.jsonl."""
+        shown = ", ".join(items[:5]) + (" ..." if len(items) > 5 else "")
+        self.message(f"step {step}: {reason} (items {shown})")
+        if self.enabled:
+            with self.skipped.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": step, "reason": reason, "items": list(items)}, ensure_ascii=False) + "\n")
 
     def progress(self, step: int, values: Mapping[str, float]) -> None:
         """Show how far the run is; a plain line at most every `seconds`, and at the last step."""

@@ -12,13 +12,13 @@ from torch.optim import Optimizer
 
 from audiossl.errors import ConfigError
 from audiossl.training.averaging import ModelAverage, load_average
-from audiossl.training.checkpoints import Checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
+from audiossl.training.checkpoints import Checkpoint, latest_checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
 from audiossl.training.config import TrainingConfig
 from audiossl.training.loss_scale import LossScale
 
 FREE_TO_CHANGE = {  # options that may differ when a run is resumed: they change how long it goes on and what it tells
     "max_steps", "epochs", "validate_every", "checkpoint_every", "log_every", "keep", "health_frames", "device", "num_threads",
-    "log_seconds", "tensorboard",
+    "log_seconds", "tensorboard", "rollback_above",
 }  # fmt: skip
 
 
@@ -31,6 +31,9 @@ class Progress:
         step: optimiser steps taken.
         epoch, epoch_step: the next step to fetch batches for, and which one of its epoch it is.
         seconds: seconds of signal seen, on all ranks.
+        skipped: steps that were left out.
+        usual_loss, usual_steps: running mean of the loss and how many steps it is of.
+        rollbacks: since the newest checkpoint.
     """
 
     batches_per_step: int
@@ -38,6 +41,10 @@ class Progress:
     epoch: int = 0
     epoch_step: int = 0
     seconds: float = 0.0
+    skipped: int = 0
+    usual_loss: float = 0.0
+    usual_steps: int = 0
+    rollbacks: int = 0
 
 
 @dataclass
@@ -76,14 +83,25 @@ class RunState:
         if changed := [name for name in now if name not in free and now[name] != before.get(name)]:
             was = ", ".join(f"{name}={before.get(name)} (now {now[name]})" for name in changed)
             raise ConfigError(f"{checkpoint.path} was trained with {was}. Use the same options, or another output folder.")
+        self._put_back(state)
+        torch.set_rng_state(state["random"])
+        self.progress = progress
+
+    def roll_back(self, folder: Path) -> Path | None:
+        """Put weights and optimiser of the newest checkpoint back, but go on with the data; None if there is none."""
+        checkpoint = latest_checkpoint(folder)
+        if checkpoint is None:
+            return None
+        self._put_back(checkpoint.state)
+        return checkpoint.path
+
+    def _put_back(self, state: dict[str, Any]) -> None:
         self.objective.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.average:
             self.average.load_state_dict(state["average"])
         if self.loss_scale.enabled:
             self.loss_scale.load_state_dict(state["loss_scale"])
-        torch.set_rng_state(state["random"])
-        self.progress = progress
 
     def load_average(self, folder: Path) -> None:
         """Give the objective the average of its weights since the oldest checkpoint that is kept."""

@@ -7,6 +7,7 @@ import torch
 
 from audiossl.errors import DataError
 from audiossl.objectives.batch import TokenBatch, collate_tokens
+from audiossl.objectives.labelled_batch import collate_labelled
 
 
 def test_collate_pads_signals_and_tokens():
@@ -35,3 +36,20 @@ def test_uint8_tokens_and_wrong_sizes_are_refused():
         TokenBatch(signal, lengths, ["a"], {"speech": torch.zeros(1, 3, 2, dtype=torch.uint8)})
     with pytest.raises(DataError, match="2 items"):
         TokenBatch(signal, lengths, ["a"], {"speech": torch.zeros(2, 3, 2, dtype=torch.int64)})
+
+
+def test_halves_hold_every_item_once():
+    signals = [torch.full((1, 10 + i), float(i)) for i in range(5)]
+    tokens = collate_tokens(list("abcde"), signals, [{"speech": torch.full((3, 2), i)} for i in range(5)], epoch=3, seed=4)
+    labelled = collate_labelled(list("abcde"), signals, [torch.full((i + 1,), i) for i in range(5)], epoch=3, seed=4)
+    for batch in (tokens, labelled):
+        halves = batch.halves()
+        assert [len(half.ids) for half in halves] == [2, 3] and [item for half in halves for item in half.ids] == list("abcde")
+        assert torch.equal(torch.cat([half.signal for half in halves]), batch.signal)
+        assert torch.equal(torch.cat([half.lengths for half in halves]), batch.lengths)
+        assert [(half.epoch, half.seed) for half in halves] == [(3, 4)] * 2
+        assert sum(half.seconds for half in halves) == pytest.approx(batch.seconds)
+        assert halves[0].halves()[0].halves() == []
+    assert torch.equal(torch.cat([half.tokens["speech"] for half in tokens.halves()]), tokens.tokens["speech"])
+    assert torch.equal(torch.cat([half.targets for half in labelled.halves()]), labelled.targets)
+    assert torch.equal(torch.cat([half.target_lengths for half in labelled.halves()]), labelled.target_lengths)

@@ -16,6 +16,7 @@ from torch import nn
 from audiossl.errors import ConfigError, DataError
 from audiossl.objectives.loss import Loss, Ratio
 from audiossl.seeds import derive_generator
+from audiossl.training.backward import OUT_OF_MEMORY
 from audiossl.training.checkpoints import latest_checkpoint, list_checkpoints
 from audiossl.training.config import TrainingConfig
 from audiossl.training.fit import fit
@@ -226,6 +227,10 @@ def test_hooks_see_steps_and_seconds(tmp_path):
     assert calls == [("before", 0, 0.0), ("after", 1), ("before", 1, 3.0), ("after", 2)]
 
 
+def skipped(folder):
+    return [json.loads(line) for line in (folder / "skipped.jsonl").read_text().splitlines()]
+
+
 def test_a_bad_batch_is_left_out_and_many_end_the_run(tmp_path, capsys):
     def with_bad(bad):
         def train(epoch, first, per_step):
@@ -238,8 +243,101 @@ def test_a_bad_batch_is_left_out_and_many_end_the_run(tmp_path, capsys):
     fit(objective, with_bad({1}), CONFIG, tmp_path / "one")
     assert all(param.isfinite().all() for param in objective.parameters())
     assert "broken-7" in capsys.readouterr().err
-    with pytest.raises(DataError, match="broken-7"):
+    assert [(row["step"], row["items"]) for row in skipped(tmp_path / "one")] == [(step, ["broken-7"]) for step in (1, 6, 11, 16)]
+    assert rows(tmp_path / "one")[-1]["skipped"] == 4
+    with pytest.raises(DataError, match=r"no finite gradient in 10 steps in a row; their items are in .*skipped\.jsonl"):
         fit(Regression(), with_bad(set(range(5))), CONFIG, tmp_path / "all")
+    assert len(skipped(tmp_path / "all")) == 10
+
+
+class Small(Regression):
+    """Has room for five items at once."""
+
+    def forward(self, batch):
+        if len(batch.x) > 5 or "huge" in batch.ids:
+            error = self.net(batch.x).square().sum()
+            error.backward()  # a part of the gradients is there when memory runs out
+            raise OUT_OF_MEMORY("tried to allocate 7 GiB\nand so on")
+        return super().forward(batch)
+
+
+@dataclass
+class Divisible(Items):
+    """Items that can be halved."""
+
+    def halves(self):
+        middle = len(self.x) // 2
+        parts = (slice(middle), slice(middle, None))
+        return [Divisible(self.x[part], self.ids[part]) for part in parts] if middle else []
+
+
+def divisible(epoch, first, per_step=1):
+    for batch in batches(epoch, first, per_step):
+        yield Divisible(batch.x, [f"item-{i}" for i in range(len(batch.x))])
+
+
+def test_what_does_not_fit_into_memory_is_halved(tmp_path):
+    straight, small = Regression(dropout=0.0), Small(dropout=0.0)
+    config = replace(CONFIG, accumulate=2, max_steps=6)
+    fit(straight, divisible, config, tmp_path / "straight")
+    fit(small, divisible, config, tmp_path / "small")
+    for a, b in zip(straight.parameters(), small.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
+    assert not (tmp_path / "small" / "skipped.jsonl").exists()
+
+
+def test_one_item_that_does_not_fit_is_left_out_and_listed(tmp_path):
+    def with_huge(epoch, first, per_step):
+        for batch in divisible(epoch, first):
+            yield Divisible(torch.cat([batch.x, batch.x[:1]]), [*batch.ids, "huge"])
+
+    straight, small = Regression(dropout=0.0), Small(dropout=0.0)
+    fit(straight, divisible, replace(CONFIG, max_steps=3), tmp_path / "straight")
+    fit(small, with_huge, replace(CONFIG, max_steps=3), tmp_path / "small")
+    for a, b in zip(straight.parameters(), small.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
+    assert [(row["step"], row["items"]) for row in skipped(tmp_path / "small")] == [(step, ["huge"]) for step in range(3)]
+    with pytest.raises(ConfigError, match=r"a batch of 6 s does not fit .*7 GiB\)\. Lower training\.batch_seconds"):
+        fit(Small(), batches, CONFIG, tmp_path / "cannot")  # Items know no halves
+
+
+def spiking(at):
+    def train(epoch, first, per_step):
+        for index, batch in enumerate(batches(epoch, first), start=first):
+            yield Items(batch.x * 1e4, ["loud"]) if 5 * epoch + index in at else batch
+
+    return train
+
+
+def test_a_spike_goes_back_to_the_newest_checkpoint_and_on_with_the_data(tmp_path):
+    config = replace(CONFIG, max_steps=70, rollback_above=5.0, checkpoint_every=10)
+
+    class Wide(Regression):  # its loss grows with its input
+        def forward(self, batch):
+            loss = super().forward(batch)
+            far = (self.scale * batch.x).square().sum() * 1e-4
+            return Loss(loss.total + far, loss.weight)
+
+    straight = Wide()
+    fit(straight, spiking({63}), config, tmp_path / "straight")
+    assert [(row["step"], row["items"]) for row in skipped(tmp_path / "straight")] == [(63, ["loud"])]
+    assert (
+        "back to" in skipped(tmp_path / "straight")[0]["reason"]
+        and "step-00000060.pt" in skipped(tmp_path / "straight")[0]["reason"]
+    )
+    # The step after the spike starts from the weights of step 60; a run that was killed in between says the same.
+    killed = Wide()
+    killed.die_at = 67
+    with pytest.raises(KeyboardInterrupt):
+        fit(killed, spiking({63}), config, tmp_path / "killed")
+    resumed = Wide()
+    fit(resumed, spiking({63}), config, tmp_path / "killed")
+    assert same_weights(straight, resumed)
+    assert [row["step"] for row in skipped(tmp_path / "killed")] == [63]
+    with pytest.raises(DataError, match=r"after 3 returns to the newest checkpoint\. Lower training\.lr"):
+        fit(Wide(), spiking(set(range(61, 70))), config, tmp_path / "diverging")
+    with pytest.raises(ConfigError, match="rollback_above should be 0, or above 1"):
+        replace(CONFIG, rollback_above=0.5)
 
 
 def test_errors_say_what_to_do(tmp_path):
