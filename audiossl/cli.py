@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,9 @@ from pathlib import Path
 from audiossl import __version__
 from audiossl.cli_evaluate import add_evaluate, evaluate_fmri, evaluate_sensors, load_on, parse_layers, parse_numbers
 from audiossl.errors import AudiosslError, ConfigError
+
+# A disk that is full, over its quota, read-only or broken, and what may not be touched.
+NO_FAULT_OF_OURS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EMFILE}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AudiosslError as error:
         if _fails_first():
             print("audiossl:", " ".join(line.strip() for line in str(error).splitlines()), file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in NO_FAULT_OF_OURS:
+            raise
+        if _fails_first():
+            where = f"{error.filename}: " if error.filename else ""
+            print(
+                f"audiossl: {where}{error.strerror}. Mend that, then the same command goes on: finished work is kept",
+                file=sys.stderr,
+            )
         return 2
     except KeyboardInterrupt:
         if _fails_first():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from audiossl.errors import ConfigError
+
+NO_ROOM = 2**16  # bytes
 
 
 @contextmanager
@@ -44,6 +48,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Raises:
         ConfigError: if the folder of the file cannot be written.
+        OSError: for a full disk, also where the library that writes calls it something else.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -53,10 +58,21 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise ConfigError(f"cannot write {path}: {error.strerror}. Choose another output folder.") from error
     try:
         yield partial
-    except BaseException:
+    except BaseException as error:
+        no_room = os.strerror(errno.ENOSPC)
+        is_full = no_room in str(error) or _is_full(path.parent)  # before the file gives its room back
         partial.unlink(missing_ok=True)
+        if is_full and isinstance(error, Exception) and not isinstance(error, OSError):
+            raise OSError(errno.ENOSPC, no_room, str(path)) from error
         raise
     partial.replace(path)
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < NO_ROOM
+    except OSError:
+        return False
 
 
 def write_json(path: Path, value: Any) -> None:

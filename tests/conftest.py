@@ -10,6 +10,10 @@ import torch
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=20, help="how often the fault suite kills each command")
+
+
 @pytest.fixture(autouse=True)
 def _restore_torch_seed():
     state = torch.get_rng_state()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,10 +37,19 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int) -
     """
     path = folder / f"step-{step:08d}.pt"
     with whole_file(path) as partial:
-        torch.save({"format": FORMAT, "step": step, **state}, partial)
+        torch.save(_canonical({"format": FORMAT, "step": step, **state}), partial)
     for old in list_checkpoints(folder)[keep:]:
         old.unlink()
     return path
+
+
+def _canonical(value: Any) -> Any:
+    """The same values in objects of their own and interned strings: a pickle's bytes depend on which objects are shared."""
+    if isinstance(value, Mapping):
+        return {_canonical(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_canonical(item) for item in value)
+    return sys.intern(value) if type(value) is str else value
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
