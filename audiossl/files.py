@@ -9,11 +9,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
+
+import numpy as np
+import yaml
 
 from audiossl.errors import ConfigError
 
 NO_ROOM = 2**16  # bytes
+MAX_YAML = 1_000_000  # bytes, and values
 
 
 @contextmanager
@@ -81,9 +86,64 @@ def write_json(path: Path, value: Any) -> None:
         partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def parse_json(text: str) -> Any:
+    """Read JSON text.
+
+    Raises:
+        ValueError: if it is not JSON, or nested more deeply than Python can follow.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    return parse_json(path.read_text(encoding="utf-8"))
+
+
+def map_array(path: Path, mmap: bool = True) -> np.ndarray:
+    """Open the array of a .npy file where it lies, or read it.
+
+    Raises:
+        ValueError: if it is missing, or no whole array of plain numbers.
+    """
+    try:
+        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    except (OSError, EOFError, SyntaxError, TokenError, OverflowError, MemoryError) as error:  # numpy's, on damaged headers
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a short YAML file of plain values.
+
+    Raises:
+        ConfigError: if it cannot be read, is not YAML, or is far larger than what people write.
+    """
+    try:
+        if path.stat().st_size > MAX_YAML:
+            raise ConfigError(f"{path} has {path.stat().st_size:,} bytes; at most {MAX_YAML:,} are read.")
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if _size(value, {}) > MAX_YAML:
+            raise ConfigError(f"{path} repeats itself into more than {MAX_YAML:,} values; write less with anchors.")
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deeply.") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    return value
+
+
+def _size(value: Any, known: dict[int, int]) -> int:
+    """Number of values below one, those that anchors repeat counted as often as they come."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = MAX_YAML  # of a value that holds itself
+        known[id(value)] = 1 + sum(_size(item, known) for item in (value.values() if isinstance(value, dict) else value))
+    return known[id(value)]
 
 
 def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -97,4 +157,4 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     # Not `splitlines`: JSON keeps characters such as U+2028 as they are, which that takes for line ends.
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+    return [parse_json(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 
 from audiossl.errors import ConfigError
-from audiossl.files import read_json, write_json
+from audiossl.files import read_json, read_yaml, write_json
 from audiossl.locks import only_user
 from audiossl.provenance import differences, folder_digests, versions
 from audiossl.training.world import World
@@ -145,12 +144,7 @@ def read_recipe(path: Path, overrides: Sequence[str], kinds: Mapping[str, type])
     """
     from jsonargparse import ArgumentError, ArgumentParser
 
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the recipe {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    values = read_yaml(path)
     method = values.pop("method", None) if isinstance(values, dict) else None
     if not isinstance(method, str) or method not in kinds:
         raise ConfigError(f"{path}: expected a key 'method' that is one of {', '.join(kinds)}, got {method!r}")

@@ -244,7 +244,7 @@ def test_wrong_overrides(read, override):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(ConfigError, match=r"cannot read the recipe .*nowhere\.yaml: No such"):
+    with pytest.raises(ConfigError, match=r"cannot read .*nowhere\.yaml: No such"):
         read_recipe(tmp_path / "nowhere.yaml", [], {"toy": ToyRecipe})
     with pytest.raises(ConfigError, match="Is a directory"):
         read_recipe(tmp_path, [], {"toy": ToyRecipe})

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from audiossl.errors import StoreError
-from audiossl.files import read_json, whole_file, write_json
+from audiossl.files import map_array, read_json, whole_file, write_json
 
 VERSION = 1
 
@@ -65,10 +65,21 @@ class StoreDescription:
         try:
             fields = read_json(path)
             if fields.pop("version") == VERSION:
-                return cls(**fields)
+                return cls(**fields)._checked()
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(f"expected an embedding store in {folder}, could not read its store.json: {error!r}") from error
         raise StoreError(f"expected an embedding store of version {VERSION}, got another in {path}: make it again")
+
+    def _checked(self) -> StoreDescription:
+        numbers = self.frame_rate, self.frame_offset
+        is_layered = self.layers == "last" or (isinstance(self.layers, list) and all(type(layer) is int for layer in self.layers))
+        if not (
+            is_layered and type(self.dim) is int and self.dim > 0 and all(type(number) in (int, float) for number in numbers)
+        ):
+            raise ValueError(f"layers {self.layers!r}, width {self.dim!r}, rate and offset {numbers}")
+        if self.frame_rate <= 0 or self.dtype not in ("float16", "float32") or self.contents not in ("frames", "pooled"):
+            raise ValueError(f"{self.frame_rate} frames per second, {self.dtype!r}, {self.contents!r}")
+        return self
 
     def require_equal(self, other: StoreDescription, folder: Path) -> None:
         """Refuse to mix two descriptions; the model may be called otherwise if its digest is the same.
@@ -165,7 +176,10 @@ class EmbeddingStore:
         item = self.item(item_id)
         if self.description.contents == "pooled":
             raise StoreError("this store holds pooled vectors only: use pooled(), or embed again with frames")
-        return self._shard(item, "frames")[:, item.offset : item.offset + item.num_frames]
+        frames = self._shard(item, "frames")[:, item.offset : item.offset + item.num_frames]
+        if item.offset < 0 or frames.shape[1] != item.num_frames:
+            raise StoreError(f"the frames of '{item_id}' are not all in {item.folder}: embed into a new folder")
+        return frames
 
     def times(self, item_id: str) -> Float[np.ndarray, "T"]:
         """Seconds of frame centres, on the clock of the file that the item was cut from."""
@@ -190,8 +204,13 @@ class EmbeddingStore:
         if key not in self._shards:
             path = shard_path(item.folder, kind, item.shard)
             try:
-                self._shards[key] = np.load(path, mmap_mode="r")
-            except (OSError, ValueError) as error:
+                found = map_array(path)
+                if found.ndim != 3 or found.dtype.kind != "f" or (found.shape[0 if kind == "frames" else 1], found.shape[2]) != (
+                    self.description.num_layers, self.description.dim,
+                ):  # fmt: skip
+                    raise ValueError(f"it holds {found.dtype} of shape {found.shape}")
+                self._shards[key] = found
+            except ValueError as error:
                 raise StoreError(f"expected a shard at {path}, could not read it ({error}): embed into a new folder") from error
         return self._shards[key]
 

@@ -61,7 +61,7 @@ def load(source: str | Path, padding: Padding = "invariant", config: ZipformerCo
         path = _download(source)
     values = _read_config(path / CONFIG)
     kind = values.get("model_type")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise ConfigError(f"{path / CONFIG}: model_type is {kind!r}; known are: {', '.join(KINDS)}.")
     return KINDS[kind](path, values, padding)
 

@@ -13,6 +13,7 @@ MODEL_TYPE = "spear"
 BOOKKEEPING = frozenset(
     {"model_type", "architectures", "auto_map", "dtype", "torch_dtype", "transformers_version", "_name_or_path", "_commit_hash"}
 )
+MAX_SIZE, MAX_LAYERS = 100_000, 1000  # a config from elsewhere must not ask for what no machine has
 PER_STACK = (
     "downsampling_factor",
     "num_encoder_layers",
@@ -87,6 +88,9 @@ class ZipformerConfig:
                 continue
             if not all(isinstance(number, int) and number > 0 for number in numbers):
                 raise ConfigError(f"{item.name} must be positive whole numbers, got {value!r}.")
+            most = MAX_LAYERS if item.name == "num_encoder_layers" else MAX_SIZE
+            if max(numbers) > most:
+                raise ConfigError(f"{item.name} must be at most {most}, got {value!r}.")
         if self.output_downsampling_factor not in (1, 2):
             raise ConfigError(
                 f"output_downsampling_factor must be 1 (50 Hz) or 2 (25 Hz), got {self.output_downsampling_factor}."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from audiossl.errors import DataError, StoreError
-from audiossl.files import read_json
+from audiossl.files import parse_json, read_json
 from audiossl.signals.audio import read_audio
 from audiossl.signals.building import CUTS, FORMAT, SUMMARY, CorpusSummary, build_corpus
 from audiossl.signals.manifest import CorpusItem, Item, from_line, read_supervisions
@@ -53,7 +52,7 @@ class Corpus:
                 )
             with gzip.open(folder / CUTS, "rt", encoding="utf-8") as lines:
                 rate = summary["sample_rate"]
-                items = [from_line(json.loads(line), folder, rate) for line in lines]
+                items = [from_line(parse_json(line), folder, rate) for line in lines]
         except FileNotFoundError as error:
             raise StoreError(
                 f"{folder} is not a corpus: {Path(error.filename).name} is missing. Build it with build_corpus."
@@ -180,6 +179,8 @@ def _from_cut(cut: Any, folder: Path, sample_rate: int) -> CorpusItem:
             Path(),
             sample_rate,
         )
+    if any(source.type == "command" for part in getattr(cut, "tracks", [cut]) for source in _sources(getattr(part, "cut", part))):
+        raise DataError(f"cut '{cut.id}' is the output of a command, and commands of a manifest are not run.")
     if not cut.has_recording:
         raise DataError(f"cut '{cut.id}' has no recording; audio is needed, features alone cannot be used.")
     return CorpusItem(
@@ -192,6 +193,11 @@ def _from_cut(cut: Any, folder: Path, sample_rate: int) -> CorpusItem:
         cut=cut,
         **read_supervisions([vars(supervision) for supervision in cut.supervisions]),
     )
+
+
+def _sources(cut: Any) -> list[Any]:
+    recording = getattr(cut, "recording", None)
+    return [] if recording is None else recording.sources
 
 
 def _resolved(cut: Any, folder: Path) -> Any:

@@ -77,7 +77,7 @@ def open_ffmpeg(path: Path, stack: ExitStack, data: bytes | None = None) -> Ffmp
     if not container.streams.audio:
         raise AudioError("unreadable", path, "FFmpeg opens it and finds no audio in it.")
     stream = container.streams.audio[0]
-    if not stream.codec_context.sample_rate:
+    if stream.codec_context is None or not stream.codec_context.sample_rate:
         raise AudioError("unreadable", path, "FFmpeg finds no sample rate in it.")
     size = path.stat().st_size if data is None else len(data)
     promised = size * 2 if is_g722 else _promised(container, stream)  # G.722: four bits a sample

@@ -10,10 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from audiossl.errors import ConfigError, DataError, StoreError
-from audiossl.files import whole_folder, write_json
+from audiossl.files import parse_json, read_yaml, whole_folder, write_json
 from audiossl.signals.building import CUTS, REJECTED, SUMMARY, CorpusSummary
 from audiossl.signals.manifest import MEMBER, from_line
 from audiossl.signals.shar import is_shar, shar_lines
@@ -160,7 +158,7 @@ def _read_manifest(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
             for line in lines:
-                yield json.loads(line)
+                yield parse_json(line)
     except (OSError, EOFError, ValueError) as error:
         raise DataError(f"the manifest {path} cannot be read ({type(error).__name__}: {error}).") from error
 
@@ -181,15 +179,15 @@ def _check_first(line: dict[str, Any], manifest: Path) -> None:
 
 
 def _declared(path: Path) -> list[LinkedSource]:
+    declared = read_yaml(path)
     try:
-        declared = yaml.safe_load(path.read_text(encoding="utf-8"))
         sources = []
         for name, about in declared.items():
             place = location(about["path"])
             remote = is_remote(place) or Path(place).is_absolute()
             sources.append(LinkedSource(name, about["domain"], place if remote else str(path.parent / place)))
         return sources
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{path} does not say where data sets are ({type(error).__name__}: {error}); expected lines such as "
             "libriheavy: {domain: speech, path: PLACE}"

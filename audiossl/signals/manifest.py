@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import sys
 from collections.abc import Mapping
@@ -103,10 +104,14 @@ def from_line(line: Mapping[str, Any], folder: Path, sample_rate: int, cut: Any 
     try:
         recording = line["recording"]
         rate, start, duration = recording["sampling_rate"], float(line["start"]), float(line["duration"])
+        if not (0 <= start < math.inf and 0 < duration < math.inf and 0 < rate < math.inf and isinstance(line["id"], str)):
+            raise ValueError(f"its id, start, duration and rate are {line['id']!r}, {start:g} s, {duration:g} s and {rate} Hz")
         # Seconds in a manifest are rounded: a cut of the whole recording has its exact number of samples.
         is_whole = start == 0 and abs(duration - recording["duration"]) * rate < 0.5
         whole = resampled_length(recording["num_samples"], int(rate), sample_rate)
         source, custom = recording["sources"][0], line.get("custom") or {}
+        if source.get("type") == "command":
+            raise ValueError("it is the output of a command, and commands of a manifest are not run")
         path, member = folder / str(source["source"]), None
         if entry := custom.get(MEMBER):
             member = TarMember(sys.intern(source["source"]), entry["offset"], entry["size"])
@@ -127,7 +132,7 @@ def from_line(line: Mapping[str, Any], folder: Path, sample_rate: int, cut: Any 
             cut=cut,
             **read_supervisions(line.get("supervisions") or []),
         )
-    except (KeyError, TypeError, IndexError, ValueError) as error:
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError, ArithmeticError) as error:
         name = line.get("id", "?") if isinstance(line, Mapping) else "?"
         raise DataError(f"cut '{name}' of the manifest is not a cut of a recording ({type(error).__name__}: {error}).") from error
 

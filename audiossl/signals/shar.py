@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import logging
 import re
 from collections import deque
@@ -27,6 +26,7 @@ from rich.console import Console
 from rich.progress import track
 
 from audiossl.errors import DataError
+from audiossl.files import parse_json
 from audiossl.signals.corpus import Corpus
 from audiossl.signals.fetch import cache_folder
 from audiossl.signals.manifest import MEMBER, from_line
@@ -160,7 +160,7 @@ def _read_cuts(place: str) -> list[dict[str, Any]]:
             raw = file.read()
         text = (gzip.decompress(raw) if place.endswith(".gz") else raw).decode("utf-8")
         # Not `splitlines`, which takes characters inside JSON strings for line ends.
-        return [json.loads(line) for line in text.split("\n") if line.strip()]
+        return [parse_json(line) for line in text.split("\n") if line.strip()]
     except (OSError, EOFError, ValueError) as error:
         raise DataError(f"{place} is damaged ({type(error).__name__}: {error}). Copy it again.") from error
 
@@ -170,7 +170,7 @@ def _line(cut: dict[str, Any], item: TarItem, tar: str) -> dict[str, Any]:
     if cut.get("type") not in ("MonoCut", "MultiCut", None) or item.described is None:
         raise DataError(f"cut '{cut['id']}' in {tar} is not a cut of one recording. Filter such cuts before writing shards.")
     try:
-        recording = json.loads(item.described)
+        recording = parse_json(item.described)
         source = {"type": "shar", "channels": recording["sources"][0]["channels"], "source": tar}
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise DataError(f"the description of '{item.name}' in {tar} is damaged ({error}). Copy the tar again.") from error

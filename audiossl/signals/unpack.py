@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -12,6 +14,12 @@ from audiossl.errors import DataError
 
 _ZIP_SUFFIXES = (".zip", ".whl")
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+
+DAMAGED = (
+    zipfile.BadZipFile, tarfile.ReadError, tarfile.HeaderError, EOFError, zlib.error, lzma.LZMAError, OSError,
+    ValueError, RuntimeError, NotImplementedError, OverflowError, struct.error,
+)  # fmt: skip
+MAX_GROWTH, SMALL = 100, 2**28  # bytes that may come of one, and bytes that always may
 
 
 def is_archive(name: str) -> bool:
@@ -31,7 +39,8 @@ def unpack(archive: Path, folder: Path) -> None:
     """Unpack a zip file, a wheel or a tar file into `folder`.
 
     Raises:
-        DataError: if the archive is damaged, is of another kind, or holds a path or link that leads out of the folder.
+        DataError: if the archive is damaged, is of another kind, holds a path or link that leads out of the folder, or becomes
+            more than a hundred times as large.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -41,7 +50,9 @@ def unpack(archive: Path, folder: Path) -> None:
             _unpack_tar(archive, folder)
         else:
             raise DataError(f"{archive.name} is not an archive that can be unpacked ({', '.join(_ZIP_SUFFIXES + _TAR_SUFFIXES)})")
-    except (zipfile.BadZipFile, tarfile.ReadError, EOFError, zlib.error, lzma.LZMAError, NotImplementedError) as error:
+    except DAMAGED as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # that of a seek to a place that damage names
+            raise
         raise DataError(f"{archive.name} is not a whole archive ({error}): remove it and fetch it again") from error
 
 
@@ -51,16 +62,34 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
             path = PurePosixPath(name.replace("\\", "/"))
             if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
                 raise DataError(f"{archive.name} holds the path '{name}', which leads out of its folder: nothing of it is used")
-        files.extractall(folder)
+        _check_growth(archive, sum(member.file_size for member in files.infolist()))
+        files.extractall(folder)  # which reads no more of a member than its size says
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
     if not hasattr(tarfile, "data_filter"):
         raise DataError("unpacking tar files safely needs Python 3.11.4 or later: please update Python")
+    size = 0
+
+    def admit(member: tarfile.TarInfo, path: str | Path) -> tarfile.TarInfo | None:
+        nonlocal size
+        size += member.size
+        _check_growth(archive, size)
+        return tarfile.data_filter(member, str(path))
+
     with tarfile.open(archive) as files:
         try:
-            files.extractall(folder, filter="data")
+            files.extractall(folder, filter=admit)
         except tarfile.FilterError as error:
             raise DataError(
                 f"{archive.name} holds a path or link that leads out of its folder ({error}): it is not used"
             ) from error
+
+
+def _check_growth(archive: Path, size: int) -> None:
+    packed = archive.stat().st_size
+    if size > max(MAX_GROWTH * packed, SMALL):
+        raise DataError(
+            f"{archive.name} has {packed / 1e6:.1f} MB and would become {size / 1e6:,.0f} MB or more, over {MAX_GROWTH} times as "
+            "many: it is not unpacked. If you trust it, unpack it by hand and give the folder as data_root"
+        )

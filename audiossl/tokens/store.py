@@ -21,10 +21,11 @@ from jaxtyping import Int64, UInt
 from torch import Tensor
 
 from audiossl.errors import DataError, StoreError
-from audiossl.files import read_json
+from audiossl.files import map_array, read_json
 
 FORMAT = 2
 STORE_FILE = "store.json"
+DTYPES = ("uint8", "uint16")
 KEPT_OPEN = 64  # shards mapped at a time; each holds a file handle, and a process often has 1024
 
 
@@ -175,7 +176,16 @@ def _read_about(path: Path) -> tuple[dict[str, Any], list[Shard]]:
                 f"{path} is a token store of format {about['format']}, this version reads format {FORMAT}: tokenise again"
             )
         keys = ("quantiser_id", "teacher", "frame_rate", "num_codebooks", "codebook_size", "dtype")
-        return {key: about[key] for key in keys}, [Shard(**shard) for shard in about["shards"]]
+        sizes = about["num_codebooks"], about["codebook_size"], about["frame_rate"]
+        shards = [Shard(**shard) for shard in about["shards"]]
+        counts = [count for shard in shards for count in (shard.num_frames, shard.num_cuts, shard.num_bytes)]
+        if not (about["dtype"] in DTYPES and all(type(size) in (int, float) and size > 0 for size in sizes)):
+            raise ValueError(f"codebooks, their size, frame rate and type of codes are {sizes} and {about['dtype']!r}")
+        if not all(type(count) is int and count >= 0 for count in counts):
+            raise ValueError("a count of a shard is not a whole number")
+        if any(Path(name).name != name for shard in shards for name in (shard.tokens, shard.index)):
+            raise ValueError("a shard names a file that is not in the folder")
+        return {key: about[key] for key in keys}, shards
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} is not a whole token store: {STORE_FILE} is missing or damaged ({error})") from error
 
@@ -200,8 +210,8 @@ def _map_shard(
     if _check_size(path, shard.num_bytes) != written[number]:
         raise StoreError(f"{path} was written anew since the store was opened; open it again")
     try:
-        codes = np.load(path, mmap_mode="r" if shard.num_frames else None, allow_pickle=False)
-    except (OSError, ValueError) as error:
+        codes = map_array(path, mmap=shard.num_frames > 0)
+    except ValueError as error:
         raise StoreError(f"the token file {path} is damaged ({error}); tokenise again") from error
     if codes.shape != (shard.num_frames, num_codebooks) or codes.dtype != dtype:
         raise StoreError(

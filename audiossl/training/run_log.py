@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from audiossl.files import write_jsonl
+from audiossl.files import parse_json, write_jsonl
 
 
 class RunLog:
@@ -116,8 +116,8 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
     rows = []
     for line in path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []:
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
+            rows.append(parse_json(line))
+        except ValueError:
             break
     return rows
 

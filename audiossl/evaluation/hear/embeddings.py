@@ -17,7 +17,7 @@ from audiossl.evaluation.hear.events import frame_labels
 from audiossl.evaluation.hear.protocol import Split
 from audiossl.evaluation.hear.task import HearTask
 from audiossl.export.hear import SAMPLE_RATES, HearModel, get_scene_embeddings
-from audiossl.files import read_json, whole_file, write_json
+from audiossl.files import map_array, read_json, whole_file, write_json
 from audiossl.progress import Report, silent
 from audiossl.signals.audio import probe, read_audio
 
@@ -64,7 +64,7 @@ def _embed_split(model: HearModel, task: HearTask, split: str, files: list[str],
             np.save(file, np.concatenate(rows))
         write_json(about, {"key": key, "frames": [len(vectors) for vectors in rows], "times": times})
     values = read_json(about)
-    return _split(task, split, files, np.load(array, mmap_mode="r"), values["frames"], values["times"])
+    return _split(task, split, files, map_array(array), values["frames"], values["times"])
 
 
 def audio_folder(task: HearTask, split: str, sample_rate: int) -> tuple[Path, int]:

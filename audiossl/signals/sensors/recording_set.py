@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from audiossl.errors import DataError, StoreError
-from audiossl.files import read_jsonl, whole_folder, write_json, write_jsonl
+from audiossl.files import map_array, read_jsonl, whole_folder, write_json, write_jsonl
 from audiossl.signals.sensors.recording import Annotation, Rejected, SensorRecording
 
 MANIFEST, REJECTED, VALUES = "recordings.jsonl", "rejected.jsonl", "values"
@@ -94,8 +94,8 @@ class RecordingSet:
         row = dict(row)
         size = row.pop("num_samples")
         try:
-            values = np.load(self._file(row["id"]), mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+            values = map_array(self._file(row["id"]))
+        except ValueError as error:
             raise StoreError(f"{self._file(row['id'])} cannot be read: {error}") from error
         if values.shape != (len(row["channels"]), size):
             raise StoreError(f"{self._file(row['id'])} holds {values.shape}, its manifest says {(len(row['channels']), size)}")
