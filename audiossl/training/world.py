@@ -35,7 +35,11 @@ class World:
         if world.size > 1 and not distributed.is_initialized():
             if torch.cuda.is_available():
                 torch.cuda.set_device(world.local_rank)
-            distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            backend = "nccl" if torch.cuda.is_available() else "gloo"
+            if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+                distributed.init_process_group(backend, store=_agent_store("ranks"), rank=world.rank, world_size=world.size)
+            else:
+                distributed.init_process_group(backend)
         return world
 
     @property
@@ -102,6 +106,13 @@ class World:
 
 @cache
 def _store() -> distributed.Store:
-    """The key-value store through which the ranks found each other; torchrun keeps it, whichever rank dies."""
+    return _agent_store("audiossl")
+
+
+def _agent_store(name: str) -> distributed.Store:
+    """A part of the key-value store through which the ranks found each other; torchrun keeps it, whichever rank dies.
+
+    Each start of the ranks has a part of its own: torchrun leaves what those that died had written, such as their addresses.
+    """
     server = distributed.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
-    return distributed.PrefixStore("audiossl", server)
+    return distributed.PrefixStore(f"{name} {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", server)

@@ -73,9 +73,10 @@ def batches(epoch, first, per_step):
 
 
 def train(out: Path, accumulate: int, dies_at: int = -1) -> None:
-    """Train in this process; at step `dies_at` rank 1 kills itself."""
+    """Train in this process; at step `dies_at` rank 1 kills itself, but not when torchrun has started it again."""
     objective = TwoHeads()
-    objective.dies_at = dies_at if World.join().rank == 1 else -1
+    is_first_start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
+    objective.dies_at = dies_at if World.join().rank == 1 and is_first_start else -1
     fit(objective, batches, replace(CONFIG, accumulate=accumulate), out)
 
 

@@ -20,8 +20,9 @@ from audiossl.training.world import World
 TOLERANCE = 1e-5  # float32 sums in another order, after 50 steps
 
 
-def launch(num_ranks: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+def launch(num_ranks: int, *arguments: object, restarts: int = 0) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_ranks}"]
+    command += [f"--max-restarts={restarts}"]
     command += [str(Path(__file__).with_name("several_ranks.py")), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
@@ -58,6 +59,14 @@ def test_a_killed_rank_ends_the_run_which_goes_on_with_other_ranks(tmp_path):
     train(run, accumulate=2)
     train(tmp_path / "one", accumulate=4)
     assert_same(curve(tmp_path / "one"), curve(run))
+
+
+@pytest.mark.slow
+def test_torchrun_starts_a_killed_rank_again(tmp_path):
+    done = launch(2, tmp_path / "run", 2, 17, restarts=1)
+    assert done.returncode == 0 and "resumed from" in done.stderr, done.stderr
+    train(tmp_path / "one", accumulate=4)
+    assert_same(curve(tmp_path / "one"), curve(tmp_path / "run"))
 
 
 def test_accumulate_may_change_where_the_batches_of_a_step_do_not(tmp_path, monkeypatch):

@@ -47,6 +47,11 @@ def lengths_of_speech(count: int, generator: np.random.Generator) -> np.ndarray:
     return np.clip(16 - generator.gamma(1.6, 2.4, count), 1.0, 16.0)
 
 
+def noise(seconds: float, generator: np.random.Generator) -> np.ndarray:
+    """Quiet noise."""
+    return (0.05 * generator.standard_normal(round(seconds * RATE))).astype(np.float32)
+
+
 def make_corpus(work: Path, hours: float) -> None:
     """A corpus of 200 recordings, and a manifest of cuts that repeat them, with tokens of every cut."""
     generator = np.random.default_rng(0)
@@ -54,7 +59,7 @@ def make_corpus(work: Path, hours: float) -> None:
     items = []
     for number, seconds in enumerate(lengths_of_speech(FILES, generator)):
         path = work / "wav" / f"{number:03d}.wav"
-        soundfile.write(path, 0.05 * generator.standard_normal(round(seconds * RATE)), RATE)
+        soundfile.write(path, noise(seconds, generator), RATE)
         items.append(Item(id=f"{number:03d}", path=path, speaker=str(number % 40)))
     build_corpus(items, work / "corpus", progress=False)
     folder = work / "corpus"
@@ -113,7 +118,7 @@ def measure_embedding(work: Path, count: int) -> dict[str, Any]:
     if not files.exists():
         files.mkdir()
         for number, seconds in enumerate(lengths_of_speech(count, generator)):
-            soundfile.write(files / f"{number:04d}.flac", 0.05 * generator.standard_normal(round(seconds * RATE)), RATE)
+            soundfile.write(files / f"{number:04d}.flac", noise(seconds, generator), RATE)
     torch.manual_seed(0)
     encoder = Zipformer.from_preset("tiny").eval()
     hub.save(encoder, work / "model")
