@@ -134,9 +134,9 @@ def fit(
                         f"no finite gradient in {MAX_SKIPPED} steps in a row; their items are in {log.skipped}. "
                         "Lower training.lr, or look at the items."
                     )
-            elif is_spike(progress, total / max(weight, 1e-12), config.rollback_above):
+            elif losses and is_spike(progress, total / max(weight, 1e-12), config.rollback_above):
                 back_to = state.roll_back(folder)
-                reason = f"the loss {total / weight:.3g} is a spike, back to {back_to or 'no checkpoint, for there is none'}"
+                reason = f"the loss {total / weight:.3g} is a spike, back to {back_to or 'nothing: there is no checkpoint yet'}"
                 _skip(progress, batches, reason, log, world)
             else:
                 optimiser.step()

@@ -17,13 +17,15 @@ pytestmark = pytest.mark.slow
 STAGES = ["corpus", "quantiser", "tokens", "pretrain", "embed", "evaluate"]
 
 
-def kill_and_repeat(words, whole, key, moment):
-    """Kill a command somewhere in it, then let it end."""
+def kill_and_repeat(words, whole, key, moment, out):
+    """Kill a command that makes the folder `out` somewhere in it, then let it end."""
     draw = random.Random(f"{key} {moment}")
-    for _ in range(5):
+    for _ in range(10):
+        shutil.rmtree(out, ignore_errors=True)
         ended = interrupt(words, whole.log, draw.uniform(0.02, 1.0) * whole.seconds[key], signal.SIGKILL)
         if ended.code == -signal.SIGKILL:
             break
+        whole.seconds[key] *= 0.8  # it was measured on a busier machine
     else:
         pytest.fail("it always ended before it was killed")
     again = run(words, whole.log)
@@ -36,15 +38,13 @@ def test_a_stage_is_killed(stage, moment, whole):
     if stage not in whole.seconds:
         shutil.rmtree(whole.output / stage)
         whole.seconds[stage] = run(words, whole.log).seconds
-    shutil.rmtree(whole.output / stage)
-    kill_and_repeat(words, whole, stage, moment)
+    kill_and_repeat(words, whole, stage, moment, whole.output / stage)
     assert contents(whole.output) == whole.contents
     assert losses(whole.output) == whole.losses
 
 
 def test_a_whole_run_is_killed(moment, whole):
-    shutil.rmtree(whole.output)
-    kill_and_repeat(whole.words, whole, "run", moment)
+    kill_and_repeat(whole.words, whole, "run", moment, whole.output)
     assert contents(whole.output) == whole.contents
     assert losses(whole.output) == whole.losses
     again = run([*whole.words, "--verify"], whole.log)
@@ -57,8 +57,7 @@ def killed(words, whole, key, moment, out, read):
         first = run(words, whole.log)
         assert first.code == 0, first.printed
         whole.seconds[key], whole.expected[key] = first.seconds, read(out)
-    shutil.rmtree(out)
-    kill_and_repeat(words, whole, key, moment)
+    kill_and_repeat(words, whole, key, moment, out)
     return whole.expected[key], read(out)
 
 
