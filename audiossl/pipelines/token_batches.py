@@ -15,7 +15,7 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.objectives.batch import TokenBatch, collate_tokens
 from audiossl.seeds import derive_generator
 from audiossl.signals.batches import BatchLoader, BatchPlan, plan_batches
-from audiossl.signals.corpus import Corpus, CorpusItem
+from audiossl.signals.corpus import Corpus, CorpusItem, garbage_kept
 from audiossl.signals.mixing import MixedCorpus, MixingConfig, Mixture, draw_mixture
 from audiossl.tokens.mixing import mix_tokens
 from audiossl.tokens.store import TokenStore
@@ -70,7 +70,8 @@ class TokenBatches:
         self.mixing, self.noise, self.repeats, self.main_domain = mixing or MixingConfig(), noise, repeats or {}, main_domain
         self.origin: dict[str, tuple[str, int, int]] = {}  # piece to recording, first sample, number of samples
         self.grid = math.lcm(*(round(corpus.sample_rate / store.frame_rate) for store in stores.values()))
-        pieces = [piece for item in corpus.items for piece in self._cut(item, corpus.sample_rate, max_item_seconds)]
+        with garbage_kept():
+            pieces = [piece for item in corpus.items for piece in self._cut(item, corpus.sample_rate, max_item_seconds)]
         self.corpus = Corpus(pieces, corpus.sample_rate, None, corpus.items[0].path.parent)
         self.utterances = [piece for piece in pieces if self._is_utterance(piece)]
         self.noises = noise.items if noise else [piece for piece in pieces if not self._is_utterance(piece)]
@@ -105,7 +106,8 @@ class TokenBatches:
             yield collate_tokens(batch.ids, signals, tokens, epoch=epoch, seed=self.seed, sample_rate=float(rate))
 
     def _epoch(self, epoch: int, batches_per_step: int = 1) -> Epoch:
-        items = [copy for item in self.corpus.items for copy in self._copies(item, epoch)]
+        with garbage_kept():
+            items = [copy for item in self.corpus.items for copy in self._copies(item, epoch)]
         mixtures = {item.id: mixture for item in items if (mixture := self._mixture(item, epoch))}
         drawn = MixedCorpus(Corpus(items, self.corpus.sample_rate, None, self.corpus.items[0].path.parent), mixtures, self.noise)
         plan = plan_batches(drawn.durations, self.batch_seconds, seed=self.seed, epoch=epoch, world_size=batches_per_step)
@@ -163,9 +165,13 @@ class TokenBatches:
 
     def _cut(self, item: CorpusItem, sample_rate: int, max_seconds: float) -> Iterator[CorpusItem]:
         count = max(1, math.ceil(item.num_samples / (max_seconds * sample_rate)))
+        if count == 1:
+            self.origin[item.id] = (item.id, 0, item.num_samples)
+            yield item
+            return
         size = math.ceil(item.num_samples / count / self.grid) * self.grid
         for first in range(0, item.num_samples, size):
-            id_ = item.id if count == 1 else f"{item.id}@{first}"
+            id_ = f"{item.id}@{first}"
             samples = min(size, item.num_samples - first)
             self.origin[id_] = (item.id, first, samples)
             start = item.start + first / sample_rate

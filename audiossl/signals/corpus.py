@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,18 @@ from audiossl.signals.building import CUTS, FORMAT, SUMMARY, CorpusSummary, buil
 from audiossl.signals.manifest import CorpusItem, Item, from_line, read_supervisions
 
 __all__ = ["Corpus", "CorpusItem", "CorpusSummary", "Item", "build_corpus"]
+
+
+@contextmanager
+def garbage_kept() -> Iterator[None]:
+    """Put garbage collection off while very many objects are made that stay: it would look at all of them again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class Corpus:
@@ -50,7 +64,7 @@ class Corpus:
                 raise StoreError(
                     f"{folder} is a corpus of format {summary['format']}, this version reads {FORMAT}. Build it anew."
                 )
-            with gzip.open(folder / CUTS, "rt", encoding="utf-8") as lines:
+            with gzip.open(folder / CUTS, "rt", encoding="utf-8") as lines, garbage_kept():
                 rate = summary["sample_rate"]
                 items = [from_line(parse_json(line), folder, rate) for line in lines]
         except FileNotFoundError as error:
