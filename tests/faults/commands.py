@@ -28,6 +28,7 @@ def run_command(words: Sequence[str], log: Path, before: Callable[[], None] | No
     with log.open("a") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     if before is not None:
         before()
     from audiossl.cli import main
