@@ -42,7 +42,7 @@ def fails(capsys, *arguments: str) -> str:
 
 def test_run_errors(capsys, tmp_path):
     recipe = tmp_path / "mine.yaml"
-    assert "cannot read the recipe" in fails(capsys, "run", str(recipe))
+    assert "cannot read" in fails(capsys, "run", str(recipe))
     recipe.write_text("method: spear\ndataset: toy\nteacher: {kid: hama}\n")
     assert "'kid'" in fails(capsys, "run", str(recipe))
     recipe.write_text("method: [\n")
