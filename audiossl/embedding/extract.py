@@ -129,20 +129,21 @@ def embed_paths(
         rejected = [row for row in rejected if derive_seed(row["id"]) % shard[1] == shard[0]]
     num_written, audio_seconds = 0, 0.0
     with ExitStack() as stack:
-        stack.enter_context(only_user(out if part is None else out / part))
+        stack.enter_context(only_user(out if part is None else out / f"part-{part}"))
         writer = stack.enter_context(StoreWriter(out, describe(embedder, layers, pool, dtype), part))
         advance = stack.enter_context(_bar(progress, len(files)))
         num_present = sum(item_id in writer for item_id in files)
         advance(num_present)
         # Groups do not depend on what is there already: who is in a batch with whom changes the last bits of frames.
         ids = list(files)
-        parts = [ids[i : i + GROUP_FILES] for i in range(0, len(ids), GROUP_FILES)]
         groups = [
-            {item_id: str(files[item_id]) for item_id in some} for some in parts if any(name not in writer for name in some)
+            {"files": {item_id: str(files[item_id]) for item_id in some}, "wanted": wanted}
+            for some in (ids[i : i + GROUP_FILES] for i in range(0, len(ids), GROUP_FILES))
+            if (wanted := [item_id for item_id in some if item_id not in writer])
         ]
         work = _EmbedGroup(embedder, layers)
         rows = map_groups(work, groups, engine, num_workers, 1.0 if embedder.device.type == "cuda" else 0.0)
-        for count, row in enumerate((row for row in rows if row["id"] not in writer), 1):
+        for count, row in enumerate(rows, 1):
             path = str(files[row["id"]])
             try:
                 if row["error"]:
@@ -175,29 +176,39 @@ def describe(
 
 
 class _EmbedGroup:
-    """Embeds a few files: short ones in batches, then long ones one by one; a bad file yields its error."""
+    """Embeds the wanted ones of a few files: short ones in one batch with all others that are short, long ones one by one.
+
+    A bad file yields its error. If none of the wanted short ones can be read, the others are not embedded for nothing.
+    """
 
     def __init__(self, embedder: Embedder, layers: Layers) -> None:
         self.embedder = embedder
         self.layers: Layers = layers
 
-    def __call__(self, files: dict[str, str]) -> Iterator[Row]:
-        embedder = self.embedder
+    def __call__(self, group: dict[str, Any]) -> Iterator[Row]:
+        embedder, files, wanted = self.embedder, group["files"], set(group["wanted"])
         short: dict[str, Tensor] = {}
         long: dict[str, float] = {}
-        for item_id, file in files.items():
+        for item_id in sorted(files, key=lambda name: name not in wanted):  # the wanted ones first
+            if item_id not in wanted and not short:
+                break
             try:
-                source = FileSource(Path(file), embedder.sample_rate)
+                source = FileSource(Path(files[item_id]), embedder.sample_rate)
                 if source.num_samples <= embedder.plan.window:
                     short[item_id] = source.read()
                 else:
                     long[item_id] = source.num_samples / embedder.sample_rate
             except DataError as error:
-                yield self._failed(item_id, error)
-        embeddings = embedder.embed(list(short.values()), layers=self.layers)
-        for (item_id, signal), embedding in zip(short.items(), embeddings, strict=True):
-            yield self._row(item_id, signal.shape[1] / embedder.sample_rate, embedding)
+                if item_id in wanted:
+                    yield self._failed(item_id, error)
+        signals = {item_id: short[item_id] for item_id in files if item_id in short}
+        embeddings = embedder.embed(list(signals.values()), layers=self.layers) if signals else []
+        for (item_id, signal), embedding in zip(signals.items(), embeddings, strict=True):
+            if item_id in wanted:
+                yield self._row(item_id, signal.shape[1] / embedder.sample_rate, embedding)
         for item_id, seconds in long.items():
+            if item_id not in wanted:
+                continue
             try:
                 yield self._row(item_id, seconds, embedder.embed(files[item_id], layers=self.layers))
             except DataError as error:

@@ -72,10 +72,9 @@ class StoreDescription:
 
     def _checked(self) -> StoreDescription:
         numbers = self.frame_rate, self.frame_offset
-        is_layered = self.layers == "last" or (isinstance(self.layers, list) and all(type(layer) is int for layer in self.layers))
-        if not (
-            is_layered and type(self.dim) is int and self.dim > 0 and all(type(number) in (int, float) for number in numbers)
-        ):
+        layers = [] if self.layers == "last" else self.layers
+        are_whole = isinstance(layers, list) and all(type(number) is int for number in (*layers, self.dim))
+        if not (are_whole and self.dim > 0 and all(type(number) in (int, float) for number in numbers)):
             raise ValueError(f"layers {self.layers!r}, width {self.dim!r}, rate and offset {numbers}")
         if self.frame_rate <= 0 or self.dtype not in ("float16", "float32") or self.contents not in ("frames", "pooled"):
             raise ValueError(f"{self.frame_rate} frames per second, {self.dtype!r}, {self.contents!r}")
@@ -205,9 +204,9 @@ class EmbeddingStore:
             path = shard_path(item.folder, kind, item.shard)
             try:
                 found = map_array(path)
-                if found.ndim != 3 or found.dtype.kind != "f" or (found.shape[0 if kind == "frames" else 1], found.shape[2]) != (
-                    self.description.num_layers, self.description.dim,
-                ):  # fmt: skip
+                expected = self.description.num_layers, self.description.dim
+                sizes = found.shape[::2] if kind == "frames" else found.shape[1:]  # (L, T, D), and (N, L, D) of pooled vectors
+                if found.ndim != 3 or found.dtype.kind != "f" or sizes != expected:
                     raise ValueError(f"it holds {found.dtype} of shape {found.shape}")
                 self._shards[key] = found
             except ValueError as error:

@@ -7,6 +7,7 @@ import torch
 
 from audiossl.embedding import Embedder, EmbeddingStore, embed_paths
 from audiossl.embedding.extract import name_items
+from audiossl.embedding.store_writer import StoreWriter
 from audiossl.errors import ConfigError, StoreError
 from audiossl.files import read_jsonl
 
@@ -92,6 +93,37 @@ def test_killed_run_is_resumed(corpus, embedder, tmp_path, monkeypatch):
     done = len(EmbeddingStore.open(out))
     assert 0 < done < 6
     assert embed_paths(embedder, [corpus], out).num_written == 6 - done
+
+
+def test_a_group_is_embedded_whole_or_not_at_all(corpus, embedder, tmp_path, monkeypatch):
+    """Company changes the last bits of frames, so what a run left of a group is embedded in the group's company."""
+    seen, added = [], []
+    real_embed, real_add = Embedder.embed, StoreWriter.add
+
+    def embed(self, signals, **kwargs):
+        if isinstance(signals, list):
+            seen.append([len(signal[0]) for signal in signals])
+        return real_embed(self, signals, **kwargs)
+
+    def add(self, item_id, *args, **kwargs):
+        added.append(item_id)
+        if len(added) == 2:
+            raise KeyboardInterrupt
+        real_add(self, item_id, *args, **kwargs)
+
+    monkeypatch.setattr(Embedder, "embed", embed)
+    monkeypatch.setattr(StoreWriter, "add", add)
+    with pytest.raises(KeyboardInterrupt):
+        embed_paths(embedder, [corpus], tmp_path / "out", dtype="float32")
+    assert len(EmbeddingStore.open(tmp_path / "out")) == 1 and len(seen) == 1 and len(seen[0]) > 2
+    assert embed_paths(embedder, [corpus], tmp_path / "out", dtype="float32").num_written == 5
+    assert seen == [seen[0]] * 2
+    # Only files that cannot be read are left: they are tried again, and nothing is embedded for them.
+    assert embed_paths(embedder, [corpus], tmp_path / "out", dtype="float32").num_rejected == 2
+    assert len(seen) == 2
+    embed_paths(embedder, [corpus], tmp_path / "whole", dtype="float32")
+    resumed, whole = (EmbeddingStore.open(tmp_path / name) for name in ("out", "whole"))
+    assert all(np.array_equal(resumed[item_id], whole[item_id]) for item_id in whole)
 
 
 def test_another_model_is_refused(corpus, embedder, make_toy, tmp_path):
