@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -49,11 +49,15 @@ class Batch(Protocol):
 
 @dataclass
 class FitResult:
-    """How a run ended: where it is, its last checkpoint and its last validation."""
+    """How a run ended: where it is, and its last checkpoint."""
 
     progress: Progress
     checkpoint: Path | None
-    validation: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def validation(self) -> dict[str, float]:
+        """What the last validation measured."""
+        return self.progress.validation
 
 
 def fit(
@@ -162,9 +166,9 @@ def fit(
                 log.write(progress.step, "train", values)
                 log.progress(progress.step, values)
             if validation and (is_last or _is_due(config.validate_every, progress.step)):
-                result.validation = validate(objective, validation, config, world, device)
-                log.write(progress.step, "validation", result.validation)
-                log.message(f"validation at step {progress.step}: loss {result.validation.get('loss', math.nan):.4f}")
+                progress.validation = validate(objective, validation, config, world, device)
+                log.write(progress.step, "validation", progress.validation)
+                log.message(f"validation at step {progress.step}: loss {progress.validation.get('loss', math.nan):.4f}")
                 pace = _Pace(progress.seconds)
             if is_last or _is_due(config.checkpoint_every, progress.step):
                 progress.rollbacks = 0

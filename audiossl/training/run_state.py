@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Progress:
         skipped: steps that were left out.
         usual_loss, usual_steps: running mean of the loss and how many steps it is of.
         rollbacks: since the newest checkpoint.
+        validation: what the last one measured; a run that ended before its result was written down still knows it.
     """
 
     batches_per_step: int
@@ -45,6 +46,7 @@ class Progress:
     usual_loss: float = 0.0
     usual_steps: int = 0
     rollbacks: int = 0
+    validation: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass

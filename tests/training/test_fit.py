@@ -189,6 +189,11 @@ def test_epochs_progress_and_validation(tmp_path):
     assert len(list_checkpoints(tmp_path / "checkpoints")) == 2
 
 
+def test_a_run_that_ended_before_its_result_was_written_down_still_knows_it(tmp_path):
+    ends = [fit(Regression(), batches, CONFIG, tmp_path, validation=lambda: list(batches(100, 0))) for _ in range(2)]
+    assert ends[0].validation["loss"] > 0 and ends[1].validation == ends[0].validation
+
+
 def test_a_finished_run_is_not_touched(tmp_path):
     fit(Regression(), batches, CONFIG, tmp_path)
     objective = Regression()
