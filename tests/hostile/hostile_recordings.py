@@ -15,7 +15,7 @@ from hostile_case import MARK, case
 
 from audiossl.embedding.embedder import Embedder
 from audiossl.embedding.extract import embed_paths
-from audiossl.signals.corpus import Item, build_corpus
+from audiossl.signals.corpus import Corpus, Item, build_corpus
 from audiossl.signals.opening import open_corpus
 from audiossl.teachers.logmel import LogMelEncoder
 
@@ -68,6 +68,30 @@ case("manifests", "an id that is a dict", read_corpus)(corpus_with(put("id", val
 case("manifests", "a source that is a command", read_corpus)(
     corpus_with(lambda line: line["recording"]["sources"][0].update(type="command", source=f"touch {MARK}"))
 )
+
+
+def lhotse_manifest(mixed: bool) -> Callable[[Path], None]:
+    """A manifest of lhotse's own whose recording, or that of a track, is the output of a command."""
+
+    def make(folder: Path) -> None:
+        with gzip.open(good_corpus(folder) / "cuts.jsonl.gz", "rt") as file:
+            line = json.loads(file.readline())
+        line["recording"]["sources"][0].update(type="command", source=f"touch {MARK}")
+        if mixed:
+            line = {"id": "mix", "tracks": [{"cut": line, "type": "MonoCut", "offset": 0.0}], "type": "MixedCut"}
+        (folder / "cuts.jsonl").write_text(json.dumps(line) + "\n")
+
+    return make
+
+
+def read_lhotse_manifest(folder: Path) -> None:
+    corpus = Corpus.from_cuts(folder / "cuts.jsonl")
+    for item in corpus.items:
+        corpus.read(item)
+
+
+case("manifests", "lhotse's own manifest with a command", read_lhotse_manifest)(lhotse_manifest(mixed=False))
+case("manifests", "lhotse's own manifest with a command in a mixture", read_lhotse_manifest)(lhotse_manifest(mixed=True))
 case("manifests", "a source that is a device without end", read_corpus)(
     corpus_with(put("recording", "sources", 0, "source", value="/dev/zero"))
 )

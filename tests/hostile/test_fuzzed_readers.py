@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tarfile
 import tempfile
 import wave
+import zipfile
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +20,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audiossl.embedding.store import EmbeddingStore
+from audiossl.embedding.store import EmbeddingStore, StoreDescription
+from audiossl.embedding.store_writer import StoreWriter
 from audiossl.errors import AudiosslError
 from audiossl.models import Zipformer, hub
 from audiossl.signals.audio import probe, read_audio
@@ -164,6 +167,18 @@ def test_a_model_config(model, data):
             hub.load(folder)
 
 
+def damage_a_copy(store, copy, data):
+    """Copy a store's files, and change a value of one that is JSON, or bytes of one of any kind."""
+    for path in store.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    path = data.draw(st.sampled_from(sorted(copy.iterdir())))
+    if path.suffix == ".json" and data.draw(st.booleans()):
+        about = json.loads(path.read_text())
+        path.write_text(json.dumps(replaced(about, data.draw(st.sampled_from(list(places(about)))), data.draw(VALUES))))
+    else:
+        path.write_bytes(data.draw(damaged([path.read_bytes()])))
+
+
 @pytest.fixture(scope="module")
 def tokens(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tokens") / "store"
@@ -177,18 +192,9 @@ def tokens(tmp_path_factory):
 @given(st.data())
 def test_a_token_store(tokens, data):
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder)
-        for path in tokens.iterdir():
-            (copy / path.name).write_bytes(path.read_bytes())
-        if data.draw(st.booleans()):
-            about = json.loads((copy / "store.json").read_text())
-            place = data.draw(st.sampled_from(list(places(about))))
-            (copy / "store.json").write_text(json.dumps(replaced(about, place, data.draw(VALUES))))
-        else:
-            path = data.draw(st.sampled_from(sorted(copy.iterdir())))
-            path.write_bytes(data.draw(damaged([path.read_bytes()])))
+        damage_a_copy(tokens, Path(folder), data)
         try:
-            store = TokenStore.open(copy)
+            store = TokenStore.open(folder)
             for cut_id in store.cut_ids():
                 assert store[cut_id].shape[1] == store.num_codebooks
         except AudiosslError:
@@ -197,9 +203,6 @@ def test_a_token_store(tokens, data):
 
 @pytest.fixture(scope="module")
 def embeddings(tmp_path_factory):
-    from audiossl.embedding.store import StoreDescription
-    from audiossl.embedding.store_writer import StoreWriter
-
     folder = tmp_path_factory.mktemp("embeddings") / "store"
     description = StoreDescription("m", "d", "last", 3, 50.0, 0.01, "float16", "frames")
     with StoreWriter(folder, description) as writer:
@@ -211,18 +214,9 @@ def embeddings(tmp_path_factory):
 @given(st.data())
 def test_an_embedding_store(embeddings, data):
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder)
-        for path in embeddings.iterdir():
-            (copy / path.name).write_bytes(path.read_bytes())
-        path = data.draw(st.sampled_from(sorted(copy.iterdir())))
-        if path.suffix == ".json":
-            about = json.loads(path.read_text())
-            place = data.draw(st.sampled_from(list(places(about))))
-            path.write_text(json.dumps(replaced(about, place, data.draw(VALUES))))
-        else:
-            path.write_bytes(data.draw(damaged([path.read_bytes()])))
+        damage_a_copy(embeddings, Path(folder), data)
         try:
-            store = EmbeddingStore.open(copy)
+            store = EmbeddingStore.open(folder)
             for item_id in store:
                 store[item_id], store.times(item_id)
         except AudiosslError:
@@ -230,9 +224,6 @@ def test_an_embedding_store(embeddings, data):
 
 
 def archives():
-    import tarfile
-    import zipfile
-
     for kind in ("zip", "tar", "tar.gz"):
         with io.BytesIO() as file:
             if kind == "zip":

@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from audiossl.cli import main
-from audiossl.errors import DataError
-from audiossl.signals.fetch import fetch
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "asterisk" / "spear.yaml"
 SMALL = [
@@ -22,17 +20,6 @@ SMALL = [
     'student.overrides={"encoder_dim": [64, 64, 64, 64, 64], "feedforward_dim": [96, 96, 96, 96, 96]}',
 ]  # fmt: skip
 STAGES = ["corpus", "labels", "quantiser", "tokens", "pretrain", "embed", "evaluate", "report"]
-
-
-@pytest.fixture(scope="session")
-def prompts():
-    """The packages of the recipe, or a visible skip where neither a client nor a cache has them."""
-    if shutil.which("apt-get") is None:
-        pytest.skip("the prompts come as Debian packages, and there is no apt-get here")
-    try:
-        fetch("deb:asterisk-core-sounds-ru-g722")
-    except DataError as error:
-        pytest.skip(f"the prompts cannot be fetched here: {error}")
 
 
 def test_smoke_run(prompts, tmp_path, capsys):

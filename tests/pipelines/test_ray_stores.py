@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import threading
 import time
@@ -12,23 +11,15 @@ from pathlib import Path
 import pytest
 
 from audiossl.cli import main
-from audiossl.errors import DataError
 from audiossl.provenance import folder_digests
-from audiossl.signals.fetch import fetch
 
 pytestmark = pytest.mark.slow
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "asterisk" / "spear.yaml"
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
+def corpus(prompts, tmp_path_factory):
     pytest.importorskip("ray", reason="ray (extra ray) is not installed")
-    if shutil.which("apt-get") is None:
-        pytest.skip("the prompts come as Debian packages, and there is no apt-get here")
-    try:
-        fetch("deb:asterisk-core-sounds-ru-g722")
-    except DataError as error:
-        pytest.skip(f"the prompts cannot be fetched here: {error}")
     folder = tmp_path_factory.mktemp("asterisk")
     assert main(["run", str(RECIPE), f"output={folder}", "--to", "corpus"]) == 0
     return folder / "corpus" / "corpus"
