@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from audiossl.training.sharing import part_like, whole
+
 
 class ModelAverage:
     """Average of the floating-point state of a model over steps, in float64 (icefall's averaged model).
@@ -19,9 +21,7 @@ class ModelAverage:
     def __init__(self, module: nn.Module, every: int) -> None:
         self.every = every
         self.step = 0
-        self.values = {
-            name: torch.zeros_like(value, dtype=torch.float64, device="cpu") for name, value in _floats(module).items()
-        }
+        self.values = {name: torch.zeros(value.shape, dtype=torch.float64) for name, value in _floats(module).items()}
 
     def update(self, module: nn.Module, step: int) -> None:
         """Take in the state after `step` steps, if a multiple of `every`: avg * (1 - every / step) + state * every / step."""
@@ -29,7 +29,7 @@ class ModelAverage:
             return
         share = self.every / step
         for name, value in _floats(module).items():
-            self.values[name].mul_(1 - share).add_(value.detach().cpu().double(), alpha=share)
+            self.values[name].mul_(1 - share).add_(whole(value.detach()).cpu().double(), alpha=share)
         self.step = step
 
     def state_dict(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class ModelAverage:
 def load_average(module: nn.Module, values: dict[str, Tensor]) -> None:
     """Put averaged values into a model."""
     for name, value in _floats(module).items():
-        value.copy_(values[name])
+        value.copy_(part_like(value, values[name]))
 
 
 def _floats(module: nn.Module) -> dict[str, Tensor]:

@@ -26,6 +26,8 @@ class TrainingConfig:
         batch_seconds: nominal seconds of signal per batch and rank; the hours of Eden come from it. A step sees
             batch_seconds * ranks * accumulate.
         accumulate: batches per optimiser step and rank. A run that is resumed on other ranks keeps its batches per step.
+        parallel: on several ranks, `ddp` gives each the whole model; `fsdp` shares out weights, gradients and optimiser state,
+            for models that with these fit on no single device. Checkpoints are the same, and a run may go on with the other.
         clip: largest gradient norm with AdamW, 0 for none; ScaledAdam clips by itself.
         rollback_above: a step whose loss is more than so many times the usual one (a running mean) is left out, and weights and
             optimiser go back to the newest checkpoint while the data go on; 0 for never. 3 is a sensible value.
@@ -56,6 +58,7 @@ class TrainingConfig:
     epochs: float = 1.0
     batch_seconds: float = 60.0
     accumulate: int = 1
+    parallel: Literal["ddp", "fsdp"] = "ddp"
     clip: float = 1.0
     rollback_above: float = 0.0
     precision: Literal["auto", "float32", "bf16", "fp16"] = "auto"

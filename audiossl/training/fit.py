@@ -26,6 +26,7 @@ from audiossl.training.optimisers import make_optimiser, set_lr
 from audiossl.training.run_log import RunLog
 from audiossl.training.run_state import Progress, RunState
 from audiossl.training.schedules import make_schedule
+from audiossl.training.sharing import average_gradients, clip_shared_gradients, give_back, local, share_out
 from audiossl.training.spikes import is_spike
 from audiossl.training.validation import validate
 from audiossl.training.world import World
@@ -97,7 +98,8 @@ def fit(
         keep_freed_memory()
     if config.num_threads is not None:
         torch.set_num_threads(config.num_threads)
-    objective.to(device)
+    given, is_shared = objective, config.parallel == "fsdp" and world.size > 1
+    objective = share_out(given, device) if is_shared else given.to(device)
     average = ModelAverage(objective, config.average_every) if config.average_every else None
     optimiser = make_optimiser(objective, config)
     scale = LossScale(enabled=config.precision == "fp16")
@@ -105,7 +107,7 @@ def fit(
     if resumed := latest_checkpoint(folder):
         state.restore(resumed)
     progress = state.progress
-    _check_ranks(progress, world)
+    _check_ranks(progress, world, is_shared)
     model = world.wrap(objective, device)
     total_steps = _total_steps(config, progress, steps_per_epoch)
     schedule = make_schedule(config, total_steps, progress.batches_per_step)
@@ -128,7 +130,7 @@ def fit(
                 meter.add(loss)
             sums = sum(float(loss.total) for loss in losses), sum(loss.weight for loss in losses)
             total, weight, seconds = world.sum(*sums, sum(batch.seconds for batch in batches), device=device)
-            norm = _normalise_gradients(objective, weight / world.size * scale.value, config)
+            norm = _normalise_gradients(objective, weight / world.size * scale.value, config, is_shared)
             set_lr(optimiser, schedule(progress.step))
             if not math.isfinite(norm):
                 skipped += 1
@@ -166,15 +168,21 @@ def fit(
                 log.write(progress.step, "train", values)
                 log.progress(progress.step, values)
             if validation and (is_last or _is_due(config.validate_every, progress.step)):
-                progress.validation = validate(objective, validation, config, world, device)
+                if is_shared:
+                    give_back(objective, given, device)
+                progress.validation = validate(given, validation, config, world, device)
+                if is_shared:
+                    given.cpu()
                 log.write(progress.step, "validation", progress.validation)
                 log.message(f"validation at step {progress.step}: loss {progress.validation.get('loss', math.nan):.4f}")
                 pace = _Pace(progress.seconds)
             if is_last or _is_due(config.checkpoint_every, progress.step):
                 progress.rollbacks = 0
-                result.checkpoint = state.save(folder) if world.is_first else None
+                result.checkpoint = state.save(folder, world.is_first)
     world.wait()
     state.load_average(folder)
+    if is_shared:
+        give_back(objective, given, device)
     return result
 
 
@@ -212,7 +220,12 @@ def _steps(
             progress.epoch, progress.epoch_step = progress.epoch + 1, 0
 
 
-def _check_ranks(progress: Progress, world: World) -> None:
+def _check_ranks(progress: Progress, world: World, is_shared: bool) -> None:
+    if is_shared and progress.batches_per_step % world.size:
+        raise ConfigError(
+            f"this run takes {progress.batches_per_step} batches per step, which {world.size} processes cannot share equally, as "
+            "training.parallel=fsdp needs. Start another number, or use ddp."
+        )
     if progress.batches_per_step < world.size:
         raise ConfigError(
             f"this run takes {progress.batches_per_step} batches per step, too few for {world.size} processes. "
@@ -230,13 +243,15 @@ def _total_steps(config: TrainingConfig, progress: Progress, steps_per_epoch: Ca
     return max(1, round(config.epochs * steps_per_epoch(progress.batches_per_step)))
 
 
-def _normalise_gradients(objective: nn.Module, weight: float, config: TrainingConfig) -> float:
+def _normalise_gradients(objective: nn.Module, weight: float, config: TrainingConfig, is_shared: bool) -> float:
     """Divide gradients by the weight, clip them for AdamW, and return their norm before clipping."""
-    grads = [param.grad for param in objective.parameters() if param.grad is not None]
+    if is_shared:
+        average_gradients(objective)
+    grads = [local(param.grad) for param in objective.parameters() if param.grad is not None]
     if weight > 0:
         torch._foreach_mul_(grads, 1 / weight)
     clip = config.clip if config.optimiser == "adamw" and config.clip > 0 else math.inf
-    return float(nn.utils.clip_grad_norm_(objective.parameters(), clip))
+    return clip_shared_gradients(objective, clip) if is_shared else float(nn.utils.clip_grad_norm_(objective.parameters(), clip))
 
 
 def _skip(progress: Progress, batches: list[Batch], reason: str, log: RunLog, world: World) -> None:

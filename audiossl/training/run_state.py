@@ -15,10 +15,11 @@ from audiossl.training.averaging import ModelAverage, load_average
 from audiossl.training.checkpoints import Checkpoint, latest_checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
 from audiossl.training.config import TrainingConfig
 from audiossl.training.loss_scale import LossScale
+from audiossl.training.sharing import load_whole, load_whole_optimiser, whole_state
 
 FREE_TO_CHANGE = {  # options that may differ when a run is resumed: they change how long it goes on and what it tells
     "max_steps", "epochs", "validate_every", "checkpoint_every", "log_every", "keep", "health_frames", "device", "num_threads",
-    "log_seconds", "tensorboard", "rollback_above",
+    "log_seconds", "tensorboard", "rollback_above", "parallel",
 }  # fmt: skip
 
 
@@ -60,8 +61,8 @@ class RunState:
     progress: Progress
     loss_scale: LossScale
 
-    def save(self, folder: Path) -> Path:
-        """Write a checkpoint."""
+    def save(self, folder: Path, writes: bool) -> Path | None:
+        """Write a checkpoint on the rank that writes; where the model is shared out, all ranks must call this."""
         state: dict[str, Any] = {
             "progress": asdict(self.progress),
             "model": self.objective.state_dict(),
@@ -71,7 +72,8 @@ class RunState:
             "random": torch.get_rng_state(),
             "config": asdict(self.config),
         }
-        return save_checkpoint(folder, self.progress.step, state, self.config.keep)
+        state = whole_state(state, keep=writes)
+        return save_checkpoint(folder, self.progress.step, state, self.config.keep) if writes else None
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Put a checkpoint back.
@@ -98,8 +100,8 @@ class RunState:
         return checkpoint.path
 
     def _put_back(self, state: dict[str, Any]) -> None:
-        self.objective.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_whole(self.objective, state["model"])
+        load_whole_optimiser(self.optimiser, state["optimiser"])
         if self.average:
             self.average.load_state_dict(state["average"])
         if self.loss_scale.enabled:

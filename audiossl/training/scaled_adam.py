@@ -10,12 +10,15 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from audiossl.training.sharing import local, whole
+
 
 class ScaledAdam(Optimizer):
     """Adam with steps relative to each tensor's rms, separately learned scales, and gradient clipping by a running median.
 
     The loss may be scaled by any constant without changing the path, apart from `eps`. A parameter without gradient counts as
-    having a zero gradient. Tensors of one shape are stacked and updated together; that does not change the result.
+    having a zero gradient. Tensors of one shape are stacked and updated together; that does not change the result. Parameters
+    that are shared out over ranks (DTensors) are updated as the whole ones would be.
 
     Args:
         params: parameters or groups of them; a group may have its own `lr`.
@@ -79,7 +82,8 @@ class ScaledAdam(Optimizer):
                 grads.mul_(factor)
             values = torch.stack(params)
             update = _scalar_update if params[0].numel() == 1 else _tensor_update
-            torch._foreach_copy_(params, list(update(values, grads, state, group).unbind(0)))
+            news = update(values, grads, state, group).unbind(0)
+            torch._foreach_copy_([local(param) for param in params], [local(new) for new in news])
             state["step"] += 1
         return loss
 
@@ -105,7 +109,7 @@ class ScaledAdam(Optimizer):
         if step == 0:
             return 1.0
         squares = [_squared_norm(grads, state) for _, _, state, grads in stacks]
-        norm = math.sqrt(float(torch.stack([square.to(squares[0].device) for square in squares]).sum()))
+        norm = math.sqrt(float(torch.stack([whole(square).to(squares[0].device) for square in squares]).sum()))
         memory["clipping_norms"][step % period] = norm if math.isfinite(norm) else math.inf
         if step % period == 0:
             memory["clipping_threshold"] = memory["clipping_scale"] * sorted(memory["clipping_norms"])[period // 2]
@@ -124,7 +128,7 @@ def _same_shapes(params: list[Tensor]) -> list[list[Tensor]]:
 
 def _squared_norm(grads: Tensor, state: dict[str, Any]) -> Tensor:
     """Squared norm of a stack of gradients, each weighted by the rms of its tensor."""
-    norms = torch.linalg.vector_norm(grads.view(len(grads), -1), dim=1)
+    norms = torch.linalg.vector_norm(grads, dim=tuple(range(1, grads.ndim))) if grads.ndim > 1 else grads.abs()
     return (norms * state["rms"].flatten() if "rms" in state else norms).square().sum()
 
 

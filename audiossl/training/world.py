@@ -14,6 +14,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from audiossl.training.sharing import is_shared_out
+
 POLL_SECONDS = 0.2
 _messages = count()  # told on the first rank, heard on the others
 
@@ -53,12 +55,12 @@ class World:
 
     def wrap(self, module: nn.Module, device: torch.device) -> nn.Module:
         """Wrap a module so that gradients are averaged over ranks; heads without targets in a batch may go unused."""
-        if self.size == 1:
+        if self.size == 1 or is_shared_out(module):
             return module
         return DistributedDataParallel(module, [device] if device.type == "cuda" else None, find_unused_parameters=True)
 
     def hold_gradients(self, module: nn.Module, hold: bool) -> AbstractContextManager[object]:
-        """Context in which gradients stay on their rank: all but the last batch of an accumulation."""
+        """Context in which gradients stay on their rank: all but the last batch of an accumulation; not of a shared model."""
         return module.no_sync() if hold and isinstance(module, DistributedDataParallel) else nullcontext()
 
     def sum(self, *values: float, device: torch.device) -> list[float]:

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from audiossl.cli import main
 
@@ -75,20 +77,51 @@ def test_killed_pretraining_ends_as_if_it_never_was(prompts, tmp_path):
     assert weights[0] == weights[1]
 
 
-@pytest.mark.slow
-def test_two_processes_draw_the_loss_curve_of_one(prompts, tmp_path):
-    """50 steps of two batches, on 2 processes by torchrun and on one."""
-    options = [*SMALL, "training.max_steps=50", "training.log_every=1", "training.batch_seconds=12", "--to", "pretrain"]
-    assert main(["run", str(RECIPE), f"output={tmp_path / 'one'}", *options, "training.accumulate=2"]) == 0
+def pretrain_on_two_ranks(output: Path, prepared: Path, *options: str) -> list[tuple[str, int, float]]:
+    """Pre-train after the stages of another run; the loss curve."""
     for stage in STAGES[:4]:
-        shutil.copytree(tmp_path / "one" / stage, tmp_path / "two" / stage)
+        shutil.copytree(prepared / stage, output / stage)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "audiossl"]
-    command = [*launch, "run", str(RECIPE), f"output={tmp_path / 'two'}", *options]
+    command = [*launch, "run", str(RECIPE), f"output={output}", *options, "--to", "pretrain"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("tokens     up to date") == done.stderr.count("pretrain   done") == 1
-    texts = [(tmp_path / name / "pretrain" / "metrics.jsonl").read_text() for name in ("one", "two")]
-    curves = [[(row["split"], row["step"], row["loss"]) for row in map(json.loads, text.splitlines())] for text in texts]
-    assert len(curves[0]) == len(curves[1]) == 50 + 17  # validated every third step, and after the last
-    for one, two in zip(*curves, strict=True):
-        assert one[:2] == two[:2] and abs(one[2] - two[2]) < 1e-4
+    return loss_curve(output)
+
+
+def loss_curve(output: Path) -> list[tuple[str, int, float]]:
+    rows = map(json.loads, (output / "pretrain" / "metrics.jsonl").read_text().splitlines())
+    return [(row["split"], row["step"], row["loss"]) for row in rows]
+
+
+def assert_same_curve(one: list[tuple[str, int, float]], other: list[tuple[str, int, float]]) -> None:
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        assert a[:2] == b[:2] and abs(a[2] - b[2]) < 1e-4
+
+
+@pytest.mark.slow
+def test_two_processes_draw_the_loss_curve_of_one(prompts, tmp_path):
+    """50 steps of two batches, on one process and on 2 by torchrun, which hold the whole model each or half of it."""
+    options = [*SMALL, "training.max_steps=50", "training.log_every=1", "training.batch_seconds=12"]
+    one = tmp_path / "one"
+    assert main(["run", str(RECIPE), f"output={one}", *options, "training.accumulate=2", "--to", "pretrain"]) == 0
+    assert len(loss_curve(one)) == 50 + 17  # validated every third step, and after the last
+    for parallel in ("ddp", "fsdp"):
+        both = pretrain_on_two_ranks(tmp_path / parallel, one, *options, f"training.parallel={parallel}")
+        assert_same_curve(loss_curve(one), both)
+    weights = [load_file(tmp_path / name / "pretrain" / "student" / "model.safetensors") for name in ("ddp", "fsdp")]
+    for name, value in weights[0].items():
+        torch.testing.assert_close(value, weights[1][name], atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_training_devices_act_alike_where_the_model_is_shared_out(prompts, tmp_path):
+    """Ranks draw their own skips, so that they use different parts of a layer."""
+    options = [*SMALL, "training.max_steps=12", "training.log_every=1", "student.devices.enabled=true"]
+    assert main(["run", str(RECIPE), f"output={tmp_path / 'one'}", *options, "--to", "tokens"]) == 0
+    curves = [
+        pretrain_on_two_ranks(tmp_path / parallel, tmp_path / "one", *options, f"training.parallel={parallel}")
+        for parallel in ("ddp", "fsdp")
+    ]
+    assert_same_curve(*curves)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from audiossl.objectives.loss import Loss, Ratio
 from audiossl.seeds import derive_generator
 from audiossl.training.config import TrainingConfig
 from audiossl.training.fit import fit
+from audiossl.training.sharing import local
 from audiossl.training.world import World
 
 CONFIG = TrainingConfig(
@@ -46,16 +48,22 @@ class TwoHeads(nn.Module):
     def __init__(self):
         super().__init__()
         torch.manual_seed(1)
-        self.trunk = nn.Sequential(nn.Linear(4, 16), nn.Tanh())
+        self.layers = nn.ModuleList([nn.Linear(4, 15), nn.Linear(15, 16)])
+        self.gain = nn.Parameter(torch.ones(()))
         self.heads = nn.ModuleDict({name: nn.Linear(16, 4) for name in ("sin", "cos")})
         self.dies_at = -1
 
     def before_step(self, step, seconds):
+        if step == 0:
+            held = sum(local(param).numel() for param in self.parameters())
+            print(f"a rank holds {held} of {sum(param.numel() for param in self.parameters())} numbers")
         if step == self.dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def forward(self, batch):
-        hidden = self.trunk(batch.x)
+        hidden = batch.x
+        for layer in self.layers:
+            hidden = self.gain * torch.tanh(layer(hidden))
         errors = {name: (self.heads[name](hidden) - getattr(batch.x, name)()).square().sum() for name in batch.heads}
         count = len(batch.x)
         parts = {name: Ratio(error.detach(), count) for name, error in errors.items()}
@@ -72,14 +80,24 @@ def batches(epoch, first, per_step):
             yield Vectors(x, [["sin"], ["cos"], ["sin", "cos"]][(index + epoch) % 3])
 
 
-def train(out: Path, accumulate: int, dies_at: int = -1) -> None:
+def validation():
+    """This rank's validation batches: the first rank has one more than the others."""
+    world = World.join()
+    for index in range(world.rank, 3, world.size):
+        yield Vectors(torch.randn(5, 4, generator=derive_generator(9, "valid", index)), ["sin", "cos"])
+
+
+def train(out: Path, accumulate: int, dies_at: int = -1, **options: object) -> TwoHeads:
     """Train in this process; at step `dies_at` rank 1 kills itself, but not when torchrun has started it again."""
     objective = TwoHeads()
     is_first_start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
     objective.dies_at = dies_at if World.join().rank == 1 and is_first_start else -1
-    fit(objective, batches, replace(CONFIG, accumulate=accumulate), out)
+    fit(objective, batches, replace(CONFIG, accumulate=accumulate, **options), out, validation=validation)
+    return objective
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+    out, accumulate, dies_at, options = sys.argv[1:]
+    objective = train(Path(out), int(accumulate), int(dies_at), **json.loads(options))
+    torch.save(objective.state_dict(), Path(out) / f"rank{World.join().rank}.pt")
     World.join().leave()  # as the command line does; a process that just ends may abort while its threads still wait for others

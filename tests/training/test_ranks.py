@@ -20,22 +20,24 @@ from audiossl.training.world import World
 TOLERANCE = 1e-5  # float32 sums in another order, after 50 steps
 
 
-def launch(num_ranks: int, *arguments: object, restarts: int = 0) -> subprocess.CompletedProcess[str]:
+def launch(
+    num_ranks: int, out: Path, accumulate: int, dies_at: int = -1, restarts: int = 0, **options: object
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_ranks}"]
     command += [f"--max-restarts={restarts}"]
-    command += [str(Path(__file__).with_name("several_ranks.py")), *map(str, arguments)]
+    command += [str(Path(__file__).with_name("several_ranks.py")), str(out), str(accumulate), str(dies_at), json.dumps(options)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def curve(folder: Path) -> list[dict[str, float]]:
-    """Loss and the error of each head, at every step."""
+    """Loss and the error of each head, at every step and validation."""
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == list(range(1, len(rows) + 1))
+    assert [row["step"] for row in rows if row["split"] == "train"] == list(range(1, 51)) and rows[-1]["split"] == "validation"
     return [{name: row[name] for name in ("loss", "sin", "cos", "grad_norm", "lr") if name in row} for row in rows]
 
 
 def assert_same(one: list[dict[str, float]], other: list[dict[str, float]]) -> None:
-    assert len(one) == len(other) == 50 and one[-1]["loss"] < 0.5 * one[0]["loss"]
+    assert len(one) == len(other) and one[-1]["loss"] < 0.5 * one[0]["loss"]
     for a, b in zip(one, other, strict=True):
         assert a == pytest.approx(b, abs=TOLERANCE, rel=TOLERANCE)
 

@@ -1,0 +1,69 @@
+"""A model shared out over ranks (FSDP2) with gloo: the curve, the checkpoints and the weights are those of one process."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from several_ranks import CONFIG, TwoHeads, batches, train
+from test_ranks import assert_same, curve, launch
+
+from audiossl.errors import ConfigError
+from audiossl.training.checkpoints import list_checkpoints
+from audiossl.training.fit import fit
+from audiossl.training.sharing import share_out
+from audiossl.training.world import World
+
+ADAMW = {"optimiser": "adamw", "lr": 0.01, "clip": 0.5}
+
+
+def assert_same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(value, other[name], atol=1e-4, rtol=1e-4)
+
+
+def test_two_ranks_with_half_of_the_model_each_draw_the_curve_of_one_process(tmp_path):
+    """Ranks lack different heads; matrices do not divide by two; the first rank has more to validate, also on the way."""
+    options = {"average_every": 5, "validate_every": 20}
+    done = launch(2, tmp_path / "two", 2, parallel="fsdp", **options)
+    assert done.returncode == 0, done.stderr
+    assert sorted(set(done.stdout.splitlines())) == [f"a rank holds {held} of 468 numbers" for held in (252, 256)]
+    objective = train(tmp_path / "one", accumulate=4, **options)
+    assert_same(curve(tmp_path / "one"), curve(tmp_path / "two"))
+    for rank in range(2):
+        assert_same_weights(objective.state_dict(), torch.load(tmp_path / "two" / f"rank{rank}.pt"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{}, ADAMW], ids=["scaled_adam", "adamw"])
+def test_a_killed_run_goes_on_with_other_ranks_and_without_sharing(tmp_path, options):
+    """Four batches a step: shared by two until one is killed, then by four until one is killed, then with ddp, then alone."""
+    run = tmp_path / "run"
+    assert launch(2, run, 2, 17, parallel="fsdp", **options).returncode != 0
+    assert list_checkpoints(run / "checkpoints")[0].name == "step-00000010.pt"
+    assert launch(4, run, 1, 28, parallel="fsdp", **options).returncode != 0
+    assert list_checkpoints(run / "checkpoints")[0].name == "step-00000020.pt"
+    assert launch(2, run, 2, 38, **options).returncode != 0
+    assert list_checkpoints(run / "checkpoints")[0].name == "step-00000030.pt"
+    train(run, accumulate=4, **options)
+    train(tmp_path / "one", accumulate=4, **options)
+    assert_same(curve(tmp_path / "one"), curve(run))
+
+
+def test_ranks_that_cannot_share_the_batches_equally_are_an_error(tmp_path, monkeypatch):
+    fit(TwoHeads(), batches, replace(CONFIG, accumulate=4, max_steps=1), tmp_path)
+    monkeypatch.setattr(World, "join", classmethod(lambda cls: World(0, 0, 3)))
+    monkeypatch.setattr(World, "gather", lambda self, value: [value])
+    monkeypatch.setattr("audiossl.training.fit.share_out", lambda objective, device: objective)
+    with pytest.raises(ConfigError, match="4 batches per step, which 3 processes cannot share equally"):
+        fit(TwoHeads(), batches, replace(CONFIG, accumulate=4, parallel="fsdp"), tmp_path)
+
+
+def test_a_torch_that_cannot_share_is_named(monkeypatch):
+    from torch.distributed import fsdp
+
+    monkeypatch.delattr(fsdp.FSDPModule, "set_reduce_scatter_unused_params")
+    with pytest.raises(ConfigError, match=f"a newer torch than {torch.__version__}".replace("+", r"\+")):
+        share_out(TwoHeads(), torch.device("cpu"))
