@@ -261,9 +261,9 @@ def check_model(options: argparse.Namespace) -> int:
     """Check an encoder: frame counts, padding, repetition, unusual signals, drift, copies, memory; exit code 1 if one fails."""
     from dataclasses import asdict
 
-    from rich.console import Console
     from rich.table import Table
 
+    from audiossl.console import print_table
     from audiossl.embedding.embedder import Embedder
     from audiossl.evaluation.encoder_check import check_encoder, has_failed
     from audiossl.files import write_json
@@ -282,7 +282,7 @@ def check_model(options: argparse.Namespace) -> int:
     for finding in findings:
         colour = {"pass": "green", "warn": "yellow", "fail": "red"}[finding.status]
         table.add_row(finding.check, f"[{colour}]{finding.status}[/{colour}]", finding.found, finding.advice)
-    Console().print(table)
+    print_table(table)
     if options.json:
         write_json(options.json, [asdict(finding) for finding in findings])
     return int(has_failed(findings))

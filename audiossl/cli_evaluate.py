@@ -93,14 +93,13 @@ def evaluate_hear(options: argparse.Namespace) -> int:
 
     `audiossl evaluate hear runs/asterisk recipes/hear --out runs/hear_student`
     """
-    from rich.console import Console
-
+    from audiossl.console import print_table
     from audiossl.evaluation.hear.official import official_table
     from audiossl.evaluation.results import print_results
     from audiossl.locks import only_user
 
     if options.list:
-        Console(width=160).print(official_table())
+        print_table(official_table())
         return 0
     with only_user(_output(options)):
         print_results(_hear_rows(options))
@@ -135,14 +134,13 @@ def evaluate_superb(options: argparse.Namespace) -> int:
 
     `audiossl evaluate superb runs/asterisk recipes/superb --out runs/superb_student --task SID --lr search`
     """
-    from rich.console import Console
-
+    from audiossl.console import print_table
     from audiossl.evaluation.results import print_results
     from audiossl.evaluation.superb.catalogue import official_table
     from audiossl.locks import only_user
 
     if options.list:
-        Console(width=160).print(official_table())
+        print_table(official_table())
         return 0
     with only_user(_output(options)):
         print_results(_superb_rows(options))

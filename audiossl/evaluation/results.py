@@ -10,7 +10,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from audiossl.console import print_table
 from audiossl.errors import StoreError
 from audiossl.files import read_json, write_json
 
@@ -79,11 +81,11 @@ def read_results(path: Path) -> list[ResultRow]:
 
 
 def results_table(rows: Sequence[ResultRow]) -> Table:
-    """Lay rows out as a table, best first within each task and metric."""
-    table = Table("dataset", "task", "metric")
-    table.add_column("model", no_wrap=True, overflow="fold", min_width=max((len(row.model) for row in rows), default=5))
+    """Lay rows out as a table, best first below the name of each dataset, task and metric."""
+    table = Table()
+    table.add_column("model", overflow="fold")
     for name in ("value", "95 % interval", "n"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     order = {key: i for i, key in enumerate(dict.fromkeys((row.dataset, row.task, row.metric) for row in rows))}
     previous = None
 
@@ -93,14 +95,14 @@ def results_table(rows: Sequence[ResultRow]) -> Table:
 
     for row in sorted(rows, key=rank):
         place = (row.dataset, row.task, row.metric)
-        if previous not in (None, place):
+        if place != previous:
             table.add_section()
-        shown = place if place != previous else ("", "", "")
-        table.add_row(*shown, row.model, f"{row.value:.3f}", f"{row.low:.3f} .. {row.high:.3f}", f"{row.n:,}")
+            table.add_row(Text(" ".join(place), style="bold"))
+        table.add_row(f"  {row.model}", f"{row.value:.3f}", f"{row.low:.3f} .. {row.high:.3f}", f"{row.n:,}")
         previous = place
     return table
 
 
 def print_results(rows: Sequence[ResultRow], console: Console | None = None) -> None:
     """Print the table of rows to a console, by default stdout."""
-    (console or Console()).print(results_table(rows))
+    print_table(results_table(rows), console)

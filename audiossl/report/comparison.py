@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table as ConsoleTable
 
 from audiossl import __version__
+from audiossl.console import print_table
 from audiossl.evaluation.compare import Comparison
 from audiossl.evaluation.cost import Cost
 from audiossl.evaluation.results import LOWER_IS_BETTER
@@ -44,14 +45,14 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
             cells.append(f"[bold]{text.replace('[', chr(92) + '[')}[/bold]" if is_best else text.replace("[", "\\["))
         score = f"{z[model][0]:+.2f}\n({z[model][1]} tasks)" if model in z else ""
         table.add_row(model, *cells, score)
-    console.print(table)
+    print_table(table, console)
     if comparison.costs:
         costs = ConsoleTable("model", title="cost of encoding, one thread")
         for name in COST_COLUMNS:
             costs.add_column(name, justify="right")
         for model, cost in comparison.costs.items():
             costs.add_row(model, *_cost_cells(cost))
-        console.print(costs)
+        print_table(costs, console)
     for (first, second), value in comparison.agreement().items():
         console.print(f"rank correlation {value:+.2f}: {' '.join(first)} and {' '.join(second)}", markup=False)
 

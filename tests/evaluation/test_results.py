@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -31,6 +32,17 @@ def test_table_has_the_best_first():
     text = console.file.getvalue()
     assert text.index("student") < text.index("logmel") < text.index("language")
     assert "0.690" in text and "0.680 .. 0.700" in text and "12,345" in text
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_numbers_are_whole_however_narrow_the_console_is(is_terminal):
+    """A terminal folds names of models; a log is as wide as the table."""
+    rows = [replace(row, model="a_model_" * 12) for row in ROWS]
+    console = Console(file=io.StringIO(), width=70, force_terminal=is_terminal, color_system=None)
+    print_results(rows, console)
+    text = console.file.getvalue()
+    assert text.count("0.680 .. 0.700") == 1 and "…" not in text and "asterisk frame_phones accuracy" in text
+    assert ("a_model_" * 12 in text) != is_terminal and (max(map(len, text.splitlines())) <= 70) == is_terminal
 
 
 def test_numbers_that_are_none_are_refused():
