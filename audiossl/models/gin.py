@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -26,3 +29,17 @@ class GINLayer(nn.Module):
         with torch.autocast(nodes.device.type, enabled=False):
             gathered = torch.bmm(graphs.float(), nodes.float()) + (1 + self.eps) * nodes.float()
         return self.mlp(gathered.flatten(0, 1)).unflatten(0, nodes.shape[:2])
+
+
+@contextmanager
+def kept_statistics(module: nn.Module) -> Iterator[None]:
+    """Let batch norms of a module use the statistics of the batch without adding them to those that they keep."""
+    norms = [norm for norm in module.modules() if isinstance(norm, nn.BatchNorm1d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum

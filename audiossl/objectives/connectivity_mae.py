@@ -6,8 +6,7 @@ own choice, and every choice is an option.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +19,7 @@ from torch.nn import functional
 from audiossl.errors import ConfigError, DataError
 from audiossl.features.connectivity import vectorise
 from audiossl.models.connectivity_encoder import ConnectivityEncoder, Windows
+from audiossl.models.gin import kept_statistics
 from audiossl.models.graph_decoders import DecoderKind, make_decoder
 from audiossl.objectives.loss import Loss, Ratio
 from audiossl.objectives.region_masks import MaskKind, hide_regions
@@ -170,7 +170,7 @@ class ConnectivityMAE(nn.Module):
         hidden = hide_regions(size, count, config.mask_ratio, config.mask_kind, self.networks, windows.graphs.device)
         seen = (~hidden).float()
         visible = windows.graphs * seen[:, None] * seen[:, :, None]
-        with _kept_statistics(self.encoder):
+        with kept_statistics(self.encoder):
             nodes = self.encoder.nodes(windows, hidden, self.token)[-1]
         embedded = self.edge_decoder(nodes, visible)
         touched = vectorise(hidden[:, None] | hidden[:, :, None])
@@ -225,17 +225,3 @@ class ConnectivityMAE(nn.Module):
 def scaled_cosine_error(told: Float[Tensor, "R M"], target: Float[Tensor, "R M"], power: float) -> Float[Tensor, ""]:
     """Mean of (1 - cosine)^power over rows (GraphMAE, arXiv 2205.10803, equation 2)."""
     return (1 - functional.cosine_similarity(told, target, dim=1)).clamp(min=0).pow(power).mean()
-
-
-@contextmanager
-def _kept_statistics(module: nn.Module) -> Iterator[None]:
-    """Let batch norms of a module use the statistics of the batch without adding them to those that they keep."""
-    norms = [norm for norm in module.modules() if isinstance(norm, nn.BatchNorm1d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum

@@ -12,7 +12,7 @@ from audiossl.models.connectivity_encoder import ConnectivityConfig
 from audiossl.signals.bold.run import RunPolicy
 from audiossl.training.config import TrainingConfig
 
-Kind = Literal["raw_fc", "tangent", "brainnetcnn", "random", "connectivity_mae", "supervised_gin", "encoder"]
+Kind = Literal["raw_fc", "tangent", "brainnetcnn", "random", "connectivity_mae", "graph_infomax", "supervised_gin", "encoder"]
 FITTED_INSIDE = frozenset({"raw_fc", "tangent", "brainnetcnn"})  # nothing is trained before the tasks
 
 
@@ -23,8 +23,9 @@ class GraphModel:
     Attributes:
         kind: `raw_fc`, correlations (Fisher z); `tangent`, covariances in the tangent space, and `brainnetcnn`, a small
             convolutional network on correlations, both for phenotypes only;
-            `connectivity_mae`; `random`, the same networks as they are drawn, their batch norms settled; `supervised_gin`,
-            trained to name the person of a crop; `encoder`, one that an earlier run saved, in `options.folder`.
+            `connectivity_mae`; `graph_infomax`; `random`, the networks of `connectivity_mae` as they are drawn, their batch norms
+            settled; `supervised_gin`, trained to name the person of a crop; `encoder`, one that an earlier run saved, in
+            `options.folder`.
         options: of the objective.
         encoder: fields of the encoder in place of the recipe's.
     """

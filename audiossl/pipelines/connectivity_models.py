@@ -18,6 +18,7 @@ from audiossl.models.connectivity_encoder import ConnectivityConfig, Connectivit
 from audiossl.objectives.connectivity_labels import ConnectivityLabels
 from audiossl.objectives.connectivity_mae import ConnectivityMAE, ConnectivityMAEConfig
 from audiossl.objectives.contrastive_family import read_options
+from audiossl.objectives.graph_infomax import GraphInfomax, GraphInfomaxConfig
 from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
 from audiossl.pipelines.connectivity_data import RunCrops, Runs, fingerprint_parts, segments, task_runs, training_series
 from audiossl.seeds import derive_seed
@@ -27,6 +28,7 @@ from audiossl.training.world import World
 VECTORS = "vectors.safetensors"
 SEGMENTS, REGIONS, RUNS = "segments", "regions", "runs"  # prefixes of the tensors in it, before the name of a variant
 SETTLING_BATCHES = 40  # epochs of crops that an untrained network sees, without a gradient
+Objective = ConnectivityMAE | GraphInfomax | ConnectivityLabels
 Vectors = Callable[[Float[Tensor, "P N T"]], dict[str, Float[Tensor, "P _"]]]
 
 
@@ -86,24 +88,37 @@ def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRec
     encoder = ConnectivityEncoder(runs.regions, runs.tr, sizes)
     if model.kind == "supervised_gin":
         return _of_encoder(_name_people(folder, encoder, runs, config, seed), {})
+    crops = RunCrops(training_series(runs, config), config.pretrain.crop, config.batch_runs, 1 / runs.tr, seed)
+    if model.kind == "graph_infomax":
+        infomax = GraphInfomax(encoder, read_options("graph_infomax", GraphInfomaxConfig, model.options))
+        _train(folder, infomax, crops, config, seed)
+        return _of_encoder(encoder, {})
     options = read_options("connectivity_mae", ConnectivityMAEConfig, model.options)
     objective = ConnectivityMAE(encoder, options, _network_numbers(runs))
     measured: dict[str, float] = {}
-    crops = RunCrops(training_series(runs, config), config.pretrain.crop, config.batch_runs, 1 / runs.tr, seed)
     if model.kind == "random":
         _settle(objective, crops)
+        _keep(folder, objective)
     else:
-        training = replace(config.training, seed=seed)
-        fit(objective, crops, training, folder / "pretrain", steps_per_epoch=crops.steps_per_epoch)
-    objective.eval().cpu()
-    if World.join().is_first:
-        encoder.save(folder / "encoder")
+        _train(folder, objective, crops, config, seed)
     torch.manual_seed(0)
     held_out = fingerprint_parts(task_runs(runs, config))[1]
     crop = min(config.pretrain.crop, *(series.shape[1] for series in held_out))
     batch = RunCrops(held_out, crop, len(held_out), 1 / runs.tr, 0).fixed()[0]
     measured["edge_bce"] = float(objective.edge_error(batch))
     return _of_mae(objective, measured)
+
+
+def _train(folder: Path, objective: Objective, crops: RunCrops, config: ConnectivityRecipe, seed: int) -> None:
+    """Train an objective and save its encoder; both are then in evaluation mode on the CPU."""
+    fit(objective, crops, replace(config.training, seed=seed), folder / "pretrain", steps_per_epoch=crops.steps_per_epoch)
+    _keep(folder, objective)
+
+
+def _keep(folder: Path, objective: Objective) -> None:
+    objective.eval().cpu()
+    if World.join().is_first:
+        objective.encoder.save(folder / "encoder")
 
 
 @torch.no_grad()
@@ -133,12 +148,7 @@ def _name_people(
     names = [run.subject for run in chosen.recordings] if len(series) == len(chosen.recordings) else chosen.subjects
     labels = [chosen.subjects.index(name) for name in names]
     crops = RunCrops(series, config.pretrain.crop // 2, config.batch_runs, 1 / runs.tr, seed, labels)
-    objective = ConnectivityLabels(encoder, len(chosen.subjects))
-    training = replace(config.training, seed=seed)
-    fit(objective, crops, training, folder / "pretrain", steps_per_epoch=crops.steps_per_epoch)
-    objective.eval().cpu()
-    if World.join().is_first:
-        encoder.save(folder / "encoder")
+    _train(folder, ConnectivityLabels(encoder, len(chosen.subjects)), crops, config, seed)
     return encoder
 
 

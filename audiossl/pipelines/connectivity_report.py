@@ -101,7 +101,7 @@ def _saliency(inputs: Mapping[str, Path], config: ConnectivityRecipe, runs: Runs
     ]
     for name, model in config.models.items():
         folder = inputs[f"model_{name}"] / f"seed{config.seeds[0]}" / "encoder"
-        if model.kind in ("connectivity_mae", "supervised_gin") and folder.is_dir():
+        if model.kind in ("connectivity_mae", "graph_infomax", "supervised_gin") and folder.is_dir():
             encoder = ConnectivityEncoder.load(folder, runs.regions)
             regions, edges = region_saliency(encoder, runs.series[: min(4, len(runs.series))])
             top = np.argsort(-regions)[:10]

@@ -58,6 +58,7 @@ models:
   brainnetcnn: {kind: brainnetcnn}
   random: {kind: random}
   supervised_gin: {kind: supervised_gin}
+  graph_infomax: {kind: graph_infomax, options: {summary_gap: 1}}
 """
 
 
@@ -78,7 +79,14 @@ def finished(tmp_path_factory):
 def test_every_row_has_its_tasks(finished):
     _, run = finished
     found = {(row.task, row.metric, row.model): row for row in read_results(run / "results.json")}
-    for model in ("connectivity_mae", "connectivity_mae_nodes_standardised", "raw_fc", "random", "supervised_gin_pooled"):
+    for model in (
+        "connectivity_mae",
+        "connectivity_mae_nodes_standardised",
+        "raw_fc",
+        "random",
+        "supervised_gin_pooled",
+        "graph_infomax",
+    ):
         assert 0 <= found["fingerprint_20", "accuracy", model].value <= 1
     assert found["fingerprint_20", "accuracy", "raw_fc"].value > 0.6
     assert found["networks", "accuracy", "raw_fc"].value > 0.6

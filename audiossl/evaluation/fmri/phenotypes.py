@@ -261,7 +261,7 @@ def _metrics(people: _People, answers: np.ndarray) -> dict[str, float]:
         area = metrics.roc_auc_score(people.labels == classes[1], answers)
     else:
         chosen = np.array(classes)[answers.argmax(1)]
-        area = np.mean([metrics.roc_auc_score(people.labels == name, answers[:, i]) for i, name in enumerate(classes)])
+        area = np.mean([float(metrics.roc_auc_score(people.labels == name, answers[:, i])) for i, name in enumerate(classes)])
     return {
         "auroc": float(area),
         "accuracy": float((chosen == people.labels).mean()),
