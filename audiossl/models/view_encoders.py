@@ -61,6 +61,8 @@ class BasisEncoder(nn.Module):
     compressed by log(1 + x). No norm is used, so a window does not see its batch.
     """
 
+    runs_unequally = True  # once for each length of windows in a batch
+
     def __init__(self, basis: str, num_channels: int, dim: int, bins: int = 16, widths: Sequence[int] = (16, 32, 64)) -> None:
         super().__init__()
         self.transform = BASES[basis]()

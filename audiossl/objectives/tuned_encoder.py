@@ -54,6 +54,7 @@ class TunedEncoder(nn.Module):
     def before_step(self, step: int) -> None:
         """Freeze or thaw for the update that follows `step` others."""
         self.is_frozen = step < self.config.freeze_steps
+        self.model.requires_grad_(not self.is_frozen)  # without a gradient, not with a zero one, by which AdamW would decay
         if self.is_frozen:
             self.model.eval()
 

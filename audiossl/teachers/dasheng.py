@@ -79,6 +79,7 @@ class DashengEncoder(nn.Module):
     frame_rate = last_frame_rate = 16000.0 / SAMPLES_PER_FRAME
     frame_offset = (PATCH - 1) / 2 * HOP / 16000.0
     min_samples = alignment = SAMPLES_PER_FRAME
+    runs_unequally = True  # once for each piece of each clip of a batch
 
     def __init__(
         self,
@@ -195,10 +196,12 @@ class DashengEncoder(nn.Module):
         if int(lengths.min()) < self.min_samples:
             raise DataError(f"Dasheng needs at least {self.min_samples} samples per clip, got {int(lengths.min())}")
         num_frames = lengths // SAMPLES_PER_FRAME
-        batch = signal.new_zeros(len(signal), self.num_layers, int(num_frames.max()), self.dim)
-        for row, clip, length, size in zip(batch, signal, lengths.tolist(), num_frames.tolist(), strict=True):
-            row[:, :size] = self._layers(clip[:, :length])[:, :size]
-        return Frames.from_layers(list(batch.unbind(1)), num_frames)
+        size = int(num_frames.max())
+        per_clip = [
+            F.pad(self._layers(clip[:, :length])[:, :own], (0, 0, 0, size - own))
+            for clip, length, own in zip(signal, lengths.tolist(), num_frames.tolist(), strict=True)
+        ]
+        return Frames.from_layers(list(torch.stack(per_clip, dim=1).type_as(signal)), num_frames)
 
     def _layers(self, clip: Float[Tensor, "1 S"]) -> Float[Tensor, "L T D"]:
         with torch.autocast(clip.device.type, enabled=False):

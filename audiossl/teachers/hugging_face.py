@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from audiossl.errors import ConfigError, DataError, import_extra
 from audiossl.models.encoder import Frames
@@ -34,6 +35,7 @@ class HuggingFaceEncoder(nn.Module):
 
     sample_rate = 16000.0
     min_samples = 400
+    runs_unequally = True  # once for each clip of a batch
 
     def __init__(
         self, model: nn.Module, normalise_waveform: bool = False, mel_extractor: Any = None, last_layer: int | None = None
@@ -99,10 +101,9 @@ class HuggingFaceEncoder(nn.Module):
         """
         per_clip = [self._layers(clip[0, : int(length)]) for clip, length in zip(signal, lengths, strict=True)]
         num_frames = torch.tensor([layers.shape[1] for layers in per_clip], device=signal.device)
-        batch = signal.new_zeros(len(per_clip), self.num_layers, int(num_frames.max()), self.dim)
-        for row, layers in zip(batch, per_clip, strict=True):
-            row[:, : layers.shape[1]] = layers
-        return Frames.from_layers(list(batch.unbind(1)), num_frames)
+        size = int(num_frames.max())
+        batch = torch.stack([F.pad(layers, (0, 0, 0, size - layers.shape[1])) for layers in per_clip], dim=1)
+        return Frames.from_layers(list(batch.type_as(signal)), num_frames)
 
     def _layers(self, clip: Float[Tensor, "S"]) -> Float[Tensor, "L T D"]:
         if len(clip) < self.min_samples:

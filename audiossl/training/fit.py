@@ -26,7 +26,7 @@ from audiossl.training.optimisers import make_optimiser, set_lr
 from audiossl.training.run_log import RunLog
 from audiossl.training.run_state import Progress, RunState
 from audiossl.training.schedules import make_schedule
-from audiossl.training.sharing import average_gradients, clip_shared_gradients, give_back, local, share_out
+from audiossl.training.sharing import average_gradients, clip_shared_gradients, give_back, local, share_out, share_statistics
 from audiossl.training.spikes import is_spike
 from audiossl.training.validation import validate
 from audiossl.training.world import World
@@ -122,6 +122,8 @@ def fit(
         for batches in _steps(train, progress, world, total_steps):
             torch.manual_seed(derive_seed(config.seed, "step", progress.step, world.rank))
             model.train()
+            if is_shared:
+                share_statistics(objective)
             _call(objective, "before_step", progress.step, progress.seconds)
             losses, too_large = back_propagate(model, batches, config, device, world, scale)
             if too_large:

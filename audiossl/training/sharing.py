@@ -17,10 +17,11 @@ from audiossl.errors import ConfigError
 
 
 def share_out(objective: nn.Module, device: torch.device) -> nn.Module:
-    """A copy of an objective of whose matrices this rank holds a part; vectors and single numbers stay whole on every rank.
+    """A copy of an objective of whose matrices this rank holds a part; vectors, rows and single numbers stay whole on every rank.
 
-    The innermost members of module lists (layers) are gathered while they run, the rest while the objective runs, so both must be
-    run by calling them.
+    The innermost members of module lists (layers) are gathered while they run, the rest while the objective runs: they must be
+    called, and in one forward pass equally often on all ranks. Modules that cannot promise it say `runs_unequally`; their layers
+    are gathered with the rest. What an objective lists of items (`too_short`) is one list for it and its copy.
 
     Args:
         objective: the same on every rank.
@@ -34,11 +35,17 @@ def share_out(objective: nn.Module, device: torch.device) -> nn.Module:
 
     if not hasattr(getattr(fsdp, "FSDPModule", None), "set_reduce_scatter_unused_params"):
         raise ConfigError(f"training.parallel=fsdp needs a newer torch than {torch.__version__}: take 2.13, or use ddp.")
-    shared = deepcopy(objective)
+    lists = {id(part.too_short): part.too_short for part in objective.modules() if hasattr(part, "too_short")}
+    shared = deepcopy(objective, lists)
+    for module in shared.modules():
+        if isinstance(module, nn.RNNBase):
+            # On CUDA this would give the weights new memory, which the next gathering does not fill.
+            module.flatten_parameters = lambda: None
     mesh = init_device_mesh(device.type, (distributed.get_world_size(),))
-    whole = {param for param in shared.parameters() if param.ndim < 2}
+    # Rows (1, N) would lie on one rank alone, where DTensors cannot take ScaledAdam's update.
+    unshared = {param for param in shared.parameters() if param.ndim < 2 or len(param) == 1}
     for module in [*_layers(shared), shared]:
-        fsdp.fully_shard(module, mesh=mesh, ignored_params=whole)
+        fsdp.fully_shard(module, mesh=mesh, ignored_params=unshared)
     shared.to(device)
     shared.set_reduce_scatter_unused_params(True)  # pyright: ignore[reportCallIssue]
     return shared
@@ -119,19 +126,27 @@ def clip_shared_gradients(objective: nn.Module, largest: float) -> float:
 
 
 @torch.no_grad()
-def give_back(shared: nn.Module, objective: nn.Module, device: torch.device) -> None:
-    """Put the weights of a shared copy into the objective that it was made of, whole, with the statistics of the first rank.
-
-    Ranks may then call it, or parts of it, unequally often, as they may not with the copy.
-    """
-    objective.to(device).load_state_dict(whole_state(shared.state_dict(), keep=True))
-    for buffer in objective.buffers():
+def share_statistics(module: nn.Module) -> None:
+    """Give every rank the buffers of the first one, such as statistics of batch norms: a checkpoint holds no others."""
+    for buffer in module.buffers():
         distributed.broadcast(buffer, 0)
 
 
+@torch.no_grad()
+def give_back(shared: nn.Module, objective: nn.Module, device: torch.device) -> None:
+    """Put the weights of a shared copy into the objective that it was made of, whole, with the buffers of the first rank.
+
+    Ranks may then call it, or parts of it, unequally often, as they may not with the copy.
+    """
+    share_statistics(shared)
+    objective.to(device).load_state_dict(whole_state(shared.state_dict(), keep=True))
+
+
 def _layers(module: nn.Module) -> list[nn.Module]:
-    """Members of module lists that hold no module lists themselves."""
-    members = [member for part in module.modules() if isinstance(part, nn.ModuleList) for member in part]
+    """Members of module lists that hold no module lists themselves, but for those that run unequally often."""
+    unequal = {part for one in module.modules() if getattr(one, "runs_unequally", False) for part in one.modules()}
+    lists = [part for part in module.modules() if isinstance(part, nn.ModuleList) and part not in unequal]
+    members = [member for part in lists for member in part]
     return [one for one in dict.fromkeys(members) if not any(isinstance(part, nn.ModuleList) for part in one.modules())]
 
 

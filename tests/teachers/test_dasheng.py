@@ -223,6 +223,13 @@ def test_training_mode_changes_nothing(checkpoint):
     assert all(torch.equal(tensor, before[name]) for name, tensor in encoder.state_dict().items())
 
 
+def test_it_can_be_trained_further(checkpoint):
+    encoder = DashengEncoder.from_checkpoint(checkpoint).requires_grad_(True)
+    frames = encoder(*noise(16000, 640, 7999))
+    sum(layer.square().sum() for layer in frames.layers).backward()
+    assert all(parameter.grad is not None for parameter in encoder.parameters())
+
+
 def test_last_layer(checkpoint, encoder):
     signal, lengths = noise(9000)
     whole = encoder(signal, lengths)

@@ -89,6 +89,13 @@ def test_company_changes_nothing(family, normalise):
             assert torch.equal(one[0], other[i, : one.shape[1]])
 
 
+def test_it_can_be_trained_further():
+    encoder = HuggingFaceEncoder(make_model("wavlm")).requires_grad_(True)
+    frames = encoder(*batch(4000, 1234))
+    sum(layer.square().sum() for layer in frames.layers).backward()
+    assert all(parameter.grad is not None for name, parameter in encoder.named_parameters() if "masked_spec_embed" not in name)
+
+
 def test_normalises_as_the_feature_extractor_does():
     model = make_model("wavlm pre-norm")
     extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=True)

@@ -10,9 +10,11 @@ from several_ranks import CONFIG, TwoHeads, batches, train
 from test_ranks import assert_same, curve, launch
 
 from audiossl.errors import ConfigError
+from audiossl.models.resnet1d import ResNet1d
+from audiossl.objectives.frame_projection import FrameProjection, FrameProjectionConfig
 from audiossl.training.checkpoints import list_checkpoints
 from audiossl.training.fit import fit
-from audiossl.training.sharing import share_out
+from audiossl.training.sharing import _layers, share_out
 from audiossl.training.world import World
 
 ADAMW = {"optimiser": "adamw", "lr": 0.01, "clip": 0.5}
@@ -29,7 +31,7 @@ def test_two_ranks_with_half_of_the_model_each_draw_the_curve_of_one_process(tmp
     options = {"average_every": 5, "validate_every": 20}
     done = launch(2, tmp_path / "two", 2, parallel="fsdp", **options)
     assert done.returncode == 0, done.stderr
-    assert sorted(set(done.stdout.splitlines())) == [f"a rank holds {held} of 468 numbers" for held in (252, 256)]
+    assert sorted(set(done.stdout.splitlines())) == [f"a rank holds {held} of 484 numbers" for held in (268, 272)]
     objective = train(tmp_path / "one", accumulate=4, **options)
     assert_same(curve(tmp_path / "one"), curve(tmp_path / "two"))
     for rank in range(2):
@@ -50,6 +52,21 @@ def test_a_killed_run_goes_on_with_other_ranks_and_without_sharing(tmp_path, opt
     train(run, accumulate=4, **options)
     train(tmp_path / "one", accumulate=4, **options)
     assert_same(curve(tmp_path / "one"), curve(run))
+
+
+@pytest.mark.slow
+def test_statistics_are_those_of_the_first_rank_also_after_a_kill(tmp_path):
+    options = {"parallel": "fsdp", "remembers": True}
+    assert launch(2, tmp_path / "killed", 2, 17, **options).returncode != 0
+    for name in ("killed", "whole"):
+        done = launch(2, tmp_path / name, 2, **options)
+        assert done.returncode == 0, done.stderr
+    assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
+
+
+def test_layers_that_ranks_run_unequally_often_are_gathered_with_the_rest():
+    objective = FrameProjection(ResNet1d(3, 50.0), 3, FrameProjectionConfig(views=["time", "fourier"]))
+    assert _layers(objective) == list(objective.encoder.blocks)
 
 
 def test_ranks_that_cannot_share_the_batches_equally_are_an_error(tmp_path, monkeypatch):
