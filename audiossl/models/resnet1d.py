@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from audiossl.errors import ConfigError
 from audiossl.lengths import padding_mask
+from audiossl.models.dropout import Dropout
 from audiossl.models.encoder import Frames
 from audiossl.models.masked_norm import MaskedBatchNorm
 
@@ -92,7 +93,7 @@ class _Block(nn.Module):
         self.conv_in = nn.Conv1d(num_in, num_out, config.kernel, stride, pad)
         self.norm_mid = MaskedBatchNorm(num_out)
         self.conv_mid = nn.Conv1d(num_out, num_out, config.kernel, padding=pad)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
         self, x: Float[Tensor, "B C T"], lengths: Int[Tensor, "B"], valid: Bool[Tensor, "B T"] | None
