@@ -14,11 +14,11 @@ class Dropout(nn.Dropout):
     global random state.
     """
 
-    def forward(self, x: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
+    def forward(self, input: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
         """Zero numbers at random, in training mode."""
         rare = round(self.p * 2**16)
-        if not self.training or rare in (0, 2**16) or x.device.type != "cpu":
-            return super().forward(x)
-        draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
-        keep = draws[: x.numel()].view(x.shape) >= rare - 2**15
-        return x * keep.to(x.dtype).mul_(2**16 / (2**16 - rare))
+        if not self.training or rare in (0, 2**16) or input.device.type != "cpu":
+            return super().forward(input)
+        draws = torch.empty(-(-input.numel() // 4), dtype=torch.int64).random_(-(2**63), None).view(torch.int16)
+        keep = draws[: input.numel()].view(input.shape) >= rare - 2**15
+        return input * keep.to(input.dtype).mul_(2**16 / (2**16 - rare))
