@@ -98,7 +98,7 @@ def results_table(rows: Sequence[ResultRow]) -> Table:
         if place != previous:
             table.add_section()
             table.add_row(Text(" ".join(place), style="bold"))
-        table.add_row(f"  {row.model}", f"{row.value:.3f}", f"{row.low:.3f} .. {row.high:.3f}", f"{row.n:,}")
+        table.add_row(Text(f"  {row.model}"), f"{row.value:.3f}", f"{row.low:.3f} .. {row.high:.3f}", f"{row.n:,}")
         previous = place
     return table
 

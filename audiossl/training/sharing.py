@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 
 from audiossl.errors import ConfigError
 
-# A shared tensor is a DTensor and behaves as the whole one; only what DTensors cannot do is done here. torch.distributed is asked
-# for inside functions, since builds without it exist.
+# A shared tensor is a DTensor and behaves as the whole one; only what DTensors cannot do is done here. FSDP is imported where it
+# is used: everybody trains through this file, few share, and older versions of torch lack it.
 
 
 def share_out(objective: nn.Module, device: torch.device) -> nn.Module:
