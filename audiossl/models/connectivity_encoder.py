@@ -35,6 +35,7 @@ class ConnectivityConfig:
         dim: width D.
         num_layers: GIN layers L.
         readout: from regions to a window's vector.
+        names: nodes enter with what region they are, as published. Without, an encoder knows regions by their connections alone.
         rows: nodes also enter with their row of correlations, not only with what region and what time they are.
     """
 
@@ -45,11 +46,14 @@ class ConnectivityConfig:
     dim: int = 128
     num_layers: int = 4
     readout: Readout = "mean"
+    names: bool = True
     rows: bool = False
 
     def __post_init__(self) -> None:
         if min(self.window - 2, self.stride, self.dim, self.num_layers) < 1:
             raise ConfigError(f"expected a window of 3 volumes or more, and sizes of 1 or more, got {self}")
+        if not self.names and not self.rows:
+            raise ConfigError("without names and rows all nodes of a window are alike: set encoder.rows=true")
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,9 @@ class ConnectivityEncoder(nn.Module):
     """Windows of a run as frames: correlation graphs, nodes that know their region and time, and GIN layers with read-outs.
 
     A node enters as W [one-hot region || eta], where eta is the state of a GRU that ran over the regional series from its first
-    volume to the window's last. Each region is brought to zero mean and unit deviation over the valid volumes first. Frames do
-    not depend on the batch: batch statistics leave padding out, and in evaluation none are taken.
+    volume to the window's last; `ConnectivityConfig` adds its row of correlations and takes its name away. Each region is brought
+    to zero mean and unit deviation over the valid volumes first. Frames do not depend on the batch: batch statistics leave out
+    padding, and in evaluation none are taken.
 
     Args:
         regions: names; another atlas is another encoder.
@@ -99,7 +104,7 @@ class ConnectivityEncoder(nn.Module):
         self.frame_offset = sizes.window * self.tr / 2
         self.dim, self.num_layers = sizes.dim, sizes.num_layers
         self.clock = nn.GRU(count, sizes.dim, batch_first=True)
-        self.entry = nn.Linear(count + sizes.dim, sizes.dim)
+        self.entry = nn.Linear(count * sizes.names + sizes.dim, sizes.dim)
         self.row_entry = nn.Linear(count, sizes.dim, bias=False) if sizes.rows else None
         self.layers = nn.ModuleList(GINLayer(sizes.dim) for _ in range(sizes.num_layers))
         self.readouts = nn.ModuleList(make_readout(sizes.readout, count, sizes.dim) for _ in range(sizes.num_layers))
@@ -135,9 +140,10 @@ class ConnectivityEncoder(nn.Module):
 
     def enter(self, windows: Windows, hidden: Bool[Tensor, "V N"] | None = None) -> Float[Tensor, "V N D"]:
         """Node features; correlations with hidden regions are left out of the rows."""
-        count = len(self.regions)
-        of_region, of_time = self.entry.weight[:, :count].T, self.entry.weight[:, count:]
-        nodes = of_region + (windows.stamps @ of_time.T + self.entry.bias)[:, None]
+        count, named = len(self.regions), len(self.regions) * self.config.names
+        of_region, of_time = self.entry.weight[:, :named].T, self.entry.weight[:, named:]
+        nodes = (windows.stamps @ of_time.T + self.entry.bias)[:, None].expand(-1, count, -1)
+        nodes = nodes + of_region if self.config.names else nodes
         if self.row_entry is None:
             return nodes
         rows = windows.correlation * (1 - torch.eye(count, device=nodes.device))

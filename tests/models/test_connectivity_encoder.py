@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -98,6 +100,18 @@ def test_hidden_regions_send_and_receive_nothing():
     after = model.nodes(other, hidden, torch.zeros(16))[-1]
     assert torch.equal(before, after)
     assert not torch.equal(before, model.nodes(windows)[-1])
+
+
+def test_without_names_regions_are_known_by_their_connections_alone():
+    model, lengths = encoder(rows=True, names=False).eval(), torch.full((3,), 90)
+    windows = model.windows(runs(), lengths)
+    assert model.entry.in_features == 16 and not torch.equal(model.enter(windows)[:, 0], model.enter(windows)[:, 1])
+    alike = replace(windows, correlation=torch.ones_like(windows.correlation) - torch.eye(9) * 0.5)
+    hidden = torch.ones(len(windows.graphs), 9, dtype=torch.bool)
+    entered = model.enter(alike, hidden)
+    assert torch.equal(entered, entered[:, :1].expand_as(entered))
+    with pytest.raises(ConfigError, match="all nodes of a window are alike"):
+        ConnectivityConfig(names=False)
 
 
 def test_the_number_of_weights_is_that_of_the_specification():
