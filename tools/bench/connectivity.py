@@ -4,8 +4,10 @@
     python tools/bench/connectivity.py --stream 1000      # peak memory of so many runs of 400 x 490
 
 All take the same windows of the same run and return correlation matrices: numpy's and nilearn's in float64, ours in float32 and
-float64. nilearn is given all windows as a list, with EmpiricalCovariance. All take turns, each after a call that is not measured;
-windows per second are of the median CPU seconds, and a ratio is the median of the ratios of single turns.
+float64. nilearn is given all windows as a list, with EmpiricalCovariance. "Products alone" multiply windows that are standardised
+already, by torch, oneDNN and NumPy: no way to make the matrices in float32 is faster than the fastest of them. All take turns,
+each after a call that is not measured; windows per second are of the median CPU seconds, and a ratio is the median of the ratios
+of single turns.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from sklearn.covariance import EmpiricalCovariance
 
 from audiossl.errors import import_extra
 from audiossl.features.connectivity import dynamic_correlation, window_starts
+from audiossl.features.products import product_by_transpose
 from audiossl.files import write_json
 
 console = Console(width=120)
@@ -62,11 +65,18 @@ def compare(regions: int, volumes: int, options: argparse.Namespace) -> list[dic
             warnings.simplefilter("ignore")
             return measure.fit_transform([series[:, start : start + options.window].T for start in starts])
 
+    windows = single.unfold(-1, options.window, options.stride).movedim(-2, -3)
+    windows = torch.nn.functional.normalize(windows - windows.mean(-1, keepdim=True), dim=-1).contiguous()
+    rows = windows.numpy()
+
     work: dict[str, Callable[[], Any]] = {
         "numpy loop": by_numpy,
         "nilearn": by_nilearn,
         "ours, float64": lambda: dynamic_correlation(double, options.window, options.stride),
         "ours, float32": lambda: dynamic_correlation(single, options.window, options.stride),
+        "products alone, torch": lambda: windows @ windows.mT,
+        "products alone, oneDNN": lambda: torch.stack([product_by_transpose(one, one) for one in windows]),
+        "products alone, NumPy": lambda: rows @ rows.swapaxes(1, 2),
     }
     times: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(options.repeats):
@@ -98,7 +108,8 @@ def stream(count: int, options: argparse.Namespace) -> dict[str, float]:
 def main() -> None:
     """Parse, run, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shapes", nargs="+", default=["94x1200", "400x490"], metavar="NxT", help="regions x volumes")
+    shapes = ["7x1200", "17x1200", "94x1200", "400x490"]
+    parser.add_argument("--shapes", nargs="+", default=shapes, metavar="NxT", help="regions x volumes")
     parser.add_argument("--window", type=int, default=50, help="volumes")
     parser.add_argument("--stride", type=int, default=16, help="volumes")
     parser.add_argument("--repeats", type=int, default=5, help="turns")
