@@ -88,7 +88,7 @@ def fit(
 
     Raises:
         ConfigError: if the length of the run is unknown, the folder belongs to a run with other options or with fewer batches per
-            step than there are ranks, or there are no batches.
+            step than there are ranks (`parallel=fsdp`: with batches that they cannot share equally), or there are no batches.
         DataError: if gradients are not finite for 10 steps in a row, or in fp16 at no scale of the loss.
         StoreError: if there are checkpoints but none can be read.
     """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -106,9 +104,7 @@ def test_without_names_regions_are_known_by_their_connections_alone():
     model, lengths = encoder(rows=True, names=False).eval(), torch.full((3,), 90)
     windows = model.windows(runs(), lengths)
     assert model.entry.in_features == 16 and not torch.equal(model.enter(windows)[:, 0], model.enter(windows)[:, 1])
-    alike = replace(windows, correlation=torch.ones_like(windows.correlation) - torch.eye(9) * 0.5)
-    hidden = torch.ones(len(windows.graphs), 9, dtype=torch.bool)
-    entered = model.enter(alike, hidden)
+    entered = model.enter(windows, hidden=torch.ones(len(windows.graphs), 9, dtype=torch.bool))
     assert torch.equal(entered, entered[:, :1].expand_as(entered))
     with pytest.raises(ConfigError, match="all nodes of a window are alike"):
         ConnectivityConfig(names=False)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from several_ranks import CONFIG, TwoHeads, batches, train
 from test_ranks import assert_same, curve, launch
+from torch import distributed
 
 from audiossl.errors import ConfigError
 from audiossl.models.resnet1d import ResNet1d
@@ -67,6 +68,24 @@ def test_statistics_are_those_of_the_first_rank_also_after_a_kill(tmp_path):
 def test_layers_that_ranks_run_unequally_often_are_gathered_with_the_rest():
     objective = FrameProjection(ResNet1d(3, 50.0), 3, FrameProjectionConfig(views=["time", "fourier"]))
     assert _layers(objective) == list(objective.encoder.blocks)
+
+
+@pytest.fixture
+def alone():
+    """A process group of this process."""
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    yield
+    distributed.destroy_process_group()
+
+
+def test_the_copy_lists_items_with_the_objective_and_leaves_recurrent_weights_where_they_are(alone):
+    objective = TwoHeads()
+    objective.clock, objective.too_short = torch.nn.GRU(3, 4), {}
+    shared = share_out(objective, torch.device("cpu"))
+    shared.too_short["a"] = "too short"
+    assert objective.too_short == {"a": "too short"}
+    assert shared.clock.flatten_parameters() is None and "flatten_parameters" in vars(shared.clock)
+    assert "flatten_parameters" not in vars(objective.clock)
 
 
 def test_ranks_that_cannot_share_the_batches_equally_are_an_error(tmp_path, monkeypatch):

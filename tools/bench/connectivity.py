@@ -5,9 +5,8 @@
 
 All take the same windows of the same run and return correlation matrices: numpy's and nilearn's in float64, ours in float32 and
 float64. nilearn is given all windows as a list, with EmpiricalCovariance. "Products alone" multiply windows that are standardised
-already, by torch, oneDNN and NumPy: no way to make the matrices in float32 is faster than the fastest of them. All take turns,
-each after a call that is not measured; windows per second are of the median CPU seconds, and a ratio is the median of the ratios
-of single turns.
+already, by torch, oneDNN and NumPy: what is left to gain without a symmetric product. All take turns, each after a call that is
+not measured; windows per second are of the median CPU seconds, and a ratio is the median of the ratios of single turns.
 """
 
 from __future__ import annotations
