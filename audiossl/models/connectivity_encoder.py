@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -64,19 +65,28 @@ class Windows:
         correlation: (V, N, N).
         graphs: (V, N, N), 1 where regions are joined.
         stamps: (V, D), what the recurrent network has seen up to the end of each window.
-        valid: (B, K), which places of a padded batch the V windows have, in order.
+        valid: (B, K), which places of a padded batch the V windows have, in order: those inside a run that keep half of their
+            volumes.
+        counts: (B,), places of each run.
     """
 
     correlation: Float[Tensor, "V N N"]
     graphs: Float[Tensor, "V N N"]
     stamps: Float[Tensor, "V D"]
     valid: Bool[Tensor, "B K"]
+    counts: Int[Tensor, "B"]
 
     def spread(self, values: Float[Tensor, "V *D"]) -> Float[Tensor, "B K *D"]:
-        """Put values of windows at their places in the batch; zeros elsewhere."""
+        """Put values of windows at their places in the batch, zeros beyond a run; censored places repeat the nearest window."""
         out = values.new_zeros(*self.valid.shape, *values.shape[1:])
         out[self.valid] = values
-        return out
+        if bool((self.valid.sum(1) == self.counts).all()):
+            return out
+        place = torch.arange(self.valid.shape[1], device=out.device)
+        distance = (place[:, None] - place).abs() + (~self.valid[:, None]) * len(place)
+        rows = torch.arange(len(out), device=out.device)[:, None]
+        is_beyond = padding_mask(self.counts, len(place))
+        return out[rows, distance.argmin(2)].masked_fill(is_beyond.reshape(*is_beyond.shape, *[1] * (out.ndim - 2)), 0.0)
 
 
 class ConnectivityEncoder(nn.Module):
@@ -86,6 +96,9 @@ class ConnectivityEncoder(nn.Module):
     volume to the window's last; `ConnectivityConfig` adds its row of correlations and takes its name away. Each region is brought
     to zero mean and unit deviation over the valid volumes first. Frames do not depend on the batch: batch statistics leave out
     padding, and in evaluation none are taken.
+
+    Volumes that are NaN in all regions were censored: they count for no mean and no correlation, and the GRU sees zeros. A
+    window that keeps less than half of its volumes has no graph; its frame is that of the nearest window that has one.
 
     Args:
         regions: names; another atlas is another encoder.
@@ -113,12 +126,12 @@ class ConnectivityEncoder(nn.Module):
         """Encode a padded batch of runs.
 
         Raises:
-            DataError: for another number of regions, or a run shorter than a window.
+            DataError: for another number of regions, a run shorter than a window, or one that is censored throughout.
         """
         windows = self.windows(signal, lengths)
         nodes = self.nodes(windows)
         pooled = [windows.spread(readout(layer)) for readout, layer in zip(self.readouts, nodes, strict=True)]
-        frames = Frames.from_layers(pooled, windows.valid.sum(1))
+        frames = Frames.from_layers(pooled, windows.counts)
         frames.regions = windows.spread(nodes[-1])
         return frames
 
@@ -129,14 +142,20 @@ class ConnectivityEncoder(nn.Module):
             raise DataError(f"expected the {len(self.regions)} regions {self.regions[0]} ..., got {signal.shape[1]} rows")
         if int(lengths.min()) < sizes.window:
             raise DataError(f"expected runs of at least {sizes.window} volumes, one window, got {int(lengths.min())}")
-        series = _standardised(signal.float(), lengths)
+        kept = ~padding_mask(lengths, signal.shape[2]) & ~signal.isnan().all(1)
+        series = _standardised(signal.float(), kept)
         counts = (lengths - sizes.window) // sizes.stride + 1
         valid = torch.arange(int(counts.max()), device=lengths.device) < counts[:, None]
-        matrices = correlations(cut(series.detach(), sizes.window, sizes.stride)[:, : valid.shape[1]][valid])
+        seen = kept.unfold(1, sizes.window, sizes.stride)[:, : valid.shape[1]]
+        valid &= 2 * seen.sum(2) >= sizes.window
+        if not bool(valid.any(1).all()):
+            raise DataError(f"expected a window of {sizes.window} volumes of which half are not censored in every run, got none")
+        seen = None if bool(seen[valid].all()) else seen[valid]
+        matrices = correlations(cut(series.detach(), sizes.window, sizes.stride)[:, : valid.shape[1]][valid], seen)
         states, _ = self.clock(series.transpose(1, 2))
         ends = torch.arange(valid.shape[1], device=lengths.device) * sizes.stride + sizes.window - 1
         graphs = adjacency(matrices, sizes.density, sizes.sign).float()
-        return Windows(matrices, graphs, states[:, ends][valid], valid)
+        return Windows(matrices, graphs, states[:, ends][valid], valid, counts)
 
     def enter(self, windows: Windows, hidden: Bool[Tensor, "V N"] | None = None) -> Float[Tensor, "V N D"]:
         """Node features; correlations with hidden regions are left out of the rows."""
@@ -164,13 +183,18 @@ class ConnectivityEncoder(nn.Module):
             layers.append(nodes)
         return layers
 
-    def save(self, folder: Path) -> None:
-        """Write `config.json` and `model.safetensors`, each by rename, the config last."""
+    def save(self, folder: Path, seen: Mapping[str, Any] | None = None) -> None:
+        """Write `config.json` and `model.safetensors`, each by rename, the config last.
+
+        Args:
+            folder: that is written.
+            seen: what the encoder was trained on, kept in `pretrained_on`; nothing for an untrained one.
+        """
         state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
         with whole_file(folder / WEIGHTS) as partial:
             save_file(state, partial, metadata={"format": "pt"})
         about = {"model_type": MODEL_TYPE, "regions": list(self.regions), "tr": self.tr, "encoder": asdict(self.config)}
-        write_json(folder / CONFIG, about)
+        write_json(folder / CONFIG, {**about, "pretrained_on": dict(seen or {})})
 
     @classmethod
     def load(cls, folder: Path, regions: Sequence[str] | None = None) -> ConnectivityEncoder:
@@ -207,11 +231,11 @@ def is_connectivity_encoder(folder: Path) -> bool:
         return False
 
 
-def _standardised(series: Float[Tensor, "B N T"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B N T"]:
-    """Zero mean and unit deviation over valid volumes, zeros behind them and in constant regions."""
-    padding = padding_mask(lengths, series.shape[2])[:, None]
-    count = lengths[:, None, None].float()
-    mean = series.masked_fill(padding, 0.0).sum(2, keepdim=True) / count
-    centred = (series - mean).masked_fill(padding, 0.0)
+def _standardised(series: Float[Tensor, "B N T"], kept: Bool[Tensor, "B T"]) -> Float[Tensor, "B N T"]:
+    """Zero mean and unit deviation over kept volumes, zeros at others and in constant regions."""
+    left_out = ~kept[:, None]
+    count = kept.sum(1).clamp(min=1)[:, None, None].float()
+    mean = series.masked_fill(left_out, 0.0).sum(2, keepdim=True) / count
+    centred = (series - mean).masked_fill(left_out, 0.0)
     deviation = (centred.square().sum(2, keepdim=True) / count).sqrt()
     return torch.where(deviation > 1e-6 * mean.abs(), centred / deviation.clamp(min=1e-30), 0.0)

@@ -73,7 +73,7 @@ class ConnectivityLabels(nn.Module):
     def _logits(self, batch: WindowBatch) -> tuple[Float[Tensor, "B K"], Float[Tensor, ""]]:
         windows = self.encoder.windows(batch.signal, batch.lengths)
         layers = self.encoder.nodes(windows)
-        valid = ~padding_mask(windows.valid.sum(1), windows.valid.shape[1])
+        valid = ~padding_mask(windows.counts, windows.valid.shape[1])
         logits = torch.zeros(len(batch.lengths), self.num_classes or 1, device=batch.signal.device)
         alike = torch.zeros((), device=batch.signal.device)
         for index, (nodes, readout, head) in enumerate(zip(layers, self.encoder.readouts, self.heads, strict=True)):

@@ -199,17 +199,19 @@ class ConnectivityMAE(nn.Module):
     def _triples(self, valid: Bool[Tensor, "B K"]) -> tuple[Int[Tensor, "M"], Int[Tensor, "M"], Int[Tensor, "M"]]:
         """Numbers of target windows and of one before and one after each, in the row of all windows."""
         gap, counts = self.gap, valid.sum(1)
-        place = torch.arange(valid.shape[1], device=valid.device)
-        row, target = ((place >= gap) & (place < counts[:, None] - gap)).nonzero().unbind(1)
+        until = functional.pad(valid.cumsum(1), (gap, gap))  # windows up to each place, none before a run
+        until[:, -gap:] = counts[:, None]
+        earlier, later = until[:, : valid.shape[1]], counts[:, None] - until[:, 2 * gap - 1 : 2 * gap - 1 + valid.shape[1]]
+        row, target = (valid & (earlier > 0) & (later > 0)).nonzero().unbind(1)
         if not len(target):
             sizes = self.encoder.config
             needed = sizes.window + 2 * gap * sizes.stride
             raise DataError(f"expected a run of at least {needed} volumes, a target and a window {gap} before and after it")
         draws = torch.rand(2, len(target), device=valid.device)
-        before = (draws[0] * (target - gap + 1)).long()
-        after = target + gap + (draws[1] * (counts[row] - target - gap)).long()
-        first = counts.cumsum(0) - counts
-        return first[row] + target, first[row] + before, first[row] + after
+        first, earlier, later = (counts.cumsum(0) - counts)[row], earlier[row, target], later[row, target]
+        before = (draws[0] * earlier).long()
+        after = counts[row] - later + (draws[1] * later).long()
+        return first + valid.cumsum(1)[row, target] - 1, first + before, first + after
 
     def _node_error(self, told: Float[Tensor, "R M"], target: Float[Tensor, "R M"]) -> Float[Tensor, ""]:
         with torch.autocast(told.device.type, enabled=False):

@@ -71,7 +71,7 @@ class GraphInfomax(nn.Module):
         gap, counts = self.config.summary_gap, windows.valid.sum(1)
         if gap >= int(counts.min()):
             raise ConfigError(f"expected runs of more than summary_gap={gap} windows, got one of {int(counts.min())}")
-        place = torch.arange(windows.valid.shape[1], device=summary.device).expand_as(windows.valid)
+        place = windows.valid.cumsum(1) - 1
         moved = torch.where(place + gap < counts[:, None], place + gap, place - gap).clamp(min=0)
         first = counts.cumsum(0) - counts
         return summary[(first[:, None] + moved)[windows.valid]]

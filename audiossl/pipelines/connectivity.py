@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
-from audiossl.pipelines.connectivity_models import represent
+from audiossl.pipelines.connectivity_models import encoder_digest, represent
 from audiossl.pipelines.connectivity_report import report_run
 from audiossl.pipelines.connectivity_scores import evaluate_models
 from audiossl.pipelines.prepare_script import load_script
@@ -30,7 +30,7 @@ def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
     def report(out: Path, inputs: Mapping[str, Path]) -> None:
         report_run(out, inputs, config)
 
-    tasks = [config.fingerprint, config.networks, [task.label for task in config.phenotypes]]
+    tasks = [config.fingerprint, config.networks, bool(config.phenotypes)]
     trained = [_model_stage(name, model, config, tasks) for name, model in config.models.items()]
     names = tuple(stage.name for stage in trained)
     scored = [config.dataset, list(config.models), config.seeds, tasks, config.phenotypes]
@@ -47,6 +47,8 @@ def _model_stage(name: str, model: GraphModel, config: ConnectivityRecipe, tasks
         represent(out, inputs["recordings"] / "set", model, config)
 
     options: list[object] = [model, config.seeds, tasks, config.pretrain]
+    if model.kind == "encoder" and "folder" in model.options:
+        options.append(encoder_digest(Path(model.options["folder"])))
     if model.kind not in FITTED_INSIDE:
         options += [config.encoder, config.training, config.batch_runs]
     return Stage(f"model_{name}", run, options, ("recordings",), resumable=True, every_rank=True)

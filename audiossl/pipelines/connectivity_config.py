@@ -40,8 +40,9 @@ class PretrainConfig:
     """Which volumes pre-training sees.
 
     Attributes:
-        part: of every run: `first_half`, the part that a fingerprint's gallery comes from; `first_session`; or `all`, for tasks
-            on other people.
+        part: `first_half` of every run, `first_session` of everybody (runs that name no session are one each), or `all`. A
+            fingerprint's gallery comes from this part, and what is to be identified from another: the second half, the second
+            session. With `all` it is seen too, unless `subjects` are others; the report says so, and supervised models refuse.
         subjects: who is seen; the others are then the people of the tasks. Empty: everybody, the same as in the tasks.
         crop: volumes of a training example, drawn at random.
     """
@@ -66,17 +67,26 @@ class FingerprintConfig:
 
 @dataclass
 class PhenotypeTask:
-    """A label of people.
+    """A label of people. Who lacks it, or one of the confounds, is left out and counted.
 
     Attributes:
-        label: name in what the runs say of themselves; text is a class, a number a quantity.
+        label: name in what the runs say of themselves.
+        name: of the task in results; by default the label, with `_by_site` where sites are left out.
+        kind: of the label; `auto` takes text for classes and numbers for quantities, and asks where numbers have two values.
         confounds: names of numbers that are scored alone beside every model.
         options: how.
     """
 
     label: str
+    name: str = ""
+    kind: Literal["auto", "class", "quantity"] = "auto"
     confounds: list[str] = field(default_factory=list)
     options: PhenotypeConfig = field(default_factory=PhenotypeConfig)
+
+    @property
+    def row(self) -> str:
+        """Name of the task in results."""
+        return "phenotype_" + (self.name or self.label + "_by_site" * self.options.by_site)
 
 
 @dataclass
@@ -122,3 +132,6 @@ class ConnectivityRecipe:
             raise ConfigError("expected at least one model and one seed, and no seed twice")
         if not self.fingerprint.volumes and not self.networks and not self.phenotypes:
             raise ConfigError("expected at least one task: fingerprint, networks or phenotypes")
+        rows = [task.row for task in self.phenotypes]
+        if twice := sorted({row for row in rows if rows.count(row) > 1}):
+            raise ConfigError(f"two phenotypes would be the rows {twice[0]}: give one of them another name")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from audiossl.errors import DataError
@@ -18,10 +18,23 @@ from audiossl.objectives.window_labels import LabelledWindowBatch
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
 from audiossl.seeds import derive_generator
 from audiossl.signals.bold.matrix import is_matrix
-from audiossl.signals.bold.run import common_regions, standardised
+from audiossl.signals.bold.run import common_regions, kept_volumes, standardised
 from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.signals.sensors.recording_set import RecordingSet
 from audiossl.training.world import World
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Volumes `first` to `last`, exclusive, of the run of that number."""
+
+    run: int
+    first: int
+    last: int
+
+    def meets(self, other: Stretch) -> bool:
+        """Whether the two share a volume."""
+        return self.run == other.run and self.first < other.last and other.first < self.last
 
 
 @dataclass(frozen=True)
@@ -30,7 +43,7 @@ class Runs:
 
     Attributes:
         recordings: what is known of them.
-        series: (N, T) each.
+        series: (N, T) each, NaN at censored volumes.
         regions: names of the N regions.
         left_out: regions that some run lacks.
     """
@@ -48,7 +61,7 @@ class Runs:
             matrices = [torch.from_numpy(np.array(recording.values)) for recording in recordings]
             return cls(recordings, matrices, list(recordings[0].channels), [])
         regions, left_out = common_regions(recordings)
-        return cls(recordings, [torch.from_numpy(standardised(run, regions)) for run in recordings], regions, left_out)
+        return cls(recordings, [_series(run, regions) for run in recordings], regions, left_out)
 
     @property
     def are_matrices(self) -> bool:
@@ -57,20 +70,20 @@ class Runs:
 
     @property
     def tr(self) -> float:
-        """Seconds a volume."""
-        return 1 / self.recordings[0].rate
+        """Seconds a volume; the median of runs whose sites differ."""
+        return 1 / float(np.median([run.rate for run in self.recordings]))
 
     def of(self, subjects: list[str]) -> Runs:
         """The runs of some people."""
         places = [i for i, run in enumerate(self.recordings) if run.subject in subjects]
         return Runs([self.recordings[i] for i in places], [self.series[i] for i in places], self.regions, self.left_out)
 
-    def half(self, place: int, which: int) -> Float[Tensor, "N _"]:
-        """The first (0) or second (1) half of a run, detrended and standardised by itself."""
-        run = self.recordings[place]
-        middle = run.num_samples // 2
-        values = run.values[:, :middle] if which == 0 else run.values[:, middle:]
-        return torch.from_numpy(standardised(replace(run, values=np.asarray(values)), self.regions))
+    def part(self, stretch: Stretch) -> Float[Tensor, "N _"]:
+        """A stretch of a run, detrended and standardised by itself."""
+        run = self.recordings[stretch.run]
+        if (stretch.first, stretch.last) == (0, run.num_samples):
+            return self.series[stretch.run]
+        return _series(replace(run, values=np.asarray(run.values[:, stretch.first : stretch.last])), self.regions)
 
     @property
     def subjects(self) -> list[str]:
@@ -78,51 +91,103 @@ class Runs:
         return list(dict.fromkeys(run.subject for run in self.recordings))
 
 
-def task_runs(runs: Runs, config: ConnectivityRecipe) -> Runs:
-    """Runs of the people that tasks are about: who is not in pre-training, where that names people; else everybody."""
+def task_people(runs: Runs, config: ConnectivityRecipe) -> list[str]:
+    """People that tasks are about: who is not in pre-training, where that names people; else everybody.
+
+    Raises:
+        DataError: if pre-training names somebody who has no run.
+    """
     seen = config.pretrain.subjects
-    if not seen:
-        return runs
     if unknown := sorted(set(seen) - set(runs.subjects)):
         raise DataError(f"pretrain.subjects names {', '.join(unknown)}; the data have {', '.join(runs.subjects)}")
-    return runs.of([name for name in runs.subjects if name not in seen])
+    return [name for name in runs.subjects if name not in seen]
+
+
+def task_runs(runs: Runs, config: ConnectivityRecipe) -> Runs:
+    """Runs of the people that tasks are about."""
+    return runs.of(task_people(runs, config)) if config.pretrain.subjects else runs
+
+
+def training_stretches(runs: Runs, config: ConnectivityRecipe) -> list[Stretch]:
+    """What pre-training sees."""
+    chosen = set(config.pretrain.subjects or runs.subjects)
+    found = []
+    for name in (name for name in runs.subjects if name in chosen):
+        sessions = _sessions(runs, name)
+        whole = [stretch for session in sessions for stretch in session]
+        if config.pretrain.part == "first_session":
+            found += sessions[0]
+        elif config.pretrain.part == "first_half":
+            found += [replace(stretch, last=stretch.last // 2) for stretch in whole]
+        else:
+            found += whole
+    return sorted(found, key=lambda stretch: stretch.run)
 
 
 def training_series(runs: Runs, config: ConnectivityRecipe) -> list[Float[Tensor, "N _"]]:
     """What pre-training sees of every run, standardised over that part alone."""
-    chosen = runs.of(config.pretrain.subjects) if config.pretrain.subjects else runs
-    if config.pretrain.part == "all":
-        return chosen.series
-    if config.pretrain.part == "first_half":
-        return [chosen.half(place, 0) for place in range(len(chosen.series))]
-    first = {}
-    for run, series in zip(chosen.recordings, chosen.series, strict=True):
-        first.setdefault(run.subject, series)
-    return list(first.values())
+    return [runs.part(stretch) for stretch in training_stretches(runs, config)]
 
 
-def fingerprint_parts(runs: Runs) -> tuple[list[Float[Tensor, "N _"]], list[Float[Tensor, "N _"]]]:
-    """Gallery part and the other part of every person: their first two runs, or the halves of their only one."""
-    parts = []
-    for name in runs.subjects:
-        own = runs.of([name])
-        parts.append(own.series[:2] if len(own.series) > 1 else [own.half(0, 0), own.half(0, 1)])
-    gallery, other = zip(*parts, strict=True)
-    return list(gallery), list(other)
+def fingerprint_stretches(runs: Runs, config: ConnectivityRecipe) -> tuple[list[Stretch], list[Stretch]]:
+    """Gallery part and the other part of everybody a task is about: the first runs of their first two sessions.
+
+    Where pre-training sees everybody's first halves, or somebody has one session, they are the halves of everybody's first run.
+    """
+    of_people = [_sessions(runs, name) for name in task_people(runs, config)]
+    by_half = config.pretrain.part == "first_half" and not config.pretrain.subjects
+    if by_half or min(map(len, of_people)) < 2:
+        first = [sessions[0][0] for sessions in of_people]
+        return [replace(run, last=run.last // 2) for run in first], [replace(run, first=run.last // 2) for run in first]
+    return [sessions[0][0] for sessions in of_people], [sessions[1][0] for sessions in of_people]
+
+
+def is_transductive(runs: Runs, config: ConnectivityRecipe) -> bool:
+    """Whether pre-training sees volumes that are to be identified."""
+    seen = training_stretches(runs, config)
+    return any(one.meets(probe) for one in seen for probe in fingerprint_stretches(runs, config)[1])
 
 
 def segments(runs: Runs, config: ConnectivityRecipe) -> Iterator[tuple[Float[Tensor, "P N L"], Float[Tensor, "P N L"]]]:
-    """Segments of everybody's gallery part and other part, draw by draw; the same for every model and seed."""
+    """Segments of everybody's gallery part and other part, draw by draw; the same for every model and seed.
+
+    Segments of which less than half of the volumes are kept are not drawn.
+    """
     length = config.fingerprint.volumes
-    gallery, other = fingerprint_parts(runs)
-    sizes, others = ([series.shape[1] for series in part] for part in (gallery, other))
-    starts: Int[Tensor, "D 2 P"] = draw_segments(sizes, others, length, config.fingerprint.draws, seed=0)
-    for first, second in starts.tolist():
-        yield _cut(gallery, first, length), _cut(other, second, length)
+    parts = [[runs.part(stretch) for stretch in part] for part in fingerprint_stretches(runs, config)]
+    places = [[_usable_starts(series, length) for series in part] for part in parts]
+    counts = [[len(starts) for starts in part] for part in places]
+    drawn = draw_segments(counts[0], counts[1], length, config.fingerprint.draws, seed=0)
+    for draw in drawn.tolist():
+        gallery, other = (
+            torch.stack([series[:, starts[i] : starts[i] + length] for series, starts, i in zip(*row, strict=True)])
+            for row in zip(parts, places, draw, strict=True)
+        )
+        yield gallery, other
 
 
-def _cut(part: list[Float[Tensor, "N _"]], starts: list[int], length: int) -> Float[Tensor, "P N L"]:
-    return torch.stack([series[:, start : start + length] for series, start in zip(part, starts, strict=True)])
+def _series(run: SensorRecording, regions: list[str]) -> Float[Tensor, "N T"]:
+    """Standardised, with NaN where volumes were censored."""
+    return torch.from_numpy(np.where(kept_volumes(run), standardised(run, regions), np.float32(np.nan)))
+
+
+def _sessions(runs: Runs, subject: str) -> list[list[Stretch]]:
+    """Whole runs of a person by session; a run that does not say its session is one."""
+    found: dict[str, list[Stretch]] = {}
+    for place, run in enumerate(runs.recordings):
+        if run.subject == subject:
+            found.setdefault(str(run.custom.get("session") or run.id), []).append(Stretch(place, 0, run.num_samples))
+    return list(found.values())
+
+
+def _usable_starts(series: Float[Tensor, "N T"], length: int) -> list[int]:
+    if series.shape[1] < length:
+        raise DataError(f"expected parts of at least {length} volumes, a segment, got {series.shape[1]}")
+    kept = (~series.isnan().all(0)).unfold(0, length, 1).sum(1)
+    starts: list[int] = (2 * kept >= length).nonzero()[:, 0].tolist()
+    if not starts:
+        raise DataError(f"expected {length} volumes, a segment, of which half are not censored in every part, got none")
+    return starts
 
 
 class RunCrops:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -14,13 +16,24 @@ from torch import Tensor
 from audiossl.errors import ConfigError
 from audiossl.features.connectivity import correlation, covariance, fisher_z, from_vector, vectorise
 from audiossl.files import whole_file, write_json
-from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
+from audiossl.models.connectivity_encoder import CONFIG, WEIGHTS, ConnectivityConfig, ConnectivityEncoder
 from audiossl.objectives.connectivity_labels import ConnectivityLabels
 from audiossl.objectives.connectivity_mae import ConnectivityMAE, ConnectivityMAEConfig
 from audiossl.objectives.contrastive_family import read_options
 from audiossl.objectives.graph_infomax import GraphInfomax, GraphInfomaxConfig
 from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
-from audiossl.pipelines.connectivity_data import RunCrops, Runs, fingerprint_parts, segments, task_runs, training_series
+from audiossl.pipelines.connectivity_data import (
+    RunCrops,
+    Runs,
+    fingerprint_stretches,
+    is_transductive,
+    segments,
+    task_runs,
+    training_series,
+    training_stretches,
+)
+from audiossl.pipelines.connectivity_tasks import check_tasks
+from audiossl.recipe import console
 from audiossl.seeds import derive_seed
 from audiossl.training.fit import fit
 from audiossl.training.world import World
@@ -39,6 +52,7 @@ def represent(out: Path, recordings: Path, model: GraphModel, config: Connectivi
     saw; vectors of every region of every run (R, N, D); and one vector of every run (R, E).
     """
     runs = Runs.open(recordings)
+    check_tasks(runs, model, config)
     for seed in config.seeds[:1] if model.kind in FITTED_INSIDE | {"encoder"} else config.seeds:
         folder = out / f"seed{seed}"
         if (folder / "done.json").is_file():
@@ -79,11 +93,18 @@ def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRec
         return Reader(lambda series: {"": vectorise(series)}, lambda series: {"": series * (1 - torch.eye(len(series)))}, {})
     if model.kind in FITTED_INSIDE:
         read = _covariances if model.kind == "tangent" else _correlations
-        return Reader(read, lambda series: {"": fisher_z(correlation(series)) * (1 - torch.eye(len(series)))}, {})
+        return Reader(read, lambda series: {"": fisher_z(kept_correlation(series)) * (1 - torch.eye(len(series)))}, {})
     if model.kind == "encoder":
         if set(model.options) != {"folder"}:
             raise ConfigError(f"expected a model of kind encoder to have the option folder alone, got {sorted(model.options)}")
-        return _of_encoder(ConnectivityEncoder.load(Path(model.options["folder"]), runs.regions), {})
+        encoder = ConnectivityEncoder.load(find_encoder(Path(model.options["folder"])), runs.regions)
+        if abs(encoder.tr - runs.tr) > 0.01 * encoder.tr:
+            window, times = encoder.config.window, f"{encoder.tr:g} s a volume, these runs have {runs.tr:g} s"
+            console.print(
+                f"[yellow]{model.options['folder']} was trained at {times}: its windows of {window} volumes were "
+                f"{window * encoder.tr:.0f} s long and are {window * runs.tr:.0f} s here[/yellow]"
+            )
+        return _of_encoder(encoder, {})
     sizes = ConnectivityConfig(**{**asdict(config.encoder), **model.encoder})
     encoder = ConnectivityEncoder(runs.regions, runs.tr, sizes)
     if model.kind == "supervised_gin":
@@ -95,30 +116,74 @@ def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRec
         return _of_encoder(encoder, {})
     options = read_options("connectivity_mae", ConnectivityMAEConfig, model.options)
     objective = ConnectivityMAE(encoder, options, _network_numbers(runs))
-    measured: dict[str, float] = {}
     if model.kind == "random":
         _settle(objective, crops)
-        _keep(folder, objective)
+        _keep(folder, objective, {})
     else:
         _train(folder, objective, crops, config, seed)
-    torch.manual_seed(0)
-    held_out = fingerprint_parts(task_runs(runs, config))[1]
-    crop = min(config.pretrain.crop, *(series.shape[1] for series in held_out))
-    batch = RunCrops(held_out, crop, len(held_out), 1 / runs.tr, 0).fixed()[0]
-    measured["edge_bce"] = float(objective.edge_error(batch))
-    return _of_mae(objective, measured)
+    return _of_mae(objective, {} if is_transductive(runs, config) else _held_out_edges(objective, runs, config))
 
 
 def _train(folder: Path, objective: Objective, crops: RunCrops, config: ConnectivityRecipe, seed: int) -> None:
     """Train an objective and save its encoder; both are then in evaluation mode on the CPU."""
     fit(objective, crops, replace(config.training, seed=seed), folder / "pretrain", steps_per_epoch=crops.steps_per_epoch)
-    _keep(folder, objective)
+    seen = {"dataset": config.dataset, **asdict(config.pretrain), "steps": config.training.max_steps, "seed": seed}
+    _keep(folder, objective, seen)
 
 
-def _keep(folder: Path, objective: Objective) -> None:
+def _keep(folder: Path, objective: Objective, seen: dict[str, Any]) -> None:
     objective.eval().cpu()
     if World.join().is_first:
-        objective.encoder.save(folder / "encoder")
+        objective.encoder.save(folder / "encoder", seen)
+
+
+def _held_out_edges(objective: ConnectivityMAE, runs: Runs, config: ConnectivityRecipe) -> dict[str, float]:
+    """Cross entropy, nats, of edges in what pre-training did not see: of the model's answers, and of a table of frequencies.
+
+    The table holds how often each pair was joined in what pre-training saw: an answer without any network, and a far better one
+    than the density.
+    """
+    torch.manual_seed(0)
+    batches = []
+    for stretches in (fingerprint_stretches(runs, config)[1], training_stretches(runs, config)):
+        parts = [runs.part(stretch) for stretch in stretches]
+        crop = min(config.pretrain.crop, *(series.shape[1] for series in parts))
+        batches.append(RunCrops(parts, crop, len(parts), 1 / runs.tr, 0).fixed()[0])
+    held_out, seen = batches
+    error = float(objective.edge_error(held_out))
+    with torch.no_grad():
+        unseen, graphs = (objective.encoder.windows(batch.signal, batch.lengths).graphs for batch in (held_out, seen))
+    frequency = vectorise(graphs.mean(0)).clamp(1e-3, 1 - 1e-3)
+    edges = vectorise(unseen)
+    told = torch.nn.functional.binary_cross_entropy(frequency.expand_as(edges), edges)
+    return {"edge_bce": error, "edge_bce_by_frequency": float(told)}
+
+
+def find_encoder(folder: Path) -> Path:
+    """The encoder of a folder: its own, or the only one of a connectivity run.
+
+    Raises:
+        ConfigError: if a run has several.
+    """
+    inside = sorted(path.parent for path in folder.glob(f"model_*/seed*/encoder/{CONFIG}"))
+    if (folder / CONFIG).is_file() or not inside:
+        return folder
+    if len(inside) > 1:
+        raise ConfigError(f"{folder} holds {len(inside)} encoders, name one of them: {', '.join(map(str, inside))}")
+    return inside[0]
+
+
+def encoder_digest(folder: Path) -> str:
+    """Hash of a saved encoder's files: another encoder under the same name is another model."""
+    found = find_encoder(folder)
+    files = [found / name for name in (CONFIG, WEIGHTS) if (found / name).is_file()]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def kept_correlation(series: Float[Tensor, "*B N T"]) -> Float[Tensor, "*B N N"]:
+    """Correlation over the volumes that were not censored."""
+    censored = series.isnan().all(-2)
+    return correlation(series.nan_to_num(), ~censored) if bool(censored.any()) else correlation(series)
 
 
 @torch.no_grad()
@@ -131,12 +196,12 @@ def _settle(objective: ConnectivityMAE, crops: RunCrops) -> None:
 
 
 def _correlations(series: Float[Tensor, "P N T"]) -> dict[str, Tensor]:
-    return {"": vectorise(fisher_z(correlation(series)))}
+    return {"": vectorise(fisher_z(kept_correlation(series)))}
 
 
 def _covariances(series: Float[Tensor, "P N T"]) -> dict[str, Tensor]:
     """Whole matrices in a row, which `TangentVectors` takes."""
-    return {"": covariance(series, None, "ledoit_wolf").flatten(1)}
+    return {"": covariance(series.nan_to_num(), ~series.isnan().all(-2), "ledoit_wolf").flatten(1)}
 
 
 def _name_people(
@@ -144,11 +209,11 @@ def _name_people(
 ) -> ConnectivityEncoder:
     """Train an encoder to name the person of a crop, the one label that every set has."""
     series = training_series(runs, config)
-    chosen = runs.of(config.pretrain.subjects) if config.pretrain.subjects else runs
-    names = [run.subject for run in chosen.recordings] if len(series) == len(chosen.recordings) else chosen.subjects
-    labels = [chosen.subjects.index(name) for name in names]
+    names = [runs.recordings[stretch.run].subject for stretch in training_stretches(runs, config)]
+    people = list(dict.fromkeys(names))
+    labels = [people.index(name) for name in names]
     crops = RunCrops(series, config.pretrain.crop // 2, config.batch_runs, 1 / runs.tr, seed, labels)
-    _train(folder, ConnectivityLabels(encoder, len(chosen.subjects)), crops, config, seed)
+    _train(folder, ConnectivityLabels(encoder, len(people)), crops, config, seed)
     return encoder
 
 

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from audiossl import __version__
 from audiossl.evaluation.results import ResultRow, read_results
-from audiossl.features.connectivity import correlation
 from audiossl.files import read_json, read_jsonl
-from audiossl.models.connectivity_encoder import ConnectivityEncoder
+from audiossl.models.connectivity_encoder import CONFIG, ConnectivityEncoder
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
-from audiossl.pipelines.connectivity_data import Runs
+from audiossl.pipelines.connectivity_data import Runs, is_transductive
+from audiossl.pipelines.connectivity_models import find_encoder, kept_correlation
 from audiossl.pipelines.connectivity_saliency import region_saliency
 from audiossl.recipe import plain
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
@@ -25,6 +25,7 @@ from audiossl.report.pictures import plot_curves
 from audiossl.report.results import plot_results, results_tables, shown
 
 STRONGEST = 60  # edges of a connectome picture
+TRAINED = ("connectivity_mae", "graph_infomax", "supervised_gin")
 
 
 def report_run(out: Path, inputs: Mapping[str, Path], config: ConnectivityRecipe) -> None:
@@ -41,15 +42,31 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: ConnectivityRecipe
     sections: list[Section | Part] = [
         _results(rows, details), _training(inputs, config), _saliency(inputs, config, runs), _facts(inputs, config, runs),
     ]  # fmt: skip
-    seen = ", ".join(config.pretrain.subjects) or "everybody"
-    lead = (
-        f"BOLD runs of {config.dataset} as graphs in sliding windows. Of {seen} pre-training saw the part "
-        f"'{config.pretrain.part.replace('_', ' ')}'."
-    )
+    lead = f"BOLD runs of {config.dataset} as graphs in sliding windows. {_seen(config, runs)}"
     footer = f"audiossl {__version__}, seeds {', '.join(map(str, config.seeds))}"
     write_report(
         ReportContent(f"{config.dataset}: connectivity", lead, sections, highlights, "audiossl run", footer), out / "report.html"
     )
+
+
+def _seen(config: ConnectivityRecipe, runs: Runs) -> str:
+    """What pre-training saw, of this run's models and of encoders that were brought along."""
+    said = []
+    if any(model.kind in TRAINED for model in config.models.values()):
+        who = ", ".join(config.pretrain.subjects) or "everybody"
+        said.append(f"Of {who} pre-training saw the part '{config.pretrain.part.replace('_', ' ')}'.")
+        if config.fingerprint.volumes and not runs.are_matrices and is_transductive(runs, config):
+            said.append("What is to be identified is among it (transductive).")
+    for name, model in config.models.items():
+        if model.kind == "encoder":
+            about = read_json(find_encoder(Path(model.options["folder"])) / CONFIG).get("pretrained_on")
+            what = (
+                ", ".join(f"{key} {value}" for key, value in about.items() if value not in ([], None))
+                if about
+                else "not recorded"
+            )
+            said.append(f"{name} was trained elsewhere, on: {what}.")
+    return " ".join(said)
 
 
 def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
@@ -72,7 +89,8 @@ def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
         Table("Beside the scores", ["Task", "Model", "What"], beside),
     ]
     note = (
-        "Intervals of fingerprints resample people, those of networks regions, those of phenotypes are of repeated divisions. "
+        "Intervals of fingerprints and phenotypes resample people, those of networks regions; of other rows they are the range "
+        "over seeds. "
         "`standardised`: every entry in deviations of the segments that pre-training saw."
     )
     return Section("Results", parts, note)
@@ -93,7 +111,7 @@ def _training(inputs: Mapping[str, Path], config: ConnectivityRecipe) -> Section
 
 def _saliency(inputs: Mapping[str, Path], config: ConnectivityRecipe, runs: Runs) -> Section:
     """Regions of a trained encoder by how much its output depends on them, and the strongest mean connections."""
-    matrices = runs.series if runs.are_matrices else [correlation(series) for series in runs.series]
+    matrices = runs.series if runs.are_matrices else [kept_correlation(series) for series in runs.series]
     mean = np.mean([matrix.numpy() for matrix in matrices], axis=0)
     places = _coordinates(runs)
     parts: list[Part] = [
@@ -101,7 +119,7 @@ def _saliency(inputs: Mapping[str, Path], config: ConnectivityRecipe, runs: Runs
     ]
     for name, model in config.models.items():
         folder = inputs[f"model_{name}"] / f"seed{config.seeds[0]}" / "encoder"
-        if model.kind in ("connectivity_mae", "graph_infomax", "supervised_gin") and folder.is_dir():
+        if model.kind in TRAINED and folder.is_dir():
             encoder = ConnectivityEncoder.load(folder, runs.regions)
             regions, edges = region_saliency(encoder, runs.series[: min(4, len(runs.series))])
             top = np.argsort(-regions)[:10]
@@ -150,9 +168,13 @@ def _coordinates(runs: Runs) -> np.ndarray | None:
 
 def _times(runs: Runs, config: ConnectivityRecipe) -> dict[str, str]:
     window = config.encoder.window
+    seconds = sorted({window / run.rate for run in runs.recordings})
+    long = f"{seconds[0]:.1f} s" if len(seconds) == 1 else f"{seconds[0]:.1f} to {seconds[-1]:.1f} s as repetition times differ"
+    censored = sum(int(series.isnan().all(0).sum()) for series in runs.series)
     return {
         "volumes of a run": ", ".join(map(str, sorted({series.shape[1] for series in runs.series}))),
-        "window": f"{window} volumes, {window * runs.tr:.1f} s; no frequency below {1 / (window * runs.tr):.3f} Hz fits into it",
+        "censored volumes": f"{censored:,} of {sum(series.shape[1] for series in runs.series):,}",
+        "window": f"{window} volumes, {long}; no frequency below {1 / seconds[0]:.3f} Hz fits into it",
     }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from audiossl.models.connectivity_encoder import ConnectivityEncoder, Windows
+from audiossl.models.connectivity_encoder import ConnectivityEncoder
 
 
 def region_saliency(
@@ -24,7 +25,7 @@ def region_saliency(
         with torch.no_grad():
             cut = encoder.windows(run[None], torch.tensor([run.shape[1]]))
         graphs = cut.graphs.clone().requires_grad_()
-        nodes = encoder.nodes(Windows(cut.correlation, graphs, cut.stamps, cut.valid))[-1]
+        nodes = encoder.nodes(replace(cut, graphs=graphs))[-1]
         encoder.readouts[-1](nodes).square().sum().backward()
         assert graphs.grad is not None
         total += (graphs.grad * graphs.detach()).mean(0)

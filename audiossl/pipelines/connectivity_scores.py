@@ -23,6 +23,7 @@ from audiossl.files import read_json, write_json
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe, PhenotypeTask
 from audiossl.pipelines.connectivity_data import Runs, task_runs
 from audiossl.pipelines.connectivity_models import REGIONS, RUNS, SEGMENTS, VECTORS
+from audiossl.pipelines.connectivity_tasks import Labelled
 from audiossl.recipe import console
 
 
@@ -35,9 +36,7 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: ConnectivityR
         seeds = [folder for seed in config.seeds if (folder := inputs[f"model_{name}"] / f"seed{seed}").is_dir()]
         vectors = [load_file(folder / VECTORS) for folder in seeds]
         scorer.score(name, model.kind, vectors)
-        edges = [read_json(folder / "done.json").get("edge_bce") for folder in seeds]
-        if None not in edges:
-            scorer.add("held_out_edges", name, "edge_bce", edges, None, len(runs.subjects))
+        scorer.held_out_edges(name, [read_json(folder / "done.json") for folder in seeds])
     write_results(out / "results.json", scorer.rows)
     write_json(out / "details.json", scorer.details)
 
@@ -67,6 +66,16 @@ class _Scorer:
         self.rows.append(ResultRow(self.config.dataset, task, model, metric, value, low, high, count))
         self.details["seeds"].setdefault(task, {}).setdefault(model, {})[metric] = values
 
+    def held_out_edges(self, model: str, measured: list[dict[str, Any]]) -> None:
+        """Cross entropy of edges, beside that of a table of frequencies, which is the same for all models of one window."""
+        if not all("edge_bce" in one for one in measured):
+            return
+        count = len(self.runs.subjects)
+        self.add("held_out_edges", model, "edge_bce", [one["edge_bce"] for one in measured], None, count)
+        if "training_frequencies" not in self.details["seeds"]["held_out_edges"]:
+            told = [one["edge_bce_by_frequency"] for one in measured[:1]]
+            self.add("held_out_edges", "training_frequencies", "edge_bce", told, None, count)
+
     def _fingerprint(self, model: str, seeds: list[Tensor]) -> None:
         found = [Fingerprint.of(*vectors) for vectors in seeds]
         together = Fingerprint(torch.cat([one.hits for one in found]), torch.cat([one.gap for one in found]))
@@ -91,31 +100,55 @@ class _Scorer:
         self.details["beside"].setdefault("networks", {})[model] = {"majority": majority(networks)}
 
     def _phenotype(self, model: str, kind: str, seeds: list[Tensor], task: PhenotypeTask) -> None:
-        chosen = [i for i, run in enumerate(self.runs.recordings) if task.label in run.custom]
-        if not chosen:
-            raise DataError(f"no run says its '{task.label}'; they say {', '.join(sorted(self.runs.recordings[0].custom))}")
-        about = [self.runs.recordings[i] for i in chosen]
-        confounds = {name: [float(run.custom[name]) for run in about] for name in task.confounds}
-        found: list[PhenotypeScores] = []
-        for vectors in seeds:
-            labels: Any = [run.custom[task.label] for run in about]
-            sites = [str(run.custom.get("site", "")) for run in about]
-            families = [str(run.custom.get("family", run.subject)) for run in about]
-            transform = TangentVectors() if kind == "tangent" else None
-            network = BrainNetClassifier() if kind == "brainnetcnn" else None
-            features, subjects = vectors[chosen].double().numpy(), [run.subject for run in about]
-            found.append(
-                score_phenotype(features, labels, subjects, task.options, sites, families, confounds, transform, network)
+        about = Labelled.of(self.runs, task)
+        transform = TangentVectors() if kind == "tangent" else None
+        network = BrainNetClassifier() if kind == "brainnetcnn" else None
+        found = [
+            score_phenotype(
+                vectors[about.places].double().numpy(),
+                about.labels,
+                about.subjects,
+                task.options,
+                about.sites,
+                about.families,
+                about.confounds,
+                transform,
+                network,
             )
-        name = f"phenotype_{task.label}"
-        for metric in found[0].metrics:
-            self._add_repeats(name, model, metric, [one.metrics[metric] for one in found], len(about))
-            if metric in found[0].confounds and metric not in self.details["seeds"][name].get("confounds", {}):
-                self._add_repeats(name, "confounds", metric, [found[0].confounds[metric]], len(about))
-        self.details["beside"].setdefault(name, {})[model] = {"p_value": found[0].p_value}
+            for vectors in seeds
+        ]
+        first, details = found[0], self.details["beside"].setdefault(task.row, {})
+        for metric in first.metrics:
+            self._add_people(
+                task.row, model, metric, [one.metrics[metric] for one in found], [one.intervals for one in found], first
+            )
+        if "confounds" not in self.details["seeds"][task.row]:
+            for metric, values in first.confounds.items():
+                self._add_people(task.row, "confounds", metric, [values], [first.confound_intervals], first)
+        details[model] = {
+            "p_value": first.p_value,
+            "people_left_out": about.left_out,
+            **({"auroc_of_sites": first.of_sites} if first.of_sites else {}),
+        }
 
-    def _add_repeats(self, task: str, model: str, metric: str, seeds: list[list[float]], count: int) -> None:
-        """A score with the range of 95 % of its repeated divisions."""
-        low, high = np.quantile(np.concatenate(seeds), [0.025, 0.975])
-        means = [float(np.mean(repeats)) for repeats in seeds]
-        self.add(task, model, metric, means, Interval(float(np.mean(means)), float(low), float(high)), count)
+    def _add_people(
+        self,
+        task: str,
+        model: str,
+        metric: str,
+        seeds: list[list[float]],
+        intervals: list[dict[str, Interval]],
+        about: PhenotypeScores,
+    ) -> None:
+        """A score with its interval over people, and in the details the range of its repeated divisions."""
+        values = [float(np.mean(repeats)) for repeats in seeds]
+        known = [found[metric] for found in intervals if metric in found]
+        if not all(map(np.isfinite, values)):
+            self.details["seeds"].setdefault(task, {}).setdefault(model, {})[metric] = [None for _ in values]
+            return
+        low, high = (
+            (np.mean([getattr(one, end) for one in known]) for end in ("low", "high")) if known else (min(values), max(values))
+        )
+        self.add(task, model, metric, values, Interval(float(np.mean(values)), float(low), float(high)), about.people)
+        ranges = self.details.setdefault("repeats", {}).setdefault(task, {}).setdefault(model, {})
+        ranges[metric] = [min(map(min, seeds)), max(map(max, seeds))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -92,7 +94,7 @@ def test_hidden_regions_send_and_receive_nothing():
     hidden = torch.zeros(len(windows.graphs), 9, dtype=torch.bool)
     hidden[:, 3] = True
     before = model.nodes(windows, hidden, torch.zeros(16))[-1]
-    other = type(windows)(windows.correlation.clone(), windows.graphs.clone(), windows.stamps, windows.valid)
+    other = replace(windows, correlation=windows.correlation.clone(), graphs=windows.graphs.clone())
     other.correlation[:, 3] = other.correlation[:, :, 3] = 0.77
     other.graphs[:, 3] = other.graphs[:, :, 3] = 1.0
     after = model.nodes(other, hidden, torch.zeros(16))[-1]
@@ -152,3 +154,30 @@ def test_mistakes_are_named():
         model(runs(), torch.tensor([90, 19, 50]))
     with pytest.raises(ConfigError, match="read-out"):
         make_readout("max", 9, 16)
+
+
+def test_censored_volumes_count_for_nothing():
+    """Windows are correlated over kept volumes; one without enough of them has the frame of the nearest that has."""
+    model = encoder(rows=True).eval()
+    whole = runs(2)
+    censored = whole.clone()
+    gap = torch.arange(90).apply_(lambda volume: 38 <= volume < 64) > 0
+    censored[1, :, gap] = torch.nan
+    lengths = torch.tensor([90, 90])
+    windows = model.windows(censored, lengths)
+    kept = 20 - gap.unfold(0, 20, 7).sum(1)
+    assert windows.valid.tolist() == [[True] * 11, (kept >= 10).tolist()] and windows.counts.tolist() == [11, 11]
+    first = int(windows.valid[0].sum())
+    for number, place in enumerate(windows.valid[1].nonzero()[:, 0].tolist()):
+        volumes = [volume for volume in range(7 * place, 7 * place + 20) if not gap[volume]]
+        expected = np.corrcoef(whole[1, :, volumes].numpy())
+        np.testing.assert_allclose(windows.correlation[first + number], expected, atol=2e-5)
+    frames = model(censored, lengths)
+    torch.testing.assert_close(frames.layers[-1][0], model(whole[:1], lengths[:1]).layers[-1][0], rtol=1e-5, atol=1e-5)
+    places = windows.valid[1].nonzero()[:, 0]
+    for place in range(11):
+        nearest = int(places[(places - place).abs().argmin()])
+        torch.testing.assert_close(frames.layers[-1][1, place], frames.layers[-1][1, nearest])
+    censored[1] = torch.nan
+    with pytest.raises(DataError, match="half are not censored"):
+        model(censored, lengths)

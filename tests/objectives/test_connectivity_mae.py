@@ -91,6 +91,22 @@ def test_windows_around_a_target_share_no_volume(window, stride, gap):
         assert bool((start[place[after]] - start[place[before]] >= window).all())
 
 
+def test_windows_around_a_target_are_such_as_keep_their_volumes():
+    objective = ConnectivityMAE(encoder(window=20, stride=8))
+    valid = torch.rand(3, 30, generator=torch.Generator().manual_seed(0)) < 0.6
+    valid[1, 20:] = False
+    run, place = valid.nonzero().unbind(1)
+    seen = set()
+    for _ in range(300):
+        target, before, after = objective._triples(valid)
+        assert bool((run[target] == run[before]).all() and (run[target] == run[after]).all())
+        assert bool((place[before] <= place[target] - 2).all() and (place[after] >= place[target] + 2).all())
+        seen |= set(zip(target.tolist(), before.tolist(), strict=True))
+    pairs = ((run[:, None] == run) & (place <= place[:, None] - 2)).nonzero()  # target, before
+    has_after = [bool(((run == run[t]) & (place >= place[t] + 2)).any()) for t in range(len(run))]
+    assert seen == {(t, b) for t, b in pairs.tolist() if has_after[t]}
+
+
 def test_a_run_too_short_for_a_target_is_an_error():
     objective = ConnectivityMAE(encoder())
     with pytest.raises(DataError, match="at least 52 volumes, a target and a window 2 before and after"):

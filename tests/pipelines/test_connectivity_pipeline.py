@@ -17,7 +17,7 @@ from audiossl.files import read_json
 from audiossl.pipelines import connectivity
 from audiossl.pipelines.catalogue import run_pipeline
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
-from audiossl.pipelines.connectivity_data import Runs, fingerprint_parts, segments, task_runs, training_series
+from audiossl.pipelines.connectivity_data import Runs, fingerprint_stretches, segments, task_runs, training_series
 from audiossl.pipelines.connectivity_saliency import region_saliency
 from audiossl.recipe import read_recipe
 
@@ -131,7 +131,7 @@ def test_parts_of_runs(finished, tmp_path):
     recipe, run = finished
     runs = Runs.open(run / "recordings" / "set")
     config = read_recipe(recipe, [], {"connectivity": ConnectivityRecipe})
-    gallery, other = fingerprint_parts(runs)
+    gallery, other = ([runs.part(one) for one in part] for part in fingerprint_stretches(runs, config))
     assert {part.shape[1] for part in gallery + other} == {80} and len(gallery) == 6
     assert [part.shape for part in training_series(runs, config)] == [(16, 80)] * 6
     config.pretrain.subjects = ["p0", "p1"]
@@ -141,9 +141,9 @@ def test_parts_of_runs(finished, tmp_path):
         task_runs(runs, config)
     two = run_pipeline(write_recipe(tmp_path / "two", sessions=2), [f"output={tmp_path / 'run'}"], last="recordings")
     runs, config = Runs.open(two / "recordings" / "set"), read_recipe(recipe, [], {"connectivity": ConnectivityRecipe})
-    gallery, other = fingerprint_parts(runs)
-    assert torch.equal(gallery[3], runs.series[6]) and torch.equal(other[3], runs.series[7])
     config.pretrain.part = "first_session"
+    gallery, other = ([runs.part(one) for one in part] for part in fingerprint_stretches(runs, config))
+    assert torch.equal(gallery[3], runs.series[6]) and torch.equal(other[3], runs.series[7])
     assert [torch.equal(part, runs.series[2 * i]) for i, part in enumerate(training_series(runs, config))] == [True] * 6
     drawn = list(segments(runs, config))
     assert len(drawn) == 6 and drawn[0][0].shape == (6, 16, 20)

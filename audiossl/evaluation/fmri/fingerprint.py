@@ -14,22 +14,22 @@ from audiossl.seeds import derive_generator
 
 
 def draw_segments(first: list[int], second: list[int], length: int, num_draws: int, seed: int) -> Int[Tensor, "D 2 P"]:
-    """First volumes of random segments, one of the gallery and one to be identified, for every person and draw.
+    """Draw places of segments, one of the gallery and one to be identified, for every person and draw.
 
     Args:
-        first, second: volumes of each person's gallery part and of the part that segments to identify come from.
-        length: volumes of a segment.
+        first, second: number of places in each person's gallery part and in the part that segments to identify come from.
+        length: volumes of a segment, part of the key of the draws.
         num_draws: D.
         seed: of the draws, which are the same for every model.
 
     Raises:
-        DataError: if a part is shorter than a segment.
+        DataError: if a part has no place for a segment.
     """
-    sizes = torch.tensor([first, second])
-    if int(sizes.min()) < length:
-        raise DataError(f"expected parts of at least {length} volumes, a segment, got {int(sizes.min())}")
+    places = torch.tensor([first, second])
+    if int(places.min()) < 1:
+        raise DataError(f"expected a place for a segment of {length} volumes in every part, got none")
     draws = torch.rand(num_draws, 2, len(first), generator=derive_generator(seed, "segments", length), dtype=torch.float64)
-    return (draws * (sizes - length + 1)).long()
+    return (draws * places).long()
 
 
 def similarities(gallery: Float[Tensor, "D P E"], probes: Float[Tensor, "D P E"]) -> Float[Tensor, "D P P"]:

@@ -14,9 +14,11 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from audiossl.errors import ConfigError, DataError
+from audiossl.evaluation.bootstrap import Interval
 
 LEAKS = "leaks labels into the score"
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+RESAMPLES = 1000
 
 
 @dataclass
@@ -55,14 +57,23 @@ class PhenotypeScores:
     """Scores of each repeat, and what chance and confounds alone reach.
 
     Attributes:
-        metrics: by name, one value for each repeat, over all people together.
+        metrics: by name, one value for each repeat, over all people together; AUROC of left-out sites is the mean of those inside
+            each site, weighted by people, for answers of models of different sites have no common zero.
         confounds: the same of a model that sees the confounds alone; empty without any.
-        p_value: share of permutations that score as high, for the first metric; NaN without permutations.
+        p_value: share of permutations that score as high, for the first metric; None without permutations.
+        intervals: 95 % over people (families, where they are named), of every metric; a draw is scored in one of the repeats.
+        confound_intervals: the same of `confounds`.
+        people: P, how many were scored.
+        of_sites: AUROC inside each site that was left out and has people of both classes.
     """
 
     metrics: dict[str, list[float]]
     confounds: dict[str, list[float]] = field(default_factory=dict)
-    p_value: float = float("nan")
+    p_value: float | None = None
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    confound_intervals: dict[str, Interval] = field(default_factory=dict)
+    people: int = 0
+    of_sites: dict[str, float] = field(default_factory=dict)
 
     def mean(self, metric: str) -> float:
         """Mean over repeats."""
@@ -97,18 +108,33 @@ def score_phenotype(
         model: scikit-learn classifier or regressor in place of ours, with nothing to be chosen, such as `BrainNetClassifier`.
 
     Raises:
-        DataError: if a label differs within a person, or there are fewer people of a class than folds.
+        DataError: if a label differs within a person, there are fewer people of a class than folds, or a number is not finite.
     """
     config = config or PhenotypeConfig()
     people = _People.of(features, labels, subjects, families or subjects, sites, transform, model)
     people.check(config)
-    metrics = _repeats(people, people.features, config)
-    found: dict[str, list[float]] = {}
+    answers = _answers(people, people.features, config)
+    metrics = _of_repeats(people, answers, config)
+    found = PhenotypeScores(metrics, people=len(people.names), intervals=_intervals(people, answers, config))
+    if config.by_site and people.is_class:
+        found = replace(found, of_sites=_areas_of_sites(people, answers[0]))
     if confounds:
         table = np.stack([np.asarray(values, float) for values in confounds.values()], axis=1)
-        plain = replace(config, edges=0, edges_before_splitting="")
-        found = _repeats(replace(people, transform=None, model=None), people.average(table, subjects), plain)
-    return PhenotypeScores(metrics, found, _p_value(people, metrics, config) if config.permutations else float("nan"))
+        plain, alone = replace(config, edges=0, edges_before_splitting=""), replace(people, transform=None, model=None)
+        told = _answers(alone, people.average(table, subjects), plain)
+        found = replace(found, confounds=_of_repeats(alone, told, plain), confound_intervals=_intervals(alone, told, plain))
+    return replace(found, p_value=_p_value(people, metrics, config)) if config.permutations else found
+
+
+def check_people(
+    labels: Sequence[str] | Sequence[float],
+    subjects: Sequence[str],
+    config: PhenotypeConfig,
+    sites: Sequence[str] | None = None,
+    families: Sequence[str] | None = None,
+) -> None:
+    """Say whether `score_phenotype` could divide these people; errors are those that it would raise."""
+    _People.of(np.zeros((len(subjects), 1)), labels, subjects, families or subjects, sites).check(config)
 
 
 def leakage_self_test(people: int = 40, edges: int = 2000, seed: int = 0) -> float:
@@ -171,8 +197,15 @@ class _People:
         return np.stack([table[place == i].mean(0) for i in range(len(self.names))])
 
     def check(self, config: PhenotypeConfig) -> None:
-        if config.by_site and (self.sites is None or len(set(self.sites)) < 2):
-            raise DataError("expected at least two sites to leave one out, got none or one")
+        if not np.isfinite(self.features).all():
+            raise DataError(
+                f"expected finite features, got others of {self.names[int((~np.isfinite(self.features)).any(1).argmax())]}"
+            )
+        if config.by_site:
+            self._check_sites()
+        wanted, groups = max(3, 0 if config.by_site else config.folds), len(set(self.groups))
+        if groups < wanted:
+            raise DataError(f"expected {wanted} people or families to divide into {config.folds} folds, got {groups}")
         if not self.is_class:
             return
         counts = {str(label): int((self.labels == label).sum()) for label in sorted(set(self.labels))}
@@ -180,6 +213,13 @@ class _People:
         if len(counts) < 2 or fewest < config.folds or fewest - -(-fewest // config.folds) < 2:
             wanted = f"two classes or more, each with {config.folds} people, one a fold, and 3 at least"
             raise DataError(f"expected {wanted}, got {counts}")
+
+    def _check_sites(self) -> None:
+        if self.sites is None or len(set(self.sites)) < 2:
+            raise DataError("expected at least two sites to leave one out, got none or one")
+        for site in sorted(set(self.sites)) if self.is_class else ():
+            if len(set(self.labels[self.sites != site])) < 2:
+                raise DataError(f"without site {site} one class is left: sites stand for classes and cannot be left out")
 
     def divisions(self, config: PhenotypeConfig, repeat: int) -> list[tuple[np.ndarray, np.ndarray]]:
         from sklearn.model_selection import GroupKFold, LeaveOneGroupOut, StratifiedGroupKFold
@@ -192,11 +232,12 @@ class _People:
         return list(splitter.split(self.features, self.labels, self.groups))
 
 
-def _repeats(people: _People, features: Float[np.ndarray, "P E"], config: PhenotypeConfig) -> dict[str, list[float]]:
+def _answers(people: _People, features: Float[np.ndarray, "P E"], config: PhenotypeConfig) -> list[Float[np.ndarray, "P *K"]]:
+    """What held-out people were told to be, in every repeat: decision values or quantities."""
     if config.edges_before_splitting:
         features = features[:, _best_edges(features, people, config.edges or 20)]
         config = replace(config, edges=0)
-    found: dict[str, list[float]] = {}
+    found = []
     for repeat in range(1 if config.by_site else config.repeats):
         answers: list[np.ndarray | None] = [None] * len(people.names)
         for train, test in people.divisions(config, repeat):
@@ -204,9 +245,31 @@ def _repeats(people: _People, features: Float[np.ndarray, "P E"], config: Phenot
             scored = model.decision_function(features[test]) if people.is_class else model.predict(features[test])
             for row, place in enumerate(test):
                 answers[place] = np.asarray(scored)[row]
-        for name, value in _metrics(people, np.stack([np.asarray(answer) for answer in answers])).items():
-            found.setdefault(name, []).append(value)
+        found.append(np.stack([np.asarray(answer) for answer in answers]))
     return found
+
+
+def _of_repeats(people: _People, answers: list[Float[np.ndarray, "P *K"]], config: PhenotypeConfig) -> dict[str, list[float]]:
+    each = [_metrics(people, told, config.by_site) for told in answers]
+    return {name: [one[name] for one in each] for name in each[0]}
+
+
+def _intervals(people: _People, answers: list[Float[np.ndarray, "P *K"]], config: PhenotypeConfig) -> dict[str, Interval]:
+    """Resample families; draws in which a metric is not defined, for lack of a class, are left out."""
+    rng = np.random.default_rng(config.seed)
+    members = [np.flatnonzero(people.groups == group) for group in dict.fromkeys(people.groups)]
+    drawn: dict[str, list[float]] = {}
+    for number in range(RESAMPLES):
+        rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
+        some = replace(people, labels=people.labels[rows], sites=None if people.sites is None else people.sites[rows])
+        if people.is_class and len(set(some.labels)) < len(set(people.labels)):
+            continue
+        for name, value in _metrics(some, answers[number % len(answers)][rows], config.by_site).items():
+            drawn.setdefault(name, []).append(value)
+    mean = {name: float(np.mean(values)) for name, values in _of_repeats(people, answers, config).items()}
+    if not drawn:
+        return {}
+    return {name: Interval(mean[name], *map(float, np.nanquantile(values, [0.025, 0.975]))) for name, values in drawn.items()}
 
 
 def _best_edges(features: Float[np.ndarray, "P E"], people: _People, count: int) -> np.ndarray:
@@ -245,29 +308,57 @@ def _fitted(features: Float[np.ndarray, "P E"], people: _People, train: np.ndarr
     return search.fit(features, people.labels[train], groups=people.groups[train])
 
 
-def _metrics(people: _People, answers: np.ndarray) -> dict[str, float]:
-    from sklearn import metrics
-
+def _metrics(people: _People, answers: Float[np.ndarray, "P *K"], by_site: bool) -> dict[str, float]:
+    """Scores of one division; a thousand draws of an interval want them a hundred times faster than scikit-learn's."""
     if not people.is_class:
-        varies = np.std(answers) > 0 and np.std(people.labels) > 0
+        error = answers - people.labels
+        spread = float(np.square(people.labels - people.labels.mean()).sum())
+        varies = np.std(answers) > 0 and spread > 0
         return {
-            "mae": float(metrics.mean_absolute_error(people.labels, answers)),
-            "r2": float(metrics.r2_score(people.labels, answers)),
+            "mae": float(np.abs(error).mean()),
+            "r2": 1 - float(np.square(error).sum()) / spread if spread > 0 else float("nan"),
             "correlation": float(np.corrcoef(people.labels, answers)[0, 1]) if varies else 0.0,
         }
-    classes = sorted(set(people.labels))
-    if len(classes) == 2:
-        chosen = np.where(answers > 0, classes[1], classes[0])
-        area = metrics.roc_auc_score(people.labels == classes[1], answers)
-    else:
-        chosen = np.array(classes)[answers.argmax(1)]
-        area = np.mean([float(metrics.roc_auc_score(people.labels == name, answers[:, i])) for i, name in enumerate(classes)])
+    classes, truth = np.unique(people.labels, return_inverse=True)
+    chosen = (answers > 0).astype(int) if len(classes) == 2 else answers.argmax(1)
+    counts = np.zeros((len(classes), len(classes)))
+    np.add.at(counts, (truth, chosen), 1)
+    right, true, told = counts.diagonal(), counts.sum(1), counts.sum(0)
     return {
-        "auroc": float(area),
-        "accuracy": float((chosen == people.labels).mean()),
-        "balanced_accuracy": float(metrics.balanced_accuracy_score(people.labels, chosen)),
-        "macro_f1": float(metrics.f1_score(people.labels, chosen, average="macro")),
+        "auroc": _area_inside_sites(people, answers) if by_site else _area(people.labels, answers),
+        "accuracy": float(right.sum() / counts.sum()),
+        "balanced_accuracy": float((right / true).mean()),
+        "macro_f1": float((2 * right / (true + told)).mean()),
     }
+
+
+def _area(labels: Shaped[np.ndarray, "P"], answers: Float[np.ndarray, "P *K"]) -> float:
+    """AUROC of two classes, or its mean over classes against the rest; NaN where one class alone is there."""
+    from scipy.stats import rankdata
+
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        return float("nan")
+    areas = []
+    for name, values in zip(classes[1:], [answers], strict=True) if answers.ndim == 1 else zip(classes, answers.T, strict=True):
+        own = labels == name
+        count = int(own.sum())
+        areas.append((rankdata(values)[own].sum() - count * (count + 1) / 2) / (count * (len(labels) - count)))
+    return float(np.mean(areas))
+
+
+def _areas_of_sites(people: _People, answers: Float[np.ndarray, "P *K"]) -> dict[str, float]:
+    assert people.sites is not None
+    classes = set(people.labels)
+    rows = {str(site): people.sites == site for site in np.unique(people.sites)}
+    return {site: _area(people.labels[at], answers[at]) for site, at in rows.items() if set(people.labels[at]) == classes}
+
+
+def _area_inside_sites(people: _People, answers: Float[np.ndarray, "P *K"]) -> float:
+    """Mean of the sites' AUROCs, weighted by people; NaN where no site has people of all classes."""
+    areas = _areas_of_sites(people, answers)
+    counts = [int((people.sites == site).sum()) for site in areas]
+    return float(np.average(list(areas.values()), weights=counts)) if areas else float("nan")
 
 
 def _p_value(people: _People, metrics: dict[str, list[float]], config: PhenotypeConfig) -> float:
@@ -277,6 +368,16 @@ def _p_value(people: _People, metrics: dict[str, list[float]], config: Phenotype
     reached = sign * float(np.mean(values))
     beaten = 0
     for _ in range(config.permutations):
-        shuffled = replace(people, labels=rng.permutation(people.labels))
-        beaten += sign * _repeats(shuffled, people.features, once)[name][0] >= reached
+        shuffled = replace(people, labels=_shuffled(people, config, rng))
+        beaten += sign * _of_repeats(shuffled, _answers(shuffled, people.features, once), once)[name][0] >= reached
     return (beaten + 1) / (config.permutations + 1)
+
+
+def _shuffled(people: _People, config: PhenotypeConfig, rng: np.random.Generator) -> Shaped[np.ndarray, "P"]:
+    """Labels dealt out anew; where sites are left out, inside each of them, so that it keeps its share of a class."""
+    if not config.by_site or people.sites is None:
+        return rng.permutation(people.labels)
+    labels = people.labels.copy()
+    for site in np.unique(people.sites):
+        labels[people.sites == site] = rng.permutation(labels[people.sites == site])
+    return labels

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from audiossl.errors import ConfigError, DataError
@@ -81,9 +81,14 @@ def cut(series: Float[Tensor, "*B N T"], window: int, stride: int) -> Float[Tens
     return full_precision(series).unfold(-1, window, stride).movedim(-2, -3)
 
 
-def correlations(windows: Float[Tensor, "*B K N G"]) -> Float[Tensor, "*B K N N"]:
-    """Correlation of each window, in blocks, so that memory beyond the result is bounded."""
+def correlations(windows: Float[Tensor, "*B K N G"], kept: Bool[Tensor, "*B K G"] | None = None) -> Float[Tensor, "*B K N N"]:
+    """Correlation of each window over its kept volumes, in blocks, so that memory beyond the result is bounded."""
     *outer, count, num_regions, _ = windows.shape
     size = max(1, BLOCK // (num_regions**2 * math.prod(outer)))
-    blocks = [correlation(windows[..., first : first + size, :, :].contiguous()) for first in range(0, count, size)]
+    blocks = [
+        correlation(
+            windows[..., first : first + size, :, :].contiguous(), None if kept is None else kept[..., first : first + size, :]
+        )
+        for first in range(0, count, size)
+    ]
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=-3)

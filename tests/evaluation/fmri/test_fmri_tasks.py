@@ -13,6 +13,8 @@ from audiossl.evaluation.fmri.networks import assign_networks, majority
 from audiossl.evaluation.fmri.phenotypes import (
     LEAKS,
     PhenotypeConfig,
+    _metrics,
+    _People,
     corrected_t_test,
     leakage_self_test,
     score_phenotype,
@@ -21,13 +23,13 @@ from audiossl.evaluation.fmri.tangent_vectors import TangentVectors
 
 
 def test_segments_lie_in_their_parts_and_are_drawn_once_for_all():
-    starts = draw_segments([600, 100], [50, 80], 50, 400, seed=3)
+    starts = draw_segments([551, 51], [1, 31], 50, 400, seed=3)
     assert starts.shape == (400, 2, 2) and int(starts.min()) == 0
     assert starts[:, 0].amax(0).tolist() == [550, 50] or (starts[:, 0].amax(0) <= torch.tensor([550, 50])).all()
     assert starts[:, 1].amax(0).tolist() == [0, 30]
-    assert torch.equal(starts, draw_segments([600, 100], [50, 80], 50, 400, seed=3))
-    with pytest.raises(DataError, match="at least 50 volumes"):
-        draw_segments([600], [49], 50, 5, seed=3)
+    assert torch.equal(starts, draw_segments([551, 51], [1, 31], 50, 400, seed=3))
+    with pytest.raises(DataError, match="a segment of 50 volumes"):
+        draw_segments([551], [0], 50, 5, seed=3)
 
 
 def test_people_are_recognised_by_what_is_theirs():
@@ -164,3 +166,65 @@ def test_the_corrected_t_test_is_wider_than_the_plain_one():
     values = np.random.default_rng(0).normal(0.1, 0.1, 50)
     assert ttest_1samp(values, 0).pvalue < corrected_t_test(list(values), 5) < 1
     assert corrected_t_test([0.0, 0.1, -0.1], 5) == pytest.approx(1.0)
+
+
+def test_noise_of_unbalanced_sites_is_told_by_chance():
+    """Decision values of two models were ranked together once, which made noise of sites with other shares score 0.34."""
+    found = []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        labels = ["case" if i % 10 < (7 if i < 40 else 3) else "control" for i in range(80)]
+        sites = ["north"] * 40 + ["south"] * 40
+        config = PhenotypeConfig(by_site=True)
+        scores = score_phenotype(rng.standard_normal((80, 30)), labels, [f"p{i}" for i in range(80)], config, sites)
+        found.append(scores.mean("auroc"))
+        assert set(scores.of_sites) == {"north", "south"} and scores.people == 80
+        assert np.mean(list(scores.of_sites.values())) == pytest.approx(found[-1])
+        assert scores.intervals["auroc"].low < found[-1] < scores.intervals["auroc"].high
+    assert abs(np.mean(found) - 0.5) < 3 * np.std(found) / np.sqrt(len(found)) + 0.01
+
+
+def test_intervals_are_over_people():
+    """As wide as resampling says for so many people, however many divisions of them there were."""
+    rng = np.random.default_rng(0)
+    labels = ["a", "b"] * 30
+    features = rng.standard_normal((60, 10)) + 0.4 * (np.array(labels) == "b")[:, None]
+    found = score_phenotype(features, labels, [f"p{i}" for i in range(60)], PhenotypeConfig(repeats=6)).intervals["auroc"]
+    area = found.value
+    expected = 2 * 1.96 * np.sqrt(area * (1 - area) / 30)  # an upper bound of the deviation of the Mann-Whitney statistic
+    assert 0.5 * expected < found.high - found.low < 1.3 * expected
+
+
+def test_people_who_cannot_be_divided_are_named():
+    names = [f"p{i}" for i in range(12)]
+    with pytest.raises(DataError, match="without site north one class is left"):
+        score_phenotype(np.zeros((12, 2)), ["a", "b"] * 6, names, PhenotypeConfig(by_site=True), ["north", "south"] * 6)
+    with pytest.raises(DataError, match=r"expected 5 people or families .* got 2"):
+        score_phenotype(np.zeros((12, 2)), ["a", "b"] * 6, names, families=["x", "y"] * 6)
+    with pytest.raises(DataError, match="finite features, got others of p3"):
+        features = np.zeros((12, 2))
+        features[3, 1] = np.nan
+        score_phenotype(features, ["a", "b"] * 6, names)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_metrics_are_scikit_learns(classes):
+    from sklearn import metrics
+
+    rng = np.random.default_rng(classes)
+    labels = np.array(list("abcd"))[np.concatenate([np.arange(classes), rng.integers(classes, size=60)])]
+    answers = rng.standard_normal((len(labels), classes)).round(1)  # with ties
+    told = answers[:, 0] if classes == 2 else answers
+    people = _People.of(np.zeros((len(labels), 1)), labels.tolist(), names := [f"p{i}" for i in range(len(labels))], names)
+    found = _metrics(people, told, by_site=False)
+    chosen = np.where(told > 0, "b", "a") if classes == 2 else np.array(list("abcd"))[told.argmax(1)]
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(labels, chosen))
+    assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(labels, chosen))
+    assert found["macro_f1"] == pytest.approx(metrics.f1_score(labels, chosen, average="macro"))
+    each = [metrics.roc_auc_score(labels == name, answers[:, i]) for i, name in enumerate("abcd"[:classes])]
+    assert found["auroc"] == pytest.approx(metrics.roc_auc_score(labels == "b", told) if classes == 2 else np.mean(each))
+    ages = rng.standard_normal(len(labels))
+    people = _People.of(np.zeros((len(labels), 1)), ages.tolist(), names, names)
+    found = _metrics(people, answers[:, 0], by_site=False)
+    assert found["mae"] == pytest.approx(metrics.mean_absolute_error(ages, answers[:, 0]))
+    assert found["r2"] == pytest.approx(metrics.r2_score(ages, answers[:, 0]))

@@ -1,0 +1,119 @@
+"""What can be scored: people with a label and its confounds, and mistakes that are named before anything is trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from audiossl.errors import ConfigError, DataError
+from audiossl.evaluation.fmri.phenotypes import check_people
+from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe, GraphModel, PhenotypeTask
+from audiossl.pipelines.connectivity_data import Runs, is_transductive, segments, task_runs
+from audiossl.signals.sensors.recording import SensorRecording
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Runs of people who have a label and all confounds.
+
+    Attributes:
+        places: of these runs among all.
+        labels: of each, text for classes.
+        confounds: of each, by name.
+        left_out: people without the label or a confound.
+    """
+
+    places: list[int]
+    runs: list[SensorRecording]
+    labels: list[Any]
+    confounds: dict[str, list[float]]
+    left_out: list[str]
+
+    @classmethod
+    def of(cls, runs: Runs, task: PhenotypeTask) -> Labelled:
+        """Choose them.
+
+        Raises:
+            DataError: if nobody has them, or labels are neither classes nor quantities.
+        """
+        needed = (task.label, *task.confounds)
+        places = [i for i, run in enumerate(runs.recordings) if all(_is_known(run.custom.get(name)) for name in needed)]
+        chosen = [runs.recordings[i] for i in places]
+        if not chosen:
+            said = ", ".join(sorted(runs.recordings[0].custom)) or "nothing"
+            raise DataError(f"no run says its {' and '.join(map(repr, needed))}; {runs.recordings[0].id} says {said}")
+        people = {run.subject for run in chosen}
+        left_out = [name for name in runs.subjects if name not in people]
+        confounds = {name: [_number(run, name) for run in chosen] for name in task.confounds}
+        return cls(places, chosen, _labels(chosen, task), confounds, left_out)
+
+    @property
+    def subjects(self) -> list[str]:
+        """Person of each run."""
+        return [run.subject for run in self.runs]
+
+    @property
+    def sites(self) -> list[str]:
+        """Site of each run."""
+        return [str(run.custom.get("site", "")) for run in self.runs]
+
+    @property
+    def families(self) -> list[str]:
+        """Family of each run; who names none is one."""
+        return [str(run.custom.get("family", run.subject)) for run in self.runs]
+
+
+def check_tasks(runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> None:
+    """Say what cannot be scored before hours of training rather than after them.
+
+    Raises:
+        ConfigError: if a segment is shorter than a window.
+        DataError: if pre-training would see what is to be identified without `part=all`, or with labels; or if people, labels or
+            confounds are too few.
+    """
+    about, volumes = task_runs(runs, config), config.fingerprint.volumes
+    is_graph = model.kind not in FITTED_INSIDE and model.kind != "encoder"
+    if volumes and not runs.are_matrices:
+        window = model.encoder.get("window", config.encoder.window)
+        if is_graph and volumes < window:
+            raise ConfigError(f"fingerprint.volumes={volumes} is less than encoder.window={window}, a segment holds no window")
+        if is_transductive(runs, config) and (config.pretrain.part != "all" or model.kind == "supervised_gin"):
+            raise DataError(
+                f"pretrain.part={config.pretrain.part} would train on the volumes that are to be identified: choose first_half, "
+                "or first_session where everybody has two; for models without labels part=all says that this is wanted"
+            )
+        next(segments(runs, config))
+    for task in config.phenotypes:
+        found = Labelled.of(about, task)
+        check_people(found.labels, found.subjects, task.options, found.sites, found.families)
+
+
+def _is_known(value: object) -> bool:
+    return value is not None and value != "" and not (isinstance(value, float) and math.isnan(value))
+
+
+def _number(run: SensorRecording, name: str) -> float:
+    try:
+        return float(run.custom[name])
+    except ValueError:
+        raise DataError(f"{run.id}: expected {name} to be a number, got {run.custom[name]!r}") from None
+
+
+def _labels(runs: list[SensorRecording], task: PhenotypeTask) -> list[Any]:
+    values = [run.custom[task.label] for run in runs]
+    texts = [value for value in values if isinstance(value, str)]
+    if task.kind == "class":
+        return [value if isinstance(value, str) else f"{value:g}" for value in values]
+    if task.kind == "quantity":
+        return [_number(run, task.label) for run in runs]
+    if texts and len(texts) < len(values):
+        number = next(value for value in values if not isinstance(value, str))
+        raise DataError(f"{task.label} is text for some and a number for others, such as {texts[0]!r} and {number}: set its kind")
+    if not texts and len(set(values)) == 2:
+        raise DataError(
+            f"{task.label} is {' or '.join(f'{value:g}' for value in np.unique(values))}: set kind: class or quantity"
+        )
+    return values
