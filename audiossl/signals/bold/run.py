@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
-from scipy.signal import detrend as remove_line
+from jaxtyping import Bool, Float, Float32, Float64, Int
 
 from audiossl.errors import DataError
 from audiossl.signals.bold.matrix import is_matrix
@@ -76,7 +75,7 @@ def standardised(run: SensorRecording, regions: Sequence[str] | None = None, det
     """Zero mean and unit deviation of each region over the kept volumes; censored ones are filled along a line.
 
     Windows need time without gaps, which is why censored volumes are filled rather than left out; they count for no mean, trend
-    or deviation. The deviation is that of the population, as in STAGIN.
+    or deviation. A trend is a line over time as it passed, gaps included. The deviation is that of the population, as in STAGIN.
 
     Args:
         run: to be standardised.
@@ -95,12 +94,20 @@ def standardised(run: SensorRecording, regions: Sequence[str] | None = None, det
         raise DataError(f"{run.id}: {len(bad)} regions are constant or have missing values, such as {bad[0]}: leave them out")
     kept = kept_volumes(run)
     known = np.asarray(run.values[rows], np.float64)[:, kept]
-    known = remove_line(known, axis=1) if detrend else known
+    known = _without_line(known, np.flatnonzero(kept)) if detrend else known
     known = (known - known.mean(axis=1, keepdims=True)) / known.std(axis=1, keepdims=True)
     if kept.all():
         return known.astype(np.float32)
     at, of = np.arange(len(kept)), np.flatnonzero(kept)
     return np.stack([np.interp(at, of, row) for row in known]).astype(np.float32)
+
+
+def _without_line(series: Float64[np.ndarray, "N K"], volumes: Int[np.ndarray, "K"]) -> Float64[np.ndarray, "N K"]:
+    """What is left of each row after a least-squares line over the numbers of its volumes, which may have gaps."""
+    # About their means, slope and offset are found apart: slope = <series, time> / <time, time>.
+    time = volumes - volumes.mean()
+    series = series - series.mean(axis=1, keepdims=True)
+    return series - np.outer(series @ time / (time @ time), time)
 
 
 @dataclass

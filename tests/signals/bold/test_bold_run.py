@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.signal
 
 from audiossl.errors import DataError
 from audiossl.signals.bold.bids import entities, read_participants, repetition_time
@@ -56,6 +57,23 @@ def test_censored_volumes_count_for_nothing_and_are_filled_along_a_line():
     assert np.allclose(found[:, kept].std(1), 1, atol=1e-5)
     assert np.allclose(found[:, 10], found[:, 9] + (found[:, 12] - found[:, 9]) / 3, atol=1e-5)
     assert np.array_equal(below_displacement(np.array([np.nan, 0.1, 0.6]), 0.5), [True, True, False])
+
+
+def test_a_drift_is_a_line_over_time_that_passed_even_where_volumes_were_censored():
+    noise = np.random.default_rng(5).standard_normal((4, 300))
+    drift = np.linspace(0, 100, 300) * np.arange(1, 5)[:, None]
+    kept = np.ones(300, bool)
+    kept[50:200] = False
+    gaps = bold_run("gaps", "p", noise + drift, 2.0, REGIONS, kept)
+    found = standardised(gaps)[:, kept]
+    line = np.polyfit(np.flatnonzero(kept), (noise + drift)[:, kept].T, 1)
+    rest = (noise + drift)[:, kept] - np.array([np.polyval(row, np.flatnonzero(kept)) for row in line.T])
+    assert np.allclose(found, rest / rest.std(1, keepdims=True), atol=1e-3)  # float32 values up to 400
+    assert np.abs(np.corrcoef(found) - np.eye(4)).max() < 0.3  # 0.997 with the line over volumes that were moved together
+    whole = standardised(bold_run("whole", "p", noise + drift, 2.0, REGIONS))
+    stored = (noise + drift).astype(np.float32).astype(np.float64)
+    plain = scipy.signal.detrend(stored, axis=1)
+    assert np.allclose(whole, plain / plain.std(1, keepdims=True), atol=1e-6)
 
 
 def test_regions_that_some_run_lacks_are_left_out_by_name():
