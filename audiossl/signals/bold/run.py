@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -126,29 +127,38 @@ class RunPolicy:
 
 
 def select_runs(runs: Iterable[SensorRecording | Rejected], policy: RunPolicy) -> Iterator[SensorRecording | Rejected]:
-    """Pass on runs, and say of each that is not used why.
+    """Pass on runs and matrices, and say of each that is not used why: too short, too many regions missing, or a copy.
 
     Raises:
-        DataError: if two subjects have the same series: one person under two names would be on both sides of a split.
+        DataError: if two subjects have the same values: one person under two names would be on both sides of a split.
     """
-    seen: dict[bytes, SensorRecording] = {}
+    # Of what was passed on, only digests are kept: a cohort does not fit into memory.
+    passed: dict[bytes, tuple[str, str]] = {}
     for run in runs:
-        if isinstance(run, Rejected) or is_matrix(run):
+        if isinstance(run, Rejected):
             yield run
             continue
-        count, missing = int(kept_volumes(run).sum()), float((~covered(run)).mean())
-        twin = seen.setdefault(run.values.tobytes(), run)
-        if twin is not run and twin.subject != run.subject:
-            raise DataError(
-                f"{run.id} of {run.subject} has the very series of {twin.id} of {twin.subject}: one person, two names?"
-            )
-        if count < policy.min_volumes or count / run.rate < policy.min_seconds:
-            wanted = f"{policy.min_volumes} volumes and {policy.min_seconds:g} s"
-            yield Rejected(run.id, f"it keeps {count} volumes, {count / run.rate:.0f} s, of the {wanted} that are needed")
-        elif missing > policy.max_missing:
-            yield Rejected(run.id, f"{missing:.0%} of its regions are constant or missing, more than {policy.max_missing:.0%}")
+        if reason := None if is_matrix(run) else _why_not(run, policy):
+            yield Rejected(run.id, reason)
+            continue
+        digest = hashlib.sha256(np.ascontiguousarray(run.values).data).digest()
+        twin, person = passed.setdefault(digest, (run.id, run.subject))
+        if person != run.subject:
+            raise DataError(f"{run.id} of {run.subject} has the very values of {twin} of {person}: one person, two names?")
+        if twin != run.id:
+            yield Rejected(run.id, f"it has the very values of {twin} of the same person, {person}: a copy, not another run")
         else:
             yield run
+
+
+def _why_not(run: SensorRecording, policy: RunPolicy) -> str:
+    count, missing = int(kept_volumes(run).sum()), float((~covered(run)).mean())
+    if count < policy.min_volumes or count / run.rate < policy.min_seconds:
+        wanted = f"{policy.min_volumes} volumes and {policy.min_seconds:g} s"
+        return f"it keeps {count} volumes, {count / run.rate:.0f} s, of the {wanted} that are needed"
+    if missing > policy.max_missing:
+        return f"{missing:.0%} of its regions are constant or missing, more than {policy.max_missing:.0%}"
+    return ""
 
 
 def common_regions(runs: Sequence[SensorRecording]) -> tuple[list[str], list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import scipy.signal
 
 from audiossl.errors import DataError
 from audiossl.signals.bold.bids import entities, read_participants, repetition_time
+from audiossl.signals.bold.matrix import connectivity_matrix
 from audiossl.signals.bold.run import (
     RunPolicy,
     below_displacement,
@@ -102,9 +104,38 @@ def test_runs_that_are_not_used_are_named():
 
 
 def test_one_person_under_two_names_is_an_error():
-    list(select_runs([run(0), bold_run("again", "p0", values(0), 2.0, REGIONS)], RunPolicy()))
-    with pytest.raises(DataError, match="one person, two names"):
+    with pytest.raises(DataError, match="again of p9 has the very values of run0 of p0: one person, two names"):
         list(select_runs([run(0), bold_run("again", "p9", values(0), 2.0, REGIONS)], RunPolicy()))
+    one, other = (connectivity_matrix(f"m{name}", name, np.corrcoef(values(0)), REGIONS) for name in ("p0", "p9"))
+    with pytest.raises(DataError, match="mp9 of p9 has the very values of mp0 of p0"):
+        list(select_runs([one, other], RunPolicy()))
+
+
+def test_a_copy_of_a_run_is_not_a_second_run():
+    copy = bold_run("again", "p0", values(0), 2.0, REGIONS)
+    matrices = [connectivity_matrix(name, "p0", np.corrcoef(values(0)), REGIONS) for name in ("m1", "m2")]
+    found = list(select_runs([run(0), copy, *matrices, run(1)], RunPolicy()))
+    assert [one.id for one in found] == ["run0", "again", "m1", "m2", "run1"]
+    assert [one.id for one in found if isinstance(one, Rejected)] == ["again", "m2"]
+    assert "very values of run0 of the same person, p0" in found[1].reason
+
+
+def test_damaged_runs_of_two_people_are_no_copies():
+    empty = [bold_run(name, name, np.zeros((4, 60)), 2.0, REGIONS) for name in ("p0", "p1")]
+    found = list(select_runs(empty, RunPolicy()))
+    assert all(isinstance(one, Rejected) and "100% of its regions" in one.reason for one in found)
+
+
+def test_runs_do_not_stay_in_memory():
+    passed = select_runs((run(seed, series=values(seed, 5000)) for seed in range(50)), RunPolicy())
+    tracemalloc.start()
+    try:
+        for _ in passed:
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * 4 * 5000 * 4, f"{peak} bytes for 50 runs of {4 * 5000 * 4} bytes"
 
 
 def test_mistakes_are_named():
