@@ -8,7 +8,7 @@ from pathlib import Path
 
 from audiossl.errors import DataError
 
-MISSING = ("n/a", "")
+MISSING = ("n/a", "nan", "")
 
 
 def entities(path: Path) -> dict[str, str]:
@@ -18,20 +18,23 @@ def entities(path: Path) -> dict[str, str]:
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """Rows of a tab-separated file with a header; missing values are left out of their row.
+    """Rows of a tab-separated file with a header; missing values are left out of their row, blank lines are skipped.
 
     Raises:
         DataError: if it is missing or a row has more or fewer columns than the header.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header, *rows = list(csv.reader(file, delimiter="\t"))
-    except (OSError, ValueError) as error:
+            lines = enumerate(csv.reader(file, delimiter="\t"), 1)
+            (_, header), *rows = [(line, row) for line, row in lines if any(cell.strip() for cell in row)]
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a table: {error}") from error
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         if len(row) != len(header):
             raise DataError(f"{path}, line {number}: expected {len(header)} columns, got {len(row)}")
-    return [{name: value for name, value in zip(header, row, strict=True) if value not in MISSING} for row in rows]
+    return [
+        {name: value for name, value in zip(header, row, strict=True) if value.strip().lower() not in MISSING} for _, row in rows
+    ]
 
 
 def read_participants(root: Path) -> dict[str, dict[str, str | float]]:
