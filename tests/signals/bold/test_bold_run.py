@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tracemalloc
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 import scipy.signal
 
 from audiossl.errors import DataError
-from audiossl.signals.bold.bids import entities, read_participants, repetition_time
 from audiossl.signals.bold.matrix import connectivity_matrix
 from audiossl.signals.bold.run import (
     RunPolicy,
@@ -23,7 +21,6 @@ from audiossl.signals.bold.run import (
     standardised,
 )
 from audiossl.signals.bold.tables import read_series
-from audiossl.signals.bold.xcpd import read_xcpd
 from audiossl.signals.sensors.recording import Rejected
 
 REGIONS = ["a", "b", "c", "d"]
@@ -174,57 +171,3 @@ def test_pickled_arrays_are_refused(tmp_path):
     np.save(tmp_path / "x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="cannot be read"):
         read_series(tmp_path / "x.npy", regions_first=True)
-
-
-def write_xcpd(root, volumes=60, censored=()):
-    """Two people as XCP-D 0.7 writes them: a series, coverage, outliers, side file."""
-    (root / "participants.tsv").parent.mkdir(parents=True, exist_ok=True)
-    (root / "participants.tsv").write_text("participant_id\tage\tgroup\nsub-01\t31\tx\nsub-02\tn/a\ty\n")
-    for number, person in enumerate(("01", "02")):
-        folder = root / f"sub-{person}" / "func"
-        folder.mkdir(parents=True)
-        stem = f"sub-{person}_task-rest_space-MNI_seg-Tiny"
-        kept = [volume for volume in range(volumes) if volume not in censored]
-        np.savetxt(
-            folder / f"{stem}_stat-mean_timeseries.tsv",
-            values(number, volumes)[:, kept].T,
-            delimiter="\t",
-            header="\t".join(REGIONS),
-            comments="",
-        )
-        (folder / f"{stem}_stat-mean_timeseries.json").write_text(json.dumps({"RepetitionTime": 0.8}))
-        (folder / f"{stem}_stat-coverage_bold.tsv").write_text("\t".join(REGIONS) + "\n1\t0.4\t0.9\tn/a\n")
-        flags = "\n".join(str(int(volume in censored)) for volume in range(volumes))
-        (folder / f"sub-{person}_task-rest_outliers.tsv").write_text(f"framewise_displacement\n{flags}\n")
-    return root
-
-
-def test_xcpd_series_get_their_gaps_back(tmp_path):
-    found = list(read_xcpd(write_xcpd(tmp_path, censored=(5, 6, 30)), "Tiny"))
-    assert [one.subject for one in found] == ["01", "02"] and found[0].rate == 1.25
-    first = found[0]
-    assert first.values.shape == (4, 60) and np.flatnonzero(~kept_volumes(first)).tolist() == [5, 6, 30]
-    assert covered(first).tolist() == [True, False, True, False] and first.custom["age"] == 31.0
-    assert np.allclose(first.values[0, 7], values(0)[0, 7], rtol=1e-6)
-    with pytest.raises(DataError, match=r"task-rest.*Other"):
-        list(read_xcpd(tmp_path, "Other"))
-    series = next(tmp_path.rglob("sub-02*mean_timeseries.tsv"))
-    series.write_text("\n".join(series.read_text().splitlines()[:-2]))
-    last = list(read_xcpd(tmp_path, "Tiny"))[1]
-    assert isinstance(last, Rejected) and "keeps 57" in last.reason
-    series.write_text(series.read_text().replace("a\tb", "a\tB"))
-    with pytest.raises(DataError, match="regions are not the"):
-        list(read_xcpd(tmp_path, "Tiny"))
-
-
-def test_bids(tmp_path):
-    name = tmp_path / "sub-01_ses-2_task-rest_desc-preproc_bold.nii.gz"
-    assert entities(name) == {"sub": "01", "ses": "2", "task": "rest", "desc": "preproc", "suffix": "bold"}
-    with pytest.raises(DataError, match="RepetitionTime"):
-        repetition_time(name)
-    (tmp_path / "task-rest_bold.json").write_text('{"RepetitionTime": 1.4}')
-    assert repetition_time(name) == 1.4
-    assert read_participants(tmp_path) == {}
-    (tmp_path / "participants.tsv").write_text("name\nx\n")
-    with pytest.raises(DataError, match="participant_id"):
-        read_participants(tmp_path)
