@@ -131,7 +131,7 @@ def write_ukb(root: Path) -> Path:
     """A BIDS-like folder of parcellated runs."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "participants.tsv").write_text(
-        "participant_id\tsex\tage\tsite\tmean_fd\nsub-1\tmale\t61\tA\t0.1\nsub-2\tfemale\tn/a\tB\t0.2\n"
+        "participant_id\tsex\tage\tsite\tmean_fd\nsub-1\t1\t61\tA\t0.1\nsub-2\t0\tn/a\tB\t0.2\n"
     )
     (root / "regions.txt").write_text("\n".join(f"r{number}" for number in range(8)))
     for person in (1, 2):

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("nibabel", reason="the extra fmri is not installed")
 
 from bold_layouts import (
+    series,
     write_abide,
     write_adhd200,
     write_brainspace,
@@ -120,14 +121,58 @@ def test_hcp_and_ukb(tmp_path):
     module, root = prepare_of("ukb"), write_ukb(tmp_path / "ukb")
     found = recordings_of(module, root)
     assert [run.custom for run in found] == [
-        {"sex": "male", "age": 61.0, "site": "A", "mean_fd": 0.1}, {"sex": "female", "site": "B", "mean_fd": 0.2},
-    ]  # fmt: skip
+        {"sex": "male", "is_male": 1.0, "age": 61.0, "site": "A", "mean_fd": 0.1},
+        {"sex": "female", "is_male": 0.0, "site": "B", "mean_fd": 0.2},
+    ]
+    (root / "participants.tsv").write_text("participant_id\tsex\tsmoker\nsub-1\tfemale\t1\nsub-2\tn/a\t0\n\n")
+    assert [run.custom for run in recordings_of(module, root)] == [
+        {"sex": "female", "is_male": 0.0, "smoker": 1.0},
+        {"smoker": 0.0},
+    ]
+    (root / "participants.tsv").write_text("participant_id\tsex\nsub-1\t2\nsub-2\t1\n")
+    rejected, _ = module.recordings(root, None)
+    assert isinstance(rejected, Rejected) and "expected sex 0 (female), 1 (male)" in rejected.reason
     (root / "participants.tsv").write_text("participant_id\tsex\nsub-1\tmale\textra\n")
     with pytest.raises(DataError, match=r"participants\.tsv, line 2"):
         list(module.recordings(root, None))
     for name in ("hcp", "ukb"):
         with pytest.raises(ConfigError, match="data_root"):
             list(prepare_of(name).recordings(None, None))
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "volumes", "file"),
+    [
+        ("hcp", write_hcp, 1200, "1/rfMRI_REST2_LR.tsv"),
+        ("ukb", write_ukb, 490, "sub-1/sub-1_ses-2_task-rest_timeseries.tsv"),
+    ],
+)
+def test_a_header_says_the_order_of_regions(tmp_path, name, write, volumes, file):
+    module, root = prepare_of(name), write(tmp_path)
+    path = root / file
+    path.with_suffix(".npy").unlink(missing_ok=True)
+    values = series(8, volumes, 5)
+    names = [f"r{number}" for number in (7, 0, 1, 2, 3, 4, 5, 6)]
+    np.savetxt(path, values.T, delimiter="\t", header="\t".join(names), comments="")
+    found = next(run for run in recordings_of(module, root) if run.subject == "1" and "REST1" not in run.id)
+    np.testing.assert_allclose(found.values, np.roll(values, -1, axis=0), rtol=1e-6)
+    np.savetxt(path, values.T, delimiter="\t", header="\t".join(["x", *names[1:]]), comments="")
+    (rejected,) = (run for run in module.recordings(root, None) if isinstance(run, Rejected))
+    assert path.name in rejected.reason and "2 are in one only" in rejected.reason
+
+
+def test_hcp_says_where_families_are_not_known(tmp_path, capsys):
+    module, root = prepare_of("hcp"), write_hcp(tmp_path / "[hcp]")
+    list(module.recordings(root, None))
+    assert capsys.readouterr().err == ""
+    (root / "restricted.csv").write_text("Subject,Family_ID,Age_in_Yrs\n1,a,27\n3,,33\n")
+    found = list(module.recordings(root, None))
+    said = capsys.readouterr().err
+    assert "families of 2 of 3 people are not known, such as that of 2" in said and str(root / "restricted.csv") in said
+    assert [run.custom.get("family") for run in found[::2]] == ["a", None, None]
+    (root / "restricted.csv").unlink()
+    list(module.recordings(root, None))
+    assert "families of 3 of 3 people" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -73,7 +73,7 @@ def test_xcpd_series_get_their_gaps_back(tmp_path):
 def test_coverage_of_either_format(tmp_path):
     path = write_scan(tmp_path, "01")
     coverage = path.with_name(path.name.replace("stat-mean_timeseries", "stat-coverage_bold"))
-    coverage.write_text("Node\t0\n" + coverage.read_text().partition("\n")[2])  # before XCP-D 0.7 the column had no name
+    coverage.write_text("Node\t0\n" + coverage.read_text().partition("\n")[2])  # older XCP-D gave the column no name
     assert covered(next(read_xcpd(tmp_path, "Tiny"))).tolist() == [True, False, True, False]
     coverage.write_text("\t".join(REGIONS) + "\n" + "\t".join(COVERAGE) + "\n")  # of CIFTI
     assert covered(next(read_xcpd(tmp_path, "Tiny"))).tolist() == [True, False, True, False]
