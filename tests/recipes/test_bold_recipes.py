@@ -86,16 +86,50 @@ def test_abide(tmp_path):
     assert any("site MARS is not known" in reason for reason in reasons) and any(
         "not as expected" in reason for reason in reasons
     )
+    table.unlink()
     with pytest.raises(DataError, match="Phenotypic_V1_0b"):
-        list(module.recordings(tmp_path / "ABIDE_pcp/cpac", None))
+        list(module.recordings(root, None))
+
+
+def test_abide_of_one_pipeline_and_strategy(tmp_path):
+    """Pipelines and strategies name their files alike; nilearn puts the table above them."""
+    module, root = prepare_of("abide"), write_abide(tmp_path)
+    one = root / "ABIDE_pcp/cpac/nofilt_noglobal"
+    before = recordings_of(module, one)
+    other = root / "ABIDE_pcp/cpac/filt_global"
+    other.mkdir()
+    for path in one.glob("*4_rois_cc200.1D"):
+        (other / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(DataError, match=r"one \*_rois_cc200.*cpac/filt_global, .*nofilt_noglobal\. Give one as data_root"):
+        list(module.recordings(root, None))
+    assert [run.id for run in recordings_of(module, one)] == [run.id for run in before] and len(before) == 6
+
+
+def test_abide_leaves_out_phenotypes_that_are_missing(tmp_path):
+    module, root = prepare_of("abide"), write_abide(tmp_path)
+    table = next(root.rglob("Phenotypic*"))
+    table.write_text(table.read_text().replace("PITT,1,10.5,1,0.01", "PITT,,-9999,,").replace("NYU,2,11.5", "NYU,2,"))
+    first, second, *_ = recordings_of(module, root)
+    assert first.custom == {"site": "PITT"} and "age" not in second.custom and second.custom["diagnosis"] == "control"
 
 
 def test_adhd200(tmp_path):
     module, root = prepare_of("adhd200"), write_adhd200(tmp_path)
     found = recordings_of(module, root)
-    kept = [run for run in found if not isinstance(run, Rejected)]
-    assert [run.custom["diagnosis"] for run in kept] == ["control", "adhd"] * 2 and len(found) == 6
-    assert kept[0].values.shape == (12, 80) and kept[0].subject == "0010001"
+    assert [run.custom for run in found[:3]] == [
+        {"diagnosis": "control", "is_male": 0.0, "age": 9.25, "site": "NYU"},
+        {"diagnosis": "adhd", "is_male": 1.0, "age": 10.25, "site": "NYU"},
+        {"site": "NYU"},  # nothing is known, and nothing made up
+    ]
+    assert len(found) == 6 and found[0].values.shape == (12, 80) and found[0].subject == "0010001"
+    table = root / "NYU/NYU_phenotypic.csv"
+    text = table.read_text()
+    table.write_text(text.replace(",0,9.25,0", ",-999,N/A,withheld"))
+    assert recordings_of(module, root)[0].custom == {"site": "NYU"}
+    table.write_text(text.replace("Gender", "Sex"))
+    with pytest.raises(DataError, match=r"NYU_phenotypic\.csv: expected columns Gender, got ScanDir ID"):
+        list(module.recordings(root, None))
+    table.write_text(text)
     broken = sorted(root.rglob("*TCs.1D"))[0]
     broken.write_text(broken.read_text()[:-30])
     assert any(isinstance(run, Rejected) and broken.name in run.reason for run in module.recordings(root, None))
