@@ -2,7 +2,8 @@
 
 Given as data_root: `behavioral.csv` (open access table, columns Subject, Gender, Age) and, if you have access, `restricted.csv`
 (Subject, Family_ID, Age_in_Yrs); `regions.txt`, which names the regions, one a line; and `SUBJECT/RUN.npy`, `.npz` or `.mat`,
-regions x volumes, or `.tsv`, volumes x regions, where RUN is such as rfMRI_REST1_LR.
+regions x volumes, or `.tsv`, volumes x regions, where RUN is such as rfMRI_REST1_LR. A header of a `.tsv` names regions of
+`regions.txt`, in any order; without one they are in that order.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from itertools import islice
 from pathlib import Path
 
 from audiossl.errors import ConfigError, DataError
+from audiossl.recipe import console
 from audiossl.signals.bold.run import bold_run
-from audiossl.signals.bold.tables import read_series
+from audiossl.signals.bold.tables import in_order, read_series
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 
 TR, VOLUMES = 0.72, 1200
@@ -22,7 +24,7 @@ SEXES = {"M": "male", "F": "female"}
 
 
 def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorRecording | Rejected]:
-    """Yield the runs of everybody in the table; relatives carry one `family`.
+    """Yield the runs of everybody in the table; relatives carry one `family`, and it says so where families are not known.
 
     Raises:
         ConfigError: without data_root.
@@ -32,11 +34,22 @@ def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorReco
         raise ConfigError("HCP data ask for an agreement: parcellate the runs that you may use and add data_root=FOLDER")
     regions = names_of_regions(data_root / "regions.txt")
     people = read_people(data_root)
+    scanned = [person for person in people if (data_root / person).is_dir()]
+    if strangers := [person for person in scanned if "family" not in people[person]]:
+        console.print(
+            f"hcp: the families of {len(strangers)} of {len(scanned)} people are not known, such as that of {strangers[0]}. "
+            "Siblings and twins may come to lie on both sides of a split, and scores be too high for it. Give "
+            f"{data_root / 'restricted.csv'} with Subject, Family_ID and Age_in_Yrs (restricted access) of everybody.",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
     files = (path for person in people for path in sorted((data_root / person).glob("*REST*.*")))
     for path in islice(files, limit):
         person = path.parent.name
         try:
-            series, _ = read_series(path, regions_first=path.suffix != ".tsv")
+            series, names = read_series(path, regions_first=path.suffix != ".tsv")
+            series = in_order(series, names, regions, path)
             if series.shape[1] != VOLUMES:
                 raise DataError(f"{path}: {series.shape[1]} volumes, whole runs have {VOLUMES}")
             about = {**people[person], "session": path.stem}
@@ -71,7 +84,7 @@ def read_people(root: Path) -> dict[str, dict[str, str | float]]:
         if (root / "restricted.csv").is_file():
             with (root / "restricted.csv").open(encoding="utf-8", newline="") as file:
                 for row in csv.DictReader(file):
-                    if row["Subject"] in people:
+                    if row["Subject"] in people and row["Family_ID"].strip():
                         people[row["Subject"]] |= {"family": row["Family_ID"], "age": float(row["Age_in_Yrs"])}
     except (OSError, KeyError, ValueError) as error:
         raise DataError(

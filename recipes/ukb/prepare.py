@@ -1,24 +1,27 @@
 """UK Biobank: resting runs of 490 volumes, 0.735 s, parcellated by you; access by application.
 
-Given as data_root: `participants.tsv` (participant_id, sex, age, site, mean_fd); `regions.txt`, the names of regions, one a line;
-and `sub-ID/sub-ID_ses-2_task-rest_timeseries.npy`, regions x volumes, or `.tsv`, volumes x regions.
+Given as data_root: `participants.tsv` (participant_id, sex, age, site, mean_fd; `n/a` where unknown; sex as UK Biobank's field 31
+codes it, 0 female and 1 male, or in words); `regions.txt`, the names of regions, one a line; and
+`sub-ID/sub-ID_ses-2_task-rest_timeseries.npy`, regions x volumes, or `.tsv`, volumes x regions. A header of a `.tsv` names
+regions of `regions.txt`, in any order; without one they are in that order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.signals.bold.bids import entities, read_participants
 from audiossl.signals.bold.run import bold_run
-from audiossl.signals.bold.tables import read_series
+from audiossl.signals.bold.tables import in_order, read_series
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 
 from ..hcp.prepare import names_of_regions
 
 TR, VOLUMES = 0.735, 490
+SEXES = {0.0: "female", 1.0: "male", "female": "female", "male": "male"}
 
 
 def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorRecording | Rejected]:
@@ -38,9 +41,24 @@ def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorReco
     for path in islice(files, limit):
         person = entities(path)["sub"]
         try:
-            series, _ = read_series(path, regions_first=path.suffix != ".tsv")
+            series, names = read_series(path, regions_first=path.suffix != ".tsv")
+            series = in_order(series, names, regions, path)
             if person not in people or series.shape[1] != VOLUMES:
                 raise DataError(f"{path}: expected {VOLUMES} volumes of somebody in participants.tsv, got {series.shape[1]}")
-            yield bold_run(path.name.partition("_task")[0], person, series, TR, regions, about=people[person])
+            yield bold_run(path.name.partition("_task")[0], person, series, TR, regions, about=phenotypes(path, people[person]))
         except DataError as error:
             yield Rejected(path.name.partition("_task")[0], str(error))
+
+
+def phenotypes(path: Path, row: Mapping[str, str | float]) -> dict[str, str | float]:
+    """What the table says of a person, with `sex` in words and, as a confound, in `is_male`.
+
+    Raises:
+        DataError: if the sex is coded otherwise.
+    """
+    if "sex" not in row:
+        return dict(row)
+    if row["sex"] not in SEXES:
+        raise DataError(f"{path}: expected sex 0 (female), 1 (male), female, male or n/a in participants.tsv, got {row['sex']}")
+    sex = SEXES[row["sex"]]
+    return {**row, "sex": sex, "is_male": float(sex == "male")}

@@ -103,7 +103,8 @@ def write_adhd200(root: Path, volumes: int = 80) -> Path:
         folder.mkdir(parents=True)
         rows = ["ScanDir ID,Site,Gender,Age,DX"]
         for number in range(3):
-            rows.append(f"{first + number},1,{number % 2},{9 + number}.25,{('0', '1', 'pending')[number]}")
+            gender, age, diagnosis = [("0", "9.25", "0"), ("1", "10.25", "1"), ("N/A", "-999", "pending")][number]
+            rows.append(f"{first + number},1,{gender},{age},{diagnosis}")
             child = folder / f"{first + number:07d}"
             child.mkdir()
             lines = ["\t".join(["File", "Sub-brick", *(f"Mean_{region}" for region in range(12))])]
@@ -131,7 +132,7 @@ def write_ukb(root: Path) -> Path:
     """A BIDS-like folder of parcellated runs."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "participants.tsv").write_text(
-        "participant_id\tsex\tage\tsite\tmean_fd\nsub-1\tmale\t61\tA\t0.1\nsub-2\tfemale\tn/a\tB\t0.2\n"
+        "participant_id\tsex\tage\tsite\tmean_fd\nsub-1\t1\t61\tA\t0.1\nsub-2\t0\tn/a\tB\t0.2\n"
     )
     (root / "regions.txt").write_text("\n".join(f"r{number}" for number in range(8)))
     for person in (1, 2):

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("nibabel", reason="the extra fmri is not installed")
 
 from bold_layouts import (
+    series,
     write_abide,
     write_adhd200,
     write_brainspace,
@@ -85,16 +86,50 @@ def test_abide(tmp_path):
     assert any("site MARS is not known" in reason for reason in reasons) and any(
         "not as expected" in reason for reason in reasons
     )
+    table.unlink()
     with pytest.raises(DataError, match="Phenotypic_V1_0b"):
-        list(module.recordings(tmp_path / "ABIDE_pcp/cpac", None))
+        list(module.recordings(root, None))
+
+
+def test_abide_of_one_pipeline_and_strategy(tmp_path):
+    """Pipelines and strategies name their files alike; nilearn puts the table above them."""
+    module, root = prepare_of("abide"), write_abide(tmp_path)
+    one = root / "ABIDE_pcp/cpac/nofilt_noglobal"
+    before = recordings_of(module, one)
+    other = root / "ABIDE_pcp/cpac/filt_global"
+    other.mkdir()
+    for path in one.glob("*4_rois_cc200.1D"):
+        (other / path.name).write_bytes(path.read_bytes())
+    with pytest.raises(DataError, match=r"one \*_rois_cc200.*cpac/filt_global, .*nofilt_noglobal\. Give one as data_root"):
+        list(module.recordings(root, None))
+    assert [run.id for run in recordings_of(module, one)] == [run.id for run in before] and len(before) == 6
+
+
+def test_abide_leaves_out_phenotypes_that_are_missing(tmp_path):
+    module, root = prepare_of("abide"), write_abide(tmp_path)
+    table = next(root.rglob("Phenotypic*"))
+    table.write_text(table.read_text().replace("PITT,1,10.5,1,0.01", "PITT,,-9999,,").replace("NYU,2,11.5", "NYU,2,"))
+    first, second, *_ = recordings_of(module, root)
+    assert first.custom == {"site": "PITT"} and "age" not in second.custom and second.custom["diagnosis"] == "control"
 
 
 def test_adhd200(tmp_path):
     module, root = prepare_of("adhd200"), write_adhd200(tmp_path)
     found = recordings_of(module, root)
-    kept = [run for run in found if not isinstance(run, Rejected)]
-    assert [run.custom["diagnosis"] for run in kept] == ["control", "adhd"] * 2 and len(found) == 6
-    assert kept[0].values.shape == (12, 80) and kept[0].subject == "0010001"
+    assert [run.custom for run in found[:3]] == [
+        {"diagnosis": "control", "is_male": 0.0, "age": 9.25, "site": "NYU"},
+        {"diagnosis": "adhd", "is_male": 1.0, "age": 10.25, "site": "NYU"},
+        {"site": "NYU"},  # nothing is known, and nothing made up
+    ]
+    assert len(found) == 6 and found[0].values.shape == (12, 80) and found[0].subject == "0010001"
+    table = root / "NYU/NYU_phenotypic.csv"
+    text = table.read_text()
+    table.write_text(text.replace(",0,9.25,0", ",-999,N/A,withheld"))
+    assert recordings_of(module, root)[0].custom == {"site": "NYU"}
+    table.write_text(text.replace("Gender", "Sex"))
+    with pytest.raises(DataError, match=r"NYU_phenotypic\.csv: expected columns Gender, got ScanDir ID"):
+        list(module.recordings(root, None))
+    table.write_text(text)
     broken = sorted(root.rglob("*TCs.1D"))[0]
     broken.write_text(broken.read_text()[:-30])
     assert any(isinstance(run, Rejected) and broken.name in run.reason for run in module.recordings(root, None))
@@ -120,14 +155,58 @@ def test_hcp_and_ukb(tmp_path):
     module, root = prepare_of("ukb"), write_ukb(tmp_path / "ukb")
     found = recordings_of(module, root)
     assert [run.custom for run in found] == [
-        {"sex": "male", "age": 61.0, "site": "A", "mean_fd": 0.1}, {"sex": "female", "site": "B", "mean_fd": 0.2},
-    ]  # fmt: skip
+        {"sex": "male", "is_male": 1.0, "age": 61.0, "site": "A", "mean_fd": 0.1},
+        {"sex": "female", "is_male": 0.0, "site": "B", "mean_fd": 0.2},
+    ]
+    (root / "participants.tsv").write_text("participant_id\tsex\tsmoker\nsub-1\tfemale\t1\nsub-2\tn/a\t0\n\n")
+    assert [run.custom for run in recordings_of(module, root)] == [
+        {"sex": "female", "is_male": 0.0, "smoker": 1.0},
+        {"smoker": 0.0},
+    ]
+    (root / "participants.tsv").write_text("participant_id\tsex\nsub-1\t2\nsub-2\t1\n")
+    rejected, _ = module.recordings(root, None)
+    assert isinstance(rejected, Rejected) and "expected sex 0 (female), 1 (male)" in rejected.reason
     (root / "participants.tsv").write_text("participant_id\tsex\nsub-1\tmale\textra\n")
     with pytest.raises(DataError, match=r"participants\.tsv, line 2"):
         list(module.recordings(root, None))
     for name in ("hcp", "ukb"):
         with pytest.raises(ConfigError, match="data_root"):
             list(prepare_of(name).recordings(None, None))
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "volumes", "file"),
+    [
+        ("hcp", write_hcp, 1200, "1/rfMRI_REST2_LR.tsv"),
+        ("ukb", write_ukb, 490, "sub-1/sub-1_ses-2_task-rest_timeseries.tsv"),
+    ],
+)
+def test_a_header_says_the_order_of_regions(tmp_path, name, write, volumes, file):
+    module, root = prepare_of(name), write(tmp_path)
+    path = root / file
+    path.with_suffix(".npy").unlink(missing_ok=True)
+    values = series(8, volumes, 5)
+    names = [f"r{number}" for number in (7, 0, 1, 2, 3, 4, 5, 6)]
+    np.savetxt(path, values.T, delimiter="\t", header="\t".join(names), comments="")
+    found = next(run for run in recordings_of(module, root) if run.subject == "1" and "REST1" not in run.id)
+    np.testing.assert_allclose(found.values, np.roll(values, -1, axis=0), rtol=1e-6)
+    np.savetxt(path, values.T, delimiter="\t", header="\t".join(["x", *names[1:]]), comments="")
+    (rejected,) = (run for run in module.recordings(root, None) if isinstance(run, Rejected))
+    assert path.name in rejected.reason and "2 are in one only" in rejected.reason
+
+
+def test_hcp_says_where_families_are_not_known(tmp_path, capsys):
+    module, root = prepare_of("hcp"), write_hcp(tmp_path / "[hcp]")
+    list(module.recordings(root, None))
+    assert capsys.readouterr().err == ""
+    (root / "restricted.csv").write_text("Subject,Family_ID,Age_in_Yrs\n1,a,27\n3,,33\n")
+    found = list(module.recordings(root, None))
+    said = capsys.readouterr().err
+    assert "families of 2 of 3 people are not known, such as that of 2" in said and str(root / "restricted.csv") in said
+    assert [run.custom.get("family") for run in found[::2]] == ["a", None, None]
+    (root / "restricted.csv").unlink()
+    list(module.recordings(root, None))
+    assert "families of 3 of 3 people" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from audiossl.errors import DataError, import_extra
-from audiossl.signals.bold.bids import entities, read_participants, repetition_time
+from audiossl.signals.bold.bids import entities, in_one_space, read_participants, repetition_time
 from audiossl.signals.bold.run import bold_run
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 
@@ -63,7 +63,15 @@ def read_image(
 
 
 def read_fmriprep(
-    root: Path, atlas: Path, regions: Sequence[str], task: str = "rest", strategy: str = "simple", **options: Any
+    root: Path,
+    atlas: Path,
+    regions: Sequence[str],
+    task: str = "rest",
+    strategy: str = "simple",
+    space: str | None = None,
+    res: str | None = None,
+    tr: float | None = None,
+    **options: Any,
 ) -> Iterator[SensorRecording | Rejected]:
     """Yield the runs of fMRIPrep derivatives, cleaned by one of nilearn's confound strategies.
 
@@ -73,23 +81,28 @@ def read_fmriprep(
         regions: its names.
         task: name in `task-`.
         strategy: simple, scrubbing, compcor or ica_aroma, with `options` of `load_confounds_strategy`.
+        space: name in `space-` that the atlas is in; by default the only one there is, never `T1w` or `native` (no `space-`).
+        res: name in `res-`, or an empty string for none; by default the only one there is.
+        tr: seconds; by default the JSON files say.
 
     Raises:
-        DataError: if there is no such run.
+        DataError: if there is no such run, or runs come in several spaces or resolutions and none is named.
     """
     interfaces = import_extra("nilearn.interfaces.fmriprep", "fmri")
     files = sorted(root.glob(f"sub-*/**/*_task-{task}_*desc-preproc_bold.nii.gz"))
     if not files:
         raise DataError(f"no sub-*/**/*_task-{task}_*desc-preproc_bold.nii.gz below {root}")
+    files, rejected = in_one_space(root, files, space, res)
+    yield from rejected
     people = read_participants(root)
     for path in files:
         name, of_file = path.name.partition("_desc-")[0], entities(path)
         try:
             with warnings.catch_warnings(action="ignore"):
                 confounds, sample_mask = interfaces.load_confounds_strategy(str(path), denoise_strategy=strategy, **options)
-            tr = repetition_time(path)
-            series, kept = read_image(path, atlas, regions, confounds, sample_mask, tr)
+            seconds = tr or repetition_time(path)
+            series, kept = read_image(path, atlas, regions, confounds, sample_mask, seconds)
             about = {"session": of_file.get("ses", ""), "task": task, **people.get(of_file["sub"], {})}
-            yield bold_run(name, of_file["sub"], series, tr, regions, kept, about)
+            yield bold_run(name, of_file["sub"], series, seconds, regions, kept, about)
         except (DataError, ValueError, OSError) as error:
             yield Rejected(name, f"{path.name}: {error}")

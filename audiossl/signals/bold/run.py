@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
-from scipy.signal import detrend as remove_line
+from jaxtyping import Bool, Float, Float32, Float64, Int
 
 from audiossl.errors import DataError
 from audiossl.signals.bold.matrix import is_matrix
@@ -76,7 +76,7 @@ def standardised(run: SensorRecording, regions: Sequence[str] | None = None, det
     """Zero mean and unit deviation of each region over the kept volumes; censored ones are filled along a line.
 
     Windows need time without gaps, which is why censored volumes are filled rather than left out; they count for no mean, trend
-    or deviation. The deviation is that of the population, as in STAGIN.
+    or deviation. A trend is a line over time as it passed, gaps included. The deviation is that of the population, as in STAGIN.
 
     Args:
         run: to be standardised.
@@ -95,12 +95,20 @@ def standardised(run: SensorRecording, regions: Sequence[str] | None = None, det
         raise DataError(f"{run.id}: {len(bad)} regions are constant or have missing values, such as {bad[0]}: leave them out")
     kept = kept_volumes(run)
     known = np.asarray(run.values[rows], np.float64)[:, kept]
-    known = remove_line(known, axis=1) if detrend else known
+    known = _without_line(known, np.flatnonzero(kept)) if detrend else known
     known = (known - known.mean(axis=1, keepdims=True)) / known.std(axis=1, keepdims=True)
     if kept.all():
         return known.astype(np.float32)
     at, of = np.arange(len(kept)), np.flatnonzero(kept)
     return np.stack([np.interp(at, of, row) for row in known]).astype(np.float32)
+
+
+def _without_line(series: Float64[np.ndarray, "N K"], volumes: Int[np.ndarray, "K"]) -> Float64[np.ndarray, "N K"]:
+    """What is left of each row after a least-squares line over the numbers of its volumes, which may have gaps."""
+    # About their means, slope and offset are found apart: slope = <series, time> / <time, time>.
+    time = volumes - volumes.mean()
+    series = series - series.mean(axis=1, keepdims=True)
+    return series - np.outer(series @ time / (time @ time), time)
 
 
 @dataclass
@@ -119,29 +127,38 @@ class RunPolicy:
 
 
 def select_runs(runs: Iterable[SensorRecording | Rejected], policy: RunPolicy) -> Iterator[SensorRecording | Rejected]:
-    """Pass on runs, and say of each that is not used why.
+    """Pass on runs and matrices, and say of each that is not used why: too short, too many regions missing, or a copy.
 
     Raises:
-        DataError: if two subjects have the same series: one person under two names would be on both sides of a split.
+        DataError: if two subjects have the same values: one person under two names would be on both sides of a split.
     """
-    seen: dict[bytes, SensorRecording] = {}
+    # Of what was passed on, only digests are kept: a cohort does not fit into memory.
+    passed: dict[bytes, tuple[str, str]] = {}
     for run in runs:
-        if isinstance(run, Rejected) or is_matrix(run):
+        if isinstance(run, Rejected):
             yield run
             continue
-        count, missing = int(kept_volumes(run).sum()), float((~covered(run)).mean())
-        twin = seen.setdefault(run.values.tobytes(), run)
-        if twin is not run and twin.subject != run.subject:
-            raise DataError(
-                f"{run.id} of {run.subject} has the very series of {twin.id} of {twin.subject}: one person, two names?"
-            )
-        if count < policy.min_volumes or count / run.rate < policy.min_seconds:
-            wanted = f"{policy.min_volumes} volumes and {policy.min_seconds:g} s"
-            yield Rejected(run.id, f"it keeps {count} volumes, {count / run.rate:.0f} s, of the {wanted} that are needed")
-        elif missing > policy.max_missing:
-            yield Rejected(run.id, f"{missing:.0%} of its regions are constant or missing, more than {policy.max_missing:.0%}")
+        if reason := None if is_matrix(run) else _why_not(run, policy):
+            yield Rejected(run.id, reason)
+            continue
+        digest = hashlib.sha256(np.ascontiguousarray(run.values).data).digest()
+        twin, person = passed.setdefault(digest, (run.id, run.subject))
+        if person != run.subject:
+            raise DataError(f"{run.id} of {run.subject} has the very values of {twin} of {person}: one person, two names?")
+        if twin != run.id:
+            yield Rejected(run.id, f"it has the very values of {twin} of the same person, {person}: a copy, not another run")
         else:
             yield run
+
+
+def _why_not(run: SensorRecording, policy: RunPolicy) -> str:
+    count, missing = int(kept_volumes(run).sum()), float((~covered(run)).mean())
+    if count < policy.min_volumes or count / run.rate < policy.min_seconds:
+        wanted = f"{policy.min_volumes} volumes and {policy.min_seconds:g} s"
+        return f"it keeps {count} volumes, {count / run.rate:.0f} s, of the {wanted} that are needed"
+    if missing > policy.max_missing:
+        return f"{missing:.0%} of its regions are constant or missing, more than {policy.max_missing:.0%}"
+    return ""
 
 
 def common_regions(runs: Sequence[SensorRecording]) -> tuple[list[str], list[str]]:

@@ -8,19 +8,29 @@ from pathlib import Path
 import numpy as np
 
 from audiossl.errors import DataError
-from audiossl.signals.bold.bids import entities, read_participants, read_table, repetition_time
+from audiossl.signals.bold.bids import beside, entities, in_one_space, read_participants, read_table, repetition_time, scan_of
 from audiossl.signals.bold.run import bold_run
 from audiossl.signals.bold.tables import read_series
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 
+# XCP-D's JSON file of a series gives its rate as "TR"; the seconds are in that of the image.
+IMAGE, OUTLIERS = "_desc-denoised_bold.json", "_outliers.tsv"
+
 
 def read_xcpd(
-    root: Path, atlas: str = "4S456Parcels", task: str = "rest", min_coverage: float = 0.5, tr: float | None = None
+    root: Path,
+    atlas: str = "4S456Parcels",
+    task: str = "rest",
+    min_coverage: float = 0.5,
+    tr: float | None = None,
+    space: str | None = None,
+    res: str | None = None,
 ) -> Iterator[SensorRecording | Rejected]:
     """Yield the runs of one atlas and task.
 
     Series that were censored (shorter than `_outliers.tsv`) get their gaps back, so that time is right; in interpolated ones the
-    same volumes are censored. Regions below the coverage are NaN.
+    same volumes are censored. Regions below the coverage are NaN. Series that XCP-D joined of several runs are rejected: the runs
+    are there by themselves.
 
     Args:
         root: folder with `sub-*` folders.
@@ -28,18 +38,27 @@ def read_xcpd(
         task: name in `task-`.
         min_coverage: share of a region's voxels that must lie in the image.
         tr: seconds; by default the JSON files say.
+        space: name in `space-`; by default the only one there is.
+        res: name in `res-`, or an empty string for none; by default the only one there is.
 
     Raises:
-        DataError: if there is no such series, or runs name other regions.
+        DataError: if there is no such series, runs come in several spaces and none is named, or runs name other regions.
     """
     found = sorted(root.glob("sub-*/**/*_stat-mean_timeseries.tsv"))
     files = [path for path in found if atlas in (entities(path).get("seg"), entities(path).get("atlas"))]
     files = [path for path in files if entities(path).get("task") == task]
     if not files:
         raise DataError(f"no sub-*/**/*_task-{task}_*{atlas}_stat-mean_timeseries.tsv below {root}; it has {len(found)} series")
+    files, rejected = in_one_space(root, files, space, res)
+    yield from rejected
+    # XCP-D joins runs into a series whose name lacks `run-` and `dir-`.
+    joined = {scan_of(path, ("run", "dir")) for path in files if {"run", "dir"} & entities(path).keys()}
     people, regions = read_participants(root), None
     for path in files:
         of_file, name = entities(path), path.name.partition("_stat-")[0]
+        if scan_of(path) in joined:
+            yield Rejected(name, f"{path} joins runs that are there by themselves")
+            continue
         try:
             series, names = read_series(path, regions_first=False)
         except DataError as error:
@@ -51,35 +70,48 @@ def read_xcpd(
         try:
             series, kept = _uncensor(path, _cover(path, series, names, min_coverage))
             about = {"session": of_file.get("ses", ""), "task": task, **people.get(of_file["sub"], {})}
-            yield bold_run(name, of_file["sub"], series, tr or repetition_time(path), names, kept, about)
+            yield bold_run(name, of_file["sub"], series, tr or repetition_time(path, IMAGE), names, kept, about)
         except DataError as error:
             yield Rejected(name, str(error))
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    """A side file of the run: the same name up to `space-`, then the suffix."""
-    stem = path.name.partition("_space-")[0].partition("_stat-")[0]
-    matches = sorted(path.parent.glob(f"{stem}*_{suffix}"))
-    return matches[0] if matches else path.with_name(f"{stem}_{suffix}")
 
 
 def _cover(path: Path, series: np.ndarray, names: tuple[str, ...], least: float) -> np.ndarray:
     coverage = path.with_name(path.name.replace("_stat-mean_timeseries", "_stat-coverage_bold"))
     if not coverage.is_file():
         return series
-    shares, columns = read_series(coverage, regions_first=False)
-    if columns != names:
-        raise DataError(f"{coverage}: its columns are not the regions of {path.name}")
+    shares = _shares(coverage)
+    if sorted(shares) != sorted(names):
+        raise DataError(f"{coverage}: its {len(shares)} regions are not the {len(names)} of {path.name}")
     series = series.copy()
-    series[~(shares[:, 0] >= least)] = np.nan
+    series[[not shares[name] >= least for name in names]] = np.nan
     return series
 
 
+def _shares(coverage: Path) -> dict[str, float]:
+    """Coverage of each region: a row for each (`Node`, `coverage`) where XCP-D read NIfTI, one row of all where it read CIFTI."""
+    rows = read_table(coverage)
+    if rows and "Node" not in rows[0]:
+        shares, names = read_series(coverage, regions_first=False)
+        if shares.shape[1] != 1 or not names:
+            raise DataError(f"{coverage}: expected columns Node and coverage, or one row with a column for each region")
+        return dict(zip(names, shares[:, 0].tolist(), strict=True))
+    try:
+        return {row.pop("Node"): float(next(iter(row.values()), "nan")) for row in rows}
+    except (KeyError, ValueError) as error:
+        raise DataError(f"{coverage}: expected columns Node and coverage ({type(error).__name__}: {error})") from error
+
+
 def _uncensor(path: Path, series: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    outliers = _beside(path, "outliers.tsv")
-    if not outliers.is_file():
+    tables = beside(path, OUTLIERS)
+    if not tables:
         return series, None
-    flagged = np.array([float(next(iter(row.values()), "0")) > 0 for row in read_table(outliers)])
+    if len(tables) > 1:
+        raise DataError(f"{path}: expected one table of outliers, got {', '.join(table.name for table in tables)}")
+    outliers = tables[0]
+    try:
+        flagged = np.array([float(next(iter(row.values()), "")) > 0 for row in read_table(outliers)])
+    except ValueError as error:
+        raise DataError(f"{outliers}: expected a column of 0 and 1 ({error})") from error
     if series.shape[1] == len(flagged):
         return series, ~flagged
     if series.shape[1] != int((~flagged).sum()):

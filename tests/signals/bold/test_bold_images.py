@@ -60,6 +60,21 @@ def test_fmriprep_derivatives_with_a_real_confound_table(tmp_path):
     bold.with_name(bold.name.replace(".nii.gz", ".json")).write_text(json.dumps({"RepetitionTime": 2.0}))
     (found,) = read_fmriprep(tmp_path, atlas, ["one", "two"], motion="basic", wm_csf="basic", global_signal=None)
     assert found.subject == "01" and found.rate == 0.5 and covered(found).all()
+    options = {"motion": "basic", "wm_csf": "basic", "global_signal": None}
+    for space in ("space-T1w_", "space-MNI152NLin6Asym_res-2_", ""):  # fMRIPrep writes a scan once for each space
+        other = folder / f"{stem}_{space}desc-preproc_bold.nii.gz"
+        shutil.copy(bold, other)
+        other.with_name(other.name.replace(".nii.gz", ".json")).write_text(json.dumps({"RepetitionTime": 2.0}))
+        if space == "space-T1w_":
+            assert [one.id for one in read_fmriprep(tmp_path, atlas, ["one", "two"], **options)] == [found.id]
+    with pytest.raises(DataError, match=r'space="MNI152NLin6Asym", res="2" \(1 files\).*Say by space='):
+        list(read_fmriprep(tmp_path, atlas, ["one", "two"], **options))
+    (other,) = read_fmriprep(tmp_path, atlas, ["one", "two"], space="MNI152NLin6Asym", tr=3.0, **options)
+    assert other.id == f"{stem}_space-MNI152NLin6Asym_res-2" and other.rate == 1 / 3
+    (native,) = read_fmriprep(tmp_path, atlas, ["one", "two"], space="T1w", **options)
+    assert native.id == f"{stem}_space-T1w"
+    for path in (*folder.glob("*T1w*"), *folder.glob("*6Asym*"), *folder.glob(f"{stem}_desc-preproc*")):
+        path.unlink()
     (folder / f"{stem}_desc-confounds_timeseries.tsv").unlink()
     (missing,) = read_fmriprep(tmp_path, atlas, ["one", "two"])
     assert isinstance(missing, Rejected) and "desc-preproc_bold.nii.gz" in missing.reason

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import tracemalloc
 
 import numpy as np
 import pytest
+import scipy.signal
 
 from audiossl.errors import DataError
-from audiossl.signals.bold.bids import entities, read_participants, repetition_time
+from audiossl.signals.bold.matrix import connectivity_matrix
 from audiossl.signals.bold.run import (
     RunPolicy,
     below_displacement,
@@ -20,7 +21,6 @@ from audiossl.signals.bold.run import (
     standardised,
 )
 from audiossl.signals.bold.tables import read_series
-from audiossl.signals.bold.xcpd import read_xcpd
 from audiossl.signals.sensors.recording import Rejected
 
 REGIONS = ["a", "b", "c", "d"]
@@ -58,6 +58,23 @@ def test_censored_volumes_count_for_nothing_and_are_filled_along_a_line():
     assert np.array_equal(below_displacement(np.array([np.nan, 0.1, 0.6]), 0.5), [True, True, False])
 
 
+def test_a_drift_is_a_line_over_time_that_passed_even_where_volumes_were_censored():
+    noise = np.random.default_rng(5).standard_normal((4, 300))
+    drift = np.linspace(0, 100, 300) * np.arange(1, 5)[:, None]
+    kept = np.ones(300, bool)
+    kept[50:200] = False
+    gaps = bold_run("gaps", "p", noise + drift, 2.0, REGIONS, kept)
+    found = standardised(gaps)[:, kept]
+    line = np.polyfit(np.flatnonzero(kept), (noise + drift)[:, kept].T, 1)
+    rest = (noise + drift)[:, kept] - np.array([np.polyval(row, np.flatnonzero(kept)) for row in line.T])
+    assert np.allclose(found, rest / rest.std(1, keepdims=True), atol=1e-3)  # float32 values up to 400
+    assert np.abs(np.corrcoef(found) - np.eye(4)).max() < 0.3  # 0.997 with the line over volumes that were moved together
+    whole = standardised(bold_run("whole", "p", noise + drift, 2.0, REGIONS))
+    stored = (noise + drift).astype(np.float32).astype(np.float64)
+    plain = scipy.signal.detrend(stored, axis=1)
+    assert np.allclose(whole, plain / plain.std(1, keepdims=True), atol=1e-6)
+
+
 def test_regions_that_some_run_lacks_are_left_out_by_name():
     series = values(1)
     series[1], series[2] = np.nan, 5.0
@@ -84,9 +101,38 @@ def test_runs_that_are_not_used_are_named():
 
 
 def test_one_person_under_two_names_is_an_error():
-    list(select_runs([run(0), bold_run("again", "p0", values(0), 2.0, REGIONS)], RunPolicy()))
-    with pytest.raises(DataError, match="one person, two names"):
+    with pytest.raises(DataError, match="again of p9 has the very values of run0 of p0: one person, two names"):
         list(select_runs([run(0), bold_run("again", "p9", values(0), 2.0, REGIONS)], RunPolicy()))
+    one, other = (connectivity_matrix(f"m{name}", name, np.corrcoef(values(0)), REGIONS) for name in ("p0", "p9"))
+    with pytest.raises(DataError, match="mp9 of p9 has the very values of mp0 of p0"):
+        list(select_runs([one, other], RunPolicy()))
+
+
+def test_a_copy_of_a_run_is_not_a_second_run():
+    copy = bold_run("again", "p0", values(0), 2.0, REGIONS)
+    matrices = [connectivity_matrix(name, "p0", np.corrcoef(values(0)), REGIONS) for name in ("m1", "m2")]
+    found = list(select_runs([run(0), copy, *matrices, run(1)], RunPolicy()))
+    assert [one.id for one in found] == ["run0", "again", "m1", "m2", "run1"]
+    assert [one.id for one in found if isinstance(one, Rejected)] == ["again", "m2"]
+    assert "very values of run0 of the same person, p0" in found[1].reason
+
+
+def test_damaged_runs_of_two_people_are_no_copies():
+    empty = [bold_run(name, name, np.zeros((4, 60)), 2.0, REGIONS) for name in ("p0", "p1")]
+    found = list(select_runs(empty, RunPolicy()))
+    assert all(isinstance(one, Rejected) and "100% of its regions" in one.reason for one in found)
+
+
+def test_runs_do_not_stay_in_memory():
+    passed = select_runs((run(seed, series=values(seed, 5000)) for seed in range(50)), RunPolicy())
+    tracemalloc.start()
+    try:
+        for _ in passed:
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * 4 * 5000 * 4, f"{peak} bytes for 50 runs of {4 * 5000 * 4} bytes"
 
 
 def test_mistakes_are_named():
@@ -125,57 +171,3 @@ def test_pickled_arrays_are_refused(tmp_path):
     np.save(tmp_path / "x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="cannot be read"):
         read_series(tmp_path / "x.npy", regions_first=True)
-
-
-def write_xcpd(root, volumes=60, censored=()):
-    """Two people as XCP-D 0.7 writes them: a series, coverage, outliers, side file."""
-    (root / "participants.tsv").parent.mkdir(parents=True, exist_ok=True)
-    (root / "participants.tsv").write_text("participant_id\tage\tgroup\nsub-01\t31\tx\nsub-02\tn/a\ty\n")
-    for number, person in enumerate(("01", "02")):
-        folder = root / f"sub-{person}" / "func"
-        folder.mkdir(parents=True)
-        stem = f"sub-{person}_task-rest_space-MNI_seg-Tiny"
-        kept = [volume for volume in range(volumes) if volume not in censored]
-        np.savetxt(
-            folder / f"{stem}_stat-mean_timeseries.tsv",
-            values(number, volumes)[:, kept].T,
-            delimiter="\t",
-            header="\t".join(REGIONS),
-            comments="",
-        )
-        (folder / f"{stem}_stat-mean_timeseries.json").write_text(json.dumps({"RepetitionTime": 0.8}))
-        (folder / f"{stem}_stat-coverage_bold.tsv").write_text("\t".join(REGIONS) + "\n1\t0.4\t0.9\tn/a\n")
-        flags = "\n".join(str(int(volume in censored)) for volume in range(volumes))
-        (folder / f"sub-{person}_task-rest_outliers.tsv").write_text(f"framewise_displacement\n{flags}\n")
-    return root
-
-
-def test_xcpd_series_get_their_gaps_back(tmp_path):
-    found = list(read_xcpd(write_xcpd(tmp_path, censored=(5, 6, 30)), "Tiny"))
-    assert [one.subject for one in found] == ["01", "02"] and found[0].rate == 1.25
-    first = found[0]
-    assert first.values.shape == (4, 60) and np.flatnonzero(~kept_volumes(first)).tolist() == [5, 6, 30]
-    assert covered(first).tolist() == [True, False, True, False] and first.custom["age"] == 31.0
-    assert np.allclose(first.values[0, 7], values(0)[0, 7], rtol=1e-6)
-    with pytest.raises(DataError, match=r"task-rest.*Other"):
-        list(read_xcpd(tmp_path, "Other"))
-    series = next(tmp_path.rglob("sub-02*mean_timeseries.tsv"))
-    series.write_text("\n".join(series.read_text().splitlines()[:-2]))
-    last = list(read_xcpd(tmp_path, "Tiny"))[1]
-    assert isinstance(last, Rejected) and "keeps 57" in last.reason
-    series.write_text(series.read_text().replace("a\tb", "a\tB"))
-    with pytest.raises(DataError, match="regions are not the"):
-        list(read_xcpd(tmp_path, "Tiny"))
-
-
-def test_bids(tmp_path):
-    name = tmp_path / "sub-01_ses-2_task-rest_desc-preproc_bold.nii.gz"
-    assert entities(name) == {"sub": "01", "ses": "2", "task": "rest", "desc": "preproc", "suffix": "bold"}
-    with pytest.raises(DataError, match="RepetitionTime"):
-        repetition_time(name)
-    (tmp_path / "task-rest_bold.json").write_text('{"RepetitionTime": 1.4}')
-    assert repetition_time(name) == 1.4
-    assert read_participants(tmp_path) == {}
-    (tmp_path / "participants.tsv").write_text("name\nx\n")
-    with pytest.raises(DataError, match="participant_id"):
-        read_participants(tmp_path)

@@ -1,0 +1,53 @@
+"""What names and side files of a BIDS folder say."""
+
+from __future__ import annotations
+
+import pytest
+
+from audiossl.errors import DataError
+from audiossl.signals.bold.bids import beside, entities, in_one_space, read_participants, repetition_time, scan_of
+
+
+def test_bids(tmp_path):
+    name = tmp_path / "sub-01_ses-2_task-rest_desc-preproc_bold.nii.gz"
+    assert entities(name) == {"sub": "01", "ses": "2", "task": "rest", "desc": "preproc", "suffix": "bold"}
+    with pytest.raises(DataError, match="RepetitionTime"):
+        repetition_time(name)
+    (tmp_path / "task-rest_bold.json").write_text('{"RepetitionTime": 1.4}')
+    assert repetition_time(name) == 1.4
+    assert read_participants(tmp_path) == {}
+    (tmp_path / "participants.tsv").write_text("name\nx\n")
+    with pytest.raises(DataError, match="participant_id"):
+        read_participants(tmp_path)
+
+
+def test_files_beside_are_of_the_same_scan_and_space(tmp_path):
+    own = tmp_path / "sub-01_task-rest_run-1_space-MNI_seg-X_stat-mean_timeseries.tsv"
+    names = ["run-1_x", "run-10_x", "run-1_space-MNI_res-2_x", "run-1_space-T1w_x", "run-1_desc-a_x", "rest_run-1_acq-b_x"]
+    for name in names:
+        (tmp_path / f"sub-01_task-rest_{name}.tsv").touch()
+    assert scan_of(own) == "sub-01_task-rest_run-1" and scan_of(own, ["run"]) == "sub-01_task-rest"
+    found = [path.name.removeprefix("sub-01_task-rest_") for path in beside(own, "_x.tsv")]
+    assert found == ["run-1_desc-a_x.tsv", "run-1_space-MNI_res-2_x.tsv", "run-1_x.tsv"]
+
+
+def test_one_file_of_each_scan(tmp_path):
+    def files(*names):
+        return [tmp_path / f"sub-{name}_bold.nii.gz" for name in names]
+
+    both = files("1_space-A_res-2", "1_space-A", "1_space-T1w", "1", "2_space-A_res-2")
+    with pytest.raises(
+        DataError, match=r'got space="A", res="" \(1 files\); space="A", res="2" \(2 files\); space="T1w".*native'
+    ):
+        in_one_space(tmp_path, both, None, None)
+    assert in_one_space(tmp_path, both, None, "2") == ([both[0], both[4]], [])
+    for space, res, place in (("A", "", 1), ("T1w", None, 2), ("native", None, 3)):
+        chosen, rejected = in_one_space(tmp_path, both, space, res)
+        assert chosen == [both[place]] and [one.id for one in rejected] == ["sub-2"]
+    with pytest.raises(DataError, match=r'got space="T1w", res="" \(1 files\)\. Say by space='):
+        in_one_space(tmp_path, files("1_space-T1w"), None, None)
+    assert in_one_space(tmp_path, files("1_space-A", "1_space-T1w", "2_space-A"), None, None)[0] == files(
+        "1_space-A", "2_space-A"
+    )
+    with pytest.raises(DataError, match="are of one scan"):
+        in_one_space(tmp_path, files("1_space-A_cohort-1", "1_space-A_cohort-2"), None, None)
