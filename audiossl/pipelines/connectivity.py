@@ -35,7 +35,7 @@ def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
     names = tuple(stage.name for stage in trained)
     scored = [config.dataset, list(config.models), config.seeds, tasks, config.phenotypes]
     return [
-        Stage("recordings", recordings, source),
+        Stage("recordings", recordings, source, version=2),
         *trained,
         Stage("evaluate", evaluate, scored, ("recordings", *names)),
         Stage("report", report, [config], ("recordings", *names, "evaluate")),

@@ -18,7 +18,7 @@ from audiossl.objectives.window_labels import LabelledWindowBatch
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
 from audiossl.seeds import derive_generator
 from audiossl.signals.bold.matrix import is_matrix
-from audiossl.signals.bold.run import common_regions, kept_volumes, standardised
+from audiossl.signals.bold.run import common_regions, standardised
 from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.signals.sensors.recording_set import RecordingSet
 from audiossl.training.world import World
@@ -168,7 +168,7 @@ def segments(runs: Runs, config: ConnectivityRecipe) -> Iterator[tuple[Float[Ten
 
 def _series(run: SensorRecording, regions: list[str]) -> Float[Tensor, "N T"]:
     """Standardised, with NaN where volumes were censored."""
-    return torch.from_numpy(np.where(kept_volumes(run), standardised(run, regions), np.float32(np.nan)))
+    return torch.from_numpy(standardised(run, regions))
 
 
 def _sessions(runs: Runs, subject: str) -> list[list[Stretch]]:

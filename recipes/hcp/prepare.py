@@ -52,7 +52,8 @@ def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorReco
             series = in_order(series, names, regions, path)
             if series.shape[1] != VOLUMES:
                 raise DataError(f"{path}: {series.shape[1]} volumes, whole runs have {VOLUMES}")
-            about = {**people[person], "session": path.stem}
+            session = path.stem.removesuffix("_LR").removesuffix("_RL")  # both directions of a day are one session
+            about = {**people[person], "session": session}
             yield bold_run(f"{person}_{path.stem}", person, series, TR, regions, about=about)
         except DataError as error:
             yield Rejected(f"{person}_{path.stem}", str(error))

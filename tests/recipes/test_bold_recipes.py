@@ -144,7 +144,7 @@ def test_adhd200(tmp_path):
 def test_hcp_and_ukb(tmp_path):
     module, root = prepare_of("hcp"), write_hcp(tmp_path / "hcp")
     found = recordings_of(module, root)
-    about = {"sex": "female", "age_band": "26-30", "family": "a", "age": 27.0, "session": "rfMRI_REST1_LR"}
+    about = {"sex": "female", "age_band": "26-30", "family": "a", "age": 27.0, "session": "rfMRI_REST1"}
     assert len(found) == 6 and found[0].custom == about
     np.save(root / "2/rfMRI_REST1_LR.npy", np.zeros((8, 90)))
     rejected = [run for run in module.recordings(root, None) if isinstance(run, Rejected)]

@@ -73,10 +73,10 @@ def below_displacement(displacement: Float[np.ndarray, "T"], limit: float) -> Bo
 
 
 def standardised(run: SensorRecording, regions: Sequence[str] | None = None, detrend: bool = True) -> Float32[np.ndarray, "N T"]:
-    """Zero mean and unit deviation of each region over the kept volumes; censored ones are filled along a line.
+    """Zero mean and unit deviation of each region over the kept volumes; censored ones stay, as NaN.
 
-    Windows need time without gaps, which is why censored volumes are filled rather than left out; they count for no mean, trend
-    or deviation. A trend is a line over time as it passed, gaps included. The deviation is that of the population, as in STAGIN.
+    Filled along a line they would correlate perfectly inside a gap, and left out time would be wrong. A trend is a line over time
+    as it passed, gaps included. The deviation is that of the population, as in STAGIN.
 
     Args:
         run: to be standardised.
@@ -97,10 +97,9 @@ def standardised(run: SensorRecording, regions: Sequence[str] | None = None, det
     known = np.asarray(run.values[rows], np.float64)[:, kept]
     known = _without_line(known, np.flatnonzero(kept)) if detrend else known
     known = (known - known.mean(axis=1, keepdims=True)) / known.std(axis=1, keepdims=True)
-    if kept.all():
-        return known.astype(np.float32)
-    at, of = np.arange(len(kept)), np.flatnonzero(kept)
-    return np.stack([np.interp(at, of, row) for row in known]).astype(np.float32)
+    out = np.full((len(rows), len(kept)), np.nan, np.float32)
+    out[:, kept] = known
+    return out
 
 
 def _without_line(series: Float64[np.ndarray, "N K"], volumes: Int[np.ndarray, "K"]) -> Float64[np.ndarray, "N K"]:
