@@ -132,6 +132,11 @@ class ConnectivityRecipe:
             raise ConfigError("expected at least one model and one seed, and no seed twice")
         if not self.fingerprint.volumes and not self.networks and not self.phenotypes:
             raise ConfigError("expected at least one task: fingerprint, networks or phenotypes")
+        lone = [name for name, model in self.models.items() if model.kind in ("tangent", "brainnetcnn")]
+        if lone and not self.phenotypes:
+            raise ConfigError(
+                f"models of kind tangent and brainnetcnn, such as {lone[0]}, tell phenotypes only, and none is asked for"
+            )
         rows = [task.row for task in self.phenotypes]
         if twice := sorted({row for row in rows if rows.count(row) > 1}):
             raise ConfigError(f"two phenotypes would be the rows {twice[0]}: give one of them another name")

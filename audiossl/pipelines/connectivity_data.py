@@ -95,12 +95,15 @@ def task_people(runs: Runs, config: ConnectivityRecipe) -> list[str]:
     """People that tasks are about: who is not in pre-training, where that names people; else everybody.
 
     Raises:
-        DataError: if pre-training names somebody who has no run.
+        DataError: if pre-training names somebody who has no run, or everybody.
     """
     seen = config.pretrain.subjects
     if unknown := sorted(set(seen) - set(runs.subjects)):
         raise DataError(f"pretrain.subjects names {', '.join(unknown)}; the data have {', '.join(runs.subjects)}")
-    return [name for name in runs.subjects if name not in seen]
+    others = [name for name in runs.subjects if name not in seen]
+    if not others:
+        raise DataError(f"pretrain.subjects names all {len(seen)} people, so nobody is left for the tasks")
+    return others
 
 
 def task_runs(runs: Runs, config: ConnectivityRecipe) -> Runs:

@@ -80,7 +80,7 @@ def check_tasks(runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> No
         window = model.encoder.get("window", config.encoder.window)
         if is_graph and volumes < window:
             raise ConfigError(f"fingerprint.volumes={volumes} is less than encoder.window={window}, a segment holds no window")
-        if is_transductive(runs, config) and (config.pretrain.part != "all" or model.kind == "supervised_gin"):
+        if is_graph and is_transductive(runs, config) and (config.pretrain.part != "all" or model.kind == "supervised_gin"):
             raise DataError(
                 f"pretrain.part={config.pretrain.part} would train on the volumes that are to be identified: choose first_half, "
                 "or first_session where everybody has two; for models without labels part=all says that this is wanted"

@@ -176,6 +176,11 @@ def test_mistakes_are_named_before_training(tmp_path):
     with pytest.raises(ConfigError, match="two phenotypes would be the rows phenotype_age"):
         recipe(phenotypes=[PhenotypeTask("age"), PhenotypeTask("age")])
     recipe(phenotypes=[PhenotypeTask("age"), PhenotypeTask("age", name="age_again")])
+    for named, message in ((("p7",), "names p7; the data have p0, p1"), (("p0", "p1", "p2", "p3"), "names all 4 people")):
+        with pytest.raises(DataError, match=message):
+            check_tasks(runs, GraphModel("connectivity_mae"), recipe("all", named))
+    with pytest.raises(ConfigError, match="such as lone, tell phenotypes only"):
+        ConnectivityRecipe("toy", {"lone": GraphModel("tangent")})
     assert issubclass(ConfigError, AudiosslError)
 
 
