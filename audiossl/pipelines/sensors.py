@@ -38,7 +38,9 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
     return [
         Stage("recordings", recordings, source),
         *trained,
-        Stage("evaluate", evaluate, [config.dataset, config.task, list(config.models), shared], ("recordings", *names)),
+        Stage(
+            "evaluate", evaluate, [config.dataset, config.task, list(config.models), shared], ("recordings", *names), version=2
+        ),
         Stage("report", report, [config], ("recordings", *names, "evaluate")),
     ]
 

@@ -58,14 +58,21 @@ def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
         Table("First model minus the others", ["Readout", "Model", "Difference", "95 % interval over subjects"], gaps),
         Table("Each seed", ["Readout", "Model", "Metric", "Values"], spread),
     ]
-    return Section("Results", parts, "Probes choose their strength on validation subjects; test subjects are scored once.")
+    notes = "".join(f" {note}." for note in details["notes"])
+    return Section(
+        "Results", parts, f"Probes choose their strength on validation subjects; test subjects are scored once.{notes}"
+    )
 
 
 def _subjects(details: dict[str, Any], config: SensorsRecipe) -> Section:
     models = next(iter(details["readouts"].values()))
     names = list(next(iter(models.values()))["subjects"])
-    rows = [[name, *(f"{found['subjects'][name]:.3f}" for found in models.values())] for name in names]
+    rows = [[name, *(_number(found["subjects"][name]) for found in models.values())] for name in names]
     return Section("Subjects", [Table(f"{config.task.name} of each test subject, mean over seeds", ["Subject", *models], rows)])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def _training(inputs: Mapping[str, Path], config: SensorsRecipe) -> Section:

@@ -29,30 +29,6 @@ def test_class_metrics_equal_scikit_learn(seed, num_classes):
         assert scores.each_seed(metric)[0] == pytest.approx(value, abs=1e-9), metric
 
 
-@settings(deadline=None, max_examples=25)
-@given(st.integers(0, 2**31), st.integers(2, 5), st.booleans())
-def test_the_area_under_roc_curves_equals_scikit_learn(seed, num_classes, with_ties):
-    generator = torch.Generator().manual_seed(seed)
-    truth = torch.randint(num_classes, (200,), generator=generator)
-    values = torch.randn(1, 200, num_classes, generator=generator) + torch.nn.functional.one_hot(truth, num_classes)
-    values = values.round() if with_ties else values
-    scores = WindowScores.of_ranking(truth, values, [f"p{i % 4}" for i in range(200)])
-    areas = [sk.roc_auc_score(truth == number, values[0, :, number]) for number in truth.unique().tolist()]
-    assert scores.each_seed("auroc")[0] == pytest.approx(np.mean(areas), abs=1e-9)  # fewer windows than bins: exact
-    assert scores.num_windows == 200
-    joined = WindowScores.join([scores])
-    assert joined.interval("auroc").value == pytest.approx(scores.each_seed("auroc")[0])
-
-
-def test_areas_of_many_windows_are_near_exact_and_a_class_that_is_absent_does_not_count():
-    truth, values = torch.arange(5000) % 2, torch.rand(1, 5000, 3)
-    values[0, :, 1] += 0.3 * (truth == 1)
-    values[0, :, 0] += 0.3 * (truth == 0)
-    scores = WindowScores.of_ranking(truth, values, ["a"] * 5000)
-    exact = np.mean([sk.roc_auc_score(truth == number, values[0, :, number]) for number in (0, 1)])
-    assert scores.each_seed("auroc")[0] == pytest.approx(exact, abs=1e-3)
-
-
 def test_quantity_metrics_equal_numpy():
     truth, answers = torch.rand(40) * 100, torch.rand(2, 40) * 100
     scores = WindowScores.of_quantity(truth, answers, [f"p{i % 5}" for i in range(40)])
