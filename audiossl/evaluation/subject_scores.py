@@ -54,10 +54,13 @@ class SubjectScores(ABC):
         return torch.cat([self.values(metric, block).mean(0) for block in blocks]).tolist()
 
     def interval(self, metric: str, num_resamples: int = 2000, seed: int = 0) -> Interval:
-        """Mean over seeds with its 95 % interval over subjects."""
+        """Mean over seeds with its 95 % interval over subjects; of one subject, who says nothing of others, the value alone."""
+        value = _mean(self.each_seed(metric))
+        if len(self.subjects) == 1:
+            return Interval(value, value, value)
         drawn = resample_groups(len(self.subjects), derive_generator(seed, "subjects"), num_resamples)
         resampled = torch.cat([self.values(metric, times).mean(0) for times in drawn])
-        return percentile_interval(_mean(self.each_seed(metric)), resampled)
+        return percentile_interval(value, resampled)
 
     def minus(self, other: SubjectScores, metric: str, num_resamples: int = 2000, seed: int = 0) -> Interval:
         """How much higher the metric is than another model's, with the paired interval over the same subjects.
@@ -65,7 +68,7 @@ class SubjectScores(ABC):
         Seeds of the two are not paired: each model's metric is averaged over its own.
 
         Raises:
-            DataError: if the other was scored on other subjects.
+            DataError: if the other was scored on other subjects, or there is one subject only.
         """
         if self.subjects != other.subjects:
             raise DataError("expected scores of the same test subjects, got others: score both models on one task")

@@ -109,10 +109,12 @@ class WindowScores(SubjectScores):
 
     @classmethod
     def join(cls, parts: Sequence[WindowScores]) -> WindowScores:
-        """Add up the counts of different subjects, as of the folds of one division."""
+        """Put counts of different subjects together, as of the folds of one division; metrics are those that all parts have."""
         order = sorted((name, part, place) for part, scores in enumerate(parts) for place, name in enumerate(scores.subjects))
         counts = torch.stack([parts[part].counts[:, place] for _, part, place in order], dim=1)
-        return cls(counts, tuple(name for name, _, _ in order), parts[0].metrics, sum(part.num_windows for part in parts))
+        names = tuple(name for name, _, _ in order)
+        metrics = {name: metric for name, metric in parts[0].metrics.items() if all(name in part.metrics for part in parts)}
+        return cls(counts, names, metrics, sum(part.num_windows for part in parts))
 
     @property
     def metric_names(self) -> tuple[str, ...]:

@@ -27,7 +27,11 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe) -> 
     details = read_json(inputs["evaluate"] / "details.json")
     first = rows[0]
     highlights = [
-        Highlight(row.model, shown(row.metric, row.value), f"{row.metric}, 95 % {row.low:.3f} to {row.high:.3f}")
+        Highlight(
+            row.model,
+            shown(row.metric, row.value),
+            row.metric if len(_people(details)) == 1 else f"{row.metric}, 95 % {row.low:.3f} to {row.high:.3f}",
+        )
         for row in rows
         if (row.task, row.metric) == (first.task, first.metric)
     ][:4]
@@ -55,9 +59,12 @@ def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
     parts: list[Part] = [
         *results_tables(rows),
         Picture("Values with their intervals", plot_results(main), alt="Each metric of each model with its interval."),
-        Table("First model minus the others", ["Readout", "Model", "Difference", "95 % interval over subjects"], gaps),
-        Table("Each seed", ["Readout", "Model", "Metric", "Values"], spread),
     ]
+    if gaps:
+        parts.append(
+            Table("First model minus the others", ["Readout", "Model", "Difference", "95 % interval over subjects"], gaps)
+        )
+    parts.append(Table("Each seed", ["Readout", "Model", "Metric", "Values"], spread))
     notes = "".join(f" {note}." for note in details["notes"])
     return Section(
         "Results", parts, f"Probes choose their strength on validation subjects; test subjects are scored once.{notes}"
@@ -66,9 +73,13 @@ def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
 
 def _subjects(details: dict[str, Any], config: SensorsRecipe) -> Section:
     models = next(iter(details["readouts"].values()))
-    names = list(next(iter(models.values()))["subjects"])
-    rows = [[name, *(_number(found["subjects"][name]) for found in models.values())] for name in names]
+    rows = [[name, *(_number(found["subjects"][name]) for found in models.values())] for name in _people(details)]
     return Section("Subjects", [Table(f"{config.task.name} of each test subject, mean over seeds", ["Subject", *models], rows)])
+
+
+def _people(details: dict[str, Any]) -> list[str]:
+    """Names of the test subjects."""
+    return list(next(iter(next(iter(details["readouts"].values())).values()))["subjects"])
 
 
 def _number(value: float | None) -> str:

@@ -48,6 +48,8 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe
                 "subjects": dict(zip(scored.subjects, _finite(scored.each_subject(main)), strict=True)),
             }
         details["differences"][readout] = _differences(models, config)
+    if len(tested := next(iter(next(iter(scores.values())).values())).subjects) == 1:
+        notes.append(f"one test subject, {tested[0]}: values have no interval over subjects, and models are not compared")
     write_results(out / "results.json", rows)
     write_json(out / "details.json", details)
     for note in notes:
@@ -111,9 +113,11 @@ def _task_and_metrics(readout: str, scored: SubjectScores, task: WindowTaskConfi
 
 
 def _differences(models: Mapping[str, SubjectScores], config: SensorsRecipe) -> dict[str, dict[str, float]]:
-    """The first model minus each other one, paired over subjects."""
+    """The first model minus each other one, paired over subjects; nothing where there is one subject."""
     first, *others = models
     mine = models[first]
+    if len(mine.subjects) == 1:
+        return {}
     metric = mine.metric_names[0]
     gaps = {}
     for name in others:

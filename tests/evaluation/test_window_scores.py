@@ -90,3 +90,33 @@ def test_folds_are_joined_by_subject():
     assert joined.subjects == whole.subjects
     assert torch.equal(joined.counts, whole.counts)
     assert joined.each_subject("accuracy") == whole.each_subject("accuracy")
+
+
+def test_a_metric_that_one_fold_lacks_is_left_out_of_all():
+    """A true quantity of 0 in any fold leaves no percentage error of the whole."""
+    plain = WindowScores.of_quantity(torch.tensor([50.0, 40.0]), torch.tensor([[51.0, 41.0]]), ["a", "b"])
+    with_zero = WindowScores.of_quantity(torch.tensor([50.0, 0.0]), torch.tensor([[51.0, 1.0]]), ["c", "d"])
+    for parts in ([plain, with_zero], [with_zero, plain]):
+        joined = WindowScores.join(parts)
+        assert joined.metric_names == ("mae", "rmse", "correlation")
+        assert joined.interval("mae", 20).value == pytest.approx(1.0)
+    assert "mape" in WindowScores.join([plain]).metric_names
+
+
+def test_one_subject_has_a_value_and_no_interval():
+    truth = torch.arange(10) % 2
+    scores = WindowScores.of_classes(truth, truth[None].clone().fill_(1), ["only"] * 10, 2)
+    found = scores.interval("accuracy")
+    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
+    with pytest.raises(DataError, match="at least 2 groups"):
+        scores.minus(scores, "accuracy")
+
+
+def test_blocks_of_subjects_and_of_resamples_change_nothing(monkeypatch):
+    truth, answers = torch.arange(90) % 3, torch.randint(3, (2, 90))
+    scores = WindowScores.of_classes(truth, answers, [f"p{i // 9}" for i in range(90)], 3)
+    subjects, interval = scores.each_subject("accuracy"), scores.interval("accuracy", 100)
+    monkeypatch.setattr("audiossl.evaluation.subject_scores.BLOCK", 3)
+    monkeypatch.setattr("audiossl.evaluation.bootstrap.CHUNK_DRAWS", 70)
+    assert scores.each_subject("accuracy") == pytest.approx(subjects)
+    assert scores.interval("accuracy", 100).low == pytest.approx(interval.low)

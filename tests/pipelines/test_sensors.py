@@ -181,6 +181,21 @@ def test_folds_test_everybody_once(tmp_path):
     assert len(read_json(once / "evaluate" / "details.json")["readouts"]["probe"]["statistics"]["subjects"]) == 2
 
 
+STATISTICS = "models={statistics: {kind: statistics}, random: {kind: random}}"
+
+
+def test_one_test_person_gives_values_and_says_that_there_is_no_interval(tmp_path, capsys):
+    recipe = write_recipe(tmp_path / "toy")
+    run = run_pipeline(recipe, [f"output={tmp_path / 'run'}", "subjects.test=[p4]", STATISTICS])
+    rows = read_results(run / "results.json")
+    assert all(row.value == row.low == row.high for row in rows)
+    details = read_json(run / "evaluate" / "details.json")
+    assert not any(details["differences"].values())
+    assert "one test subject, p4: values have no interval" in capsys.readouterr().err.replace("\n", " ")
+    page = (run / "report.html").read_text()
+    assert "one test subject, p4" in page and "95 % interval over subjects" not in page
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
