@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +18,11 @@ from audiossl.signals.sensors.windows import WindowSet, cut_windows
 class SensorFold:
     """One division of subjects: all windows, normalised by all but test subjects, and the task on the labelled ones.
 
-    `first` is a recording that shows channels, units and rate; `statistics` are those of the normalisation, if it needs any.
+    `number` is its place among the divisions, `first` a recording that shows channels, units and rate; `statistics` are those of
+    the normalisation, if it needs any.
     """
 
+    number: int
     first: SensorRecording
     statistics: ChannelStatistics | None
     sides: SubjectSides
@@ -37,13 +38,29 @@ def divide(subjects: list[str], config: SensorsRecipe) -> list[SubjectSides]:
     return folds[: config.subjects.rounds or len(folds)]
 
 
-def open_folds(folder: Path, config: SensorsRecipe) -> Iterator[SensorFold]:
-    """Open a set of recordings and cut it into windows, fold by fold."""
-    found = RecordingSet(folder)
-    windows = cut_windows(found.recordings, config.windows, config.task.name, config.task.classes)
-    for sides in divide(found.subjects, config):
-        statistics = None
-        if config.windows.normalise == "training":
-            statistics = ChannelStatistics.fit(found.recordings, sides.known)
-        cut = WindowSet(found.recordings, windows, config.windows.normalise, statistics)
-        yield SensorFold(found.recordings[0], statistics, sides, cut, WindowTask(config.task.name, cut, sides))
+class SensorFolds:
+    """The divisions of the subjects of a set of recordings.
+
+    Windows take most of a run's memory. They are the same in all folds, and made once, unless they are normalised by training
+    subjects; then `open` makes them anew, and whoever opens a fold lets the one before go first.
+    """
+
+    def __init__(self, folder: Path, config: SensorsRecipe) -> None:
+        self.config, self.recordings = config, RecordingSet(folder)
+        self.sides = divide(self.recordings.subjects, config)
+        self._places = cut_windows(self.recordings, config.windows, config.task.name, config.task.classes)
+        self._same: WindowSet | None = None
+
+    def __len__(self) -> int:
+        return len(self.sides)
+
+    def open(self, number: int) -> SensorFold:
+        """Cut the windows of a fold."""
+        sides, statistics, normalise = self.sides[number], None, self.config.windows.normalise
+        if normalise == "training":
+            statistics = ChannelStatistics.fit(self.recordings, sides.known)
+            windows = WindowSet(self.recordings, self._places, normalise, statistics)
+        else:
+            windows = self._same = self._same or WindowSet(self.recordings, self._places, normalise)
+        task = WindowTask(self.config.task.name, windows, sides)
+        return SensorFold(number, self.recordings[0], statistics, sides, windows, task)

@@ -24,7 +24,7 @@ from audiossl.objectives.frame_projection import TIME, FrameProjection, FramePro
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_labels import LabelledWindowBatch, WindowLabels
 from audiossl.pipelines.sensors_config import NOT_RANDOM, SensorModel, SensorsRecipe
-from audiossl.pipelines.sensors_data import SensorFold, open_folds
+from audiossl.pipelines.sensors_data import SensorFold, SensorFolds
 from audiossl.pipelines.window_batches import WindowBatches, windows_of
 from audiossl.seeds import derive_seed
 from audiossl.signals.sensors.windows import WindowSet
@@ -42,20 +42,25 @@ def represent(out: Path, recordings: Path, model: SensorModel, config: SensorsRe
     A model without anything random is run for the first seed only. Finished folders of an interrupted run are kept.
     """
     seeds = config.seeds[:1] if model.kind in NOT_RANDOM else config.seeds
-    for number, fold in enumerate(open_folds(recordings, config)):
-        for seed in seeds:
-            folder = out / folder_name(seed, number)
-            if (folder / "done.json").is_file():
-                continue
-            torch.manual_seed(derive_seed(seed, "encoder"))
-            features, answers = _run(folder, fold, model, config, seed)
-            if World.join().is_first:
-                folder.mkdir(parents=True, exist_ok=True)
-                for values, name in ((features, FEATURES), (answers, ANSWERS)):
-                    if values:
-                        with whole_file(folder / name) as partial:
-                            save_file({key: value.contiguous() for key, value in values.items()}, partial)
-                write_json(folder / "done.json", {"seed": seed, "fold": number, "trained_on": list(fold.sides.known)})
+    folds = SensorFolds(recordings, config)
+    for number in range(len(folds)):
+        _represent_fold(out, folds.open(number), model, config, seeds)
+
+
+def _represent_fold(out: Path, fold: SensorFold, model: SensorModel, config: SensorsRecipe, seeds: list[int]) -> None:
+    for seed in seeds:
+        folder = out / folder_name(seed, fold.number)
+        if (folder / "done.json").is_file():
+            continue
+        torch.manual_seed(derive_seed(seed, "encoder"))
+        features, answers = _run(folder, fold, model, config, seed)
+        if World.join().is_first:
+            folder.mkdir(parents=True, exist_ok=True)
+            for values, name in ((features, FEATURES), (answers, ANSWERS)):
+                if values:
+                    with whole_file(folder / name) as partial:
+                        save_file({key: value.contiguous() for key, value in values.items()}, partial)
+            write_json(folder / "done.json", {"seed": seed, "fold": fold.number, "trained_on": list(fold.sides.known)})
 
 
 def folder_name(seed: int, fold: int) -> str:

@@ -18,7 +18,7 @@ from audiossl.evaluation.subject_scores import SubjectScores
 from audiossl.evaluation.window_task import WindowTask
 from audiossl.files import write_json
 from audiossl.pipelines.sensors_config import SensorsRecipe, WindowTaskConfig
-from audiossl.pipelines.sensors_data import open_folds
+from audiossl.pipelines.sensors_data import SensorFold, SensorFolds
 from audiossl.pipelines.sensors_models import ANSWERS, FEATURES, folder_name
 from audiossl.recipe import console
 
@@ -63,15 +63,23 @@ def readout_of(fraction: float) -> str:
 
 def _score_all(inputs: Mapping[str, Path], config: SensorsRecipe) -> Scored:
     parts: dict[str, dict[str, list[SubjectScores]]] = defaultdict(lambda: defaultdict(list))
-    for number, fold in enumerate(open_folds(inputs["recordings"] / "set", config)):
-        for name in track(config.models, f"probing, fold {number + 1}", console=console, transient=True):
-            answers = _answers(inputs[f"model_{name}"], name, number, fold.task, config)
-            for readout, models in answers.items():
-                for variant, of_seeds in models.items():
-                    parts[readout][variant].append(fold.task.score(of_seeds))
-                    if of_seeds[0].ndim == 2:
-                        parts[RANKING + readout][variant].append(fold.task.rank(of_seeds))
-    return {readout: {name: folds[0].join(folds) for name, folds in models.items()} for readout, models in parts.items()}
+    folds = SensorFolds(inputs["recordings"] / "set", config)
+    for number in range(len(folds)):
+        _score_fold(folds.open(number), inputs, config, parts)
+    return {readout: {name: scores[0].join(scores) for name, scores in models.items()} for readout, models in parts.items()}
+
+
+def _score_fold(
+    fold: SensorFold, inputs: Mapping[str, Path], config: SensorsRecipe, parts: dict[str, dict[str, list[SubjectScores]]]
+) -> None:
+    """Add the scores of a fold to those of the folds before."""
+    for name in track(config.models, f"probing, fold {fold.number + 1}", console=console, transient=True):
+        answers = _answers(inputs[f"model_{name}"], name, fold.number, fold.task, config)
+        for readout, models in answers.items():
+            for variant, of_seeds in models.items():
+                parts[readout][variant].append(fold.task.score(of_seeds))
+                if of_seeds[0].ndim == 2:
+                    parts[RANKING + readout][variant].append(fold.task.rank(of_seeds))
 
 
 def _answers(folder: Path, model: str, fold: int, task: WindowTask, config: SensorsRecipe) -> dict[str, dict[str, list[Tensor]]]:

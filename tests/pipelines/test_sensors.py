@@ -20,7 +20,7 @@ from audiossl.models.resnet1d import ResNet1d
 from audiossl.pipelines import sensors
 from audiossl.pipelines.catalogue import run_pipeline
 from audiossl.pipelines.sensors_config import UNTRAINED, SensorsRecipe
-from audiossl.pipelines.sensors_data import open_folds
+from audiossl.pipelines.sensors_data import SensorFolds
 from audiossl.pipelines.sensors_models import make_objective
 from audiossl.recipe import read_recipe
 from audiossl.signals.sensors.recording_set import RecordingSet
@@ -125,7 +125,7 @@ def test_the_saved_encoder_gives_the_features_that_were_probed(finished):
     place = run / "model_simclr" / "seed1-fold0"
     encoder = audiossl.load(place / "encoder")
     config = read_recipe(recipe, ["seeds=[1,2]"], {"sensors": SensorsRecipe})
-    fold = next(iter(open_folds(run / "recordings" / "set", config)))
+    fold = SensorFolds(run / "recordings" / "set", config).open(0)
     features = load_file(place / "features.safetensors")[""]
     recordings = {recording.id: recording for recording in RecordingSet(run / "recordings" / "set").recordings}
     for row in (0, 7, 40):

@@ -65,6 +65,17 @@ def test_training_normalisation_uses_the_statistics_it_is_given():
     assert len(found.of(["p1"], labelled=True)) == 4
 
 
+def test_blocks_of_windows_change_nothing(monkeypatch):
+    recordings = people(3)
+    recordings[1].values[0, 60:70] = np.nan
+    statistics = ChannelStatistics.fit(recordings, ["p0"])
+    windows = cut_windows(recordings, WindowConfig(seconds=2.0, hop=1.0), "activity")
+    whole = [WindowSet(recordings, windows, normalise, statistics).values for normalise in ("training", "window", "none")]
+    monkeypatch.setattr("audiossl.signals.sensors.windows.BLOCK", 2)
+    for normalise, values in zip(("training", "window", "none"), whole, strict=True):
+        assert torch.equal(WindowSet(recordings, windows, normalise, statistics).values, values)
+
+
 def test_what_cannot_be_cut_is_refused():
     with pytest.raises(DataError, match="no recording gives a window of 30"):
         cut_windows([recording()], WindowConfig(seconds=30.0, hop=1.0), None)
