@@ -9,6 +9,7 @@ from pathlib import Path
 from audiossl.errors import import_extra
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.pipelines.sensors_config import UNTRAINED, SensorModel, SensorsRecipe
+from audiossl.pipelines.sensors_encoders import encoder_digest
 from audiossl.pipelines.sensors_models import represent
 from audiossl.pipelines.sensors_report import report_run
 from audiossl.pipelines.sensors_scores import evaluate_models
@@ -55,7 +56,9 @@ def _model_stage(name: str, model: SensorModel, config: SensorsRecipe, shared: l
         represent(out, inputs["recordings"] / "set", model, config)
 
     if model.kind in UNTRAINED:
-        options: list[object] = [model, config.encoder if model.kind == "random" else None]
+        # Another encoder may come to lie under the same name.
+        digest = encoder_digest(str(model.options.get("name", ""))) if model.kind == "encoder" else None
+        options: list[object] = [model, config.encoder if model.kind == "random" else digest]
     else:
         batches, task = model.batches or config.batches, config.task
         labels = [task.fractions, task.finetune_steps, task.finetune_lr] if model.finetune or model.kind == "supervised" else []

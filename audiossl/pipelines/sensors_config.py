@@ -28,7 +28,7 @@ class SensorModel:
     Attributes:
         kind: an objective; `random`, the encoder as it is drawn; `supervised`, trained on the labels alone; `encoder`, any that
             `audiossl.load` knows, frozen; or a baseline without an encoder.
-        options: of the objective; of an `encoder` its `name`.
+        options: of the objective; of an `encoder` its `name`, and `transductive: true` to test people whom it was pre-trained on.
         mappers: of frame projections: what stands beside h_t in the features. The first gives the row that is named after the
             model, the others `MODEL_MAPPER`: none (h_t only), conv, linear, mlp, random (untrained), real (the views' encoders).
         dim: width of the encoder's output in place of the recipe's, so that a baseline's features may be as wide as others.
@@ -102,6 +102,7 @@ class SensorsRecipe:
     Attributes:
         dataset: name in results.
         models: by the name of their row.
+        subjects_are: what the report calls them, where they are no people: a split of recordings says nothing of new people.
         prepare: Python file beside the recipe with `recordings`.
         output: folder of the run.
         data_root: folder with data that were unpacked by hand, instead of fetching them.
@@ -118,6 +119,7 @@ class SensorsRecipe:
 
     dataset: str
     models: dict[str, SensorModel]
+    subjects_are: str = "people"
     prepare: str = "prepare.py"
     output: Path | None = None
     data_root: Path | None = None

@@ -12,6 +12,7 @@ from audiossl import __version__
 from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.files import read_json, read_jsonl
 from audiossl.pipelines.sensors_config import SensorsRecipe
+from audiossl.pipelines.sensors_encoders import ORIGIN
 from audiossl.recipe import plain
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
 from audiossl.report.page import write_report
@@ -38,10 +39,34 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe) -> 
     sections: list[Section | Part] = [
         _results(rows, details), _subjects(details, config), _training(inputs, config), _facts(inputs, config),
     ]  # fmt: skip
-    lead = f"Representations of {config.dataset} were learned without labels and read by probes, on people who were never seen."
+    lead = _lead(inputs, config)
     footer = f"audiossl {__version__}, seeds {', '.join(map(str, config.seeds))}"
     title = f"{config.dataset}: sensor streams"
     write_report(ReportContent(title, lead, sections, highlights, "audiossl run", footer), out / "report.html")
+
+
+def _lead(inputs: Mapping[str, Path], config: SensorsRecipe) -> str:
+    """What was done, and how far test subjects are new: to the recipe, and to encoders that came from elsewhere."""
+    people = config.subjects_are == "people"
+    who = "people" if people else f"{config.subjects_are}, which are no people: this says nothing of new people"
+    sentences, transductive = [], False
+    for name in config.models:
+        file = inputs[f"model_{name}"] / ORIGIN
+        if not file.is_file():
+            continue
+        encoder = read_json(file)
+        origin, seen = encoder["pretrained_on"], encoder["seen"]
+        if not origin:
+            sentences.append(f"What the encoder of {name} was pre-trained on is not known here.")
+        elif seen:
+            transductive = True
+            both = f"{len(seen)} of the {encoder['tested']} that are tested"
+            sentences.append(f"The encoder of {name} was pre-trained, without labels, on {both}.")
+        else:
+            sentences.append(f"The encoder of {name} was pre-trained on {origin['dataset']}, on none of those that are tested.")
+    new = "held-out" if transductive else "never seen"
+    first = f"Representations of {config.dataset} were learned without labels and read by probes, on {new} {who}."
+    return " ".join([first, *sentences])
 
 
 def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:

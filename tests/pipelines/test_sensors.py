@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,6 +61,8 @@ models:
   random: {kind: random}
   supervised: {kind: supervised}
 """
+
+STATISTICS = "models={statistics: {kind: statistics}, random: {kind: random}}"
 
 
 def write_recipe(folder: Path, scale: str = "pass") -> Path:
@@ -157,6 +160,52 @@ def test_an_encoder_is_evaluated_from_the_command_line(finished, tmp_path):
     assert found["activity", "accuracy", "statistics"] == trained["activity", "accuracy", "statistics"]
 
 
+def test_people_whom_an_encoder_saw_are_not_tested_without_a_word(finished, tmp_path, capsys):
+    recipe, run = finished
+    encoder = run / "model_simclr" / "seed1-fold0" / "encoder"
+    origin = read_json(encoder / "config.json")["pretrained_on"]
+    assert origin == {"dataset": "toy", "subjects": ["p0", "p1", "p2", "p3"], "seed": 1, "fold": 0}
+    assert "pretrained_on" not in read_json(run / "model_control" / "seed1-fold0" / "encoder" / "config.json")
+    call = ["evaluate", "sensors", str(encoder), str(recipe), f"output={tmp_path / 'run'}"]
+    assert main([*call, "subjects.test=[p1, p5]"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "was pre-trained on 1 of those that are tested here (p1)" in said and "subjects.test=[p4, p5]" in said
+    assert main([*call, "subjects.test=[]", "subjects.folds=2"]) == 2
+    options = f"{{name: {encoder}, transductive: true}}"
+    known = run_pipeline(
+        recipe,
+        [f"output={tmp_path / 'known'}", "subjects.test=[p1, p5]", f"models={{mine: {{kind: encoder, options: {options}}}}}"],
+    )
+    page = (known / "report.html").read_text()
+    assert "The encoder of mine was pre-trained, without labels, on 1 of the 2 that are tested." in page
+    assert "never seen" not in page
+    assert main([*call, "dataset=other", "subjects.test=[p1, p5]"]) == 0  # people of the same name, somewhere else
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "never seen people" in page and "was pre-trained on toy, on none of those that are tested" in page
+
+
+def test_another_encoder_under_the_same_name_is_read(finished, tmp_path, capsys):
+    recipe, run = finished
+    place = tmp_path / "encoder"
+    shutil.copytree(run / "model_simclr" / "seed1-fold0" / "encoder", place)
+    models = f"models={{mine: {{kind: encoder, options: {{name: {place}}}}}}}"
+    first = run_pipeline(recipe, [f"output={tmp_path / 'run'}", models])
+    before = load_file(first / "model_mine" / "seed1-fold0" / "features.safetensors")[""]
+    shutil.copytree(run / "model_simclr" / "seed2-fold0" / "encoder", place, dirs_exist_ok=True)
+    capsys.readouterr()
+    run_pipeline(recipe, [f"output={tmp_path / 'run'}", models])
+    assert "all stages are up to date" not in capsys.readouterr().err
+    assert not torch.equal(load_file(first / "model_mine" / "seed1-fold0" / "features.safetensors")[""], before)
+    run_pipeline(recipe, [f"output={tmp_path / 'run'}", models])
+    assert "all stages are up to date" in capsys.readouterr().err
+
+
+def test_the_report_says_where_subjects_are_no_people(tmp_path):
+    recipe = write_recipe(tmp_path / "toy")
+    run = run_pipeline(recipe, [f"output={tmp_path / 'run'}", STATISTICS, "subjects_are=recordings"])
+    assert "on never seen recordings, which are no people" in (run / "report.html").read_text()
+
+
 def test_nothing_of_a_test_person_reaches_training(finished, tmp_path):
     """With the test people's signals multiplied by 1,000 all that was learned stays the same."""
     _, run = finished
@@ -179,9 +228,6 @@ def test_folds_test_everybody_once(tmp_path):
     assert sorted(subjects) == [f"p{i}" for i in range(6)]
     once = run_pipeline(recipe, [*overrides, f"output={tmp_path / 'once'}", "subjects.rounds=1"])
     assert len(read_json(once / "evaluate" / "details.json")["readouts"]["probe"]["statistics"]["subjects"]) == 2
-
-
-STATISTICS = "models={statistics: {kind: statistics}, random: {kind: random}}"
 
 
 def test_one_test_person_gives_values_and_says_that_there_is_no_interval(tmp_path, capsys):
