@@ -10,7 +10,7 @@ from audiossl.errors import import_extra
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.pipelines.sensors_config import UNTRAINED, SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors_encoders import encoder_digest
-from audiossl.pipelines.sensors_models import represent
+from audiossl.pipelines.sensors_models import check_objective, represent
 from audiossl.pipelines.sensors_report import report_run
 from audiossl.pipelines.sensors_scores import evaluate_models
 from audiossl.recipe import Stage
@@ -23,6 +23,8 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
     source = [*loaded.sources, str(config.data_root or ""), config.limit]
     if any(model.kind == "minirocket" for model in config.models.values()):
         import_extra("aeon", "sensors")  # better missed now than after minutes of training
+    for name, model in config.models.items():
+        check_objective(name, model, config)
 
     def recordings(out: Path, inputs: Mapping[str, Path]) -> None:
         write_recordings(loaded.module.recordings(config.data_root, config.limit), out / "set")

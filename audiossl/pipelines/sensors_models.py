@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from audiossl.errors import import_extra
+from audiossl.errors import ConfigError, import_extra
 from audiossl.features.window_statistics import window_statistics
 from audiossl.files import whole_file, write_json
 from audiossl.models.resnet1d import ResNet1d
@@ -21,7 +21,7 @@ from audiossl.objectives.contrastive_family import make_contrastive, read_option
 from audiossl.objectives.frame_projection import TIME, FrameProjection, FrameProjectionConfig, fit_mappers
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_labels import LabelledWindowBatch, WindowLabels
-from audiossl.pipelines.sensors_config import NOT_RANDOM, SensorModel, SensorsRecipe
+from audiossl.pipelines.sensors_config import NOT_RANDOM, UNTRAINED, SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors_data import SensorFold, SensorFolds
 from audiossl.pipelines.sensors_encoders import check_encoder, describe, embed_windows, seen_by
 from audiossl.pipelines.window_batches import WindowBatches, windows_of
@@ -100,6 +100,21 @@ def _run(
     features = _features(objective, windows, rows, train, model, seed)
     answers = _trained_on_labels(folder, fold, objective.encoder, config, seed, "finetuned") if model.finetune else {}
     return features, answers
+
+
+def check_objective(name: str, model: SensorModel, config: SensorsRecipe) -> None:
+    """Make the objective of a row once, in vain: mistakes in options are better found before anything is trained.
+
+    Raises:
+        ConfigError: naming the row.
+    """
+    if model.kind in UNTRAINED | {"supervised"}:
+        return
+    try:
+        with torch.random.fork_rng(devices=[]):
+            make_objective(model, ResNet1d(1, 50.0, replace(config.encoder, dim=model.dim or config.encoder.dim)))
+    except ConfigError as error:
+        raise ConfigError(f"models.{name}: {error}") from error
 
 
 def make_objective(model: SensorModel, encoder: ResNet1d) -> Any:

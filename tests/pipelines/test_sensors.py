@@ -249,6 +249,9 @@ def test_one_test_person_gives_values_and_says_that_there_is_no_interval(tmp_pat
         ("task.classes=[walk, fly]", "no recording has fly under 'activity'"),
         ("models={x: {kind: simclr, options: {tau: 1.0}}}", "simclr has no option tau"),
         ("models={x: {kind: frame_projection, options: {view: 1}}}", "frame_projection has no option view"),
+        ("models={x: {kind: frame_projection, options: {loss: ntxent}}}", "models.x: .*no loss 'ntxent'; choose of nt_xent, dcl"),
+        ("models={x: {kind: frame_projection, options: {options: {gabor: {kernel: 4}}}}}", "models.x: .*takes an odd kernel"),
+        ("models={x: {kind: vicreg, options: {batch_norm: perhaps}}}", "vicreg.batch_norm is true or false, got 'perhaps'"),
         ("seeds=[]", "at least one model and one seed"),
     ],
 )
