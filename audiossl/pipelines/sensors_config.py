@@ -32,8 +32,8 @@ class SensorModel:
         mappers: of frame projections: what stands beside h_t in the features. The first gives the row that is named after the
             model, the others `MODEL_MAPPER`: none (h_t only), conv, linear, mlp, random (untrained), real (the views' encoders).
         dim: width of the encoder's output in place of the recipe's, so that a baseline's features may be as wide as others.
-        batches: in place of the recipe's.
-        lr: in place of the recipe's.
+        batches: in place of the recipe's; of them `supervised` reads the size.
+        lr: in place of the recipe's; for `supervised` in place of `task.finetune_lr`.
         untrained: leave an objective's networks as they are drawn, a control.
         finetune: also train the whole encoder on labels after pre-training, row `MODEL_finetuned`.
     """
@@ -138,3 +138,29 @@ class SensorsRecipe:
             raise ConfigError("expected at least one model and one seed")
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds repeat: {self.seeds}")
+        owners: dict[str, str] = {}
+        for name, model in self.models.items():
+            for row in rows_of(name, model):
+                if row in owners:
+                    raise ConfigError(
+                        f"models {owners[row]} and {name} both give a row '{row}'; rename one of them, or leave the mapper out"
+                    )
+                owners[row] = name
+
+
+def rows_of(name: str, model: SensorModel) -> list[str]:
+    """Names of the rows that a model gives: its own, one for each further mapper, and that of fine-tuning.
+
+    Raises:
+        ConfigError: if frame projections name no mapper, or one twice.
+    """
+    rows = [name]
+    if model.kind == "frame_projection":
+        if not model.mappers or len(set(model.mappers)) < len(model.mappers):
+            raise ConfigError(
+                f"models.{name}.mappers: expected at least one mapper, each once, such as [real, none], got {model.mappers}"
+            )
+        rows += [f"{name}_{mapper}" for mapper in model.mappers[1:]]
+    if model.finetune:
+        rows.append(f"{name}_finetuned")
+    return rows

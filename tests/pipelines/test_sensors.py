@@ -252,6 +252,13 @@ def test_one_test_person_gives_values_and_says_that_there_is_no_interval(tmp_pat
         ("models={x: {kind: frame_projection, options: {loss: ntxent}}}", "models.x: .*no loss 'ntxent'; choose of nt_xent, dcl"),
         ("models={x: {kind: frame_projection, options: {options: {gabor: {kernel: 4}}}}}", "models.x: .*takes an odd kernel"),
         ("models={x: {kind: vicreg, options: {batch_norm: perhaps}}}", "vicreg.batch_norm is true or false, got 'perhaps'"),
+        (
+            "models={fp: {kind: frame_projection, mappers: [real, none]}, fp_none: {kind: random}}",
+            "models fp and fp_none both give a row 'fp_none'",
+        ),
+        ("models={x: {kind: simclr, finetune: true}, x_finetuned: {kind: random}}", "both give a row 'x_finetuned'"),
+        ("models={x: {kind: frame_projection, mappers: []}}", r"models.x.mappers: expected at least one mapper"),
+        ("models={x: {kind: frame_projection, mappers: [real, real]}}", r"each once"),
         ("seeds=[]", "at least one model and one seed"),
     ],
 )
