@@ -9,12 +9,13 @@ from pathlib import Path
 from audiossl.errors import import_extra
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.pipelines.sensors_config import UNTRAINED, SensorModel, SensorsRecipe
+from audiossl.pipelines.sensors_data import rejections
 from audiossl.pipelines.sensors_encoders import encoder_digest
 from audiossl.pipelines.sensors_models import check_objective, represent
 from audiossl.pipelines.sensors_report import report_run
 from audiossl.pipelines.sensors_scores import evaluate_models
-from audiossl.recipe import Stage
-from audiossl.signals.sensors.recording_set import write_recordings
+from audiossl.recipe import Stage, console
+from audiossl.signals.sensors.recording_set import REJECTED, write_recordings
 
 
 def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
@@ -27,7 +28,9 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
         check_objective(name, model, config)
 
     def recordings(out: Path, inputs: Mapping[str, Path]) -> None:
-        write_recordings(loaded.module.recordings(config.data_root, config.limit), out / "set")
+        found = write_recordings(loaded.module.recordings(config.data_root, config.limit), out / "set")
+        if said := rejections(found):
+            console.print(f"{said}; all are in {REJECTED}", markup=False)
 
     def evaluate(out: Path, inputs: Mapping[str, Path]) -> None:
         evaluate_models(out, inputs, config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.window_task import WindowTask
 from audiossl.pipelines.sensors_config import SensorsRecipe
 from audiossl.signals.sensors.recording import SensorRecording
@@ -38,16 +39,35 @@ def divide(subjects: list[str], config: SensorsRecipe) -> list[SubjectSides]:
     return folds[: config.subjects.rounds or len(folds)]
 
 
+def rejections(found: RecordingSet) -> str:
+    """How many recordings were rejected, and why the first was; nothing if none was."""
+    rejected = found.rejected
+    if not rejected:
+        return ""
+    count = "1 recording was" if len(rejected) == 1 else f"{len(rejected)} recordings were"
+    return f"{count} rejected (first: {rejected[0].id}: {rejected[0].reason})"
+
+
 class SensorFolds:
     """The divisions of the subjects of a set of recordings.
 
     Windows take most of a run's memory. They are the same in all folds, and made once, unless they are normalised by training
     subjects; then `open` makes them anew, and whoever opens a fold lets the one before go first.
+
+    Raises:
+        ConfigError or DataError: if subjects cannot be divided as asked; the message says which recordings there might have been.
     """
 
     def __init__(self, folder: Path, config: SensorsRecipe) -> None:
         self.config, self.recordings = config, RecordingSet(folder)
-        self.sides = divide(self.recordings.subjects, config)
+        try:
+            self.sides = divide(self.recordings.subjects, config)
+        except (ConfigError, DataError) as error:
+            causes = [
+                rejections(self.recordings),
+                f"limit={config.limit} left recordings out" if config.limit is not None else "",
+            ]
+            raise type(error)(". ".join([str(error), *filter(None, causes)])) from error
         self._places = cut_windows(self.recordings, config.windows, config.task.name, config.task.classes)
         self._same: WindowSet | None = None
 

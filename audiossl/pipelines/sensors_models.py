@@ -86,7 +86,8 @@ def _run(
     if model.kind == "random":
         return {"": _in_blocks(windows, rows, _pooled(encoder))}, {}
     if model.kind == "supervised":
-        return {}, _trained_on_labels(folder, fold, encoder, config, seed, "")
+        own = replace(config, task=replace(config.task, finetune_lr=model.lr or config.task.finetune_lr))
+        return {}, _trained_on_labels(folder, fold, encoder, replace(own, batches=model.batches or config.batches), seed, "")
     objective = make_objective(model, encoder)
     train = windows.of(fold.sides.known)
     if not model.untrained:

@@ -200,6 +200,15 @@ def test_another_encoder_under_the_same_name_is_read(finished, tmp_path, capsys)
     assert "all stages are up to date" in capsys.readouterr().err
 
 
+def test_rejections_and_limits_are_said_where_subjects_are_missing(tmp_path, capsys):
+    recipe = write_recipe(tmp_path / "toy")
+    with pytest.raises(AudiosslError, match=r"p9 are not in the set.*1 recording was rejected \(first: broken: .*limit=7 left"):
+        run_pipeline(recipe, [f"output={tmp_path / 'run'}", STATISTICS, "subjects.test=[p9]", "limit=7"])
+    assert "1 recording was rejected (first: broken: broken.csv is cut short)" in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(AudiosslError, match=r"got 9\. 1 recording was rejected"):
+        run_pipeline(recipe, [f"output={tmp_path / 'run'}", STATISTICS, "subjects.test=[]", "subjects.folds=9"])
+
+
 def test_the_report_says_where_subjects_are_no_people(tmp_path):
     recipe = write_recipe(tmp_path / "toy")
     run = run_pipeline(recipe, [f"output={tmp_path / 'run'}", STATISTICS, "subjects_are=recordings"])

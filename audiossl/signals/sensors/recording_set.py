@@ -93,6 +93,11 @@ class RecordingSet(Sequence[SensorRecording]):
         return list(self)
 
     @property
+    def rejected(self) -> list[Rejected]:
+        """What the loader could not use."""
+        return [Rejected(row["id"], row["reason"]) for row in read_jsonl(self.folder / REJECTED)]
+
+    @property
     def subjects(self) -> list[str]:
         """Names of subjects, each once, in the order of their first recordings."""
         return list(dict.fromkeys(row["subject"] for row in self.rows))

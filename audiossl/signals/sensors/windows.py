@@ -28,7 +28,8 @@ class WindowConfig:
     Attributes:
         seconds: length of a window.
         hop: seconds between starts of windows.
-        by: `time` cuts every `hop` seconds; `annotation` takes one window from the start of each annotation of the task.
+        by: `time` cuts every `hop` seconds; `annotation` takes one window from the start of each annotation of the task, with its
+            label even where the window outlasts it: words and events are shorter than windows that hold them.
         normalise: `training` subtracts mean and deviation of the training subjects' channels, `window` those of the window's own
             channels (the scale is lost), `none` leaves units alone.
         min_share: a window with a smaller share of known samples in any channel is left out; missing samples are zero after
@@ -61,7 +62,8 @@ def cut_windows(
 ) -> list[Window]:
     """Cut recordings into windows, in order.
 
-    A window has a class if one annotation of the task holds during all of it, and a quantity likewise.
+    By time a window has a class if one annotation of the task holds during all of it, and a quantity likewise. By annotation it
+    has the one that it starts with.
 
     Args:
         recordings: of one rate.

@@ -22,6 +22,15 @@ def test_windows_by_annotation_start_where_it_does():
     assert [(window.start, window.length, window.value) for window in windows] == [(0, 400, 60.0), (100, 400, 62.0)]
 
 
+def test_a_window_by_annotation_keeps_the_label_that_it_outlasts():
+    """Words of asterisk are shorter than windows; by time such a window has no label."""
+    marks = {"word": (Annotation(1.0, 1.4, "one"), Annotation(1.4, 5.0, "two"))}
+    one = recording(annotations=marks)
+    windows = cut_windows([one], WindowConfig(seconds=1.0, hop=1.0, by="annotation"), "word")
+    assert [(window.start, window.value) for window in windows] == [(50, "one"), (70, "two")]
+    assert cut_windows([one], WindowConfig(seconds=1.0, hop=1.0), "word")[1].value is None
+
+
 def test_missing_samples_become_zero_and_empty_windows_are_left_out():
     one = recording(offset=5.0)
     one.values[0, 60:160] = np.nan  # all of the second window
