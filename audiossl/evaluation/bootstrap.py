@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -78,14 +78,30 @@ def bootstrap_statistic(
     Raises:
         DataError: if there are fewer than two groups.
     """
-    num_groups = counts.shape[1]
+    counts = counts.double()
+    resampled = [
+        torch.stack([statistic((times @ seed.flatten(1)).unflatten(1, seed.shape[1:])) for seed in counts]).mean(0)
+        for times in resample_groups(counts.shape[1], generator, num_resamples)
+    ]
+    return percentile_interval(statistic(counts.sum(1)).mean().item(), torch.cat(resampled), level)
+
+
+def resample_groups(num_groups: int, generator: torch.Generator, num_resamples: int = 2000) -> Iterator[Float[Tensor, "R G"]]:
+    """Draw groups with replacement, and yield how often each was drawn; some resamples at a time, to save memory.
+
+    Raises:
+        DataError: if there are fewer than two groups: one group says nothing about the next.
+    """
     if num_groups < 2:
         raise DataError(f"expected at least 2 groups to resample for an interval, got {num_groups}: use a finer grouping")
-    counts = counts.double()
-    drawn = torch.randint(num_groups, (num_resamples, num_groups), generator=generator)
-    times = torch.zeros(num_resamples, num_groups, dtype=torch.float64)
-    times.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
-    resampled = torch.stack([statistic((times @ seed.flatten(1)).unflatten(1, seed.shape[1:])) for seed in counts]).mean(0)
+    for first in range(0, num_resamples, rows := max(1, CHUNK_DRAWS // num_groups)):
+        drawn = torch.randint(num_groups, (min(rows, num_resamples - first), num_groups), generator=generator)
+        times = torch.zeros(drawn.shape, dtype=torch.float64)
+        yield times.scatter_add_(1, drawn, torch.ones(drawn.shape, dtype=torch.float64))
+
+
+def percentile_interval(value: float, resampled: Float[Tensor, "R"], level: float = 0.95) -> Interval:
+    """Put a value between the percentiles of its resamples; those that are not a number do not count."""
     tails = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
-    low, high = torch.quantile(resampled, tails).tolist()
-    return Interval(statistic(counts.sum(1)).mean().item(), low, high)
+    low, high = torch.nanquantile(resampled.double(), tails).tolist()
+    return Interval(value, low, high)

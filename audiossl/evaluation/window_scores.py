@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,11 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from audiossl.errors import DataError
-from audiossl.evaluation.bootstrap import Interval, bootstrap_statistic
-from audiossl.seeds import derive_generator
+from audiossl.evaluation.subject_scores import SubjectScores, group_subjects
 
-RANK_BINS = 256  # areas under ROC curves are off by some 1e-4 for it, and cost sums of counts
 Statistic = Callable[[Float[Tensor, "R *K"]], Float[Tensor, "R"]]
 
 
@@ -64,18 +60,6 @@ def correlation(sums: Float[Tensor, "R 9"]) -> Float[Tensor, "R"]:
     return torch.where(scale > 0, (n * yp - y * p) / scale.clamp(min=1e-12), 0.0)
 
 
-def auroc(ranks: Float[Tensor, "R K 2 M"]) -> Float[Tensor, "R"]:
-    """Area under the ROC curve of each class against the rest, averaged over classes that occur; equals count half.
-
-    `ranks` counts, for each class, the windows of other classes and its own in each of M bins of rising score.
-    """
-    others, own = ranks.unbind(2)
-    pairs = own.sum(-1) * others.sum(-1)
-    lower = others.cumsum(-1) - others / 2
-    areas, present = (own * lower).sum(-1) / pairs.clamp(min=1), pairs > 0
-    return (areas * present).sum(1) / present.sum(1).clamp(min=1)
-
-
 CLASS_METRICS: dict[str, Statistic] = {
     "accuracy": accuracy, "macro_f1": macro_f1, "weighted_f1": weighted_f1, "kappa": kappa,
 }  # fmt: skip
@@ -83,12 +67,12 @@ QUANTITY_METRICS: dict[str, Statistic] = {"mae": mae, "rmse": rmse, "correlation
 
 
 @dataclass(frozen=True)
-class WindowScores:
+class WindowScores(SubjectScores):
     """Counts of every seed and subject, and the metrics that can be read from them.
 
     Attributes:
-        counts: confusion matrices (S, G, K, K); or ranks (S, G, K, 2, M) as `auroc` takes them; or sums (S, G, 9) of 1, |e|, e^2,
-            y, p, y^2, p^2, y p and |e / y| with truth y, answer p and e = p - y.
+        counts: confusion matrices (S, G, K, K), or sums (S, G, 9) of 1, |e|, e^2, y, p, y^2, p^2, y p and |e / y|
+            with truth y, answer p and e = p - y.
         subjects: names of the G subjects.
         metrics: by name.
         num_windows: that were scored under each seed.
@@ -104,30 +88,16 @@ class WindowScores:
         cls, truth: Int[Tensor, "N"], answers: Int[Tensor, "S N"], subjects: list[str], num_classes: int
     ) -> WindowScores:
         """Count classes 0 .. K - 1 of windows of the named subjects, answered under S seeds."""
-        names, group = _groups(subjects)
+        names, group = group_subjects(subjects)
         cell = (group * num_classes + truth) * num_classes + answers
         size = len(names) * num_classes**2
         counts = torch.stack([torch.bincount(row, minlength=size) for row in cell]).double()
         return cls(counts.reshape(len(answers), len(names), num_classes, num_classes), names, CLASS_METRICS, len(truth))
 
     @classmethod
-    def of_ranking(cls, truth: Int[Tensor, "N"], scores: Float[Tensor, "S N K"], subjects: list[str]) -> WindowScores:
-        """Count how high windows of each class are ranked by the scores of all windows of the fold, under S seeds."""
-        names, group = _groups(subjects)
-        size, num_classes = scores.shape[1:]
-        counts = torch.zeros(len(scores), len(names), num_classes, 2, RANK_BINS, dtype=torch.float64)
-        edges = torch.arange(1, RANK_BINS) * size // RANK_BINS
-        for seed, column in itertools.product(range(len(scores)), range(num_classes)):
-            values = scores[seed, :, column].float().contiguous()
-            ranks = torch.searchsorted(values.sort().values[edges], values, right=True)
-            place = (group, (truth == column).long(), ranks)
-            counts[seed, :, column].index_put_(place, torch.ones(size, dtype=torch.float64), accumulate=True)
-        return cls(counts, names, {"auroc": auroc}, size)
-
-    @classmethod
     def of_quantity(cls, truth: Float[Tensor, "N"], answers: Float[Tensor, "S N"], subjects: list[str]) -> WindowScores:
         """Sum errors of a quantity, answered under S seeds."""
-        names, group = _groups(subjects)
+        names, group = group_subjects(subjects)
         y, p = truth.double().expand(answers.shape), answers.double()
         terms = torch.stack(
             [torch.ones_like(y), (p - y).abs(), (p - y) ** 2, y, p, y * y, p * p, y * p, (p / y - 1).abs()], dim=-1
@@ -139,50 +109,22 @@ class WindowScores:
 
     @classmethod
     def join(cls, parts: Sequence[WindowScores]) -> WindowScores:
-        """Put scores of different subjects together, as of the folds of one division."""
+        """Put counts of different subjects together, as of the folds of one division; metrics are those that all parts have."""
         order = sorted((name, part, place) for part, scores in enumerate(parts) for place, name in enumerate(scores.subjects))
         counts = torch.stack([parts[part].counts[:, place] for _, part, place in order], dim=1)
-        return cls(counts, tuple(name for name, _, _ in order), parts[0].metrics, sum(part.num_windows for part in parts))
+        names = tuple(name for name, _, _ in order)
+        metrics = {name: metric for name, metric in parts[0].metrics.items() if all(name in part.metrics for part in parts)}
+        return cls(counts, names, metrics, sum(part.num_windows for part in parts))
 
-    def each_seed(self, metric: str) -> list[float]:
-        """The metric over all subjects, for every seed."""
-        return self.metrics[metric](self.counts.sum(1)).tolist()
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names of the metrics that these counts give."""
+        return tuple(self.metrics)
 
-    def each_subject(self, metric: str) -> list[float]:
-        """The metric of each subject, averaged over seeds; NaN or 0 where one subject's windows do not define it."""
-        return torch.stack([self.metrics[metric](seed) for seed in self.counts]).mean(0).tolist()
-
-    def interval(self, metric: str, num_resamples: int = 2000, seed: int = 0) -> Interval:
-        """Mean over seeds with its 95 % interval over subjects."""
-        generator = derive_generator(seed, "subjects")
-        return bootstrap_statistic(self.counts, self.metrics[metric], generator, num_resamples)
-
-    def minus(self, other: WindowScores, metric: str, num_resamples: int = 2000, seed: int = 0) -> Interval:
-        """How much higher the metric is than another model's, with the paired interval over the same subjects.
-
-        Raises:
-            DataError: if the other was scored on other subjects.
-        """
-        if self.subjects != other.subjects:
-            raise DataError("expected scores of the same test subjects, got others: score both models on one task")
-        size = len(self.subjects)
-        mine, theirs = (scores.counts.reshape(len(scores.counts), size, -1) for scores in (self, other))
-        width, shape = mine.shape[2], self.counts.shape[2:]
-        value_of, count = self.metrics[metric], max(len(mine), len(theirs))
-        # Seeds of the two are not paired: each model's metric is averaged over its own.
-        both = torch.stack([torch.cat([mine[i % len(mine)], theirs[i % len(theirs)]], dim=1) for i in range(count)])
-
-        def gap(sums: Float[Tensor, "R K"]) -> Float[Tensor, "R"]:
-            first, second = sums[:, :width].reshape(-1, *shape), sums[:, width:].reshape(-1, *shape)
-            return value_of(first) - value_of(second)
-
-        return bootstrap_statistic(both, gap, derive_generator(seed, "subjects"), num_resamples)
-
-
-def _groups(subjects: list[str]) -> tuple[tuple[str, ...], Int[Tensor, "N"]]:
-    names = tuple(sorted(set(subjects)))
-    number = {name: i for i, name in enumerate(names)}
-    return names, torch.tensor([number[name] for name in subjects])
+    def values(self, metric: str, times: Float[Tensor, "R G"]) -> Float[Tensor, "S R"]:
+        """The metric under every seed, when each subject counts as often as `times` says."""
+        summed = [(times @ seed.flatten(1)).unflatten(1, seed.shape[1:]) for seed in self.counts]
+        return torch.stack([self.metrics[metric](sums) for sums in summed])
 
 
 def _diagonal(confusion: Float[Tensor, "R K K"]) -> Float[Tensor, "R K"]:

@@ -14,6 +14,7 @@ from audiossl.errors import DataError
 from audiossl.evaluation.knn import fit_knn
 from audiossl.evaluation.probes import fit_linear_probe, fit_probe_path
 from audiossl.evaluation.ridge import fit_ridge_path
+from audiossl.evaluation.window_ranking import WindowRanking
 from audiossl.evaluation.window_scores import WindowScores
 from audiossl.seeds import derive_generator
 from audiossl.signals.sensors.subjects import SubjectSides
@@ -72,6 +73,9 @@ class WindowTask:
     def probe(self, features: Float[Tensor, "N D"], fraction: float = 1.0, seed: int = 0) -> Tensor:
         """Score the classes (T, K) of the test windows, or answer their quantity (T,), by a linear probe.
 
+        Scores are logarithms of probabilities, which unlike logits can be compared between windows; those of ridge regression are
+        its estimates of the class indicators.
+
         Features are in the order of `rows`. The strength is chosen on valid by a probe of train; then a probe of that strength is
         fitted to both. Classes are read by logistic regression, quantities and very wide features by ridge regression.
         """
@@ -80,7 +84,7 @@ class WindowTask:
         if self.classes and features.shape[1] <= WIDEST_LOGISTIC:
             chosen = fit_linear_probe(*self._pick(features, train), *self._pick(features, valid), len(self.classes), L2_GRID)
             probe = fit_probe_path(*self._pick(features, both), len(self.classes), [chosen.l2])[0]
-            return probe.logits(test)
+            return probe.logits(test).double().log_softmax(1)
         strength = self._ridge_strength(features, train, valid)
         answers = fit_ridge_path(features[both], self._targets(both), [strength])[0].predict(test)
         return answers if self.classes else answers[:, 0]
@@ -112,9 +116,9 @@ class WindowTask:
             return WindowScores.of_classes(truth, together, self.test_subjects, len(self.classes))
         return WindowScores.of_quantity(truth, together, self.test_subjects)
 
-    def rank(self, scores: Sequence[Float[Tensor, "T K"]]) -> WindowScores:
+    def rank(self, scores: Sequence[Float[Tensor, "T K"]]) -> WindowRanking:
         """Score how scores of classes rank the test windows, one set for each seed."""
-        return WindowScores.of_ranking(self.y[self.sides["test"]], torch.stack(list(scores)), self.test_subjects)
+        return WindowRanking.of_scores(self.y[self.sides["test"]], torch.stack(list(scores)), self.test_subjects)
 
     def _pick(self, features: Float[Tensor, "N D"], places: Int[Tensor, "M"]) -> tuple[Float[Tensor, "M D"], Int[Tensor, "M"]]:
         return features[places], self.y[places]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -76,12 +76,19 @@ class SensorEncoder(nn.Module):
             normal = standardise_known(normal, ~missing)
         return self.encoder(normal.masked_fill(missing, 0.0), lengths)
 
-    def save(self, folder: Path) -> None:
-        """Write `config.json` and `model.safetensors`, each by rename, the config last."""
+    def save(self, folder: Path, seen: Mapping[str, Any] | None = None) -> None:
+        """Write `config.json` and `model.safetensors`, each by rename, the config last.
+
+        Args:
+            folder: that is written.
+            seen: what it was pre-trained on: `dataset`, `subjects`, `seed` and `fold`. An evaluation on the same data set refuses
+                to test these people.
+        """
         state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
         with whole_file(folder / WEIGHTS) as partial:
             save_file(state, partial, metadata={"format": "pt"})
-        write_json(folder / CONFIG, {"model_type": MODEL_TYPE, **asdict(self.takes), "resnet1d": asdict(self.encoder.config)})
+        config = {"model_type": MODEL_TYPE, **asdict(self.takes), "resnet1d": asdict(self.encoder.config)}
+        write_json(folder / CONFIG, {**config, "pretrained_on": dict(seen)} if seen else config)
 
     @classmethod
     def load(cls, folder: Path) -> SensorEncoder:

@@ -40,6 +40,7 @@ def make_view_encoder(kind: str, num_channels: int, dim: int, options: dict[str,
     if kind not in get_args(ViewKind):
         raise ConfigError(f"there is no view '{kind}'; choose of time, {', '.join(get_args(ViewKind))}")
     sizes = {name: options.pop(name) for name in ("widths", "kernel", "bins", "gain") if name in options}
+    _check_sizes(kind, sizes)
     try:
         if kind in BASES:
             return BasisEncoder(kind, num_channels, dim, **sizes, **options)
@@ -47,7 +48,27 @@ def make_view_encoder(kind: str, num_channels: int, dim: int, options: dict[str,
         num_rows = frame.size // 2 + 1 if isinstance(frame, STFT) else frame.num_scales
         return PlaneEncoder(frame, num_rows, num_channels, dim, **sizes)
     except TypeError as error:
-        raise ConfigError(f"an option of the view '{kind}' is not known: {error}") from error
+        raise ConfigError(f"an option of the view '{kind}' is not known, set already, or of another type: {error}") from error
+
+
+def _check_sizes(kind: str, sizes: dict[str, Any]) -> None:
+    """Check the options of a view's network; whether it has them is checked by the network itself."""
+    widths = sizes.get("widths", [1] * 4)
+    count = len(widths) if isinstance(widths, list | tuple) and all(_is_whole(width) for width in widths) else 0
+    if count == 0 or (kind not in BASES and count != 4):
+        wanted = "at least one width" if kind in BASES else "four widths"
+        raise ConfigError(f"the view '{kind}' takes {wanted} of layers, such as [16, 32, 64, 128], got widths={widths!r}")
+    kernel, bins, gain = sizes.get("kernel", 3), sizes.get("bins", 16), sizes.get("gain", 30.0)
+    if not _is_whole(kernel) or kernel % 2 == 0:
+        raise ConfigError(f"the view '{kind}' takes an odd kernel, such as 3, which keeps sizes, got {kernel!r}")
+    if not _is_whole(bins):
+        raise ConfigError(f"the view '{kind}' takes at least one of bins, got {bins!r}")
+    if isinstance(gain, bool) or not isinstance(gain, int | float) or gain < 0:
+        raise ConfigError(f"the view '{kind}' takes a gain of at least 0, got {gain!r}")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _gabor(options: dict[str, Any]) -> Gabor:

@@ -52,6 +52,12 @@ class AugmentationConfig:
             raise ConfigError(
                 f"the set '{self.kinds}' has {len(SETS[self.kinds])} augmentations, per_view asks for {self.per_view}"
             )
+        # A window pressed to less than half its length would not fill its place when it is played twice.
+        if not 0 <= self.max_stretch <= 0.5 or self.noise < 0 or self.max_segments < 2:
+            raise ConfigError(
+                f"expected augmentations with max_stretch of 0 to 0.5, noise of at least 0 and max_segments of at least 2, got "
+                f"{self.max_stretch}, {self.noise} and {self.max_segments}"
+            )
 
 
 def augment(

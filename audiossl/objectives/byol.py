@@ -11,8 +11,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.loss import Loss
+from audiossl.objectives.option_checks import require_same_width
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.two_views import TwoViewConfig, TwoViews, mlp
 from audiossl.objectives.window_batch import WindowBatch
@@ -33,6 +35,14 @@ class BYOLConfig(TwoViewConfig):
     predictor: list[int] = field(default_factory=lambda: [512, 128])
     momentum: float = 0.996
     momentum_steps: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_same_width(self.projector, self.predictor)
+        if not 0 <= self.momentum <= 1 or self.momentum_steps < 0:
+            raise ConfigError(
+                f"expected a momentum of 0 to 1 and momentum_steps of at least 0, got {self.momentum} and {self.momentum_steps}"
+            )
 
 
 class BYOL(TwoViews):

@@ -49,6 +49,10 @@ def make_contrastive(name: str, encoder: Encoder, options: Mapping[str, Any]) ->
     make, config, preset = FAMILY[name]
     options = {**preset, **options}
     if "augmentations" in options and "augmentations" in {field.name for field in fields(config)}:
+        if not isinstance(options["augmentations"], Mapping):
+            raise ConfigError(
+                f"expected {name}.augmentations as options such as {{kinds: imu}}, got {options['augmentations']!r}"
+            )
         options["augmentations"] = read_options(f"{name}.augmentations", AugmentationConfig, options["augmentations"])
     return make(encoder, read_options(name, config, options))
 
@@ -57,9 +61,18 @@ def read_options(place: str, config: type, options: Mapping[str, Any]) -> Any:
     """Make a config of options as YAML gives them: whole numbers stand for floats.
 
     Raises:
-        ConfigError: naming options that the config does not have, and those that it has.
+        ConfigError: naming options that the config does not have, or values that it does not take.
     """
     kinds = {field.name: field.type for field in fields(config)}
     if unknown := sorted(set(options) - set(kinds)):
         raise ConfigError(f"{place} has no option {', '.join(unknown)}; it has {', '.join(kinds)}")
-    return config(**{name: float(value) if kinds[name] == "float" else value for name, value in options.items()})
+    for name, value in options.items():
+        wanted = {"bool": bool, "int": int}.get(str(kinds[name]))
+        if wanted and type(value) is not wanted:
+            raise ConfigError(f"{place}.{name} is {'true or false' if wanted is bool else 'a whole number'}, got {value!r}")
+    try:
+        return config(**{name: float(value) if kinds[name] == "float" else value for name, value in options.items()})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{place} has an option of another type ({error}); it takes {kinds}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from error

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.contrast import dcl
+from audiossl.objectives.option_checks import require_positive
 from audiossl.objectives.two_views import TwoViewConfig, TwoViews
 from audiossl.objectives.window_batch import WindowBatch
 
@@ -26,6 +27,11 @@ class DCLConfig(TwoViewConfig):
     temperature: float = 0.1
     weighted: bool = False
     sigma: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive("temperature", self.temperature)
+        require_positive("sigma", self.sigma)
 
 
 class DCL(TwoViews):

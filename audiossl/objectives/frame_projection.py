@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -15,14 +15,16 @@ from torch.nn import functional
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
 from audiossl.models.mappers import make_mapper
-from audiossl.models.view_encoders import make_view_encoder
+from audiossl.models.view_encoders import ViewKind, make_view_encoder
 from audiossl.objectives.contrast import dcl, gather, nt_xent
 from audiossl.objectives.loss import Loss, Ratio
+from audiossl.objectives.option_checks import require_positive
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_batch import WindowBatch
 from audiossl.seeds import derive_generator
 
 TIME = "time"
+LOSSES = ("nt_xent", "dcl")
 
 
 @dataclass
@@ -42,15 +44,25 @@ class FrameProjectionConfig:
 
     views: list[str] = field(default_factory=lambda: [TIME, "fourier", "gabor"])
     pairs: dict[str, float] = field(default_factory=dict)
-    loss: Literal["nt_xent", "dcl"] = "nt_xent"
+    loss: str = "nt_xent"
     temperature: float = 0.15
     map_weight: float = 1.0
     dim: int = 128
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if TIME not in self.views or len(set(self.views)) < max(2, len(self.views)):
-            raise ConfigError(f"expected 'time' and at least one other view, each once, got {', '.join(self.views)}")
+        if not isinstance(self.views, list) or TIME not in self.views or len(set(self.views)) < max(2, len(self.views)):
+            raise ConfigError(f"expected 'time' and at least one other view, each once, got {self.views}")
+        if unknown := [view for view in self.views if view not in (TIME, *get_args(ViewKind))]:
+            raise ConfigError(f"there is no view {', '.join(unknown)}; choose of time, {', '.join(get_args(ViewKind))}")
+        if self.loss not in LOSSES:
+            raise ConfigError(f"there is no loss '{self.loss}'; choose of {', '.join(LOSSES)}")
+        if strangers := sorted(set(self.options) - set(self.views) | set(self.options) & {TIME}):
+            others = ", ".join(view for view in self.views if view != TIME)
+            raise ConfigError(f"options are for views other than time, here {others}; got options of {', '.join(strangers)}")
+        require_positive("temperature", self.temperature)
+        if self.map_weight < 0:
+            raise ConfigError(f"expected a map_weight of at least 0, got {self.map_weight}")
         self.weights()
 
     def weights(self) -> dict[tuple[str, str], float]:
@@ -66,6 +78,8 @@ class FrameProjectionConfig:
             first, _, second = name.partition("-")
             if first not in self.views or second not in self.views or first == second:
                 raise ConfigError(f"expected pairs of the views {', '.join(self.views)}, such as time-fourier, got '{name}'")
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
+                raise ConfigError(f"expected a weight of at least 0 for the pair '{name}', got {weight!r}")
             weights[first, second] = weight
         return weights
 

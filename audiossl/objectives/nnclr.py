@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.contrast import gather, info_nce
+from audiossl.objectives.option_checks import require_positive, require_same_width
 from audiossl.objectives.two_views import TwoViewConfig, TwoViews, mlp
 from audiossl.objectives.window_batch import WindowBatch
 
@@ -33,6 +34,12 @@ class NNCLRConfig(TwoViewConfig):
     temperature: float = 0.1
     queue: int = 2048
     other_subjects: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_same_width(self.projector, self.predictor)
+        require_positive("temperature", self.temperature)
+        require_positive("queue", self.queue)
 
 
 class NNCLR(TwoViews):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.contrast import nt_xent
+from audiossl.objectives.option_checks import require_positive
 from audiossl.objectives.two_views import TwoViewConfig, TwoViews
 from audiossl.objectives.window_batch import WindowBatch
 
@@ -18,6 +19,10 @@ class SimCLRConfig(TwoViewConfig):
     """Views, heads and `temperature`."""
 
     temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive("temperature", self.temperature)
 
 
 class SimCLR(TwoViews):

@@ -15,6 +15,7 @@ from audiossl.models.encoder import Encoder
 from audiossl.objectives.augmentations import CHANGES, AugmentationConfig, augment
 from audiossl.objectives.contrast import gather, nt_xent
 from audiossl.objectives.loss import Loss, Ratio
+from audiossl.objectives.option_checks import require_positive, require_widths
 from audiossl.objectives.two_views import mlp
 from audiossl.objectives.window_batch import WindowBatch
 from audiossl.seeds import derive_generator
@@ -51,6 +52,9 @@ class TSTCCConfig:
             raise ConfigError(f"there is no change '{unknown[0]}' of windows; choose from {', '.join(CHANGES)}")
         if self.steps < 1:
             raise ConfigError(f"expected at least one step to predict, got {self.steps}")
+        require_widths("projector", self.projector)
+        require_positive("context", self.context)
+        require_positive("temperature", self.temperature)
 
 
 class TSTCC(nn.Module):

@@ -15,6 +15,7 @@ from audiossl.models.encoder import Encoder, Frames
 from audiossl.objectives.augmentations import AugmentationConfig, augment
 from audiossl.objectives.contrast import gather
 from audiossl.objectives.loss import Loss, Ratio
+from audiossl.objectives.option_checks import require_widths
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_batch import WindowBatch
 
@@ -32,6 +33,9 @@ class TwoViewConfig:
     augmentations: AugmentationConfig = field(default_factory=AugmentationConfig)
     projector: list[int] = field(default_factory=lambda: [128, 128])
     batch_norm: bool = False
+
+    def __post_init__(self) -> None:
+        require_widths("projector", self.projector)
 
 
 class TwoViews(nn.Module):

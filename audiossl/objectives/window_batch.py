@@ -21,7 +21,7 @@ class WindowBatch:
         subjects: who each window is of.
         rate: Hz.
         epoch, seed: the rest of the key.
-        partner, partner_lengths: another window of the same recording for each, near in time; None where there are none.
+        partner, partner_lengths: for each a window of its recording near in time, perhaps itself; None where there are none.
     """
 
     signal: Float[Tensor, "B C L"]

@@ -42,12 +42,16 @@ class Runs:
     """Standardised series of every run, in the regions that all runs have.
 
     Attributes:
-        recordings: what is known of them.
+        source: their values, opened when they are asked for: a cohort has more runs than a process may have open files.
+        numbers: of the runs in it.
+        recordings: what is known of them; their values are zeros that take no memory.
         series: (N, T) each, NaN at censored volumes.
         regions: names of the N regions.
         left_out: regions that some run lacks.
     """
 
+    source: RecordingSet
+    numbers: list[int]
     recordings: list[SensorRecording]
     series: list[Float[Tensor, "N _"]]
     regions: list[str]
@@ -56,12 +60,14 @@ class Runs:
     @classmethod
     def open(cls, folder: Path) -> Runs:
         """Open the runs of a recordings stage."""
-        recordings = RecordingSet(folder).recordings
-        if is_matrix(recordings[0]):
-            matrices = [torch.from_numpy(np.array(recording.values)) for recording in recordings]
-            return cls(recordings, matrices, list(recordings[0].channels), [])
-        regions, left_out = common_regions(recordings)
-        return cls(recordings, [_series(run, regions) for run in recordings], regions, left_out)
+        source = RecordingSet(folder)
+        about = [replace(run, values=np.broadcast_to(np.float32(0), run.values.shape)) for run in source]
+        numbers = list(range(len(source)))
+        if is_matrix(about[0]):
+            matrices = [torch.from_numpy(np.array(recording.values)) for recording in source]
+            return cls(source, numbers, about, matrices, list(about[0].channels), [])
+        regions, left_out = common_regions(source)
+        return cls(source, numbers, about, [_series(run, regions) for run in source], regions, left_out)
 
     @property
     def are_matrices(self) -> bool:
@@ -76,13 +82,18 @@ class Runs:
     def of(self, subjects: list[str]) -> Runs:
         """The runs of some people."""
         places = [i for i, run in enumerate(self.recordings) if run.subject in subjects]
-        return Runs([self.recordings[i] for i in places], [self.series[i] for i in places], self.regions, self.left_out)
+        return replace(
+            self,
+            numbers=[self.numbers[i] for i in places],
+            recordings=[self.recordings[i] for i in places],
+            series=[self.series[i] for i in places],
+        )
 
     def part(self, stretch: Stretch) -> Float[Tensor, "N _"]:
         """A stretch of a run, detrended and standardised by itself."""
-        run = self.recordings[stretch.run]
-        if (stretch.first, stretch.last) == (0, run.num_samples):
+        if (stretch.first, stretch.last) == (0, self.recordings[stretch.run].num_samples):
             return self.series[stretch.run]
+        run = self.source[self.numbers[stretch.run]]
         return _series(replace(run, values=np.asarray(run.values[:, stretch.first : stretch.last])), self.regions)
 
     @property

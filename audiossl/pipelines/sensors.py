@@ -9,11 +9,13 @@ from pathlib import Path
 from audiossl.errors import import_extra
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.pipelines.sensors_config import UNTRAINED, SensorModel, SensorsRecipe
-from audiossl.pipelines.sensors_models import represent
+from audiossl.pipelines.sensors_data import rejections
+from audiossl.pipelines.sensors_encoders import encoder_digest
+from audiossl.pipelines.sensors_models import check_objective, represent
 from audiossl.pipelines.sensors_report import report_run
 from audiossl.pipelines.sensors_scores import evaluate_models
-from audiossl.recipe import Stage
-from audiossl.signals.sensors.recording_set import write_recordings
+from audiossl.recipe import Stage, console
+from audiossl.signals.sensors.recording_set import REJECTED, write_recordings
 
 
 def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
@@ -22,9 +24,13 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
     source = [*loaded.sources, str(config.data_root or ""), config.limit]
     if any(model.kind == "minirocket" for model in config.models.values()):
         import_extra("aeon", "sensors")  # better missed now than after minutes of training
+    for name, model in config.models.items():
+        check_objective(name, model, config)
 
     def recordings(out: Path, inputs: Mapping[str, Path]) -> None:
-        write_recordings(loaded.module.recordings(config.data_root, config.limit), out / "set")
+        found = write_recordings(loaded.module.recordings(config.data_root, config.limit), out / "set")
+        if said := rejections(found):
+            console.print(f"{said}; all are in {REJECTED}", markup=False)
 
     def evaluate(out: Path, inputs: Mapping[str, Path]) -> None:
         evaluate_models(out, inputs, config)
@@ -38,7 +44,9 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
     return [
         Stage("recordings", recordings, source),
         *trained,
-        Stage("evaluate", evaluate, [config.dataset, config.task, list(config.models), shared], ("recordings", *names)),
+        Stage(
+            "evaluate", evaluate, [config.dataset, config.task, list(config.models), shared], ("recordings", *names), version=2
+        ),
         Stage("report", report, [config], ("recordings", *names, "evaluate")),
     ]
 
@@ -53,7 +61,9 @@ def _model_stage(name: str, model: SensorModel, config: SensorsRecipe, shared: l
         represent(out, inputs["recordings"] / "set", model, config)
 
     if model.kind in UNTRAINED:
-        options: list[object] = [model, config.encoder if model.kind == "random" else None]
+        # Another encoder may come to lie under the same name.
+        digest = encoder_digest(str(model.options.get("name", ""))) if model.kind == "encoder" else None
+        options: list[object] = [model, config.encoder if model.kind == "random" else digest]
     else:
         batches, task = model.batches or config.batches, config.task
         labels = [task.fractions, task.finetune_steps, task.finetune_lr] if model.finetune or model.kind == "supervised" else []

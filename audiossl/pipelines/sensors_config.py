@@ -28,12 +28,12 @@ class SensorModel:
     Attributes:
         kind: an objective; `random`, the encoder as it is drawn; `supervised`, trained on the labels alone; `encoder`, any that
             `audiossl.load` knows, frozen; or a baseline without an encoder.
-        options: of the objective; of an `encoder` its `name`.
+        options: of the objective; of an `encoder` its `name`, and `transductive: true` to test people whom it was pre-trained on.
         mappers: of frame projections: what stands beside h_t in the features. The first gives the row that is named after the
             model, the others `MODEL_MAPPER`: none (h_t only), conv, linear, mlp, random (untrained), real (the views' encoders).
         dim: width of the encoder's output in place of the recipe's, so that a baseline's features may be as wide as others.
-        batches: in place of the recipe's.
-        lr: in place of the recipe's.
+        batches: in place of the recipe's; of them `supervised` reads the size.
+        lr: in place of the recipe's; for `supervised` in place of `task.finetune_lr`.
         untrained: leave an objective's networks as they are drawn, a control.
         finetune: also train the whole encoder on labels after pre-training, row `MODEL_finetuned`.
     """
@@ -102,6 +102,7 @@ class SensorsRecipe:
     Attributes:
         dataset: name in results.
         models: by the name of their row.
+        subjects_are: what the report calls them, where they are no people: a split of recordings says nothing of new people.
         prepare: Python file beside the recipe with `recordings`.
         output: folder of the run.
         data_root: folder with data that were unpacked by hand, instead of fetching them.
@@ -118,6 +119,7 @@ class SensorsRecipe:
 
     dataset: str
     models: dict[str, SensorModel]
+    subjects_are: str = "people"
     prepare: str = "prepare.py"
     output: Path | None = None
     data_root: Path | None = None
@@ -136,3 +138,29 @@ class SensorsRecipe:
             raise ConfigError("expected at least one model and one seed")
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds repeat: {self.seeds}")
+        owners: dict[str, str] = {}
+        for name, model in self.models.items():
+            for row in rows_of(name, model):
+                if row in owners:
+                    raise ConfigError(
+                        f"models {owners[row]} and {name} both give a row '{row}'; rename one of them, or leave the mapper out"
+                    )
+                owners[row] = name
+
+
+def rows_of(name: str, model: SensorModel) -> list[str]:
+    """Names of the rows that a model gives: its own, one for each further mapper, and that of fine-tuning.
+
+    Raises:
+        ConfigError: if frame projections name no mapper, or one twice.
+    """
+    rows = [name]
+    if model.kind == "frame_projection":
+        if not model.mappers or len(set(model.mappers)) < len(model.mappers):
+            raise ConfigError(
+                f"models.{name}.mappers: expected at least one mapper, each once, such as [real, none], got {model.mappers}"
+            )
+        rows += [f"{name}_{mapper}" for mapper in model.mappers[1:]]
+    if model.finetune:
+        rows.append(f"{name}_finetuned")
+    return rows

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.window_task import WindowTask
 from audiossl.pipelines.sensors_config import SensorsRecipe
 from audiossl.signals.sensors.recording import SensorRecording
@@ -19,9 +19,11 @@ from audiossl.signals.sensors.windows import WindowSet, cut_windows
 class SensorFold:
     """One division of subjects: all windows, normalised by all but test subjects, and the task on the labelled ones.
 
-    `first` is a recording that shows channels, units and rate; `statistics` are those of the normalisation, if it needs any.
+    `number` is its place among the divisions, `first` a recording that shows channels, units and rate; `statistics` are those of
+    the normalisation, if it needs any.
     """
 
+    number: int
     first: SensorRecording
     statistics: ChannelStatistics | None
     sides: SubjectSides
@@ -37,13 +39,48 @@ def divide(subjects: list[str], config: SensorsRecipe) -> list[SubjectSides]:
     return folds[: config.subjects.rounds or len(folds)]
 
 
-def open_folds(folder: Path, config: SensorsRecipe) -> Iterator[SensorFold]:
-    """Open a set of recordings and cut it into windows, fold by fold."""
-    found = RecordingSet(folder)
-    windows = cut_windows(found.recordings, config.windows, config.task.name, config.task.classes)
-    for sides in divide(found.subjects, config):
-        statistics = None
-        if config.windows.normalise == "training":
-            statistics = ChannelStatistics.fit(found.recordings, sides.known)
-        cut = WindowSet(found.recordings, windows, config.windows.normalise, statistics)
-        yield SensorFold(found.recordings[0], statistics, sides, cut, WindowTask(config.task.name, cut, sides))
+def rejections(found: RecordingSet) -> str:
+    """How many recordings were rejected, and why the first was; nothing if none was."""
+    rejected = found.rejected
+    if not rejected:
+        return ""
+    count = "1 recording was" if len(rejected) == 1 else f"{len(rejected)} recordings were"
+    return f"{count} rejected (first: {rejected[0].id}: {rejected[0].reason})"
+
+
+class SensorFolds:
+    """The divisions of the subjects of a set of recordings.
+
+    Windows take most of a run's memory. They are the same in all folds, and made once, unless they are normalised by training
+    subjects; then `open` makes them anew, and whoever opens a fold lets the one before go first.
+
+    Raises:
+        ConfigError or DataError: if subjects cannot be divided as asked; the message says which recordings there might have been.
+    """
+
+    def __init__(self, folder: Path, config: SensorsRecipe) -> None:
+        self.config, self.recordings = config, RecordingSet(folder)
+        try:
+            self.sides = divide(self.recordings.subjects, config)
+        except (ConfigError, DataError) as error:
+            causes = [
+                rejections(self.recordings),
+                f"limit={config.limit} left recordings out" if config.limit is not None else "",
+            ]
+            raise type(error)(". ".join([str(error), *filter(None, causes)])) from error
+        self._places = cut_windows(self.recordings, config.windows, config.task.name, config.task.classes)
+        self._same: WindowSet | None = None
+
+    def __len__(self) -> int:
+        return len(self.sides)
+
+    def open(self, number: int) -> SensorFold:
+        """Cut the windows of a fold."""
+        sides, statistics, normalise = self.sides[number], None, self.config.windows.normalise
+        if normalise == "training":
+            statistics = ChannelStatistics.fit(self.recordings, sides.known)
+            windows = WindowSet(self.recordings, self._places, normalise, statistics)
+        else:
+            windows = self._same = self._same or WindowSet(self.recordings, self._places, normalise)
+        task = WindowTask(self.config.task.name, windows, sides)
+        return SensorFold(number, self.recordings[0], statistics, sides, windows, task)

@@ -16,15 +16,14 @@ from torch import Tensor, nn
 from audiossl.errors import ConfigError, import_extra
 from audiossl.features.window_statistics import window_statistics
 from audiossl.files import whole_file, write_json
-from audiossl.load import load
 from audiossl.models.resnet1d import ResNet1d
-from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
 from audiossl.objectives.contrastive_family import make_contrastive, read_options
 from audiossl.objectives.frame_projection import TIME, FrameProjection, FrameProjectionConfig, fit_mappers
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_labels import LabelledWindowBatch, WindowLabels
-from audiossl.pipelines.sensors_config import NOT_RANDOM, SensorModel, SensorsRecipe
-from audiossl.pipelines.sensors_data import SensorFold, open_folds
+from audiossl.pipelines.sensors_config import NOT_RANDOM, UNTRAINED, SensorModel, SensorsRecipe
+from audiossl.pipelines.sensors_data import SensorFold, SensorFolds
+from audiossl.pipelines.sensors_encoders import check_encoder, describe, embed_windows, seen_by
 from audiossl.pipelines.window_batches import WindowBatches, windows_of
 from audiossl.seeds import derive_seed
 from audiossl.signals.sensors.windows import WindowSet
@@ -42,20 +41,27 @@ def represent(out: Path, recordings: Path, model: SensorModel, config: SensorsRe
     A model without anything random is run for the first seed only. Finished folders of an interrupted run are kept.
     """
     seeds = config.seeds[:1] if model.kind in NOT_RANDOM else config.seeds
-    for number, fold in enumerate(open_folds(recordings, config)):
-        for seed in seeds:
-            folder = out / folder_name(seed, number)
-            if (folder / "done.json").is_file():
-                continue
-            torch.manual_seed(derive_seed(seed, "encoder"))
-            features, answers = _run(folder, fold, model, config, seed)
-            if World.join().is_first:
-                folder.mkdir(parents=True, exist_ok=True)
-                for values, name in ((features, FEATURES), (answers, ANSWERS)):
-                    if values:
-                        with whole_file(folder / name) as partial:
-                            save_file({key: value.contiguous() for key, value in values.items()}, partial)
-                write_json(folder / "done.json", {"seed": seed, "fold": number, "trained_on": list(fold.sides.known)})
+    folds = SensorFolds(recordings, config)
+    if model.kind == "encoder":
+        check_encoder(out, model, config, folds.sides)
+    for number in range(len(folds)):
+        _represent_fold(out, folds.open(number), model, config, seeds)
+
+
+def _represent_fold(out: Path, fold: SensorFold, model: SensorModel, config: SensorsRecipe, seeds: list[int]) -> None:
+    for seed in seeds:
+        folder = out / folder_name(seed, fold.number)
+        if (folder / "done.json").is_file():
+            continue
+        torch.manual_seed(derive_seed(seed, "encoder"))
+        features, answers = _run(folder, fold, model, config, seed)
+        if World.join().is_first:
+            folder.mkdir(parents=True, exist_ok=True)
+            for values, name in ((features, FEATURES), (answers, ANSWERS)):
+                if values:
+                    with whole_file(folder / name) as partial:
+                        save_file({key: value.contiguous() for key, value in values.items()}, partial)
+            write_json(folder / "done.json", {"seed": seed, "fold": fold.number, "trained_on": list(fold.sides.known)})
 
 
 def folder_name(seed: int, fold: int) -> str:
@@ -74,13 +80,14 @@ def _run(
     if model.kind == "minirocket":
         return {"": _minirocket(fold, rows, seed)}, {}
     if model.kind == "encoder":
-        return {"": _embedded(fold, rows, model, config)}, {}
+        return {"": embed_windows(fold, rows, model)}, {}
     sizes = replace(config.encoder, dim=model.dim or config.encoder.dim)
     encoder = ResNet1d(windows.values.shape[1], windows.rate, sizes)
     if model.kind == "random":
         return {"": _in_blocks(windows, rows, _pooled(encoder))}, {}
     if model.kind == "supervised":
-        return {}, _trained_on_labels(folder, fold, encoder, config, seed, "")
+        own = replace(config, task=replace(config.task, finetune_lr=model.lr or config.task.finetune_lr))
+        return {}, _trained_on_labels(folder, fold, encoder, replace(own, batches=model.batches or config.batches), seed, "")
     objective = make_objective(model, encoder)
     train = windows.of(fold.sides.known)
     if not model.untrained:
@@ -89,18 +96,26 @@ def _run(
         fit(objective, batches, training, folder / "pretrain", steps_per_epoch=batches.steps_per_epoch)
     objective.eval().cpu()  # windows are there
     if World.join().is_first:
-        _describe(fold, objective.encoder, config).save(folder / "encoder")
+        seen = None if model.untrained else seen_by(fold, config, seed)
+        describe(fold, objective.encoder, config).save(folder / "encoder", seen)
     features = _features(objective, windows, rows, train, model, seed)
     answers = _trained_on_labels(folder, fold, objective.encoder, config, seed, "finetuned") if model.finetune else {}
     return features, answers
 
 
-def _describe(fold: SensorFold, encoder: ResNet1d, config: SensorsRecipe) -> SensorEncoder:
-    first, statistics = fold.first, fold.statistics
-    takes = SensorInput(first.channels, first.units, first.rate, config.windows.normalise)
-    if statistics is None:
-        return SensorEncoder(encoder, takes)
-    return SensorEncoder(encoder, takes, statistics.mean, statistics.deviation)
+def check_objective(name: str, model: SensorModel, config: SensorsRecipe) -> None:
+    """Make the objective of a row once, in vain: mistakes in options are better found before anything is trained.
+
+    Raises:
+        ConfigError: naming the row.
+    """
+    if model.kind in UNTRAINED | {"supervised"}:
+        return
+    try:
+        with torch.random.fork_rng(devices=[]):
+            make_objective(model, ResNet1d(1, 50.0, replace(config.encoder, dim=model.dim or config.encoder.dim)))
+    except ConfigError as error:
+        raise ConfigError(f"models.{name}: {error}") from error
 
 
 def make_objective(model: SensorModel, encoder: ResNet1d) -> Any:
@@ -146,25 +161,6 @@ def _in_blocks(windows: WindowSet, rows: list[int], function: Callable[[Tensor, 
     """Apply a function of signals and lengths to windows, on the CPU."""
     blocks = torch.tensor(rows).split(BLOCK)
     return torch.cat([function(windows.values[block], windows.lengths[block]).float() for block in blocks])
-
-
-def _embedded(fold: SensorFold, rows: list[int], model: SensorModel, config: SensorsRecipe) -> Float[Tensor, "N D"]:
-    """Mean frame of an encoder that `audiossl.load` knows, which reads windows in the units of the recordings."""
-    if set(model.options) != {"name"}:
-        raise ConfigError(f"expected a model of kind encoder to have the option name alone, got {sorted(model.options)}")
-    if config.windows.normalise == "window":
-        raise ConfigError(
-            "an encoder reads recordings in their units, which windows.normalise=window loses; use training or none"
-        )
-    embedder, windows = load(model.options["name"]), fold.windows
-    pooled = []
-    for block in torch.tensor(rows).split(BLOCK):
-        signal = windows.values[block]
-        if fold.statistics is not None:
-            signal = signal * fold.statistics.deviation[:, None] + fold.statistics.mean[:, None]
-        signals = [row[:, :length] for row, length in zip(signal, windows.lengths[block].tolist(), strict=True)]
-        pooled += [embedding.pooled for embedding in embedder.embed(signals, windows.rate)]
-    return torch.stack(pooled)
 
 
 def _minirocket(fold: SensorFold, rows: list[int], seed: int) -> Float[Tensor, "N D"]:

@@ -12,6 +12,7 @@ from audiossl import __version__
 from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.files import read_json, read_jsonl
 from audiossl.pipelines.sensors_config import SensorsRecipe
+from audiossl.pipelines.sensors_encoders import ORIGIN
 from audiossl.recipe import plain
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
 from audiossl.report.page import write_report
@@ -27,17 +28,45 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe) -> 
     details = read_json(inputs["evaluate"] / "details.json")
     first = rows[0]
     highlights = [
-        Highlight(row.model, shown(row.metric, row.value), f"{row.metric}, 95 % {row.low:.3f} to {row.high:.3f}")
+        Highlight(
+            row.model,
+            shown(row.metric, row.value),
+            row.metric if len(_people(details)) == 1 else f"{row.metric}, 95 % {row.low:.3f} to {row.high:.3f}",
+        )
         for row in rows
         if (row.task, row.metric) == (first.task, first.metric)
     ][:4]
     sections: list[Section | Part] = [
         _results(rows, details), _subjects(details, config), _training(inputs, config), _facts(inputs, config),
     ]  # fmt: skip
-    lead = f"Representations of {config.dataset} were learned without labels and read by probes, on people who were never seen."
+    lead = _lead(inputs, config)
     footer = f"audiossl {__version__}, seeds {', '.join(map(str, config.seeds))}"
     title = f"{config.dataset}: sensor streams"
     write_report(ReportContent(title, lead, sections, highlights, "audiossl run", footer), out / "report.html")
+
+
+def _lead(inputs: Mapping[str, Path], config: SensorsRecipe) -> str:
+    """What was done, and how far test subjects are new: to the recipe, and to encoders that came from elsewhere."""
+    people = config.subjects_are == "people"
+    who = "people" if people else f"{config.subjects_are}, which are no people: this says nothing of new people"
+    sentences, transductive = [], False
+    for name in config.models:
+        file = inputs[f"model_{name}"] / ORIGIN
+        if not file.is_file():
+            continue
+        encoder = read_json(file)
+        origin, seen = encoder["pretrained_on"], encoder["seen"]
+        if not origin:
+            sentences.append(f"What the encoder of {name} was pre-trained on is not known here.")
+        elif seen:
+            transductive = True
+            both = f"{len(seen)} of the {encoder['tested']} that are tested"
+            sentences.append(f"The encoder of {name} was pre-trained, without labels, on {both}.")
+        else:
+            sentences.append(f"The encoder of {name} was pre-trained on {origin['dataset']}, on none of those that are tested.")
+    new = "held-out" if transductive else "never seen"
+    first = f"Representations of {config.dataset} were learned without labels and read by probes, on {new} {who}."
+    return " ".join([first, *sentences])
 
 
 def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
@@ -55,17 +84,31 @@ def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
     parts: list[Part] = [
         *results_tables(rows),
         Picture("Values with their intervals", plot_results(main), alt="Each metric of each model with its interval."),
-        Table("First model minus the others", ["Readout", "Model", "Difference", "95 % interval over subjects"], gaps),
-        Table("Each seed", ["Readout", "Model", "Metric", "Values"], spread),
     ]
-    return Section("Results", parts, "Probes choose their strength on validation subjects; test subjects are scored once.")
+    if gaps:
+        parts.append(
+            Table("First model minus the others", ["Readout", "Model", "Difference", "95 % interval over subjects"], gaps)
+        )
+    parts.append(Table("Each seed", ["Readout", "Model", "Metric", "Values"], spread))
+    notes = "".join(f" {note}." for note in details["notes"])
+    return Section(
+        "Results", parts, f"Probes choose their strength on validation subjects; test subjects are scored once.{notes}"
+    )
 
 
 def _subjects(details: dict[str, Any], config: SensorsRecipe) -> Section:
     models = next(iter(details["readouts"].values()))
-    names = list(next(iter(models.values()))["subjects"])
-    rows = [[name, *(f"{found['subjects'][name]:.3f}" for found in models.values())] for name in names]
+    rows = [[name, *(_number(found["subjects"][name]) for found in models.values())] for name in _people(details)]
     return Section("Subjects", [Table(f"{config.task.name} of each test subject, mean over seeds", ["Subject", *models], rows)])
+
+
+def _people(details: dict[str, Any]) -> list[str]:
+    """Names of the test subjects."""
+    return list(next(iter(next(iter(details["readouts"].values())).values()))["subjects"])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def _training(inputs: Mapping[str, Path], config: SensorsRecipe) -> Section:

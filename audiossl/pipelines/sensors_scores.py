@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,24 +14,28 @@ from torch import Tensor
 
 from audiossl.errors import DataError
 from audiossl.evaluation.results import ResultRow, write_results
-from audiossl.evaluation.window_scores import WindowScores
+from audiossl.evaluation.subject_scores import SubjectScores
 from audiossl.evaluation.window_task import WindowTask
 from audiossl.files import write_json
 from audiossl.pipelines.sensors_config import SensorsRecipe, WindowTaskConfig
-from audiossl.pipelines.sensors_data import open_folds
+from audiossl.pipelines.sensors_data import SensorFold, SensorFolds
 from audiossl.pipelines.sensors_models import ANSWERS, FEATURES, folder_name
 from audiossl.recipe import console
 
 RANKING = "ranking of "  # before the name of a readout: how it ranks windows, whatever it answers
-Scored = dict[str, dict[str, WindowScores]]  # by readout, by model
+Scored = dict[str, dict[str, SubjectScores]]  # by readout, by model
 
 
 def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe) -> None:
     """Write `results.json`, and `details.json` with the spread over seeds, scores of each subject and paired differences."""
     scores = _score_all(inputs, config)
     rows: list[ResultRow] = []
-    details: dict[str, Any] = {"seeds": config.seeds, "readouts": {}, "differences": {}}
+    notes: list[str] = []
+    details: dict[str, Any] = {"seeds": config.seeds, "readouts": {}, "differences": {}, "notes": notes}
     for readout, models in scores.items():
+        if not all(scored.metric_names for scored in models.values()):
+            notes.append(f"{readout}: every fold tests windows of one class only, so there is no area under a ROC curve")
+            continue
         for name, scored in models.items():
             task, metrics = _task_and_metrics(readout, scored, config.task)
             for shown, metric in metrics.items():
@@ -40,11 +45,15 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe
             details["readouts"].setdefault(readout, {})[name] = {
                 "metric": main,
                 "seeds": scored.each_seed(main),
-                "subjects": dict(zip(scored.subjects, scored.each_subject(main), strict=True)),
+                "subjects": dict(zip(scored.subjects, _finite(scored.each_subject(main)), strict=True)),
             }
         details["differences"][readout] = _differences(models, config)
+    if len(tested := next(iter(next(iter(scores.values())).values())).subjects) == 1:
+        notes.append(f"one test subject, {tested[0]}: values have no interval over subjects, and models are not compared")
     write_results(out / "results.json", rows)
     write_json(out / "details.json", details)
+    for note in notes:
+        console.print(note, markup=False)
 
 
 def readout_of(fraction: float) -> str:
@@ -53,16 +62,24 @@ def readout_of(fraction: float) -> str:
 
 
 def _score_all(inputs: Mapping[str, Path], config: SensorsRecipe) -> Scored:
-    parts: dict[str, dict[str, list[WindowScores]]] = defaultdict(lambda: defaultdict(list))
-    for number, fold in enumerate(open_folds(inputs["recordings"] / "set", config)):
-        for name in track(config.models, f"probing, fold {number + 1}", console=console, transient=True):
-            answers = _answers(inputs[f"model_{name}"], name, number, fold.task, config)
-            for readout, models in answers.items():
-                for variant, of_seeds in models.items():
-                    parts[readout][variant].append(fold.task.score(of_seeds))
-                    if of_seeds[0].ndim == 2:
-                        parts[RANKING + readout][variant].append(fold.task.rank(of_seeds))
-    return {readout: {name: WindowScores.join(folds) for name, folds in models.items()} for readout, models in parts.items()}
+    parts: dict[str, dict[str, list[SubjectScores]]] = defaultdict(lambda: defaultdict(list))
+    folds = SensorFolds(inputs["recordings"] / "set", config)
+    for number in range(len(folds)):
+        _score_fold(folds.open(number), inputs, config, parts)
+    return {readout: {name: scores[0].join(scores) for name, scores in models.items()} for readout, models in parts.items()}
+
+
+def _score_fold(
+    fold: SensorFold, inputs: Mapping[str, Path], config: SensorsRecipe, parts: dict[str, dict[str, list[SubjectScores]]]
+) -> None:
+    """Add the scores of a fold to those of the folds before."""
+    for name in track(config.models, f"probing, fold {fold.number + 1}", console=console, transient=True):
+        answers = _answers(inputs[f"model_{name}"], name, fold.number, fold.task, config)
+        for readout, models in answers.items():
+            for variant, of_seeds in models.items():
+                parts[readout][variant].append(fold.task.score(of_seeds))
+                if of_seeds[0].ndim == 2:
+                    parts[RANKING + readout][variant].append(fold.task.rank(of_seeds))
 
 
 def _answers(folder: Path, model: str, fold: int, task: WindowTask, config: SensorsRecipe) -> dict[str, dict[str, list[Tensor]]]:
@@ -90,19 +107,26 @@ def _answers(folder: Path, model: str, fold: int, task: WindowTask, config: Sens
     return found
 
 
-def _task_and_metrics(readout: str, scored: WindowScores, task: WindowTaskConfig) -> tuple[str, dict[str, str]]:
+def _finite(values: list[float]) -> list[float | None]:
+    """None in place of what is not defined: JSON has no NaN."""
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def _task_and_metrics(readout: str, scored: SubjectScores, task: WindowTaskConfig) -> tuple[str, dict[str, str]]:
     """Task of a result row, and its metrics by the name they have there."""
     readout = readout.removeprefix(RANKING)
     if readout == "knn":
         return task.name, {"knn_accuracy": "accuracy"}
-    return task.name + readout.removeprefix("probe"), {name: name for name in scored.metrics}
+    return task.name + readout.removeprefix("probe"), {name: name for name in scored.metric_names}
 
 
-def _differences(models: Mapping[str, WindowScores], config: SensorsRecipe) -> dict[str, dict[str, float]]:
-    """The first model minus each other one, paired over subjects."""
+def _differences(models: Mapping[str, SubjectScores], config: SensorsRecipe) -> dict[str, dict[str, float]]:
+    """The first model minus each other one, paired over subjects; nothing where there is one subject."""
     first, *others = models
     mine = models[first]
-    metric = next(iter(mine.metrics))
+    if len(mine.subjects) == 1:
+        return {}
+    metric = mine.metric_names[0]
     gaps = {}
     for name in others:
         gap = mine.minus(models[name], metric, config.task.bootstrap)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Int
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError
 from audiossl.objectives.window_batch import WindowBatch
+from audiossl.recipe import console
 from audiossl.seeds import derive_generator
 from audiossl.signals.sensors.windows import WindowSet
 from audiossl.training.world import World
@@ -24,7 +26,7 @@ class WindowBatchConfig:
     Attributes:
         size: windows; where a side has fewer, all of them.
         subjects: a batch holds windows of so many subjects, so that who it is of tells few negatives; 0 draws from all.
-        neighbours: seconds from a window's start to its partner's, at most; 0 gives no partners.
+        neighbours: seconds from a window's start to its partner's, at most; the window itself may be drawn. 0 gives no partners.
     """
 
     size: int = 256
@@ -54,6 +56,8 @@ class WindowBatches:
         for row in rows:
             self.by_subject[windows.subjects[row]].append(row)
         self._partners = self._find_partners() if config.neighbours else None
+        if config.subjects and self.world.is_first:
+            self._name_left_out()
 
     def steps_per_epoch(self, batches_per_step: int) -> int:
         """Steps of every epoch."""
@@ -69,7 +73,7 @@ class WindowBatches:
 
     def _order(self, epoch: int) -> list[Int[Tensor, "B"]]:
         generator = derive_generator(self.seed, "windows", epoch)
-        count = min(self.config.subjects, len(self.by_subject))
+        count = self._subjects_per_batch()
         if not count:
             shuffled = self.rows[torch.randperm(len(self.rows), generator=generator)]
             return list(shuffled[: len(shuffled) // self.size * self.size].split(self.size))
@@ -85,6 +89,19 @@ class WindowBatches:
         chosen = [pieces[i][1] for i in sorted(drawn, key=lambda i: pieces[i][0])]  # so that few pieces of one subject meet
         batches = [torch.cat(chosen[first : first + count]) for first in range(0, len(chosen) - count + 1, count)]
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+    def _subjects_per_batch(self) -> int:
+        return min(self.config.subjects, len(self.by_subject))
+
+    def _name_left_out(self) -> None:
+        """Say who has too few windows for a share of a batch, and so is never trained on."""
+        share = max(1, self.size // self._subjects_per_batch())
+        few = [f"{name} ({len(rows)})" for name, rows in self.by_subject.items() if len(rows) < share]
+        if 0 < len(few) < len(self.by_subject):
+            _say_once(
+                f"batches of {self.config.size} windows of {self.config.subjects} subjects take {share} of each; never trained "
+                f"on, with fewer, are {', '.join(few)}: lower batches.size or raise batches.subjects"
+            )
 
     def _batch(self, rows: Int[Tensor, "B"], epoch: int) -> WindowBatch:
         windows, batch = self.windows, windows_of(self.windows, rows, epoch, self.seed)
@@ -105,6 +122,12 @@ class WindowBatches:
         first = torch.searchsorted(line, line - reach)
         last = torch.searchsorted(line, line + reach, right=True) - 1
         return torch.stack([first, last], 1)
+
+
+@cache
+def _say_once(text: str) -> None:
+    """Print a line, however many seeds and folds have cause for it."""
+    console.print(text, markup=False)
 
 
 def windows_of(windows: WindowSet, rows: Int[Tensor, "B"], epoch: int = 0, seed: int = 0) -> WindowBatch:

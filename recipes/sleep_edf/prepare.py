@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from audiossl.errors import DataError, naming
@@ -58,10 +59,10 @@ def _recording(night: Path, hypnogram: Path) -> SensorRecording | Rejected:
         signal = read_edf_signal(night, CHANNEL)
         if signal.rate != RATE:
             raise DataError(f"{night.name}: expected {RATE:g} Hz, got {signal.rate:g} Hz")
-        if (start := read_edf_start(night)) != read_edf_start(hypnogram):
-            raise DataError(f"{hypnogram.name}: expected a start at {start} as in {night.name}, got {read_edf_start(hypnogram)}")
+        later = (read_edf_start(hypnogram) - read_edf_start(night)).total_seconds()
         with naming(hypnogram):
-            stages = epochs(read_edf_notes(hypnogram), num_epochs=len(signal.values) // round(EPOCH_SECONDS * RATE))
+            notes = [replace(note, onset=note.onset + later) for note in read_edf_notes(hypnogram)]
+            stages = epochs(notes, num_epochs=len(signal.values) // round(EPOCH_SECONDS * RATE))
             first, last = sleep_period(stages)
         samples = round(EPOCH_SECONDS * RATE)
         return SensorRecording(
@@ -85,16 +86,18 @@ def _recording(night: Path, hypnogram: Path) -> SensorRecording | Rejected:
 
 
 def epochs(notes: list[EdfNote], num_epochs: int) -> list[str | None]:
-    """The stage of each epoch of 30 s; None where it was not scored or somebody moved.
+    """The stage of each epoch of 30 s of the signal; None where it was not scored or somebody moved.
 
     Raises:
-        DataError: if a stage is not known, does not begin and end with an epoch, or overlaps another.
+        DataError: if a stage is not known, begins before the signal, does not begin and end with an epoch, or overlaps another.
     """
     stages: list[str | None] = [None] * num_epochs
     scored = 0
     for note in notes:
         if note.text not in STAGES and note.text not in UNSCORED:
             raise DataError(f"expected a sleep stage, got '{note.text}' at {note.onset:g} s")
+        if note.onset < 0 or (not scored and note.onset >= num_epochs * EPOCH_SECONDS):
+            raise DataError(f"'{note.text}' at {note.onset:g} s lies outside the signal's {num_epochs * EPOCH_SECONDS} s")
         if note.onset % EPOCH_SECONDS or note.duration % EPOCH_SECONDS:
             raise DataError(f"expected stages in epochs of 30 s, got {note.duration:g} s at {note.onset:g} s")
         begin, end = int(note.onset) // EPOCH_SECONDS, int(note.onset + note.duration) // EPOCH_SECONDS

@@ -29,30 +29,6 @@ def test_class_metrics_equal_scikit_learn(seed, num_classes):
         assert scores.each_seed(metric)[0] == pytest.approx(value, abs=1e-9), metric
 
 
-@settings(deadline=None, max_examples=25)
-@given(st.integers(0, 2**31), st.integers(2, 5), st.booleans())
-def test_the_area_under_roc_curves_equals_scikit_learn(seed, num_classes, with_ties):
-    generator = torch.Generator().manual_seed(seed)
-    truth = torch.randint(num_classes, (200,), generator=generator)
-    values = torch.randn(1, 200, num_classes, generator=generator) + torch.nn.functional.one_hot(truth, num_classes)
-    values = values.round() if with_ties else values
-    scores = WindowScores.of_ranking(truth, values, [f"p{i % 4}" for i in range(200)])
-    areas = [sk.roc_auc_score(truth == number, values[0, :, number]) for number in truth.unique().tolist()]
-    assert scores.each_seed("auroc")[0] == pytest.approx(np.mean(areas), abs=1e-9)  # fewer windows than bins: exact
-    assert scores.num_windows == 200
-    joined = WindowScores.join([scores])
-    assert joined.interval("auroc").value == pytest.approx(scores.each_seed("auroc")[0])
-
-
-def test_areas_of_many_windows_are_near_exact_and_a_class_that_is_absent_does_not_count():
-    truth, values = torch.arange(5000) % 2, torch.rand(1, 5000, 3)
-    values[0, :, 1] += 0.3 * (truth == 1)
-    values[0, :, 0] += 0.3 * (truth == 0)
-    scores = WindowScores.of_ranking(truth, values, ["a"] * 5000)
-    exact = np.mean([sk.roc_auc_score(truth == number, values[0, :, number]) for number in (0, 1)])
-    assert scores.each_seed("auroc")[0] == pytest.approx(exact, abs=1e-3)
-
-
 def test_quantity_metrics_equal_numpy():
     truth, answers = torch.rand(40) * 100, torch.rand(2, 40) * 100
     scores = WindowScores.of_quantity(truth, answers, [f"p{i % 5}" for i in range(40)])
@@ -114,3 +90,33 @@ def test_folds_are_joined_by_subject():
     assert joined.subjects == whole.subjects
     assert torch.equal(joined.counts, whole.counts)
     assert joined.each_subject("accuracy") == whole.each_subject("accuracy")
+
+
+def test_a_metric_that_one_fold_lacks_is_left_out_of_all():
+    """A true quantity of 0 in any fold leaves no percentage error of the whole."""
+    plain = WindowScores.of_quantity(torch.tensor([50.0, 40.0]), torch.tensor([[51.0, 41.0]]), ["a", "b"])
+    with_zero = WindowScores.of_quantity(torch.tensor([50.0, 0.0]), torch.tensor([[51.0, 1.0]]), ["c", "d"])
+    for parts in ([plain, with_zero], [with_zero, plain]):
+        joined = WindowScores.join(parts)
+        assert joined.metric_names == ("mae", "rmse", "correlation")
+        assert joined.interval("mae", 20).value == pytest.approx(1.0)
+    assert "mape" in WindowScores.join([plain]).metric_names
+
+
+def test_one_subject_has_a_value_and_no_interval():
+    truth = torch.arange(10) % 2
+    scores = WindowScores.of_classes(truth, truth[None].clone().fill_(1), ["only"] * 10, 2)
+    found = scores.interval("accuracy")
+    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
+    with pytest.raises(DataError, match="at least 2 groups"):
+        scores.minus(scores, "accuracy")
+
+
+def test_blocks_of_subjects_and_of_resamples_change_nothing(monkeypatch):
+    truth, answers = torch.arange(90) % 3, torch.randint(3, (2, 90))
+    scores = WindowScores.of_classes(truth, answers, [f"p{i // 9}" for i in range(90)], 3)
+    subjects, interval = scores.each_subject("accuracy"), scores.interval("accuracy", 100)
+    monkeypatch.setattr("audiossl.evaluation.subject_scores.BLOCK", 3)
+    monkeypatch.setattr("audiossl.evaluation.bootstrap.CHUNK_DRAWS", 70)
+    assert scores.each_subject("accuracy") == pytest.approx(subjects)
+    assert scores.interval("accuracy", 100).low == pytest.approx(interval.low)

@@ -45,6 +45,15 @@ def test_probes_read_separable_features_and_no_test_label():
     assert (task.probe(wide).argmax(1) == truth).float().mean() > 0.9
 
 
+def test_windows_are_ranked_by_probabilities_not_by_logits():
+    """Window by window probabilities add up to 1; logits have a level of their own that says nothing."""
+    task = WindowTask("activity", window_set(), SIDES)
+    features = torch.randn(len(task.rows), 5)
+    features[:, 2] += task.y
+    answers = task.probe(features)
+    torch.testing.assert_close(answers.exp().sum(1), torch.ones(len(answers), dtype=torch.float64))
+
+
 def test_a_share_of_labels_is_the_same_share_of_each_class_and_grows_from_a_seed():
     task = WindowTask("activity", window_set(), SIDES)
     train, valid = task.labelled(0.2, seed=1)

@@ -113,6 +113,31 @@ def test_names_and_nested_options_are_checked():
     assert make("dclw").options.weighted and not make("dcl").options.weighted
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("simclr", {"temperature": 0}, "simclr: expected temperature above 0, got 0.0"),
+        ("dclw", {"sigma": 0}, "dclw: expected sigma above 0"),
+        ("simclr", {"projector": [128, 0]}, "projector to be widths"),
+        ("byol", {"predictor": [512, 64]}, "byol: expected the predictor to end as wide as the projector, which is 8"),
+        ("byol", {"momentum": 1.5}, "momentum of 0 to 1"),
+        ("nnclr", {"predictor": [512, 64]}, "nnclr: expected the predictor to end as wide as the projector, which is 128"),
+        ("nnclr", {"projector": []}, "projector to be widths of at least 1 layers"),
+        ("nnclr", {"queue": 0}, "queue above 0"),
+        ("nnclr", {"queue": 2.5}, "nnclr.queue is a whole number"),
+        ("ts_tcc", {"temperature": 0}, "temperature above 0"),
+        ("vicreg", {"batch_norm": "false"}, "vicreg.batch_norm is true or false, got 'false'"),
+        ("barlow_twins", {"redundancy": "a"}, "barlow_twins has an option of another type"),
+        ("simclr", {"augmentations": {"max_stretch": 0.6}}, "max_stretch of 0 to 0.5"),
+        ("simclr", {"augmentations": {"max_segments": 1}}, "max_segments of at least 2"),
+        ("simclr", {"augmentations": "imu"}, "augmentations as options such as"),
+    ],
+)
+def test_impossible_options_are_refused(name, options, message):
+    with pytest.raises(ConfigError, match=message):
+        make(name, **options)
+
+
 def test_simclr_is_nt_xent_of_the_projected_means():
     """One row of sixteen, by hand."""
     objective, batch = make("simclr", temperature=0.25).eval(), windows(8)

@@ -95,11 +95,35 @@ def test_training_lowers_the_loss_and_reaches_every_parameter():
         ({"views": ["time", "time"]}, "each once"),
         ({"pairs": {"time-dct": 1.0}}, "got 'time-dct'"),
         ({"pairs": {"gabor": 1.0}}, "got 'gabor'"),
+        ({"pairs": {"time-gabor": -1.0}}, "weight of at least 0 for the pair 'time-gabor'"),
+        ({"views": ["time", "gabro"]}, "no view gabro; choose of time, fourier"),
+        ({"loss": "ntxent"}, "no loss 'ntxent'; choose of nt_xent, dcl"),
+        ({"options": {"gabro": {"num_scales": 8}}}, "here fourier, gabor; got options of gabro"),
+        ({"views": ["time", "fourier"], "options": {"gabor": {}}}, "here fourier; got options of gabor"),
+        ({"temperature": 0.0}, "temperature above 0, got 0.0"),
+        ({"map_weight": -1.0}, "map_weight of at least 0"),
     ],
 )
 def test_impossible_views_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         FrameProjectionConfig(**options)
+
+
+@pytest.mark.parametrize(
+    ("view", "options", "message"),
+    [
+        ("gabor", {"widths": [16, 32, 64]}, "takes four widths of layers"),
+        ("fourier", {"widths": []}, "takes at least one width"),
+        ("gabor", {"kernel": 4}, "takes an odd kernel"),
+        ("fourier", {"bins": 0}, "at least one of bins, got 0"),
+        ("stft", {"gain": -1}, "a gain of at least 0, got -1"),
+        ("fourier", {"gain": 3}, "option of the view 'fourier' is not known"),
+        ("gabor", {"output": "complex"}, "option of the view 'gabor' is not known, set already"),
+    ],
+)
+def test_impossible_options_of_views_are_refused(view, options, message):
+    with pytest.raises(ConfigError, match=message):
+        make(views=["time", view], options={view: options})
 
 
 def test_widths_must_agree():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import resource
 import shutil
 from pathlib import Path
 from typing import Literal
@@ -83,6 +85,19 @@ def test_what_is_to_be_identified_is_trained_on_only_where_that_is_asked_for(tmp
     elif part == "all":
         with pytest.raises(DataError, match="are to be identified"):
             check_tasks(runs, GraphModel("supervised_gin"), config)
+
+
+def test_a_cohort_has_more_runs_than_files_may_be_open(tmp_path):
+    people = {f"p{i}": TWO for i in range(60)}
+    runs_of(tmp_path, people)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, before[1]))
+    try:
+        runs = Runs.open(tmp_path / "set")
+        assert len([runs.part(Stretch(i, 0, 60)) for i in range(120)]) == 120
+        assert torch.equal(runs.of(["p7"]).part(Stretch(1, 10, 70)), runs.part(Stretch(15, 10, 70)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_the_first_session_is_all_of_its_runs(tmp_path):

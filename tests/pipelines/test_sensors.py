@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from audiossl.models.resnet1d import ResNet1d
 from audiossl.pipelines import sensors
 from audiossl.pipelines.catalogue import run_pipeline
 from audiossl.pipelines.sensors_config import UNTRAINED, SensorsRecipe
-from audiossl.pipelines.sensors_data import open_folds
+from audiossl.pipelines.sensors_data import SensorFolds
 from audiossl.pipelines.sensors_models import make_objective
 from audiossl.recipe import read_recipe
 from audiossl.signals.sensors.recording_set import RecordingSet
@@ -60,6 +61,8 @@ models:
   random: {kind: random}
   supervised: {kind: supervised}
 """
+
+STATISTICS = "models={statistics: {kind: statistics}, random: {kind: random}}"
 
 
 def write_recipe(folder: Path, scale: str = "pass") -> Path:
@@ -125,7 +128,7 @@ def test_the_saved_encoder_gives_the_features_that_were_probed(finished):
     place = run / "model_simclr" / "seed1-fold0"
     encoder = audiossl.load(place / "encoder")
     config = read_recipe(recipe, ["seeds=[1,2]"], {"sensors": SensorsRecipe})
-    fold = next(iter(open_folds(run / "recordings" / "set", config)))
+    fold = SensorFolds(run / "recordings" / "set", config).open(0)
     features = load_file(place / "features.safetensors")[""]
     recordings = {recording.id: recording for recording in RecordingSet(run / "recordings" / "set").recordings}
     for row in (0, 7, 40):
@@ -157,6 +160,61 @@ def test_an_encoder_is_evaluated_from_the_command_line(finished, tmp_path):
     assert found["activity", "accuracy", "statistics"] == trained["activity", "accuracy", "statistics"]
 
 
+def test_people_whom_an_encoder_saw_are_not_tested_without_a_word(finished, tmp_path, capsys):
+    recipe, run = finished
+    encoder = run / "model_simclr" / "seed1-fold0" / "encoder"
+    origin = read_json(encoder / "config.json")["pretrained_on"]
+    assert origin == {"dataset": "toy", "subjects": ["p0", "p1", "p2", "p3"], "seed": 1, "fold": 0}
+    assert "pretrained_on" not in read_json(run / "model_control" / "seed1-fold0" / "encoder" / "config.json")
+    call = ["evaluate", "sensors", str(encoder), str(recipe), f"output={tmp_path / 'run'}"]
+    assert main([*call, "subjects.test=[p1, p5]"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "was pre-trained on 1 of those that are tested here (p1)" in said and "subjects.test=[p4, p5]" in said
+    assert main([*call, "subjects.test=[]", "subjects.folds=2"]) == 2
+    options = f"{{name: {encoder}, transductive: true}}"
+    known = run_pipeline(
+        recipe,
+        [f"output={tmp_path / 'known'}", "subjects.test=[p1, p5]", f"models={{mine: {{kind: encoder, options: {options}}}}}"],
+    )
+    page = (known / "report.html").read_text()
+    assert "The encoder of mine was pre-trained, without labels, on 1 of the 2 that are tested." in page
+    assert "never seen" not in page
+    assert main([*call, "dataset=other", "subjects.test=[p1, p5]"]) == 0  # people of the same name, somewhere else
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "never seen people" in page and "was pre-trained on toy, on none of those that are tested" in page
+
+
+def test_another_encoder_under_the_same_name_is_read(finished, tmp_path, capsys):
+    recipe, run = finished
+    place = tmp_path / "encoder"
+    shutil.copytree(run / "model_simclr" / "seed1-fold0" / "encoder", place)
+    models = f"models={{mine: {{kind: encoder, options: {{name: {place}}}}}}}"
+    first = run_pipeline(recipe, [f"output={tmp_path / 'run'}", models])
+    before = load_file(first / "model_mine" / "seed1-fold0" / "features.safetensors")[""]
+    shutil.copytree(run / "model_simclr" / "seed2-fold0" / "encoder", place, dirs_exist_ok=True)
+    capsys.readouterr()
+    run_pipeline(recipe, [f"output={tmp_path / 'run'}", models])
+    assert "all stages are up to date" not in capsys.readouterr().err
+    assert not torch.equal(load_file(first / "model_mine" / "seed1-fold0" / "features.safetensors")[""], before)
+    run_pipeline(recipe, [f"output={tmp_path / 'run'}", models])
+    assert "all stages are up to date" in capsys.readouterr().err
+
+
+def test_rejections_and_limits_are_said_where_subjects_are_missing(tmp_path, capsys):
+    recipe = write_recipe(tmp_path / "toy")
+    with pytest.raises(AudiosslError, match=r"p9 are not in the set.*1 recording was rejected \(first: broken: .*limit=7 left"):
+        run_pipeline(recipe, [f"output={tmp_path / 'run'}", STATISTICS, "subjects.test=[p9]", "limit=7"])
+    assert "1 recording was rejected (first: broken: broken.csv is cut short)" in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(AudiosslError, match=r"got 9\. 1 recording was rejected"):
+        run_pipeline(recipe, [f"output={tmp_path / 'run'}", STATISTICS, "subjects.test=[]", "subjects.folds=9"])
+
+
+def test_the_report_says_where_subjects_are_no_people(tmp_path):
+    recipe = write_recipe(tmp_path / "toy")
+    run = run_pipeline(recipe, [f"output={tmp_path / 'run'}", STATISTICS, "subjects_are=recordings"])
+    assert "on never seen recordings, which are no people" in (run / "report.html").read_text()
+
+
 def test_nothing_of_a_test_person_reaches_training(finished, tmp_path):
     """With the test people's signals multiplied by 1,000 all that was learned stays the same."""
     _, run = finished
@@ -181,6 +239,18 @@ def test_folds_test_everybody_once(tmp_path):
     assert len(read_json(once / "evaluate" / "details.json")["readouts"]["probe"]["statistics"]["subjects"]) == 2
 
 
+def test_one_test_person_gives_values_and_says_that_there_is_no_interval(tmp_path, capsys):
+    recipe = write_recipe(tmp_path / "toy")
+    run = run_pipeline(recipe, [f"output={tmp_path / 'run'}", "subjects.test=[p4]", STATISTICS])
+    rows = read_results(run / "results.json")
+    assert all(row.value == row.low == row.high for row in rows)
+    details = read_json(run / "evaluate" / "details.json")
+    assert not any(details["differences"].values())
+    assert "one test subject, p4: values have no interval" in capsys.readouterr().err.replace("\n", " ")
+    page = (run / "report.html").read_text()
+    assert "one test subject, p4" in page and "95 % interval over subjects" not in page
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -188,6 +258,16 @@ def test_folds_test_everybody_once(tmp_path):
         ("task.classes=[walk, fly]", "no recording has fly under 'activity'"),
         ("models={x: {kind: simclr, options: {tau: 1.0}}}", "simclr has no option tau"),
         ("models={x: {kind: frame_projection, options: {view: 1}}}", "frame_projection has no option view"),
+        ("models={x: {kind: frame_projection, options: {loss: ntxent}}}", "models.x: .*no loss 'ntxent'; choose of nt_xent, dcl"),
+        ("models={x: {kind: frame_projection, options: {options: {gabor: {kernel: 4}}}}}", "models.x: .*takes an odd kernel"),
+        ("models={x: {kind: vicreg, options: {batch_norm: perhaps}}}", "vicreg.batch_norm is true or false, got 'perhaps'"),
+        (
+            "models={fp: {kind: frame_projection, mappers: [real, none]}, fp_none: {kind: random}}",
+            "models fp and fp_none both give a row 'fp_none'",
+        ),
+        ("models={x: {kind: simclr, finetune: true}, x_finetuned: {kind: random}}", "both give a row 'x_finetuned'"),
+        ("models={x: {kind: frame_projection, mappers: []}}", r"models.x.mappers: expected at least one mapper"),
+        ("models={x: {kind: frame_projection, mappers: [real, real]}}", r"each once"),
         ("seeds=[]", "at least one model and one seed"),
     ],
 )

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from sensor_data import people
+from sensor_data import people, recording
 
 from audiossl.errors import ConfigError
 from audiossl.pipelines.window_batches import WindowBatchConfig, WindowBatches
@@ -41,6 +41,17 @@ def test_a_batch_holds_few_subjects(subjects):
         assert len(batch.ids) == 6
     ids = [id_ for batch in batches for id_ in batch.ids]
     assert len(ids) == len(set(ids))
+
+
+def test_people_with_too_few_windows_are_named_once(capsys):
+    recordings = [*people(3), recording("p9_1", "p9", samples=100)]  # 1 window a second and a half
+    windows = WindowSet(recordings, cut_windows(recordings, WindowConfig(seconds=1.0, hop=0.5), None), "none")
+    for seed in range(2):
+        batches = WindowBatches(windows, range(len(windows)), WindowBatchConfig(size=12, subjects=2), seed)
+        assert "p9" not in {name for epoch in range(9) for batch in batches(epoch) for name in batch.subjects}
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("take 6 of each; never trained on, with fewer, are p9 (3)") == 1
+    assert "p0" not in said
 
 
 def test_only_chosen_windows_are_read():

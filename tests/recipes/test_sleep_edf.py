@@ -64,8 +64,23 @@ def test_damaged_nights_are_rejected_by_name(root):
     ]:
         write_edf_notes(hypnogram, notes)
         only_rejection(recordings_of(PREPARE, root), f"SC4002EC-Hypnogram.edf: {reason}")
-    write_edf_notes(hypnogram, [(0, 60, "Sleep stage 1")], start="25.04.8916.13.00")
-    only_rejection(recordings_of(PREPARE, root), "SC4002EC-Hypnogram.edf: expected a start at 24.04.8916.13.00")
+    for start, reason in [
+        ("25.04.8916.13.00", "'Sleep stage 1' at 86400 s lies outside the signal's"),
+        ("24.04.8916.12.30", "'Sleep stage 1' at -30 s lies outside the signal's"),
+        ("24.04.8916.13.10", "expected stages in epochs of 30 s, got 60 s at 10 s"),
+        ("yesterday", "expected a start as dd.mm.yyhh.mm.ss, got 'yesterday'"),
+    ]:
+        write_edf_notes(hypnogram, [(0, 60, "Sleep stage 1")], start=start)
+        only_rejection(recordings_of(PREPARE, root), f"SC4002EC-Hypnogram.edf: {reason}")
+
+
+def test_a_hypnogram_that_begins_later_is_moved(root):
+    """Its stages count from its own start."""
+    hypnogram = root / "sleep-cassette" / "SC4002EC-Hypnogram.edf"
+    write_edf_notes(hypnogram, [(0, 60, "Sleep stage 1"), (60, 30, "Sleep stage 2")], start="24.04.8916.14.30")  # 90 s later
+    (night,) = [item for item in recordings_of(PREPARE, root) if item.id == "SC4002E0"]
+    stages = [(stretch.start, stretch.value) for stretch in night.annotations["stage"]]
+    assert stages == [(90.0, "N1"), (120.0, "N1"), (150.0, "N2")]
 
 
 def test_missing_files_are_named(root, tmp_path):

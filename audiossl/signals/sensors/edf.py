@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -97,14 +98,18 @@ def read_edf_notes(path: Path) -> list[EdfNote]:
         return found
 
 
-def read_edf_start(path: Path) -> str:
-    """The date and time at which a file says it starts, `dd.mm.yy hh.mm.ss`.
+def read_edf_start(path: Path) -> datetime:
+    """The date and time at which a file says it starts.
 
     Raises:
-        DataError: if the file is missing or its header is damaged; the message names it.
+        DataError: if the file is missing, its header is damaged, or that is no date and time; the message names it.
     """
     with _opened(path) as file, naming(path):
-        return _read_header(file).start
+        text = _read_header(file).start
+        try:
+            return datetime.strptime(text, "%d.%m.%y%H.%M.%S")
+        except ValueError as error:
+            raise DataError(f"expected a start as dd.mm.yyhh.mm.ss, got {text!r}") from error
 
 
 def _opened(path: Path) -> BinaryIO:

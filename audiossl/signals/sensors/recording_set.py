@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -61,8 +61,10 @@ def write_recordings(recordings: Iterable[SensorRecording | Rejected], folder: P
     return RecordingSet(folder)
 
 
-class RecordingSet:
-    """Recordings that `write_recordings` wrote, read from memory-mapped files when they are asked for.
+class RecordingSet(Sequence[SensorRecording]):
+    """Recordings that `write_recordings` wrote, in that order; each is opened when it is asked for and closed when it is let go.
+
+    Values are memory-mapped. Sets may have more recordings than a process may have open files, so keep only few at a time.
 
     Raises:
         StoreError: if the folder is not such a set, or a file of it is missing.
@@ -77,10 +79,23 @@ class RecordingSet:
             raise StoreError(f"{folder} lacks the values of {len(missing)} recordings, the first is {self._file(missing[0])}")
         self.rows = rows
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: int | slice) -> Any:
+        if isinstance(place, slice):
+            return [self._open(row) for row in self.rows[place]]
+        return self._open(self.rows[place])
+
     @cached_property
     def recordings(self) -> list[SensorRecording]:
-        """All recordings, their values memory-mapped, in the order in which they were written."""
-        return [self._open(row) for row in self.rows]
+        """All recordings at once, which keeps a file open for each."""
+        return list(self)
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """What the loader could not use."""
+        return [Rejected(row["id"], row["reason"]) for row in read_jsonl(self.folder / REJECTED)]
 
     @property
     def subjects(self) -> list[str]:

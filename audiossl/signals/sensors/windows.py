@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from audiossl.signals.sensors.recording import Annotation, SensorRecording
 from audiossl.signals.sensors.statistics import ChannelStatistics
 
 Normalisation = Literal["training", "window", "none"]
+BLOCK = 512  # windows normalised at once, so that copies are small
 
 
 @dataclass
@@ -26,7 +28,8 @@ class WindowConfig:
     Attributes:
         seconds: length of a window.
         hop: seconds between starts of windows.
-        by: `time` cuts every `hop` seconds; `annotation` takes one window from the start of each annotation of the task.
+        by: `time` cuts every `hop` seconds; `annotation` takes one window from the start of each annotation of the task, with its
+            label even where the window outlasts it: words and events are shorter than windows that hold them.
         normalise: `training` subtracts mean and deviation of the training subjects' channels, `window` those of the window's own
             channels (the scale is lost), `none` leaves units alone.
         min_share: a window with a smaller share of known samples in any channel is left out; missing samples are zero after
@@ -59,7 +62,8 @@ def cut_windows(
 ) -> list[Window]:
     """Cut recordings into windows, in order.
 
-    A window has a class if one annotation of the task holds during all of it, and a quantity likewise.
+    By time a window has a class if one annotation of the task holds during all of it, and a quantity likewise. By annotation it
+    has the one that it starts with.
 
     Args:
         recordings: of one rate.
@@ -70,13 +74,12 @@ def cut_windows(
     Raises:
         DataError: if no window comes out, or a class does not occur.
     """
-    known = _classes(recordings, task)
-    if unknown := sorted(set(classes) - known):
-        raise DataError(f"no recording has {', '.join(unknown)} under '{task}'; it has {', '.join(sorted(known))}")
+    known: set[str] = set()
     windows: list[Window] = []
     for number, recording in enumerate(recordings):
         size = round(config.seconds * recording.rate)
         stretches = recording.annotations.get(task, ()) if task else ()
+        known.update(str(stretch.value) for stretch in stretches)
         if config.by == "annotation":
             starts = [round(stretch.start * recording.rate) for stretch in stretches]
         else:
@@ -90,13 +93,11 @@ def cut_windows(
             stretch = stretches[index] if config.by == "annotation" else _holding(stretches, start, length, recording.rate)
             value = stretch.value if stretch else None
             windows.append(Window(number, start, length, value if not classes or value in classes else None))
+    if unknown := sorted(set(classes) - known):
+        raise DataError(f"no recording has {', '.join(unknown)} under '{task}'; it has {', '.join(sorted(known))}")
     if not windows:
         raise DataError(f"no recording gives a window of {config.seconds} s with {config.min_share:.0%} of its samples known")
     return windows
-
-
-def _classes(recordings: Sequence[SensorRecording], task: str | None) -> set[str]:
-    return {str(stretch.value) for recording in recordings for stretch in recording.annotations.get(task or "", ())}
 
 
 def _holding(stretches: Sequence[Annotation], start: int, length: int, rate: float) -> Annotation | None:
@@ -136,21 +137,28 @@ class WindowSet:
     ) -> None:
         if normalise == "training" and statistics is None:
             raise ConfigError("windows.normalise=training needs the statistics of the training subjects")
-        self.rate = recordings[0].rate
-        size = max(window.length for window in windows)
+        first = recordings[0]
+        self.rate = first.rate
         self.lengths: Int[Tensor, "N"] = torch.tensor([window.length for window in windows])
-        values = np.full((len(windows), len(recordings[0].channels), size), np.nan, np.float32)
-        for row, window in zip(values, windows, strict=True):
-            row[:, : window.length] = recordings[window.recording].values[:, window.start : window.start + window.length]
-        known = torch.from_numpy(~np.isnan(values))
-        signal = torch.from_numpy(np.nan_to_num(values, copy=False))
-        if normalise == "training" and statistics is not None:
-            signal = (signal - statistics.mean[:, None]) / statistics.deviation[:, None]
-        elif normalise == "window":
-            signal = standardise_known(signal, known)
-        self.values: Float[Tensor, "N C L"] = signal.mul_(known)
-        self.ids = [f"{recordings[window.recording].id}@{window.start}" for window in windows]
-        self.subjects = [recordings[window.recording].subject for window in windows]
+        shape = (len(windows), len(first.channels), int(self.lengths.max()))
+        self.values: Float[Tensor, "N C L"] = torch.full(shape, torch.nan)
+        self.ids: list[str] = []
+        self.subjects: list[str] = []
+        for number, group in groupby(enumerate(windows), lambda item: item[1].recording):
+            recording = recordings[number]  # its file may be open only as long as this
+            for row, window in group:
+                samples = recording.values[:, window.start : window.start + window.length]
+                self.values[row, :, : window.length] = torch.from_numpy(np.array(samples))
+                self.ids.append(f"{recording.id}@{window.start}")
+                self.subjects.append(recording.subject)
+        for block in self.values.split(BLOCK):
+            known = ~block.isnan()
+            block.nan_to_num_()
+            if normalise == "training" and statistics is not None:
+                block.sub_(statistics.mean[:, None]).div_(statistics.deviation[:, None])
+            elif normalise == "window":
+                block.copy_(standardise_known(block, known))
+            block.mul_(known)
         self.recording: Int[Tensor, "N"] = torch.tensor([window.recording for window in windows])
         self.labels = [window.value for window in windows]
 

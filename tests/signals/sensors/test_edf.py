@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 from edf_files import write_edf, write_edf_notes
@@ -35,7 +37,7 @@ def test_a_signal_is_read_in_units_at_its_rate(night):
     np.testing.assert_allclose(eeg.values, -192 + (steps + 2048) * 384 / 4095, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(temperature.values, 34 + (np.arange(6) + 2048) * 6 / 4095, rtol=1e-6)
     np.testing.assert_allclose(read_edf_signal(path, "EOG").values, -1 + (2048 - steps) * 2 / 4095, atol=1e-6)
-    assert read_edf_start(path) == "24.04.8916.13.00"
+    assert read_edf_start(path) == datetime(1989, 4, 24, 16, 13)
 
 
 def test_damage_is_named(night, tmp_path):

@@ -1,4 +1,8 @@
+import resource
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count, islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +12,8 @@ from audiossl.errors import DataError, StoreError
 from audiossl.files import read_json, read_jsonl
 from audiossl.signals.sensors.recording import Rejected
 from audiossl.signals.sensors.recording_set import RecordingSet, write_recordings
+from audiossl.signals.sensors.statistics import ChannelStatistics
+from audiossl.signals.sensors.windows import WindowConfig, WindowSet, cut_windows
 
 
 def test_what_is_read_is_what_was_written(tmp_path):
@@ -56,3 +62,34 @@ def test_damaged_sets_are_named(tmp_path):
     file.unlink()
     with pytest.raises(StoreError, match="lacks the values of 1 recordings"):
         RecordingSet(folder)
+
+
+FILES = Path("/proc/self/fd")
+
+
+@contextmanager
+def open_files_at_most(more):
+    """Allow so many open files beyond those that there are."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    is_open = {int(path.name) for path in FILES.iterdir()}
+    free = (number for number in count() if number not in is_open)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next(islice(free, more, None)), limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.skipif(not FILES.is_dir(), reason="open files are counted in /proc")
+def test_more_recordings_than_open_files_can_be_windowed(tmp_path):
+    """UCI HAR has 10,299 recordings; most systems allow 1,024 open files."""
+    write_recordings(people(60, samples=60), tmp_path / "set")
+    config = WindowConfig(seconds=1.0, hop=1.0)
+    with open_files_at_most(20):
+        found = RecordingSet(tmp_path / "set")
+        statistics = ChannelStatistics.fit(found, found.subjects)
+        windows = WindowSet(found, cut_windows(found, config, "activity"), "training", statistics)
+        with pytest.raises((OSError, StoreError)):
+            _ = found.recordings  # all at once
+    assert len(windows) == len(found) == 60
+    assert [recording.id for recording in found[3:5]] == ["p3_1", "p4_1"]

@@ -22,6 +22,15 @@ def test_windows_by_annotation_start_where_it_does():
     assert [(window.start, window.length, window.value) for window in windows] == [(0, 400, 60.0), (100, 400, 62.0)]
 
 
+def test_a_window_by_annotation_keeps_the_label_that_it_outlasts():
+    """Words of asterisk are shorter than windows; by time such a window has no label."""
+    marks = {"word": (Annotation(1.0, 1.4, "one"), Annotation(1.4, 5.0, "two"))}
+    one = recording(annotations=marks)
+    windows = cut_windows([one], WindowConfig(seconds=1.0, hop=1.0, by="annotation"), "word")
+    assert [(window.start, window.value) for window in windows] == [(50, "one"), (70, "two")]
+    assert cut_windows([one], WindowConfig(seconds=1.0, hop=1.0), "word")[1].value is None
+
+
 def test_missing_samples_become_zero_and_empty_windows_are_left_out():
     one = recording(offset=5.0)
     one.values[0, 60:160] = np.nan  # all of the second window
@@ -63,6 +72,17 @@ def test_training_normalisation_uses_the_statistics_it_is_given():
     assert p2.mean() == pytest.approx(2.0, abs=0.2)  # whoever has another offset keeps it
     assert [found.subjects[row] for row in found.of(["p1"])] == ["p1"] * 5
     assert len(found.of(["p1"], labelled=True)) == 4
+
+
+def test_blocks_of_windows_change_nothing(monkeypatch):
+    recordings = people(3)
+    recordings[1].values[0, 60:70] = np.nan
+    statistics = ChannelStatistics.fit(recordings, ["p0"])
+    windows = cut_windows(recordings, WindowConfig(seconds=2.0, hop=1.0), "activity")
+    whole = [WindowSet(recordings, windows, normalise, statistics).values for normalise in ("training", "window", "none")]
+    monkeypatch.setattr("audiossl.signals.sensors.windows.BLOCK", 2)
+    for normalise, values in zip(("training", "window", "none"), whole, strict=True):
+        assert torch.equal(WindowSet(recordings, windows, normalise, statistics).values, values)
 
 
 def test_what_cannot_be_cut_is_refused():

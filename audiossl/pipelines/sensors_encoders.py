@@ -1,0 +1,111 @@
+"""Encoders of sensor runs: what is saved with one, and what a row of kind `encoder` may be tested on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from audiossl.errors import ConfigError, DataError
+from audiossl.files import read_json, write_json
+from audiossl.load import load
+from audiossl.models.resnet1d import ResNet1d
+from audiossl.models.sensor_encoder import CONFIG, WEIGHTS, SensorEncoder, SensorInput
+from audiossl.pipelines.sensors_config import SensorModel, SensorsRecipe
+from audiossl.pipelines.sensors_data import SensorFold
+from audiossl.signals.sensors.subjects import SubjectSides
+
+ORIGIN = "encoder.json"  # in the stage of a row: what its encoder was pre-trained on
+BLOCK = 512  # windows embedded at once
+MOST_NAMES = 40  # of subjects in a message
+
+
+def describe(fold: SensorFold, encoder: ResNet1d, config: SensorsRecipe) -> SensorEncoder:
+    """Put the fold's channels and normalisation around an encoder that was trained on it."""
+    first, statistics = fold.first, fold.statistics
+    takes = SensorInput(first.channels, first.units, first.rate, config.windows.normalise)
+    if statistics is None:
+        return SensorEncoder(encoder, takes)
+    return SensorEncoder(encoder, takes, statistics.mean, statistics.deviation)
+
+
+def seen_by(fold: SensorFold, config: SensorsRecipe, seed: int) -> dict[str, Any]:
+    """What pre-training on a fold sees, for `SensorEncoder.save`."""
+    return {"dataset": config.dataset, "subjects": sorted(fold.sides.known), "seed": seed, "fold": fold.number}
+
+
+def encoder_digest(name: str) -> str | None:
+    """SHA-256 of the files of an encoder that is a folder or a file here; None for names such as `logmel`."""
+    folder = _folder(name)
+    files = [folder / CONFIG, folder / WEIGHTS] if folder else [Path(name)]
+    digests = []
+    for path in files:
+        if path.is_file():
+            with path.open("rb") as file:
+                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else None
+
+
+def check_encoder(out: Path, model: SensorModel, config: SensorsRecipe, divisions: Sequence[SubjectSides]) -> None:
+    """Refuse an encoder that was pre-trained on people whom a fold tests; write what is known of it to `encoder.json`.
+
+    Raises:
+        ConfigError: for options that such a row does not have, or windows that lost their units.
+        DataError: if it saw test people and the row does not say `transductive: true`.
+    """
+    options = {"transductive": False, **model.options}
+    if set(options) != {"name", "transductive"} or not isinstance(options["transductive"], bool):
+        raise ConfigError(
+            f"expected a model of kind encoder to have the option name, and perhaps transductive (true or false), "
+            f"got {model.options}"
+        )
+    if config.windows.normalise == "window":
+        raise ConfigError(
+            "an encoder reads recordings in their units, which windows.normalise=window loses; use training or none"
+        )
+    folder = _folder(str(options["name"]))
+    origin = (read_json(folder / CONFIG).get("pretrained_on") if folder else None) or {}
+    same = origin.get("dataset") == config.dataset
+    tested = sorted({name for sides in divisions for name in sides.test})
+    seen = sorted(set(tested) & set(origin["subjects"])) if same else []
+    if seen and not options["transductive"]:
+        raise DataError(_refusal(str(options["name"]), origin, seen, divisions))
+    write_json(out / ORIGIN, {"name": str(options["name"]), "pretrained_on": origin, "tested": len(tested), "seen": seen})
+
+
+def _refusal(name: str, origin: dict[str, Any], seen: list[str], divisions: Sequence[SubjectSides]) -> str:
+    everybody = sorted({name for sides in divisions for name in (*sides.known, *sides.test)})
+    unseen = [name for name in everybody if name not in set(origin["subjects"])]
+    ways = ["evaluate on another data set", "say transductive: true in the options of the row, and the report will say it, too"]
+    if unseen:
+        names = ", ".join(unseen[:MOST_NAMES]) + ", ..." * (len(unseen) > MOST_NAMES)
+        ways.insert(0, f"test the {len(unseen)} that fold {origin.get('fold')} of its own run held out, subjects.test=[{names}]")
+    others = f" and {len(seen) - 5} others" if len(seen) > 5 else ""
+    return (
+        f"{name} was pre-trained on {len(seen)} of those that are tested here ({', '.join(seen[:5])}{others}), so its scores "
+        f"would not be those of new people. Either {'; or '.join(ways)}."
+    )
+
+
+def embed_windows(fold: SensorFold, rows: list[int], model: SensorModel) -> Float[Tensor, "N D"]:
+    """Mean frame of an encoder that `audiossl.load` knows, which reads windows in the units of the recordings."""
+    embedder, windows = load(model.options["name"]), fold.windows
+    pooled = []
+    for block in torch.tensor(rows).split(BLOCK):
+        signal = windows.values[block]
+        if fold.statistics is not None:
+            signal = signal * fold.statistics.deviation[:, None] + fold.statistics.mean[:, None]
+        signals = [row[:, :length] for row, length in zip(signal, windows.lengths[block].tolist(), strict=True)]
+        pooled += [embedding.pooled for embedding in embedder.embed(signals, windows.rate)]
+    return torch.stack(pooled)
+
+
+def _folder(name: str) -> Path | None:
+    """The folder with a config that `audiossl.load` reads for a name; None if the name is no such folder."""
+    places = (Path(name) / "pretrain" / "student", Path(name))
+    return next((place for place in places if (place / CONFIG).is_file()), None)
