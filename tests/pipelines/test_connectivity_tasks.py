@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import resource
 import shutil
 from pathlib import Path
@@ -91,7 +90,7 @@ def test_a_cohort_has_more_runs_than_files_may_be_open(tmp_path):
     people = {f"p{i}": TWO for i in range(60)}
     runs_of(tmp_path, people)
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, before[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/dev/fd").iterdir())) + 40, before[1]))
     try:
         runs = Runs.open(tmp_path / "set")
         assert len([runs.part(Stretch(i, 0, 60)) for i in range(120)]) == 120
