@@ -110,7 +110,10 @@ class TokenBatches:
             items = [copy for item in self.corpus.items for copy in self._copies(item, epoch)]
         mixtures = {item.id: mixture for item in items if (mixture := self._mixture(item, epoch))}
         drawn = MixedCorpus(Corpus(items, self.corpus.sample_rate, None, self.corpus.items[0].path.parent), mixtures, self.noise)
-        plan = plan_batches(drawn.durations, self.batch_seconds, seed=self.seed, epoch=epoch, world_size=batches_per_step)
+        ids = [item.id for item in items]
+        plan = plan_batches(
+            drawn.durations, self.batch_seconds, seed=self.seed, epoch=epoch, world_size=batches_per_step, ids=ids
+        )
         return Epoch(drawn, plan)
 
     def _copies(self, item: CorpusItem, epoch: int) -> Iterator[CorpusItem]:

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from audiossl.errors import ConfigError
+from audiossl.errors import ConfigError, DataError
 from audiossl.pipelines.token_batches import TokenBatches
 from audiossl.signals.corpus import Corpus, Item, build_corpus
 from audiossl.signals.mixing import MixingConfig
@@ -162,3 +162,8 @@ def test_mixtures_longer_than_a_batch_are_not_made_and_missing_noise_is_named(re
     assert all(batch.lengths.max() <= 5 * 16000 for epoch in range(5) for batch in batches(epoch))
     with pytest.raises(ConfigError, match="noise"):
         make_batches(recordings, mixing=MixingConfig(probability=0.5))
+
+
+def test_a_piece_longer_than_a_batch_is_named(recordings):
+    with pytest.raises(DataError, match=r"item long lasts 5\.00 s, .*student\.max_item_seconds"):
+        make_batches(recordings, batch_seconds=4.0, max_item_seconds=6.0).epoch(0)
