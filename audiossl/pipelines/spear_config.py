@@ -116,6 +116,14 @@ class EvaluationConfig:
     context: int = 5
     bootstrap: int = 1000
 
+    def __post_init__(self) -> None:
+        if not self.rate > 0:
+            raise ConfigError(f"evaluation.rate should be above 0, got {self.rate}.")
+        if self.bootstrap < 1:
+            raise ConfigError(f"evaluation.bootstrap should be at least 1, or there is no interval, got {self.bootstrap}.")
+        if self.context < 0:
+            raise ConfigError(f"evaluation.context should be at least 0, got {self.context}.")
+
 
 @dataclass
 class SpearRecipe:
