@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from audiossl.config_faults import find_fault, with_overrides
+from audiossl.console import console
 from audiossl.errors import ConfigError
 from audiossl.files import read_json, read_yaml, write_json
 from audiossl.locks import only_user
@@ -21,7 +22,6 @@ from audiossl.provenance import differences, folder_digests, versions
 from audiossl.training.world import World
 
 RECORD = "stage.json"
-console = Console(stderr=True, highlight=False)
 
 
 @dataclass(frozen=True)
@@ -154,11 +154,16 @@ def read_recipe(path: Path, overrides: Sequence[str], kinds: Mapping[str, type])
     parser = ArgumentParser(exit_on_error=False, prog=str(path), allow_abbrev=False, add_help=False)
     parser.add_class_arguments(kinds[method])
     try:
-        config = parser.parse_object(values)
+        config = parser.parse_object(copy.deepcopy(values))  # which it changes
         config = parser.parse_args([f"--{override}" for override in overrides], namespace=config)
-    except ArgumentError as error:
-        raise ConfigError(f"{path}: {_first_line(str(error))}") from error
-    return kinds[method](**vars(parser.instantiate(config)))
+        parts = vars(parser.instantiate(config))
+    except (ArgumentError, TypeError) as error:
+        fault = find_fault(kinds[method], with_overrides(values, overrides))
+        if fault is None and isinstance(error, TypeError):
+            raise
+        # The parser names neither the entry of a mapping or list, nor, in its first lines, the value.
+        raise ConfigError(f"{path}: {fault or ' '.join(str(error).split())}") from error
+    return kinds[method](**parts)
 
 
 def plain(value: Any) -> Any:
@@ -233,8 +238,3 @@ def _earlier_cost(folder: Path) -> str:
         return f"(took {read_json(folder / RECORD)['seconds'] / 60:.1f} min last time)"
     except (OSError, ValueError, KeyError, TypeError):
         return "(never ran here)"
-
-
-def _first_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " ".join(lines[:3])

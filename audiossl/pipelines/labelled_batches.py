@@ -71,4 +71,5 @@ class LabelledBatches:
 
     def _plan(self, epoch: int, batches_per_step: int) -> BatchPlan:
         durations = [min(seconds, self.crop_seconds or seconds) for seconds in self.corpus.durations]
-        return plan_batches(durations, self.batch_seconds, seed=self.seed, epoch=epoch, world_size=batches_per_step)
+        ids = [item.id for item in self.corpus.items]
+        return plan_batches(durations, self.batch_seconds, seed=self.seed, epoch=epoch, world_size=batches_per_step, ids=ids)

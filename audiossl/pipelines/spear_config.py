@@ -74,7 +74,7 @@ class StudentConfig:
     Attributes:
         preset: tiny, base, large or xlarge.
         overrides: fields of `ZipformerConfig`.
-        max_item_seconds: longer recordings are cut into pieces of equal length for pre-training.
+        max_item_seconds: longer recordings are cut into pieces of equal length for pre-training; at most training.batch_seconds.
         devices: training-only devices of the Zipformer, as in the reference; worth their time in long runs.
     """
 
@@ -116,6 +116,14 @@ class EvaluationConfig:
     context: int = 5
     bootstrap: int = 1000
 
+    def __post_init__(self) -> None:
+        if not self.rate > 0:
+            raise ConfigError(f"evaluation.rate should be above 0, got {self.rate}.")
+        if self.bootstrap < 1:
+            raise ConfigError(f"evaluation.bootstrap should be at least 1, or there is no interval, got {self.bootstrap}.")
+        if self.context < 0:
+            raise ConfigError(f"evaluation.context should be at least 0, got {self.context}.")
+
 
 @dataclass
 class SpearRecipe:
@@ -153,6 +161,12 @@ class SpearRecipe:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self) -> None:
+        longest, most = self.student.max_item_seconds, self.training.batch_seconds
+        if not 0 < longest <= most:
+            raise ConfigError(
+                f"student.max_item_seconds should be above 0 and at most training.batch_seconds={most:g}, or long recordings fit "
+                f"into no batch, got {longest:g}. Lower student.max_item_seconds or raise training.batch_seconds."
+            )
         if any(task.folds and task.kind != "clips" for task in self.evaluation.tasks):
             raise ConfigError("evaluation.tasks: folds are for tasks of kind clips")
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from audiossl.embedding.store import EmbeddingStore
+from audiossl.errors import DataError
 from audiossl.evaluation.clip_task import CLIP_READOUT, ClipTask
 from audiossl.evaluation.folded_clip_task import FoldedClipTask
 from audiossl.evaluation.frame_task import FrameTask, Segment
@@ -38,7 +39,7 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) 
     rows: list[ResultRow] = []
     details: dict[str, Any] = {}
     for wanted in config.evaluation.tasks:
-        labels = {row["id"]: row for row in read_jsonl(inputs["labels"] / f"{wanted.name}.jsonl")}
+        labels = read_labels(inputs["labels"] / f"{wanted.name}.jsonl", wanted)
         given = inputs["labels"] / f"{wanted.name}.splits.json"
         task = make_task(wanted, labels, read_json(given) if given.is_file() else sides, groups, config)
         outcomes: dict[str, Outcome] = {}
@@ -53,6 +54,25 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) 
             details[wanted.name]["differences"][other] = {"value": interval.value, "low": interval.low, "high": interval.high}
     write_results(out / "results.json", rows)
     write_json(out / "details.json", details)
+
+
+def read_labels(path: Path, task: TaskConfig) -> dict[str, Any]:
+    """Read the label rows of a task by recording id.
+
+    Raises:
+        DataError: if a row lacks what tasks of its kind read.
+    """
+    key, example = "segments", '{"id": "a", "segments": [["AH", 0.0, 0.12]]}'
+    if task.kind == "clips":
+        key, example = "label", '{"id": "a", "label": "en"}'
+    rows = read_jsonl(path)
+    for number, row in enumerate(rows, start=1):
+        if not {"id", key} <= row.keys():
+            raise DataError(
+                f"{path}: row {number} of the task '{task.name}' of kind {task.kind}: expected rows such as {example}, "
+                f"got {str(row)[:80]}. Correct prepare_labels, or evaluation.tasks of the recipe."
+            )
+    return {row["id"]: row for row in rows}
 
 
 def make_task(

@@ -110,7 +110,10 @@ class TokenBatches:
             items = [copy for item in self.corpus.items for copy in self._copies(item, epoch)]
         mixtures = {item.id: mixture for item in items if (mixture := self._mixture(item, epoch))}
         drawn = MixedCorpus(Corpus(items, self.corpus.sample_rate, None, self.corpus.items[0].path.parent), mixtures, self.noise)
-        plan = plan_batches(drawn.durations, self.batch_seconds, seed=self.seed, epoch=epoch, world_size=batches_per_step)
+        ids = [item.id for item in items]
+        plan = plan_batches(
+            drawn.durations, self.batch_seconds, seed=self.seed, epoch=epoch, world_size=batches_per_step, ids=ids
+        )
         return Epoch(drawn, plan)
 
     def _copies(self, item: CorpusItem, epoch: int) -> Iterator[CorpusItem]:
@@ -164,11 +167,13 @@ class TokenBatches:
                 raise ConfigError(f"repeats.{name}={count}: expected a number of 0 or more for one of {', '.join(sorted(known))}")
 
     def _cut(self, item: CorpusItem, sample_rate: int, max_seconds: float) -> Iterator[CorpusItem]:
-        count = max(1, math.ceil(item.num_samples / (max_seconds * sample_rate)))
-        if count == 1:
+        longest = max_seconds * sample_rate
+        if item.num_samples <= longest:
             self.origin[item.id] = (item.id, 0, item.num_samples)
             yield item
             return
+        # Pieces are whole frames, so it is whole frames that must stay within the bound.
+        count = math.ceil(item.num_samples / (max(1, int(longest / self.grid + 1e-6)) * self.grid))
         size = math.ceil(item.num_samples / count / self.grid) * self.grid
         for first in range(0, item.num_samples, size):
             id_ = f"{item.id}@{first}"

@@ -43,6 +43,7 @@ def plan_batches(
     max_items: int = 150,
     world_size: int = 1,
     crop: bool = False,
+    ids: Sequence[str] | None = None,
 ) -> BatchPlan:
     """Group items of similar duration into batches that hold, padding included, at most `max_seconds`.
 
@@ -59,6 +60,7 @@ def plan_batches(
         max_items: bound for the number of items in a batch.
         world_size: number of ranks, or of batches per step, that the ranks share.
         crop: count items longer than `max_seconds` as that long, since the reader crops them; otherwise they are errors.
+        ids: of the items, for messages; by default they are numbered.
 
     Raises:
         ConfigError: if an option is not positive.
@@ -66,7 +68,7 @@ def plan_batches(
     """
     if min(max_seconds, num_buckets, max_items, world_size) <= 0:
         raise ConfigError("max_seconds, num_buckets, max_items and world_size must be positive.")
-    seconds = _checked(np.asarray(durations, np.float64), max_seconds, crop)
+    seconds = _checked(np.asarray(durations, np.float64), max_seconds, crop, ids)
     generator = derive_generator(seed, epoch, "batches")
     steps: list[_Step] = []
     carried = np.zeros(0, np.int64)
@@ -89,15 +91,21 @@ def plan_batches(
     return BatchPlan([steps[position] for position in order], carried.tolist())
 
 
-def _checked(seconds: np.ndarray, max_seconds: float, crop: bool) -> np.ndarray:
+def _checked(seconds: np.ndarray, max_seconds: float, crop: bool, ids: Sequence[str] | None) -> np.ndarray:
+    def name(index: int) -> str:
+        return f"item {index if ids is None else ids[index]}"
+
     if (bad := np.flatnonzero(~(np.isfinite(seconds) & (seconds > 0)))).size:
-        raise DataError(f"item {bad[0]} has a duration of {seconds[bad[0]]} s; {bad.size} of {len(seconds)} are not positive.")
+        raise DataError(
+            f"{name(int(bad[0]))} has a duration of {seconds[bad[0]]} s; {bad.size} of {len(seconds)} are not positive."
+        )
     if crop:
         return np.minimum(seconds, max_seconds)
     if (long := np.flatnonzero(seconds > max_seconds)).size:
         raise DataError(
-            f"item {long[0]} lasts {seconds[long[0]]:.2f} s, longer than a batch may be ({max_seconds:g} s), as do "
-            f"{long.size} of {len(seconds)} items. Raise max_seconds, leave them out, or crop them."
+            f"{name(int(long[0]))} lasts {seconds[long[0]]:.2f} s, longer than a batch may be ({max_seconds:g} s), as do "
+            f"{long.size} of {len(seconds)} items. Raise training.batch_seconds, or lower student.max_item_seconds "
+            "(max_item_seconds when fine-tuning), above which items are cut, cropped or left out."
         )
     return seconds
 

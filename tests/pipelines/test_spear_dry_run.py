@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from audiossl.errors import ConfigError
@@ -100,3 +102,13 @@ def test_the_command_tries_out_what_it_would_run(tmp_path, monkeypatch):
     for last in (None, "tokens"):
         catalogue.run_pipeline(tmp_path / "toy.yaml", [f"output={tmp_path / 'out'}"], last=last, dry_run=True)
     assert [(type(config), output) for config, output in tried] == [(SpearRecipe, tmp_path / "out")]
+
+
+def test_a_batch_that_the_longest_items_do_not_fit_into_is_refused_before_anything_runs(tmp_path):
+    (tmp_path / "toy.yaml").write_text("method: spear\ndataset: toy\ntraining: {batch_seconds: 5}\n")
+    with pytest.raises(ConfigError, match=r"at most training\.batch_seconds=5, .* got 12\. Lower student\.max_item_seconds"):
+        catalogue.run_pipeline(tmp_path / "toy.yaml", [], dry_run=True)
+    for seconds in (0.0, -1.0, math.nan):
+        with pytest.raises(ConfigError, match=r"student\.max_item_seconds should be above 0"):
+            recipe(student=StudentConfig("tiny", NARROW, max_item_seconds=seconds))
+    assert recipe(student=StudentConfig("tiny", NARROW, max_item_seconds=8.0)).student.max_item_seconds == 8.0

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 
-from audiossl.errors import ConfigError
+from audiossl.errors import ConfigError, DataError
 from audiossl.pipelines.token_batches import TokenBatches
 from audiossl.signals.corpus import Corpus, Item, build_corpus
 from audiossl.signals.mixing import MixingConfig
@@ -162,3 +162,15 @@ def test_mixtures_longer_than_a_batch_are_not_made_and_missing_noise_is_named(re
     assert all(batch.lengths.max() <= 5 * 16000 for epoch in range(5) for batch in batches(epoch))
     with pytest.raises(ConfigError, match="noise"):
         make_batches(recordings, mixing=MixingConfig(probability=0.5))
+
+
+def test_a_piece_longer_than_a_batch_is_named(recordings):
+    with pytest.raises(DataError, match=r"item long lasts 5\.00 s, .*student\.max_item_seconds"):
+        make_batches(recordings, batch_seconds=4.0, max_item_seconds=6.0).epoch(0)
+
+
+def test_no_piece_is_longer_than_asked_for_where_that_is_no_number_of_frames(recordings):
+    batches = make_batches(recordings, batch_seconds=1.67, max_item_seconds=1.67)  # 83.5 frames; a third of `long` is 83.3
+    pieces = [item for item in batches.epoch(0).corpus.items if item.id.startswith("long")]
+    assert len(pieces) == 4 and sum(piece.num_samples for piece in pieces) == 5 * 16_000
+    assert max(piece.num_samples for piece in pieces) <= 1.67 * 16_000

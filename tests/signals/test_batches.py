@@ -119,6 +119,9 @@ def test_long_items_are_errors_or_cropped() -> None:
     durations = [1.0, 2.0, 70.0, 3.0, 80.0]
     with pytest.raises(DataError, match=r"item 2 lasts 70\.00 s, longer than a batch may be \(60 s\), as do 2 of 5 items"):
         plan_batches(durations, 60.0, seed=0, epoch=0)
+    options = r"Raise training\.batch_seconds, or lower student\.max_item_seconds"
+    with pytest.raises(DataError, match=rf"item c lasts 70\.00 s, .*{options}"):
+        plan_batches(durations, 60.0, seed=0, epoch=0, ids="abcde")
     plan = plan_batches(durations, 60.0, seed=0, epoch=0, crop=True)
     assert indexes(plan) == list(range(5))
     assert [2] in plan.of_rank(0)

@@ -60,8 +60,10 @@ def evaluate_superb(
 
     Raises:
         DataError: if a table or audio is not as expected, or the encoder declares another frame rate than it has.
-        ConfigError: if `only` names what is not there.
+        ConfigError: if `only` or `options.layer` names what is not there.
     """
+    if options.layer is not None and not 0 <= options.layer < embedder.num_layers:
+        raise ConfigError(f"expected a --layer from 0 to {embedder.num_layers - 1} of {embedder.name}, got {options.layer}")
     chosen = find_tasks(tasks, only)
     (out / "results.json").unlink(missing_ok=True)
     require_declared_rate(embedder, "all")

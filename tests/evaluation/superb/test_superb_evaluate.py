@@ -9,6 +9,7 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.results import read_results
 from audiossl.evaluation.superb import evaluate as evaluation
 from audiossl.evaluation.superb.evaluate import evaluate_superb
+from audiossl.evaluation.superb.training import ProbeOptions
 
 QUICK = {"updates": 30, "lr": 0.01, "batch": 6, "accumulate": 1, "evaluations": 3, "hidden": 16}
 
@@ -71,6 +72,14 @@ def test_names_that_are_not_there(tasks, tmp_path):
         evaluate_superb(Embedder(Bands()), tasks, tmp_path / "out", "bands")
     with pytest.raises(DataError, match=r"superb_task\.json"):
         evaluate_superb(Embedder(Bands()), tmp_path / "nothing", tmp_path / "out", "bands")
+
+
+@pytest.mark.parametrize("layer", [2, 9, -1, -9])
+def test_a_layer_that_is_not_there(tasks, tmp_path, layer):
+    embedder, options = Embedder(Bands(), name="bands"), ProbeOptions(layer=layer)
+    with pytest.raises(ConfigError, match=rf"expected a --layer from 0 to 1 of bands, got {layer}"):
+        evaluate_superb(embedder, tasks, tmp_path / "out", "bands", options=options)
+    assert not (tmp_path / "out").exists()
 
 
 def test_from_the_command_line(tasks, tmp_path, capsys):

@@ -1,0 +1,92 @@
+"""Wrong values in the recipes of every method: the message names where, what came and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from audiossl.config_faults import find_fault, with_overrides
+from audiossl.errors import ConfigError
+from audiossl.pipelines.connectivity_config import ConnectivityRecipe
+from audiossl.pipelines.sensors_config import SensorsRecipe
+from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.recipe import read_recipe
+
+METHODS = {"spear": SpearRecipe, "sensors": SensorsRecipe, "connectivity": ConnectivityRecipe}
+SENSORS = "method: sensors\ndataset: toy\n"
+SPEAR = "method: spear\ndataset: toy\n"
+BOLD = "method: connectivity\ndataset: toy\nmodels: {fc: {kind: raw_fc}}\n"
+
+
+def refusal(folder: Path, text: str, *overrides: str) -> str:
+    """What `read_recipe` says to a recipe, without the file that it names first."""
+    path = folder / "toy.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read_recipe(path, overrides, METHODS)
+    assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+    return str(caught.value).removeprefix(f"{path}: ")
+
+
+VARIANTS = "expected one of 'none', 'conv', 'linear', 'mlp', 'random', 'real'"
+IN_FILES = {
+    "models: {a: {kind: simclr}, b: {kind: simclr, lr: fast}}": "models.b.lr: expected a number or null, got 'fast'",
+    "models: {a: {kind: simclr, mappers: [real, nome]}}": f"models.a.mappers[1]: {VARIANTS}, got 'nome'",
+    "models: {a: {kind: byol, batches: {crop: 3}}}": "models.a.batches.crop: expected one of the keys "
+    "size, subjects, neighbours, got 'crop'",
+    "models: {a: {lr: 1}}": "models.a: expected the keys that are required: kind, got only lr",
+    "models: [a, b]": "models: expected a mapping, got ['a', 'b']",
+    "seeds: [1, two]\nmodels: {a: {kind: simclr}}": "seeds[1]: expected a whole number, got 'two'",
+}
+
+
+@pytest.mark.parametrize("text", IN_FILES)
+def test_values_in_files(tmp_path, text):
+    assert refusal(tmp_path, SENSORS + text) == IN_FILES[text]
+
+
+def test_the_model_of_a_wrong_kind_is_named(tmp_path):
+    said = refusal(tmp_path, f"{SENSORS}models: {{a: {{kind: simclr}}, random: {{kind: randomm}}}}")
+    assert said.startswith("models.random.kind: expected one of 'frame_projection', 'simclr', ")
+    assert said.endswith("'encoder', got 'randomm'")
+
+
+def test_the_entry_of_a_list_is_named(tmp_path):
+    said = refusal(tmp_path, f"{SPEAR}evaluation: {{tasks: [{{name: word, kind: clips}}, {{name: who, kind: clip}}]}}")
+    assert said == "evaluation.tasks[1].kind: expected one of 'frames', 'segments', 'clips', got 'clip'"
+    said = refusal(tmp_path, f"{BOLD}phenotypes: [{{label: age}}, {{label: sex, options: {{by_site: 3}}}}]")
+    assert said == "phenotypes[1].options.by_site: expected true or false, got 3"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.max_steps=abc", "training.max_steps: expected a whole number or null, got 'abc'"),
+        ("training.max_steps=1e5", "training.max_steps: expected a whole number or null, got '1e5'"),
+        ("streams.speech.teacher.layer=top", "streams.speech.teacher.layer: expected a whole number or null, got 'top'"),
+        ("data.repeats={audio: twice}", "data.repeats.audio: expected a number, got 'twice'"),
+        ("training.lr=", "training.lr: expected a number, got null"),
+    ],
+)
+def test_values_on_the_command_line(tmp_path, override, message):
+    assert refusal(tmp_path, SPEAR, "seed=3", override) == message
+
+
+@pytest.mark.parametrize("value", ["null", "3"])
+def test_a_value_where_keys_belong(tmp_path, value):
+    said = refusal(tmp_path, f"{SPEAR}training: {value}")
+    assert said.startswith("training: expected a mapping of optimiser, lr, ") and said.endswith(f", got {value}")
+
+
+def test_an_unknown_key_comes_with_those_that_there_are(tmp_path):
+    said = refusal(tmp_path, BOLD, "pretrain.parts=all")
+    assert said == "pretrain.parts: expected one of the keys part, subjects, crop, got 'parts'"
+
+
+def test_what_the_parser_takes_is_no_fault(tmp_path):
+    values = {"dataset": "toy", "limit": "3", "training": {"lr": "1e-3", "tensorboard": "true"}, "data_root": str(tmp_path)}
+    assert find_fault(SpearRecipe, values) is None
+    changed = with_overrides(values, ["dataset=3", "training.lr=2", "output=null", "evaluation.tasks+={name: a, kind: clips}"])
+    assert changed["training"] == {"lr": "2", "tensorboard": "true"} and values["training"]["lr"] == "1e-3"
+    assert changed["dataset"] == "3" and changed["output"] is None and find_fault(SpearRecipe, changed) is None
