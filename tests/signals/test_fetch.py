@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -119,6 +120,22 @@ class TestDataRoot:
         assert (folder / "a.txt").exists()
         with pytest.raises(DataError, match="'apt-get'"):
             fetch("deb:sounds", cache=tmp_path / "cache", data_root=root)
+
+    def test_what_is_not_there_is_said(self, root, tmp_path, server, capsys):
+        server.files["set.zip"] = zip_of({"a.txt": b"a"})
+        for instead in ("fetching it", r"what was fetched to .*cache is used"):
+            fetch(f"url:{server.url('set.zip')}", cache=tmp_path / "cache", data_root=root)
+            said = capsys.readouterr().err
+            assert re.fullmatch(rf"set is not in data_root={root}, {instead}\n", said)
+        self.put(root / "set", "a.txt")
+        fetch(f"url:{server.url('set.zip')}", cache=tmp_path / "cache", data_root=root)
+        fetch(f"url:{server.url('set.zip')}", cache=tmp_path / "cache")
+        assert capsys.readouterr().err == ""
+
+    def test_a_download_that_fails_speaks_of_the_root(self, root, tmp_path, server):
+        looked = rf"not in data_root={root}: expected its content in {root / 'set'} or in the folder itself"
+        with pytest.raises(DataError, match=rf"cannot download .*{looked}"):
+            fetch(f"url:{server.url('set.zip')}", cache=tmp_path / "cache", data_root=root)
 
     def test_a_missing_root_is_told(self, tmp_path):
         with pytest.raises(DataError, match=r"--data-root .*none"):
