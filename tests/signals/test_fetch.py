@@ -133,7 +133,7 @@ class TestDataRoot:
         assert capsys.readouterr().err == ""
 
     def test_a_download_that_fails_speaks_of_the_root(self, root, tmp_path, server):
-        looked = rf"not in data_root={root}: expected its unpacked content in {root / 'set'} or in the folder itself"
+        looked = rf"not in data_root={root}: expected its content in {root / 'set'} or in the folder itself"
         with pytest.raises(DataError, match=rf"cannot download .*{looked}"):
             fetch(f"url:{server.url('set.zip')}", cache=tmp_path / "cache", data_root=root)
 
