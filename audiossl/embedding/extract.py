@@ -19,7 +19,7 @@ from audiossl.embedding.store import StoreDescription
 from audiossl.embedding.store_writer import StoreWriter
 from audiossl.engines import Engine, Row, map_groups
 from audiossl.errors import ConfigError, DataError
-from audiossl.files import write_jsonl
+from audiossl.files import is_same_file, path_text, write_jsonl
 from audiossl.locks import only_user
 from audiossl.seeds import derive_seed
 
@@ -76,15 +76,14 @@ def name_items(paths: Sequence[Path]) -> tuple[dict[str, Path], list[dict[str, A
         for file in find_audio([root]):
             folder = root if root.is_dir() else root.parent
             item_id = (Path(folder.resolve().name) / file.relative_to(folder)).as_posix()
-            path = str(file).encode(errors="backslashreplace").decode()
-            if path != str(file):
+            if str(file).encode(errors="backslashreplace").decode() != str(file):
                 item_id = item_id.encode(errors="backslashreplace").decode()
-                rejected.append({"id": item_id, "path": path, "reason": "its path is not UTF-8: rename it"})
+                rejected.append({"id": item_id, "path": path_text(file), "reason": "its path is not UTF-8: rename it"})
                 continue
             first = named.setdefault(item_id, file)
             if first.resolve() != file.resolve():
                 reason = f"duplicate id: {first} has the same folder and name. Embed their common parent folder instead"
-                rejected.append({"id": item_id, "path": str(file), "reason": reason})
+                rejected.append({"id": item_id, "path": path_text(file), "reason": reason})
     return dict(sorted(named.items())), rejected
 
 
@@ -101,6 +100,8 @@ def embed_paths(
     num_workers: int | None = None,
 ) -> ExtractSummary:
     """Embed audio files into the store at `out`; ids that it holds are skipped, so a killed run is resumed by the same call.
+
+    An id that the store holds of another file is rejected.
 
     Args:
         embedder: the model.
@@ -127,13 +128,17 @@ def embed_paths(
         part = f"{shard[0]:04d}-of-{shard[1]:04d}"
         files = {item_id: file for item_id, file in files.items() if derive_seed(item_id) % shard[1] == shard[0]}
         rejected = [row for row in rejected if derive_seed(row["id"]) % shard[1] == shard[0]]
-    num_written, audio_seconds = 0, 0.0
+    num_written, num_taken, audio_seconds = 0, 0, 0.0
     with ExitStack() as stack:
         stack.enter_context(only_user(out if part is None else out / f"part-{part}"))
         writer = stack.enter_context(StoreWriter(out, describe(embedder, layers, pool, dtype), part))
         advance = stack.enter_context(_bar(progress, len(files)))
-        num_present = sum(item_id in writer for item_id in files)
-        advance(num_present)
+        present = [item_id for item_id in files if item_id in writer]
+        for item_id in present:
+            if (held := writer.path(item_id)) and not is_same_file(held, files[item_id]):
+                rejected.append({"id": item_id, "path": path_text(files[item_id]), "reason": taken_id(held, files[item_id])})
+                num_taken += 1
+        advance(len(present))
         # Groups do not depend on what is there already: who is in a batch with whom changes the last bits of frames.
         ids = list(files)
         groups = [
@@ -144,7 +149,7 @@ def embed_paths(
         work = _EmbedGroup(embedder, layers)
         rows = map_groups(work, groups, engine, num_workers, 1.0 if embedder.device.type == "cuda" else 0.0)
         for count, row in enumerate(rows, 1):
-            path = str(files[row["id"]])
+            path = path_text(files[row["id"]])
             try:
                 if row["error"]:
                     raise DataError(row["error"])
@@ -156,7 +161,15 @@ def embed_paths(
             if count % GROUP_FILES == 0:
                 write_jsonl(writer.folder / "rejected.jsonl", rejected)
         write_jsonl(writer.folder / "rejected.jsonl", rejected)
-    return ExtractSummary(writer.folder, num_written, num_present, len(rejected), audio_seconds)
+    return ExtractSummary(writer.folder, num_written, len(present) - num_taken, len(rejected), audio_seconds)
+
+
+def taken_id(held: str, file: Path) -> str:
+    """Say that a store holds another file under the id of this one."""
+    return (
+        f"duplicate id: the store holds {held} under this name, which is not {path_text(file)}. Give their common parent folder "
+        "instead, or another --out; where the file was only moved, nothing is missing"
+    )
 
 
 def describe(

@@ -80,7 +80,8 @@ def encode_recordings(
     """
     teacher, quantiser, _ = open_tokeniser(tokeniser, device)
     with open_recordings(paths) as (corpus, rejected):
-        encoded = encode_corpus(teacher, quantiser, corpus, out, quality, True, engine, num_workers)
+        sources = {item.id: item.path for item in corpus.items}
+        encoded = encode_corpus(teacher, quantiser, corpus, out, quality, True, engine, num_workers, sources)
     encoded.rejected = [*rejected, *encoded.rejected]
     write_jsonl(out / "rejected.jsonl", encoded.rejected)
     return encoded
@@ -153,6 +154,6 @@ def open_recordings(paths: Sequence[Path]) -> Iterator[tuple[Corpus, list[dict[s
         try:
             build_corpus((Item(id_, path) for id_, path in files.items()), temporary / "corpus", transcode=False)
             rejected = taken + read_jsonl(temporary / "corpus" / "rejected.jsonl")
-            yield Corpus.open(temporary / "corpus"), [{"id": row["id"], "reason": row["reason"]} for row in rejected]
+            yield Corpus.open(temporary / "corpus"), [{key: row[key] for key in ("id", "path", "reason")} for row in rejected]
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -13,10 +13,11 @@ from jaxtyping import Float
 from rich.progress import track
 from torch import Tensor
 
+from audiossl.embedding.extract import taken_id
 from audiossl.engines import Engine, Row, map_groups
 from audiossl.errors import DataError
 from audiossl.evaluation.frame_task import Segment, ordered, segment_at
-from audiossl.files import read_jsonl, write_jsonl
+from audiossl.files import is_same_file, path_text, read_jsonl, write_jsonl
 from audiossl.recipe import console
 from audiossl.seeds import derive_generator, derive_seed
 from audiossl.signals.corpus import Corpus, CorpusItem
@@ -110,6 +111,7 @@ def encode_corpus(
     append: bool = False,
     engine: Engine = "local",
     num_workers: int | None = None,
+    sources: Mapping[str, Path] | None = None,
 ) -> Encoded:
     """Tokenise every recording of a corpus into the store at `out`.
 
@@ -122,6 +124,7 @@ def encode_corpus(
         append: go on with the store that is there; recordings that it holds are skipped. Otherwise it is replaced.
         engine: `ray` has the recordings encoded by workers of Ray Data (extra `ray`); the store gets the same bytes.
         num_workers: of ray.
+        sources: the file of each recording, by id, to be kept in the store: an id that it holds of another file is rejected.
 
     Raises:
         StoreError: if `append` meets a store of another quantiser or teacher, or another writer.
@@ -137,16 +140,20 @@ def encode_corpus(
         append=append,
     ) as writer:
         todo = [item for item in corpus.items if item.id not in writer]
-        done.num_present = len(corpus) - len(todo)
+        for id_, file in (sources or {}).items():
+            if id_ in writer and (held := writer.source(id_)) and not is_same_file(held, file):
+                done.rejected.append({"id": id_, "path": path_text(file), "reason": taken_id(held, file)})
+        done.num_present = len(corpus) - len(todo) - len(done.rejected)
         groups = [[item.id for item in group] for group in _groups(todo)]
         work = _EncodeGroup(teacher, quantiser, corpus, quality)
         rows = map_groups(work, groups, engine, num_workers, 1.0 if teacher.embedder.device.type == "cuda" else 0.0)
         for row in track(rows, "tokens", total=len(todo), console=console, disable=not console.is_terminal):
+            source = path_text(sources[row["id"]]) if sources else ""
             if row["error"]:
-                done.rejected.append({"id": row["id"], "reason": row["error"]})
+                done.rejected.append({"id": row["id"], **({"path": source} if source else {}), "reason": row["error"]})
                 continue
             codes = torch.from_numpy(np.array(row["codes"]))
-            writer.add(row["id"], codes)
+            writer.add(row["id"], codes, source)
             done.num_written, done.num_frames = done.num_written + 1, done.num_frames + len(codes)
     write_jsonl(out / "rejected.jsonl", done.rejected)
     return done

@@ -2,7 +2,8 @@
 
 store.json             quantiser id, teacher, frame rate, N, K, type, and the shards with their counts and sizes
 tokens-00000.npy       codes of the cuts of a shard end to end, (frames, N) uint8 or uint16
-index-00000.parquet    cut_id, offset, num_frames of the cuts of that shard, in the same order
+index-00000.parquet    cut_id, offset, num_frames of the cuts of that shard, in the same order; also source, the file of each
+                       cut, where the writer was told
 
 A shard counts once store.json lists it. `audiossl.tokens.store_writer` writes stores.
 """
@@ -110,6 +111,18 @@ class TokenStore:
     def cut_ids(self) -> list[str]:
         """Ids in the order they were written."""
         return list(self._rows)
+
+    def sources(self) -> dict[str, str]:
+        """The file that each cut was made of, by id; cuts of which that was not written are left out."""
+        import pyarrow.parquet as pq
+
+        found: dict[str, str] = {}
+        for shard in self.shards:
+            table = pq.read_table(self.folder / shard.index, use_threads=False)
+            if "source" in table.column_names:
+                pairs = zip(table.column("cut_id").to_pylist(), table.column("source").to_pylist(), strict=True)
+                found |= {cut_id: source for cut_id, source in pairs if source}
+        return found
 
     def num_frames(self, cut_id: str) -> int:
         """Token frames of a cut."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -141,6 +143,25 @@ def test_same_file_counts_once_and_same_name_is_rejected(corpus, tmp_path):
     assert len(named) == 8 and named["corpus/0.wav"] == corpus / "0.wav"
     assert [row["path"] for row in rejected] == [str(tmp_path / "b" / "corpus" / "0.wav")]
     assert "duplicate" in rejected[0]["reason"]
+
+
+def test_an_id_that_the_store_holds_of_another_file_is_rejected(corpus, embedder, tmp_path, monkeypatch):
+    """Folders `s1/wav` and `s2/wav` name their files alike: the second was taken for the first, and lost."""
+    for name, file in (("s1", "0.wav"), ("s2", "2.wav")):
+        (tmp_path / name / "wav").mkdir(parents=True)
+        (tmp_path / name / "wav" / "001.wav").write_bytes((corpus / file).read_bytes())
+    monkeypatch.chdir(tmp_path / "s1")
+    embed_paths(embedder, [Path("wav")], tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "s2")
+    summary = embed_paths(embedder, [Path("wav")], tmp_path / "out")
+    assert (summary.num_written, summary.num_present, summary.num_rejected) == (0, 0, 1)
+    (row,) = read_jsonl(tmp_path / "out" / "rejected.jsonl")
+    assert row["id"] == "wav/001.wav" and row["path"] == str(tmp_path / "s2" / "wav" / "001.wav")
+    assert "duplicate id" in row["reason"] and all(str(tmp_path / name) in row["reason"] for name in ("s1", "s2"))
+    # The same file by another way is there.
+    (tmp_path / "link").symlink_to(tmp_path / "s1")
+    summary = embed_paths(embedder, [tmp_path / "link" / "wav"], tmp_path / "out")
+    assert (summary.num_written, summary.num_present, summary.num_rejected) == (0, 1, 0)
 
 
 def test_user_errors(corpus, embedder, tmp_path):

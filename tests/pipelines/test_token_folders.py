@@ -76,6 +76,21 @@ def test_a_corpus_and_a_manifest_are_taken(recordings, tokeniser, tmp_path):
             assert [item.id for item in corpus.items] == ["one"] and rejected == []
 
 
+def test_an_id_that_the_store_holds_of_another_file_is_rejected(recordings, tokeniser, tmp_path, capsys):
+    """Folders `s1/wav` and `s2/wav` name their files alike: the second was taken for the first, and lost."""
+    for number in (1, 2):
+        (tmp_path / f"s{number}" / "wav").mkdir(parents=True)
+        (recordings / f"{number}.wav").rename(tmp_path / f"s{number}" / "wav" / "001.wav")
+    out = tmp_path / "tokens"
+    rest = ["--tokeniser", str(tokeniser), "--out", str(out)]
+    for number, said in ((1, "1 recordings tokenised"), (1, "1 were there, 0 rejected"), (2, "0 were there, 1 rejected")):
+        assert main(["tokens", "encode", str(tmp_path / f"s{number}" / "wav"), *rest]) == 0
+        assert said in capsys.readouterr().out
+    (row,) = read_jsonl(out / "rejected.jsonl")
+    assert row["id"] == "wav/001.wav" and row["path"] == str(tmp_path / "s2" / "wav" / "001.wav")
+    assert "duplicate id" in row["reason"] and all(str(tmp_path / name) in row["reason"] for name in ("s1", "s2"))
+
+
 def test_tokens_of_another_tokeniser_are_not_mixed(recordings, tokeniser, tmp_path, capsys):
     store = str(tmp_path / "tokens")
     assert main(["tokens", "encode", str(recordings), "--tokeniser", str(tokeniser), "--out", store]) == 0
