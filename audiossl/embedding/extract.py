@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from audiossl.embedding.embedder import Embedder, Embedding, Layers
+from audiossl.embedding.rejected import REJECTED, earlier_rejections
 from audiossl.embedding.sources import FileSource
 from audiossl.embedding.store import StoreDescription
 from audiossl.embedding.store_writer import StoreWriter
@@ -32,7 +33,7 @@ AUDIO_SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class ExtractSummary:
-    """What `embed_paths` did; `folder` holds the store or this job's part of it, and `rejected.jsonl`."""
+    """What `embed_paths` did; `folder` holds the store or this job's part of it, and `rejected.jsonl` of all calls."""
 
     folder: Path
     num_written: int
@@ -146,6 +147,8 @@ def embed_paths(
             for some in (ids[i : i + GROUP_FILES] for i in range(0, len(ids), GROUP_FILES))
             if (wanted := [item_id for item_id in some if item_id not in writer])
         ]
+        seen = [*((item_id, path_text(file)) for item_id, file in files.items()), *((row["id"], row["path"]) for row in rejected)]
+        earlier = earlier_rejections(writer.folder, seen)
         work = _EmbedGroup(embedder, layers)
         rows = map_groups(work, groups, engine, num_workers, 1.0 if embedder.device.type == "cuda" else 0.0)
         for count, row in enumerate(rows, 1):
@@ -159,8 +162,8 @@ def embed_paths(
                 rejected.append({"id": row["id"], "path": path, "reason": str(error)})
             advance(1)
             if count % GROUP_FILES == 0:
-                write_jsonl(writer.folder / "rejected.jsonl", rejected)
-        write_jsonl(writer.folder / "rejected.jsonl", rejected)
+                write_jsonl(writer.folder / REJECTED, [*earlier, *rejected])
+        write_jsonl(writer.folder / REJECTED, [*earlier, *rejected])
     return ExtractSummary(writer.folder, num_written, len(present) - num_taken, len(rejected), audio_seconds)
 
 

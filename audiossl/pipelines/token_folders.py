@@ -81,10 +81,7 @@ def encode_recordings(
     teacher, quantiser, _ = open_tokeniser(tokeniser, device)
     with open_recordings(paths) as (corpus, rejected):
         sources = {item.id: item.path for item in corpus.items}
-        encoded = encode_corpus(teacher, quantiser, corpus, out, quality, True, engine, num_workers, sources)
-    encoded.rejected = [*rejected, *encoded.rejected]
-    write_jsonl(out / "rejected.jsonl", encoded.rejected)
-    return encoded
+        return encode_corpus(teacher, quantiser, corpus, out, quality, True, engine, num_workers, sources, rejected)
 
 
 def report_tokens(

@@ -14,6 +14,7 @@ from rich.progress import track
 from torch import Tensor
 
 from audiossl.embedding.extract import taken_id
+from audiossl.embedding.rejected import REJECTED, earlier_rejections
 from audiossl.engines import Engine, Row, map_groups
 from audiossl.errors import DataError
 from audiossl.evaluation.frame_task import Segment, ordered, segment_at
@@ -112,6 +113,7 @@ def encode_corpus(
     engine: Engine = "local",
     num_workers: int | None = None,
     sources: Mapping[str, Path] | None = None,
+    rejected: Sequence[dict[str, str]] = (),
 ) -> Encoded:
     """Tokenise every recording of a corpus into the store at `out`.
 
@@ -119,17 +121,18 @@ def encode_corpus(
         teacher: whose frames are quantised.
         quantiser: as fitted to that teacher.
         corpus: what to encode.
-        out: folder of the store; `rejected.jsonl` in it lists what could not be read.
+        out: folder of the store; `rejected.jsonl` in it lists what could not be read, by this call or those before it.
         quality: of the search.
         append: go on with the store that is there; recordings that it holds are skipped. Otherwise it is replaced.
         engine: `ray` has the recordings encoded by workers of Ray Data (extra `ray`); the store gets the same bytes.
         num_workers: of ray.
         sources: the file of each recording, by id, to be kept in the store: an id that it holds of another file is rejected.
+        rejected: rows about recordings that did not come into the corpus.
 
     Raises:
         StoreError: if `append` meets a store of another quantiser or teacher, or another writer.
     """
-    done = Encoded()
+    done = Encoded(rejected=list(rejected))
     with TokenWriter(
         out,
         quantiser_id=quantiser.id,
@@ -140,10 +143,12 @@ def encode_corpus(
         append=append,
     ) as writer:
         todo = [item for item in corpus.items if item.id not in writer]
+        num_taken = 0
         for id_, file in (sources or {}).items():
             if id_ in writer and (held := writer.source(id_)) and not is_same_file(held, file):
                 done.rejected.append({"id": id_, "path": path_text(file), "reason": taken_id(held, file)})
-        done.num_present = len(corpus) - len(todo) - len(done.rejected)
+                num_taken += 1
+        done.num_present = len(corpus) - len(todo) - num_taken
         groups = [[item.id for item in group] for group in _groups(todo)]
         work = _EncodeGroup(teacher, quantiser, corpus, quality)
         rows = map_groups(work, groups, engine, num_workers, 1.0 if teacher.embedder.device.type == "cuda" else 0.0)
@@ -155,7 +160,9 @@ def encode_corpus(
             codes = torch.from_numpy(np.array(row["codes"]))
             writer.add(row["id"], codes, source)
             done.num_written, done.num_frames = done.num_written + 1, done.num_frames + len(codes)
-    write_jsonl(out / "rejected.jsonl", done.rejected)
+    seen = [(item.id, path_text(sources[item.id]) if sources else "") for item in corpus.items]
+    seen += [(row["id"], row.get("path", "")) for row in rejected]
+    write_jsonl(out / REJECTED, [*earlier_rejections(out, seen), *done.rejected])
     return done
 
 

@@ -164,6 +164,20 @@ def test_an_id_that_the_store_holds_of_another_file_is_rejected(corpus, embedder
     assert (summary.num_written, summary.num_present, summary.num_rejected) == (0, 1, 0)
 
 
+def test_what_an_earlier_call_rejected_stays_listed_until_it_succeeds(corpus, embedder, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    monkeypatch.chdir(tmp_path)
+    for folder in (corpus, Path("corpus/0.wav"), Path("corpus/text.WAV")):
+        embed_paths(embedder, [folder], out)
+        assert sorted(row["id"] for row in read_jsonl(out / "rejected.jsonl")) == ["corpus/empty.wav", "corpus/text.WAV"]
+    soundfile.write(corpus / "empty.wav", np.zeros(4000), 4000)
+    assert embed_paths(embedder, [corpus / "empty.wav"], out).num_written == 1
+    assert [row["id"] for row in read_jsonl(out / "rejected.jsonl")] == ["corpus/text.WAV"]
+    (out / "rejected.jsonl").write_text("{")
+    with pytest.raises(StoreError, match=r"rejected\.jsonl"):
+        embed_paths(embedder, [corpus], out)
+
+
 def test_user_errors(corpus, embedder, tmp_path):
     with pytest.raises(ConfigError, match="nowhere"):
         embed_paths(embedder, [tmp_path / "nowhere"], tmp_path / "out")

@@ -91,6 +91,17 @@ def test_an_id_that_the_store_holds_of_another_file_is_rejected(recordings, toke
     assert "duplicate id" in row["reason"] and all(str(tmp_path / name) in row["reason"] for name in ("s1", "s2"))
 
 
+def test_what_an_earlier_call_rejected_stays_listed_until_it_succeeds(recordings, tokeniser, tmp_path):
+    out = tmp_path / "tokens"
+    rest = ["--tokeniser", str(tokeniser), "--out", str(out)]
+    for name in ("", "1.wav"):
+        assert main(["tokens", "encode", str(recordings / name), *rest]) == 0
+        assert [row["id"] for row in read_jsonl(out / "rejected.jsonl")] == ["clips/broken.wav"]
+    (recordings / "broken.wav").write_bytes((recordings / "1.wav").read_bytes())
+    assert main(["tokens", "encode", str(recordings / "broken.wav"), *rest]) == 0
+    assert read_jsonl(out / "rejected.jsonl") == []
+
+
 def test_tokens_of_another_tokeniser_are_not_mixed(recordings, tokeniser, tmp_path, capsys):
     store = str(tmp_path / "tokens")
     assert main(["tokens", "encode", str(recordings), "--tokeniser", str(tokeniser), "--out", store]) == 0
