@@ -16,7 +16,7 @@ from audiossl.models.zipformer import Zipformer
 from audiossl.objectives.masked_features import MaskedFeatures
 from audiossl.objectives.masked_tokens import MaskedTokens, TokenStream
 from audiossl.pipelines.prepare_script import load_script
-from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.pipelines.spear_config import SpearRecipe, StreamConfig
 from audiossl.pipelines.spear_embedding import embed_models
 from audiossl.pipelines.spear_report import report_run
 from audiossl.pipelines.spear_tasks import evaluate_models
@@ -27,7 +27,7 @@ from audiossl.seeds import derive_seed
 from audiossl.signals.corpus import Corpus
 from audiossl.signals.opening import open_corpus
 from audiossl.signals.splits import split_by
-from audiossl.teachers.teacher import load_teacher
+from audiossl.teachers.teacher import load_teacher, teacher_digest
 from audiossl.tokens.factory import load_quantiser
 from audiossl.tokens.store import TokenStore
 from audiossl.training.devices import choose_device
@@ -71,7 +71,7 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
         report_run(out, inputs, config)
 
     seed = config.seed
-    streams = {name: [stream.teacher, stream.quantiser] for name, stream in config.token_streams.items()}
+    streams = {name: _decides_tokens(stream) for name, stream in config.token_streams.items()}
     weights = {name: stream.weight for name, stream in config.token_streams.items()}
     training = [
         Stage("corpus", corpus, [source, config.split, seed]),
@@ -96,6 +96,12 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
         Stage("evaluate", evaluate, [config.dataset, config.evaluation, config.split, seed], ("corpus", "labels", "embed")),
         Stage("report", report, [config], ("corpus", "labels", "quantiser", "tokens", "pretrain", "embed", "evaluate")),
     ]
+
+
+def _decides_tokens(stream: StreamConfig) -> list[Any]:
+    """What decides a stream's tokens: its config, and the weights of a teacher that may be trained anew under its name."""
+    digest = teacher_digest(stream.teacher)
+    return [stream.teacher, stream.quantiser, *([digest] if digest else [])]
 
 
 def open_split(corpus_stage: Path, *sides: str) -> Corpus:

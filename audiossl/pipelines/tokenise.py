@@ -130,13 +130,15 @@ def encode_corpus(
         rejected: rows about recordings that did not come into the corpus.
 
     Raises:
-        StoreError: if `append` meets a store of another quantiser or teacher, or another writer.
+        StoreError: if `append` meets a store of another quantiser, teacher or quality, or another writer.
     """
     done = Encoded(rejected=list(rejected))
     with TokenWriter(
         out,
         quantiser_id=quantiser.id,
         teacher=teacher.description,
+        teacher_digest=teacher.digest,
+        quality=quality,
         frame_rate=teacher.frame_rate,
         num_codebooks=quantiser.num_codebooks,
         codebook_size=quantiser.codebook_size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from torch import Tensor
 from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
+
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
 
 
 @dataclass
@@ -40,12 +43,16 @@ class TeacherConfig:
 
 
 class Teacher:
-    """One layer of a frozen encoder, on signals of any length."""
+    """One layer of a frozen encoder, on signals of any length.
 
-    def __init__(self, embedder: Embedder, layer: int, description: str) -> None:
+    `digest` is that of its weights where they lie in a local folder or file, else "".
+    """
+
+    def __init__(self, embedder: Embedder, layer: int, description: str, digest: str = "") -> None:
         self.embedder = embedder
         self.layer = layer
         self.description = description
+        self.digest = digest
 
     @property
     def frame_rate(self) -> float:
@@ -71,7 +78,35 @@ def load_teacher(config: TeacherConfig, device: torch.device | str = "cpu") -> T
     # clips itself; SPEAR gave it clips of up to 31 s whole.
     window = 31 if config.kind == "dasheng" else 20
     embedder = Embedder(encoder, description, window_seconds=window, context_seconds=2).to(device)
-    return Teacher(embedder, layer, f"{description}:{layer}")
+    return Teacher(embedder, layer, f"{description}:{layer}", teacher_digest(config))
+
+
+def teacher_digest(config: TeacherConfig) -> str:
+    """Hash the weights and configs of a teacher in a local folder or file, which may be trained anew under its name.
+
+    Returns:
+        The hash, or "" where the name alone says which weights are meant.
+    """
+    if config.kind in ("hama", "logmel") or not config.name:
+        return ""
+    path = Path(config.name)
+    if config.kind == "audiossl":
+        path = student_folder(path)
+    # Of a checkpoint file the config lies beside it.
+    files = [path, path.with_name("config.json")] if path.is_file() else sorted(path.glob("*"))
+    kept = [file for file in files if file == path or file.name == "config.json" or file.suffix in WEIGHT_SUFFIXES]
+    kept = [file for file in kept if file.is_file()]
+    sha = hashlib.sha256()
+    for file in kept:
+        with file.open("rb") as opened:
+            sha.update(file.name.encode() + hashlib.file_digest(opened, "sha256").digest())
+    return sha.hexdigest() if kept else ""
+
+
+def student_folder(path: Path) -> Path:
+    """The student of a run folder; any other path is returned as it is."""
+    student = path / "pretrain" / "student"
+    return student if student.is_dir() else path
 
 
 def parse_teacher(name: str, layer: int | None = None, normalise: bool = True) -> TeacherConfig:
@@ -117,7 +152,8 @@ def _encoder(config: TeacherConfig) -> tuple[Encoder, str]:
             from audiossl.models import hub
 
             name = _required_name(config, "runs/asterisk/pretrain/student")
-            return hub.load(name), name
+            student = student_folder(Path(name))
+            return hub.load(name if student == Path(name) else student), name
 
 
 def _required_name(config: TeacherConfig, example: str) -> str:

@@ -44,6 +44,8 @@ class TokenWriter:
         codebook_size: int,
         frame_rate: float,
         teacher: str = "",
+        teacher_digest: str = "",
+        quality: str = "",
         append: bool = False,
         shard_frames: int = 2**24,
         commit_seconds: float = 300.0,
@@ -57,7 +59,9 @@ class TokenWriter:
             codebook_size: K; up to 256 a code takes one byte, else two.
             frame_rate: token frames per second.
             teacher: what made the frames, in words.
-            append: go on with the store in the folder, which must have the same quantiser, N, K, frame rate and teacher.
+            teacher_digest: of weights that may be others under the same name; "" if unknown.
+            quality: of the search that found the codes; "" if unknown.
+            append: go on with the store in the folder, which must have the same quantiser, N, K, frame rate, teacher and quality.
             shard_frames: a shard with this many token frames is closed; 2**24 are 93 hours at 50 Hz.
             commit_seconds: with `append`, a shard is also closed this long after its first cut: the work that a kill costs.
         """
@@ -72,6 +76,7 @@ class TokenWriter:
             "num_codebooks": num_codebooks,
             "codebook_size": codebook_size,
         }
+        self._details = {"teacher_digest": teacher_digest, "quality": quality}
         self._ids: set[str] = set()
         self._sources: dict[str, str] = {}
         self._shards: list[Shard] = []
@@ -164,6 +169,13 @@ class TokenWriter:
                 for key, value in self._about.items()
                 if getattr(store, key) != value
             ]
+            # Stores of older versions do not say these. What is unknown stays so: it is not known of all cuts.
+            different += [
+                f"{key} is {held!r}, not {value!r}"
+                for key, value in self._details.items()
+                if value and (held := getattr(store, key)) and held != value
+            ]
+            self._details = {key: getattr(store, key) for key in self._details}
             if different:
                 raise StoreError(
                     f"the tokens in {self.folder} were made otherwise ({'; '.join(different)}): choose another folder"
@@ -180,7 +192,8 @@ class TokenWriter:
 
     def _list_shards(self, root: Path) -> None:
         shards = [asdict(shard) for shard in self._shards]
-        write_json(root / STORE_FILE, {"format": FORMAT, **self._about, "dtype": self.dtype.name, "shards": shards})
+        about = {**self._about, **{key: value for key, value in self._details.items() if value}}
+        write_json(root / STORE_FILE, {"format": FORMAT, **about, "dtype": self.dtype.name, "shards": shards})
 
 
 class _OpenShard:

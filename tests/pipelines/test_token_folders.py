@@ -13,7 +13,13 @@ import torch
 from audiossl.cli import main
 from audiossl.errors import StoreError
 from audiossl.files import read_json, read_jsonl, write_jsonl
+from audiossl.models import hub
+from audiossl.models.zipformer import Zipformer, ZipformerConfig
+from audiossl.pipelines.spear import stages
+from audiossl.pipelines.spear_config import SpearRecipe
 from audiossl.pipelines.token_folders import open_recordings, open_tokeniser
+from audiossl.pipelines.tokenise import QuantiserConfig
+from audiossl.recipe import fingerprint
 from audiossl.teachers.teacher import TeacherConfig, parse_teacher
 from audiossl.tokens.store import TokenStore
 
@@ -109,6 +115,72 @@ def test_tokens_of_another_tokeniser_are_not_mixed(recordings, tokeniser, tmp_pa
     capsys.readouterr()
     assert main(["tokens", "encode", str(recordings), "--tokeniser", str(tmp_path / "other"), "--out", store]) == 2
     assert "made otherwise" in capsys.readouterr().err
+
+
+@pytest.fixture
+def own_teacher(tmp_path):
+    """A function that writes a run folder whose student has weights drawn from a seed."""
+    three = (16,) * 3
+    config = ZipformerConfig(
+        num_mel_bins=16, downsampling_factor=(1, 4, 2), num_encoder_layers=(1, 1, 1), feedforward_dim=three, encoder_dim=three,
+        encoder_unmasked_dim=(8,) * 3, cnn_module_kernel=(7, 5, 3), num_heads=(2,) * 3, frontend="conv1d", query_head_dim=8,
+        value_head_dim=4,
+    )  # fmt: skip
+
+    def write(seed: int) -> Path:
+        torch.manual_seed(seed)
+        hub.save(Zipformer(config), tmp_path / "mine" / "pretrain" / "student")
+        return tmp_path / "mine"
+
+    return write
+
+
+def test_tokens_of_a_teacher_that_was_trained_anew_are_not_mixed(recordings, own_teacher, tmp_path, capsys):
+    tokeniser, store = tmp_path / "tokeniser", tmp_path / "tokens"
+    fit = ["tokens", "fit", str(recordings), "--out", str(tokeniser), *FIT[2:], "--teacher", str(own_teacher(1))]
+    encode = ["tokens", "encode", str(recordings), "--tokeniser", str(tokeniser), "--out", str(store)]
+    assert main(fit) == 0 and main(encode) == 0
+    own_teacher(2)
+    capsys.readouterr()
+    assert main(encode) == 2 and "not the weights that the tokeniser" in capsys.readouterr().err
+    # A tokeniser of an older version says nothing of weights; the store does, or, being older as well, is gone on with.
+    about = read_json(tokeniser / "teacher.json")
+    del about["digest"]
+    (tokeniser / "teacher.json").write_text(json.dumps(about))
+    assert main(encode) == 2 and "teacher_digest is" in capsys.readouterr().err
+    about = read_json(store / "store.json")
+    del about["teacher_digest"], about["quality"]
+    (store / "store.json").write_text(json.dumps(about))
+    assert main([*encode, "--quality", "fast"]) == 0
+    assert read_json(store / "store.json") == about
+
+
+def test_qualities_are_not_mixed(recordings, tokeniser, tmp_path, capsys):
+    encode = ["tokens", "encode", str(recordings), "--tokeniser", str(tokeniser), "--out", str(tmp_path / "tokens")]
+    assert main([*encode, "--quality", "fast"]) == 0
+    capsys.readouterr()
+    assert main(encode) == 2 and "quality is 'fast', not 'default'" in capsys.readouterr().err
+    assert TokenStore.open(tmp_path / "tokens").quality == "fast"
+
+
+def test_stages_are_redone_when_a_local_teacher_was_trained_anew(own_teacher, tmp_path):
+    (tmp_path / "prepare.py").write_text("def prepare_corpus(*_): ...\ndef prepare_labels(*_): ...\n")
+
+    def prints(teacher: TeacherConfig) -> list[str]:
+        done: dict[str, str] = {}
+        for stage in stages(SpearRecipe("toy", teacher=teacher), tmp_path):
+            done[stage.name] = fingerprint(stage, done)
+        return [done["corpus"], done["quantiser"], done["tokens"]]
+
+    mine = TeacherConfig("audiossl", str(own_teacher(1)))
+    first = prints(mine)
+    own_teacher(1)
+    assert prints(mine) == first
+    own_teacher(2)
+    second = prints(mine)
+    assert second[0] == first[0] and second[1] != first[1] and second[2] != first[2]
+    packaged = stages(SpearRecipe("toy", teacher=TeacherConfig("logmel")), tmp_path)[2]
+    assert packaged.config[0] == {"logmel": [TeacherConfig("logmel"), QuantiserConfig()]}
 
 
 def test_errors_name_what_is_wrong(recordings, tokeniser, tmp_path, capsys):
