@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 import audiossl
@@ -127,3 +130,18 @@ def test_unknown_attribute():
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         audiossl.nope  # noqa: B018
     assert "load" in audiossl.__all__ and audiossl.__version__
+
+
+def test_paths_may_be_text(checkpoint, tmp_path, monkeypatch):
+    """As in the README's lines."""
+    from audiossl.embedding import EmbeddingStore, embed_paths
+    from audiossl.signals.corpus import Corpus, Item, build_corpus
+
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("speech.wav", np.zeros(4000), 16000)
+    hub.save(hub.load(checkpoint), "my-model")
+    assert audiossl.load("my-model").dim == 16
+    build_corpus([Item("a", Path("speech.wav"))], "corpus", progress=False)
+    assert [item.id for item in Corpus.open("corpus")] == ["a"]
+    embed_paths(audiossl.load("logmel"), ["speech.wav"], "embeddings", progress=False)
+    assert len(EmbeddingStore.open("embeddings")) == 1

@@ -90,8 +90,8 @@ def name_items(paths: Sequence[Path]) -> tuple[dict[str, Path], list[dict[str, A
 
 def embed_paths(
     embedder: Embedder,
-    paths: Sequence[Path],
-    out: Path,
+    paths: Sequence[str | Path],
+    out: str | Path,
     layers: Layers = "last",
     pool: Literal["mean"] | None = None,
     dtype: Literal["float16", "float32"] = "float16",
@@ -123,7 +123,8 @@ def embed_paths(
     """
     if shard is not None and not 0 <= shard[0] < shard[1]:
         raise ConfigError(f"expected a shard i/n with 0 <= i < n, got {shard[0]}/{shard[1]}")
-    files, rejected = name_items(paths)
+    out = Path(out)
+    files, rejected = name_items([Path(path) for path in paths])
     part = None
     if shard is not None:
         part = f"{shard[0]:04d}-of-{shard[1]:04d}"

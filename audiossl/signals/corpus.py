@@ -52,12 +52,13 @@ class Corpus:
         self._manifest, self._folder = manifest, folder
 
     @classmethod
-    def open(cls, folder: Path) -> Corpus:
+    def open(cls, folder: str | Path) -> Corpus:
         """Open a folder written by `build_corpus`.
 
         Raises:
             StoreError: if it is not a corpus, or an incomplete or newer one.
         """
+        folder = Path(folder)
         try:
             summary = read_json(folder / SUMMARY)
             if summary["format"] != FORMAT:
