@@ -118,9 +118,13 @@ def embed_paths(
         num_workers: of ray.
 
     Raises:
-        ConfigError: if a path, layer or shard does not exist, or `out` cannot be written.
+        ConfigError: if a path, layer, shard, way of pooling or type does not exist, or `out` cannot be written.
         StoreError: if `out` holds a store of another model or other layers, or another process is writing it.
     """
+    if pool not in (None, "mean"):
+        raise ConfigError(f"expected pool='mean', or None for frames, got {pool!r}")
+    if dtype not in ("float16", "float32"):
+        raise ConfigError(f"expected dtype='float16' or 'float32', got {dtype!r}")
     if shard is not None and not 0 <= shard[0] < shard[1]:
         raise ConfigError(f"expected a shard i/n with 0 <= i < n, got {shard[0]}/{shard[1]}")
     out = Path(out)

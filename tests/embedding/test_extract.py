@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +185,9 @@ def test_user_errors(corpus, embedder, tmp_path):
     (tmp_path / "bare").mkdir()
     with pytest.raises(ConfigError, match="found none"):
         embed_paths(embedder, [tmp_path / "bare"], tmp_path / "out")
+    for option, value in (("pool", "max"), ("dtype", "float64")):
+        with pytest.raises(ConfigError, match=f"expected {option}=.* got '{value}'"):
+            inspect.unwrap(embed_paths)(embedder, [corpus], tmp_path / "out", **{option: value})  # as users call it, unchecked
     with pytest.raises(ConfigError, match="0 <= i < n"):
         embed_paths(embedder, [corpus], tmp_path / "out", shard=(2, 2))
     (tmp_path / "file").write_text("")
