@@ -340,9 +340,18 @@ def report_tokens(options: argparse.Namespace) -> int:
     measured = measure(
         options.paths, options.tokeniser, options.out, options.labels, options.quality, options.frames, options.device
     )
+    seen = "not fitted to these" if measured.held_out else "fitted to some of these: the error is flattered"
+    print(f"{measured.diagnostics.num_frames:,} frames of {measured.num_recordings} recordings; the quantiser was {seen}")
     for search in measured.searches:
         print(f"{search.quality:8s} relative error {search.relative_error:.4f}, {search.frames_per_second:,.0f} frames/s")
     print(f"Shannon bound of Gaussian frames {measured.shannon_error:.4f}; {measured.bytes_per_hour / 1e6:.2f} MB per hour")
+    if found := measured.labels:
+        print(
+            f"labels {found.name}, best codebook: purity {max(found.purity):.3f} (chance {found.chance_purity:.3f}), "
+            f"PNMI {max(found.pnmi):.3f}; {found.num_labels} labels on {found.num_frames:,} frames"
+        )
+    elif options.labels:
+        print(f"labels {options.labels.stem}: none lies on the frames that were measured")
     for problem in measured.diagnostics.problems:
         print(f"problem: {problem}")
     print(f"report: {options.out / 'tokens.html'}")

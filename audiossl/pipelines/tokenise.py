@@ -30,6 +30,7 @@ from audiossl.tokens.store_writer import TokenWriter
 
 GROUP = 64  # recordings encoded by the teacher at once
 MEASURED_FRAMES = 20_000
+LEAST_HELD_OUT = 0.1  # of the frames wanted; fewer, such as those of one silent file, say nothing of the others
 
 Labels = Mapping[str, Sequence[Segment]]
 
@@ -197,7 +198,7 @@ def measure_tokens(
     num_frames: int = MEASURED_FRAMES,
     seed: int = 1,
 ) -> TokenQuality:
-    """Measure tokens on recordings that the quantiser was not fitted to, or on any where there are no others.
+    """Measure tokens on recordings that the quantiser was not fitted to, or on any where the others are few.
 
     Args:
         teacher: whose frames are quantised.
@@ -208,10 +209,16 @@ def measure_tokens(
         quality: search to measure.
         num_frames: about how many frames to measure on.
         seed: of the draw.
+
+    Raises:
+        DataError: if no recording can be encoded, all frames are equal, or no label belongs to a recording.
     """
-    others = corpus.subset({item.id for item in corpus.items} - set(fitted_to))
-    pool = others if len(others) else corpus
     seconds = num_frames / teacher.frame_rate
+    others = corpus.subset({item.id for item in corpus.items} - set(fitted_to))
+    held_out = sum(others.durations) >= LEAST_HELD_OUT * min(seconds, sum(corpus.durations))
+    pool = others if held_out else corpus
+    if labels is not None:
+        _check_labelled(corpus, *labels)
     labelled = pool.subset({item.id for item in pool.items} & set(labels[1] if labels else ()))
     # Labels are rare; up to half of the frames come from recordings that have some, the others from any.
     chosen = draw_items(labelled, seconds / 2, seed, "token quality")
@@ -226,9 +233,17 @@ def measure_tokens(
             [label for id_, clip in clips.items() for label in _frame_labels(segments.get(id_, ()), len(clip), teacher, id_)],
         )
     frames = torch.cat(list(clips.values()))
-    return measure_quality(
-        quantiser, frames, teacher.frame_rate, teacher.description, quality, held_out=len(others) > 0, labels=named
-    )
+    return measure_quality(quantiser, frames, teacher.frame_rate, teacher.description, quality, held_out, named, len(clips))
+
+
+def _check_labelled(corpus: Corpus, name: str, labels: Labels) -> None:
+    """Refuse labels of other recordings, which would leave the report without them."""
+    if not any(item.id in labels for item in corpus.items):
+        some = f"such as '{next(iter(labels))}'" if labels else "none at all"
+        raise DataError(
+            f"the labels {name} belong to none of the {len(corpus)} recordings: these have ids such as '{corpus.items[0].id}', "
+            f"the labels {some}. Give the recordings by the folder that the ids start with, or change the ids of the labels"
+        )
 
 
 def teacher_frames(

@@ -12,7 +12,7 @@ import torch
 
 from audiossl.cli import main
 from audiossl.errors import StoreError
-from audiossl.files import read_json, read_jsonl, write_jsonl
+from audiossl.files import read_json, read_jsonl, write_json, write_jsonl
 from audiossl.models import hub
 from audiossl.models.zipformer import Zipformer, ZipformerConfig
 from audiossl.pipelines.spear import stages
@@ -66,11 +66,35 @@ def test_fit_encode_again_and_report(recordings, tokeniser, tmp_path, capsys):
     write_jsonl(tmp_path / "sounds.jsonl", rows)
     report = ["tokens", "report", str(recordings), "--tokeniser", str(tokeniser), "--out", str(tmp_path / "report")]
     assert main([*report, "--labels", str(tmp_path / "sounds.jsonl")]) == 0
-    assert "Shannon bound" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Shannon bound" in said and "recordings; the quantiser was not fitted to these" in said
+    assert "labels sounds, best codebook: purity " in said and "PNMI 0." in said
     measured = read_json(tmp_path / "report" / "tokens.json")
     assert measured["held_out"] and measured["labels"]["name"] == "sounds"
     assert max(measured["labels"]["pnmi"]) > 0.8  # noise and tones share no entry
     assert "logmel" in (tmp_path / "report" / "tokens.html").read_text()
+
+
+def test_labels_of_other_recordings_are_refused(recordings, tokeniser, tmp_path, capsys):
+    write_jsonl(tmp_path / "sounds.jsonl", [{"id": "0.wav", "segments": [["noise", 0.0, 1.0]]}])
+    report = ["tokens", "report", str(recordings), "--tokeniser", str(tokeniser), "--out", str(tmp_path / "report")]
+    assert main([*report, "--labels", str(tmp_path / "sounds.jsonl")]) == 2
+    said = capsys.readouterr().err
+    assert "belong to none of the 6 recordings" in said and "'clips/0.wav'" in said and "'0.wav'" in said
+
+
+def test_a_few_frames_that_fitting_left_over_do_not_stand_for_all(recordings, tokeniser, tmp_path, capsys):
+    """One silent recording was all that was not fitted to, and its error a quotient of roundings (1e25)."""
+    soundfile.write(recordings / "silent.wav", np.zeros(8000, np.float32), 16000)
+    write_json(tokeniser / "fitted_to.json", [f"clips/{number}.wav" for number in range(6)])
+    out = ["--tokeniser", str(tokeniser), "--out", str(tmp_path / "report")]
+    assert main(["tokens", "report", str(recordings), *out]) == 0
+    said = capsys.readouterr().out
+    assert "625 frames of 7 recordings; the quantiser was fitted to some of these" in said
+    measured = read_json(tmp_path / "report" / "tokens.json")
+    assert not measured["held_out"] and 0 < measured["relative_error"] < 1.5
+    assert main(["tokens", "report", str(recordings / "silent.wav"), *out]) == 2
+    assert "equal ones (silence?)" in capsys.readouterr().err
 
 
 def test_a_corpus_and_a_manifest_are_taken(recordings, tokeniser, tmp_path):
