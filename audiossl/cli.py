@@ -150,7 +150,7 @@ def _add_tokens(parser: argparse.ArgumentParser) -> None:
         action.add_argument("paths", nargs="+", type=Path, help="audio files and folders, a corpus folder or a lhotse manifest")
         action.add_argument("--out", type=Path, required=True, help="folder that is written")
         action.add_argument("--device", default="cpu", help="of the teacher: cpu, cuda, cuda:1, mps")
-    fit.add_argument("--teacher", default="hama", help="hama (default), logmel, hf:NAME, dasheng:NAME or a checkpoint folder")
+    fit.add_argument("--teacher", default="hama", help="hama (default), logmel, hf:NAME[:LAYER], dasheng:NAME or a folder")
     fit.add_argument("--layer", type=int, help="of the teacher; its last by default")
     fit.add_argument("--no-normalise", action="store_true", help="keep the scale of the teacher's channels")
     fit.add_argument("--kind", choices=["mvq", "rvq", "fsq", "kmeans"], default="mvq")

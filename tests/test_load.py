@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,19 @@ def test_checkpoint_folder_and_run_folder(checkpoint):
         embedder = audiossl.load(name)
         assert torch.equal(embedder.embed(signal).frames, expected)
         assert embedder.name == str(name) and not embedder.training
+
+
+def test_runs_that_hold_other_encoders(checkpoint, tmp_path):
+    """A fine-tuning run, the model in it, and runs with a folder for each model and seed."""
+    signal = torch.randn(4000)
+    expected = audiossl.load(checkpoint).embed(signal).frames
+    shutil.copytree(checkpoint, tmp_path / "ctc" / "train" / "model" / "encoder")
+    shutil.copytree(checkpoint, tmp_path / "sensors" / "model_simclr" / "seed1-fold0" / "encoder")
+    for name in ("ctc", "ctc/train/model", "sensors"):
+        assert torch.equal(audiossl.load(tmp_path / name).embed(signal).frames, expected)
+    shutil.copytree(checkpoint, tmp_path / "sensors" / "model_simclr" / "seed1-fold1" / "encoder")
+    with pytest.raises(ConfigError, match=r"holds 2 encoders, name one of them: .*seed1-fold0/encoder, .*seed1-fold1/encoder"):
+        audiossl.load(tmp_path / "sensors")
 
 
 def test_padding_reaches_the_model(checkpoint):

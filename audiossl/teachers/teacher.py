@@ -14,6 +14,7 @@ from torch import Tensor
 
 from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError
+from audiossl.load import encoder_folder
 from audiossl.models.encoder import Encoder
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
@@ -91,7 +92,7 @@ def teacher_digest(config: TeacherConfig) -> str:
         return ""
     path = Path(config.name)
     if config.kind == "audiossl":
-        path = student_folder(path)
+        path = encoder_folder(path)
     # Of a checkpoint file the config lies beside it.
     files = [path, path.with_name("config.json")] if path.is_file() else sorted(path.glob("*"))
     kept = [file for file in files if file == path or file.name == "config.json" or file.suffix in WEIGHT_SUFFIXES]
@@ -103,16 +104,19 @@ def teacher_digest(config: TeacherConfig) -> str:
     return sha.hexdigest() if kept else ""
 
 
-def student_folder(path: Path) -> Path:
-    """The student of a run folder; any other path is returned as it is."""
-    student = path / "pretrain" / "student"
-    return student if student.is_dir() else path
-
-
 def parse_teacher(name: str, layer: int | None = None, normalise: bool = True) -> TeacherConfig:
-    """Read a teacher's name as `audiossl.load` writes it: hama, logmel, hf:NAME, dasheng:NAME, or a checkpoint folder."""
+    """Read a teacher's name as `audiossl.load` takes it: hama, logmel, hf:NAME[:LAYER], dasheng:NAME, a checkpoint or run folder.
+
+    Raises:
+        ConfigError: if the layer in the name is no number, or is another one than `layer`.
+    """
     if name.startswith("hf:"):
-        return TeacherConfig("transformers", name.removeprefix("hf:"), layer, normalise)
+        model, colon, in_name = name.removeprefix("hf:").partition(":")
+        if not model or (colon and not in_name.isdecimal()):
+            raise ConfigError(f"expected hf:NAME or hf:NAME:LAYER, for instance hf:microsoft/wavlm-large:21, got '{name}'")
+        if colon and layer not in (None, int(in_name)):
+            raise ConfigError(f"expected one layer, got {in_name} in '{name}' and layer {layer}: leave one out")
+        return TeacherConfig("transformers", model, int(in_name) if colon else layer, normalise)
     if name.startswith("dasheng:"):
         return TeacherConfig("dasheng", name.removeprefix("dasheng:"), layer, normalise)
     if name in ("hama", "logmel"):
@@ -152,8 +156,8 @@ def _encoder(config: TeacherConfig) -> tuple[Encoder, str]:
             from audiossl.models import hub
 
             name = _required_name(config, "runs/asterisk/pretrain/student")
-            student = student_folder(Path(name))
-            return hub.load(name if student == Path(name) else student), name
+            folder = encoder_folder(Path(name))
+            return hub.load(name if folder == Path(name) else folder), name
 
 
 def _required_name(config: TeacherConfig, example: str) -> str:

@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from audiossl.cli import main
-from audiossl.errors import StoreError
+from audiossl.errors import ConfigError, StoreError
 from audiossl.files import read_json, read_jsonl, write_json, write_jsonl
 from audiossl.models import hub
 from audiossl.models.zipformer import Zipformer, ZipformerConfig
@@ -219,6 +219,10 @@ def test_errors_name_what_is_wrong(recordings, tokeniser, tmp_path, capsys):
 
 def test_teachers_are_named_as_encoders_are():
     assert parse_teacher("hf:microsoft/wavlm-large", 21) == TeacherConfig("transformers", "microsoft/wavlm-large", 21)
+    assert parse_teacher("hf:microsoft/wavlm-large:21") == parse_teacher("hf:microsoft/wavlm-large", 21)
+    for name, layer in (("hf:a/b:c", None), ("hf:", None), ("hf:a/b:", None), ("hf:a/b:3", 4)):
+        with pytest.raises(ConfigError, match="expected"):
+            parse_teacher(name, layer)
     assert parse_teacher("dasheng:dasheng_12B") == TeacherConfig("dasheng", "dasheng_12B")
     assert parse_teacher("logmel", normalise=False) == TeacherConfig("logmel", normalise=False)
     assert parse_teacher("runs/asterisk") == TeacherConfig("audiossl", "runs/asterisk")
