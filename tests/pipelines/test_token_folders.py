@@ -16,7 +16,7 @@ from audiossl.files import read_json, read_jsonl, write_json, write_jsonl
 from audiossl.models import hub
 from audiossl.models.zipformer import Zipformer, ZipformerConfig
 from audiossl.pipelines.spear import stages
-from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.pipelines.spear_config import EvaluationConfig, SpearRecipe, TaskConfig
 from audiossl.pipelines.token_folders import open_recordings, open_tokeniser
 from audiossl.pipelines.tokenise import QuantiserConfig
 from audiossl.recipe import fingerprint
@@ -204,7 +204,23 @@ def test_stages_are_redone_when_a_local_teacher_was_trained_anew(own_teacher, tm
     second = prints(mine)
     assert second[0] == first[0] and second[1] != first[1] and second[2] != first[2]
     packaged = stages(SpearRecipe("toy", teacher=TeacherConfig("logmel")), tmp_path)[2]
+    assert packaged.name == "quantiser"
     assert packaged.config[0] == {"logmel": [TeacherConfig("logmel"), QuantiserConfig()]}
+
+
+def test_another_probe_keeps_the_student(tmp_path):
+    (tmp_path / "prepare.py").write_text("def prepare_corpus(*_): ...\ndef prepare_labels(*_): ...\n")
+
+    def prints(*tasks: TaskConfig) -> dict[str, str]:
+        done: dict[str, str] = {}
+        for stage in stages(SpearRecipe("toy", evaluation=EvaluationConfig(list(tasks))), tmp_path):
+            done[stage.name] = fingerprint(stage, done)
+        return done
+
+    phones, words = TaskConfig("phones", "frames"), TaskConfig("words", "segments")
+    none, one, two = prints(), prints(phones), prints(phones, words)
+    assert all(none[name] == one[name] == two[name] for name in ("corpus", "quantiser", "tokens", "pretrain"))
+    assert all(one[name] != two[name] for name in ("labels", "token_quality", "embed", "evaluate", "report"))
 
 
 def test_errors_name_what_is_wrong(recordings, tokeniser, tmp_path, capsys):
