@@ -150,7 +150,7 @@ def _add_tokens(parser: argparse.ArgumentParser) -> None:
         action.add_argument("paths", nargs="+", type=Path, help="audio files and folders, a corpus folder or a lhotse manifest")
         action.add_argument("--out", type=Path, required=True, help="folder that is written")
         action.add_argument("--device", default="cpu", help="of the teacher: cpu, cuda, cuda:1, mps")
-    fit.add_argument("--teacher", default="hama", help="hama (default), logmel, hf:NAME, dasheng:NAME or a checkpoint folder")
+    fit.add_argument("--teacher", default="hama", help="hama (default), logmel, hf:NAME[:LAYER], dasheng:NAME or a folder")
     fit.add_argument("--layer", type=int, help="of the teacher; its last by default")
     fit.add_argument("--no-normalise", action="store_true", help="keep the scale of the teacher's channels")
     fit.add_argument("--kind", choices=["mvq", "rvq", "fsq", "kmeans"], default="mvq")
@@ -340,9 +340,18 @@ def report_tokens(options: argparse.Namespace) -> int:
     measured = measure(
         options.paths, options.tokeniser, options.out, options.labels, options.quality, options.frames, options.device
     )
+    seen = "not fitted to these" if measured.held_out else "fitted to some of these: the error is flattered"
+    print(f"{measured.diagnostics.num_frames:,} frames of {measured.num_recordings} recordings; the quantiser was {seen}")
     for search in measured.searches:
         print(f"{search.quality:8s} relative error {search.relative_error:.4f}, {search.frames_per_second:,.0f} frames/s")
     print(f"Shannon bound of Gaussian frames {measured.shannon_error:.4f}; {measured.bytes_per_hour / 1e6:.2f} MB per hour")
+    if found := measured.labels:
+        print(
+            f"labels {found.name}, best codebook: purity {max(found.purity):.3f} (chance {found.chance_purity:.3f}), "
+            f"PNMI {max(found.pnmi):.3f}; {found.num_labels} labels on {found.num_frames:,} frames"
+        )
+    elif options.labels:
+        print(f"labels {options.labels.stem}: none lies on the frames that were measured")
     for problem in measured.diagnostics.problems:
         print(f"problem: {problem}")
     print(f"report: {options.out / 'tokens.html'}")

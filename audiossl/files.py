@@ -80,6 +80,20 @@ def _is_full(folder: Path) -> bool:
         return False
 
 
+def path_text(path: Path) -> str:
+    """An absolute path as text that any file format takes: bytes that are not UTF-8 become backslash escapes."""
+    return str(path.absolute()).encode(errors="backslashreplace").decode()
+
+
+def is_same_file(first: str | Path, second: str | Path) -> bool:
+    """Tell whether two paths lead to the same place, links followed; neither has to exist.
+
+    >>> is_same_file("a/../b.wav", "b.wav")
+    True
+    """
+    return str(first) == str(second) or os.path.realpath(first) == os.path.realpath(second)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON, readable by people, by rename."""
     with whole_file(path) as partial:

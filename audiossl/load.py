@@ -20,9 +20,9 @@ def load(name: str | Path, padding: Literal["invariant", "reference"] = "invaria
 
     Args:
         name: a folder with `config.json` and `model.safetensors` (a Zipformer, or the encoder of a sensor or connectivity
-            recipe); a run folder (its student is meant); `logmel`; `hama`; `resemblyzer`; `hf:NAME[:LAYER]` for a Hugging Face
-            audio model; `dasheng:NAME` with dasheng_base, dasheng_06B, dasheng_12B or a checkpoint file; or a SPEAR repository on
-            the Hugging Face hub.
+            recipe); a run folder (its student or fine-tuned encoder is meant, or its only one); `logmel`; `hama`;
+            `resemblyzer`; `hf:NAME[:LAYER]` for a Hugging Face audio model; `dasheng:NAME` with dasheng_base, dasheng_06B,
+            dasheng_12B or a checkpoint file; or a SPEAR repository on the Hugging Face hub.
         padding: of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the padded
             batches of the published code, in which the last frames of shorter clips see padding.
 
@@ -69,13 +69,29 @@ def _encoder(text: str, padding: Literal["invariant", "reference"]) -> Encoder:
 
     if text.endswith(".pt"):
         return hub.load(text, padding=padding)
-    for folder in (Path(text) / "pretrain" / "student", Path(text)):
-        if is_sensor_encoder(folder):
-            return SensorEncoder.load(folder)
-        if is_connectivity_encoder(folder):
-            return ConnectivityEncoder.load(folder)
-        if (folder / "config.json").is_file():
-            return hub.load(folder, padding=padding)
+    folder = encoder_folder(Path(text))
+    if is_sensor_encoder(folder):
+        return SensorEncoder.load(folder)
+    if is_connectivity_encoder(folder):
+        return ConnectivityEncoder.load(folder)
+    if (folder / "config.json").is_file():
+        return hub.load(folder, padding=padding)
     if Path(text).exists() or text.count("/") != 1:
         raise ConfigError(f"'{text}' holds no config.json and is not a known name; expected {NAMES}")
     return hub.load(text, padding=padding)
+
+
+def encoder_folder(folder: Path) -> Path:
+    """Find the encoder of a run: its student, its fine-tuned encoder, or the only one of its models; else the folder itself.
+
+    Raises:
+        ConfigError: if a run holds several.
+    """
+    for inside in (folder / "pretrain" / "student", folder, folder / "encoder", folder / "train" / "model" / "encoder"):
+        if (inside / "config.json").is_file():
+            return inside
+    several = [path.parent for path in sorted(folder.glob("model_*/seed*/encoder/config.json"))]
+    if len(several) > 1:
+        listed = ", ".join(map(str, several[:8])) + (", ..." if len(several) > 8 else "")
+        raise ConfigError(f"{folder} holds {len(several)} encoders, name one of them: {listed}")
+    return several[0] if several else folder

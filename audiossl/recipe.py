@@ -98,14 +98,14 @@ def _run_all(stages: Sequence[Stage], output: Path, forced_from: int, dry_run: b
         folder = output / stage.name
         if index < forced_from and _finished(folder) == prints[stage.name]:
             seconds[stage.name] = 0.0
-            console.print(f"[dim]{stage.name:<10} up to date[/dim]")
+            console.print(f"[dim]{stage.name:<13} up to date[/dim]")
         elif dry_run:
-            console.print(f"{stage.name:<10} would run {_earlier_cost(folder)}")
+            console.print(f"{stage.name:<13} would run {_earlier_cost(folder)}")
         else:
-            console.print(f"[bold]{stage.name:<10}[/bold] running")
+            console.print(f"[bold]{stage.name:<13}[/bold] running")
             inputs = {name: output / name for name in stage.inputs}
             seconds[stage.name] = _run(stage, folder, inputs, prints[stage.name], index < forced_from, world)
-            console.print(f"{stage.name:<10} done in {seconds[stage.name] / 60:.1f} min")
+            console.print(f"{stage.name:<13} done in {seconds[stage.name] / 60:.1f} min")
     world.tell("")
     return seconds
 
@@ -127,7 +127,7 @@ def verify_stages(stages: Sequence[Stage], output: Path) -> int:
         except (OSError, ValueError, KeyError, TypeError):
             problems = ["never finished here, or its record is damaged"]
         wrong += bool(problems)
-        console.print(f"{stage.name:<10} {'; '.join(problems) or 'as recorded'}", markup=False, soft_wrap=True)
+        console.print(f"{stage.name:<13} {'; '.join(problems) or 'as recorded'}", markup=False, soft_wrap=True)
     return wrong
 
 

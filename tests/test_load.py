@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 import audiossl
@@ -46,6 +50,19 @@ def test_checkpoint_folder_and_run_folder(checkpoint):
         embedder = audiossl.load(name)
         assert torch.equal(embedder.embed(signal).frames, expected)
         assert embedder.name == str(name) and not embedder.training
+
+
+def test_runs_that_hold_other_encoders(checkpoint, tmp_path):
+    """A fine-tuning run, the model in it, and runs with a folder for each model and seed."""
+    signal = torch.randn(4000)
+    expected = audiossl.load(checkpoint).embed(signal).frames
+    shutil.copytree(checkpoint, tmp_path / "ctc" / "train" / "model" / "encoder")
+    shutil.copytree(checkpoint, tmp_path / "sensors" / "model_simclr" / "seed1-fold0" / "encoder")
+    for name in ("ctc", "ctc/train/model", "sensors"):
+        assert torch.equal(audiossl.load(tmp_path / name).embed(signal).frames, expected)
+    shutil.copytree(checkpoint, tmp_path / "sensors" / "model_simclr" / "seed1-fold1" / "encoder")
+    with pytest.raises(ConfigError, match=r"holds 2 encoders, name one of them: .*seed1-fold0/encoder, .*seed1-fold1/encoder"):
+        audiossl.load(tmp_path / "sensors")
 
 
 def test_padding_reaches_the_model(checkpoint):
@@ -127,3 +144,18 @@ def test_unknown_attribute():
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         audiossl.nope  # noqa: B018
     assert "load" in audiossl.__all__ and audiossl.__version__
+
+
+def test_paths_may_be_text(checkpoint, tmp_path, monkeypatch):
+    """As in the README's lines."""
+    from audiossl.embedding import EmbeddingStore, embed_paths
+    from audiossl.signals.corpus import Corpus, Item, build_corpus
+
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("speech.wav", np.zeros(4000), 16000)
+    hub.save(hub.load(checkpoint), "my-model")
+    assert audiossl.load("my-model").dim == 16
+    build_corpus([Item("a", Path("speech.wav"))], "corpus", progress=False)
+    assert [item.id for item in Corpus.open("corpus")] == ["a"]
+    embed_paths(audiossl.load("logmel"), ["speech.wav"], "embeddings", progress=False)
+    assert len(EmbeddingStore.open("embeddings")) == 1

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from audiossl.embedding.embedder import Embedder, Embedding, Layers
+from audiossl.embedding.rejected import REJECTED, earlier_rejections
 from audiossl.embedding.sources import FileSource
 from audiossl.embedding.store import StoreDescription
 from audiossl.embedding.store_writer import StoreWriter
 from audiossl.engines import Engine, Row, map_groups
 from audiossl.errors import ConfigError, DataError
-from audiossl.files import write_jsonl
+from audiossl.files import is_same_file, path_text, write_jsonl
 from audiossl.locks import only_user
 from audiossl.seeds import derive_seed
 
@@ -32,7 +33,7 @@ AUDIO_SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class ExtractSummary:
-    """What `embed_paths` did; `folder` holds the store or this job's part of it, and `rejected.jsonl`."""
+    """What `embed_paths` did; `folder` holds the store or this job's part of it, and `rejected.jsonl` of all calls."""
 
     folder: Path
     num_written: int
@@ -76,22 +77,21 @@ def name_items(paths: Sequence[Path]) -> tuple[dict[str, Path], list[dict[str, A
         for file in find_audio([root]):
             folder = root if root.is_dir() else root.parent
             item_id = (Path(folder.resolve().name) / file.relative_to(folder)).as_posix()
-            path = str(file).encode(errors="backslashreplace").decode()
-            if path != str(file):
+            if str(file).encode(errors="backslashreplace").decode() != str(file):
                 item_id = item_id.encode(errors="backslashreplace").decode()
-                rejected.append({"id": item_id, "path": path, "reason": "its path is not UTF-8: rename it"})
+                rejected.append({"id": item_id, "path": path_text(file), "reason": "its path is not UTF-8: rename it"})
                 continue
             first = named.setdefault(item_id, file)
             if first.resolve() != file.resolve():
                 reason = f"duplicate id: {first} has the same folder and name. Embed their common parent folder instead"
-                rejected.append({"id": item_id, "path": str(file), "reason": reason})
+                rejected.append({"id": item_id, "path": path_text(file), "reason": reason})
     return dict(sorted(named.items())), rejected
 
 
 def embed_paths(
     embedder: Embedder,
-    paths: Sequence[Path],
-    out: Path,
+    paths: Sequence[str | Path],
+    out: str | Path,
     layers: Layers = "last",
     pool: Literal["mean"] | None = None,
     dtype: Literal["float16", "float32"] = "float16",
@@ -101,6 +101,8 @@ def embed_paths(
     num_workers: int | None = None,
 ) -> ExtractSummary:
     """Embed audio files into the store at `out`; ids that it holds are skipped, so a killed run is resumed by the same call.
+
+    An id that the store holds of another file is rejected.
 
     Args:
         embedder: the model.
@@ -116,24 +118,33 @@ def embed_paths(
         num_workers: of ray.
 
     Raises:
-        ConfigError: if a path, layer or shard does not exist, or `out` cannot be written.
+        ConfigError: if a path, layer, shard, way of pooling or type does not exist, or `out` cannot be written.
         StoreError: if `out` holds a store of another model or other layers, or another process is writing it.
     """
+    if pool not in (None, "mean"):
+        raise ConfigError(f"expected pool='mean', or None for frames, got {pool!r}")
+    if dtype not in ("float16", "float32"):
+        raise ConfigError(f"expected dtype='float16' or 'float32', got {dtype!r}")
     if shard is not None and not 0 <= shard[0] < shard[1]:
         raise ConfigError(f"expected a shard i/n with 0 <= i < n, got {shard[0]}/{shard[1]}")
-    files, rejected = name_items(paths)
+    out = Path(out)
+    files, rejected = name_items([Path(path) for path in paths])
     part = None
     if shard is not None:
         part = f"{shard[0]:04d}-of-{shard[1]:04d}"
         files = {item_id: file for item_id, file in files.items() if derive_seed(item_id) % shard[1] == shard[0]}
         rejected = [row for row in rejected if derive_seed(row["id"]) % shard[1] == shard[0]]
-    num_written, audio_seconds = 0, 0.0
+    num_written, num_taken, audio_seconds = 0, 0, 0.0
     with ExitStack() as stack:
         stack.enter_context(only_user(out if part is None else out / f"part-{part}"))
         writer = stack.enter_context(StoreWriter(out, describe(embedder, layers, pool, dtype), part))
         advance = stack.enter_context(_bar(progress, len(files)))
-        num_present = sum(item_id in writer for item_id in files)
-        advance(num_present)
+        present = [item_id for item_id in files if item_id in writer]
+        for item_id in present:
+            if (held := writer.path(item_id)) and not is_same_file(held, files[item_id]):
+                rejected.append({"id": item_id, "path": path_text(files[item_id]), "reason": taken_id(held, files[item_id])})
+                num_taken += 1
+        advance(len(present))
         # Groups do not depend on what is there already: who is in a batch with whom changes the last bits of frames.
         ids = list(files)
         groups = [
@@ -141,10 +152,12 @@ def embed_paths(
             for some in (ids[i : i + GROUP_FILES] for i in range(0, len(ids), GROUP_FILES))
             if (wanted := [item_id for item_id in some if item_id not in writer])
         ]
+        seen = [*((item_id, path_text(file)) for item_id, file in files.items()), *((row["id"], row["path"]) for row in rejected)]
+        earlier = earlier_rejections(writer.folder, seen)
         work = _EmbedGroup(embedder, layers)
         rows = map_groups(work, groups, engine, num_workers, 1.0 if embedder.device.type == "cuda" else 0.0)
         for count, row in enumerate(rows, 1):
-            path = str(files[row["id"]])
+            path = path_text(files[row["id"]])
             try:
                 if row["error"]:
                     raise DataError(row["error"])
@@ -154,9 +167,17 @@ def embed_paths(
                 rejected.append({"id": row["id"], "path": path, "reason": str(error)})
             advance(1)
             if count % GROUP_FILES == 0:
-                write_jsonl(writer.folder / "rejected.jsonl", rejected)
-        write_jsonl(writer.folder / "rejected.jsonl", rejected)
-    return ExtractSummary(writer.folder, num_written, num_present, len(rejected), audio_seconds)
+                write_jsonl(writer.folder / REJECTED, [*earlier, *rejected])
+        write_jsonl(writer.folder / REJECTED, [*earlier, *rejected])
+    return ExtractSummary(writer.folder, num_written, len(present) - num_taken, len(rejected), audio_seconds)
+
+
+def taken_id(held: str, file: Path) -> str:
+    """Say that a store holds another file under the id of this one."""
+    return (
+        f"duplicate id: the store holds {held} under this name, which is not {path_text(file)}. Give their common parent folder "
+        "instead, or another --out; where the file was only moved, nothing is missing"
+    )
 
 
 def describe(

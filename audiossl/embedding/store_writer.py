@@ -56,10 +56,10 @@ class StoreWriter:
         self._shard_items, self._shard_bytes = shard_items, shard_bytes
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
-        self._ids: set[str] = set()
+        self._paths: dict[str, str] = {}  # by id, of all that is there
         for present in store_parts(Path(folder)):
             description.require_equal(StoreDescription.read(present), present)
-            self._ids.update(read_index(present))
+            self._paths.update((item_id, item.path) for item_id, item in read_index(present).items())
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -69,7 +69,11 @@ class StoreWriter:
         self._next_shard = 1 + max((item.shard for item in read_index(self.folder).values()), default=-1)
 
     def __contains__(self, item_id: object) -> bool:
-        return item_id in self._ids
+        return item_id in self._paths
+
+    def path(self, item_id: str) -> str:
+        """The file that an item which is there was made of; "" if that was not said."""
+        return self._paths[item_id]
 
     def add(self, item_id: str, frames: Float[np.ndarray, "L T D"], start: float = 0.0, path: str = "") -> None:
         """Add the frames of an item, float of any width.
@@ -85,7 +89,7 @@ class StoreWriter:
             DataError: if a frame is not finite, or too large for the dtype of the store.
         """
         expected = (self.description.num_layers, self.description.dim)
-        if item_id in self._ids:
+        if item_id in self._paths:
             raise StoreError(f"expected a new id, got '{item_id}', which is in {self.folder} already")
         if (frames.shape[0], frames.shape[2]) != expected or frames.shape[1] == 0:
             raise StoreError(f"{item_id}: expected (layers, frames, width) with layers, width = {expected}, got {frames.shape}")
@@ -97,7 +101,7 @@ class StoreWriter:
             kept = kept.astype(self.description.dtype)
         if not np.isfinite(kept).all():
             raise DataError(f"{item_id}: expected frames within ±65504, got {np.abs(frames).max():g}: use dtype float32")
-        self._ids.add(item_id)
+        self._paths[item_id] = path
         self._pending.append(_Pending(item_id, kept, pooled, frames.shape[1], start, path))
         self._pending_bytes += kept.nbytes
         if len(self._pending) >= self._shard_items or self._pending_bytes >= self._shard_bytes:

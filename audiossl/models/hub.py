@@ -26,11 +26,12 @@ LEFT_OVER_BYPASS = re.compile(r"(.*\.layers\.\d+)\.bypass_scale")  # in every pu
 TRAINING_ONLY = ("codebook_loss", "audio_tagging_proj")
 
 
-def save(model: Zipformer, folder: Path) -> None:
+def save(model: Zipformer, folder: str | Path) -> None:
     """Write `config.json` and `model.safetensors` into a folder, each by rename, the config last.
 
     The keys and the config are those of published SPEAR models, so that published inference code reads the folder.
     """
+    folder = Path(folder)
     state = {PREFIX + key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     for key in [key for key in state if key.endswith(".bypass_mid.bypass_scale")]:
         state[key.replace(".bypass_mid.", ".")] = torch.full_like(state[key], 0.5)

@@ -12,7 +12,7 @@ import torch
 
 from audiossl.errors import ConfigError, DataError, import_extra
 from audiossl.files import read_json, write_json
-from audiossl.load import load
+from audiossl.load import encoder_folder, load
 from audiossl.models import hub
 from audiossl.models.encoder import Encoder
 from audiossl.models.zipformer import Zipformer
@@ -132,10 +132,10 @@ def encoder_identity(name: str) -> str:
     Raises:
         ConfigError: if a local folder holds no weights.
     """
-    for folder in (Path(name) / "pretrain" / "student", Path(name)):
-        if (folder / hub.WEIGHTS).is_file():
-            with (folder / hub.WEIGHTS).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+    weights = encoder_folder(Path(name)) / hub.WEIGHTS
+    if weights.is_file():
+        with weights.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     if Path(name).is_dir():
         raise ConfigError(f"encoder={name} holds no {hub.WEIGHTS}; pre-train it first, or name another encoder.")
     return name

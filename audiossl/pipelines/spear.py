@@ -1,4 +1,6 @@
-"""The SPEAR pipeline (arXiv 2510.25955) as stages: corpus, labels, quantiser, tokens, pretrain, embed, evaluate, report."""
+"""The SPEAR pipeline (arXiv 2510.25955) as stages: corpus, labels, quantiser, token_quality, tokens, pretrain, embed, evaluate,
+report.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from audiossl.models.zipformer import Zipformer
 from audiossl.objectives.masked_features import MaskedFeatures
 from audiossl.objectives.masked_tokens import MaskedTokens, TokenStream
 from audiossl.pipelines.prepare_script import load_script
-from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.pipelines.spear_config import SpearRecipe, StreamConfig
 from audiossl.pipelines.spear_embedding import embed_models
 from audiossl.pipelines.spear_report import report_run
 from audiossl.pipelines.spear_tasks import evaluate_models
@@ -27,7 +29,7 @@ from audiossl.seeds import derive_seed
 from audiossl.signals.corpus import Corpus
 from audiossl.signals.opening import open_corpus
 from audiossl.signals.splits import split_by
-from audiossl.teachers.teacher import load_teacher
+from audiossl.teachers.teacher import load_teacher, teacher_digest
 from audiossl.tokens.factory import load_quantiser
 from audiossl.tokens.store import TokenStore
 from audiossl.training.devices import choose_device
@@ -55,6 +57,9 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     def quantiser(out: Path, inputs: Mapping[str, Path]) -> None:
         train_quantiser(out, inputs, config)
 
+    def token_quality(out: Path, inputs: Mapping[str, Path]) -> None:
+        measure_streams(out, inputs, config)
+
     def tokens(out: Path, inputs: Mapping[str, Path]) -> None:
         write_tokens(out, inputs, config)
 
@@ -71,12 +76,14 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
         report_run(out, inputs, config)
 
     seed = config.seed
-    streams = {name: [stream.teacher, stream.quantiser] for name, stream in config.token_streams.items()}
+    streams = {name: _decides_tokens(stream) for name, stream in config.token_streams.items()}
     weights = {name: stream.weight for name, stream in config.token_streams.items()}
     training = [
         Stage("corpus", corpus, [source, config.split, seed]),
         Stage("labels", labels, [source, tasks], ("corpus",)),
-        Stage("quantiser", quantiser, [streams, tasks, seed], ("corpus", "labels"), version=3),
+        # A stage of its own, so that another probe costs a measurement and not the student.
+        Stage("quantiser", quantiser, [streams, seed], ("corpus",), version=3),
+        Stage("token_quality", token_quality, [streams, tasks, seed], ("corpus", "labels", "quantiser")),
         Stage("tokens", tokens, [streams, config.dual_loss], ("corpus", "quantiser"), resumable=True, version=3),
         Stage(
             "pretrain",
@@ -90,12 +97,19 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     ]
     if not tasks:  # nothing to score, and nothing to report
         return training
+    before = tuple(stage.name for stage in training)
     return [
         *training,
         Stage("embed", embed, tasks, ("corpus", "labels", "quantiser", "pretrain")),
         Stage("evaluate", evaluate, [config.dataset, config.evaluation, config.split, seed], ("corpus", "labels", "embed")),
-        Stage("report", report, [config], ("corpus", "labels", "quantiser", "tokens", "pretrain", "embed", "evaluate")),
+        Stage("report", report, [config], (*before, "embed", "evaluate")),
     ]
+
+
+def _decides_tokens(stream: StreamConfig) -> list[Any]:
+    """What decides a stream's tokens: its config, and the weights of a teacher that may be trained anew under its name."""
+    digest = teacher_digest(stream.teacher)
+    return [stream.teacher, stream.quantiser, *([digest] if digest else [])]
 
 
 def open_split(corpus_stage: Path, *sides: str) -> Corpus:
@@ -124,16 +138,25 @@ def divide(corpus: Corpus, config: SpearRecipe) -> dict[str, list[str]]:
 
 
 def train_quantiser(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
-    """Fit the quantiser of each stream to its teacher's frames of training recordings, and measure the tokens on validation."""
+    """Fit the quantiser of each stream to its teacher's frames of training recordings."""
+    for name, stream in config.token_streams.items():
+        teacher = load_teacher(stream.teacher, device_of(config))
+        training = _of_domain(open_split(inputs["corpus"], "train"), name, config)
+        quantiser, _ = fit_to_corpus(teacher, training, stream.quantiser, stream.teacher.normalise, config.seed)
+        quantiser.save(out / name / "quantiser")
+
+
+def measure_streams(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
+    """Measure the tokens of each stream on validation recordings, beside the labels of the first task on frames."""
     task = next((task for task in config.evaluation.tasks if task.kind == "frames"), None)
     labels = read_segments(inputs["labels"] / f"{task.name}.jsonl") if task else {}
     for name, stream in config.token_streams.items():
         teacher = load_teacher(stream.teacher, device_of(config))
-        training, valid = (_of_domain(open_split(inputs["corpus"], side), name, config) for side in ("train", "valid"))
-        quantiser, fitted_to = fit_to_corpus(teacher, training, stream.quantiser, stream.teacher.normalise, config.seed)
-        quantiser.save(out / name / "quantiser")
+        valid = _of_domain(open_split(inputs["corpus"], "valid"), name, config)
+        quantiser = load_quantiser(inputs["quantiser"] / name / "quantiser")
         known = (task.name, labels) if task and any(item.id in labels for item in valid.items) else None
-        quality = measure_tokens(teacher, quantiser, valid, fitted_to, known, stream.quantiser.quality, seed=config.seed)
+        # Nothing of this side is among what the quantiser was fitted to.
+        quality = measure_tokens(teacher, quantiser, valid, (), known, stream.quantiser.quality, seed=config.seed)
         write_json(out / name / "quality.json", quality.to_json())
         for problem in quality.diagnostics.problems:
             console.print(f"[yellow]quantiser of {name}: {problem}[/yellow]")

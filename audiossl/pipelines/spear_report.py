@@ -124,7 +124,7 @@ def _teachers(config: SpearRecipe) -> str:
 
 
 def _quality(inputs: Mapping[str, Path], stream: str) -> dict[str, Any]:
-    return read_json(inputs["quantiser"] / stream / "quality.json")
+    return read_json(inputs["token_quality"] / stream / "quality.json")
 
 
 def _tokens(inputs: Mapping[str, Path], config: SpearRecipe) -> list[Section]:

@@ -1,6 +1,7 @@
 """What `audiossl tokens` does: fit, encode and report over folders, for any teacher and any recordings.
 
-A tokeniser is a folder: `teacher.json` says which model is read at which layer, `quantiser/` holds the codebooks and
+A tokeniser is a folder: `teacher.json` says which model is read at which layer (with the digest of weights that lie in a local
+folder, which may be trained anew), `quantiser/` holds the codebooks and
 `fitted_to.json` the recordings that they were fitted to.
 """
 
@@ -24,7 +25,7 @@ from audiossl.report.token_quality import write_quality_page
 from audiossl.signals.corpus import Corpus, Item, build_corpus
 from audiossl.signals.opening import open_corpus
 from audiossl.signals.shar import is_shar
-from audiossl.teachers.teacher import Teacher, TeacherConfig, load_teacher, parse_teacher
+from audiossl.teachers.teacher import Teacher, TeacherConfig, load_teacher, parse_teacher, teacher_digest
 from audiossl.tokens.contract import Quantizer
 from audiossl.tokens.factory import load_quantiser
 from audiossl.tokens.quality import TokenQuality
@@ -47,7 +48,7 @@ def fit_tokeniser(
     Args:
         paths: audio files and folders, or one corpus folder, or one lhotse manifest of cuts.
         out: folder of the tokeniser.
-        teacher: a name as in `audiossl.load`: hama, logmel, hf:NAME, dasheng:NAME or a checkpoint folder.
+        teacher: a name as in `audiossl.load`: hama, logmel, hf:NAME[:LAYER], dasheng:NAME, a checkpoint or run folder.
         layer: to read the teacher at; its last if None.
         quantiser: kind, sizes and number of frames.
         normalise: bring each channel to zero mean and unit variance first.
@@ -59,7 +60,7 @@ def fit_tokeniser(
     with open_recordings(paths) as (corpus, rejected), whole_folder(out) as partial:
         fitted, ids = fit_to_corpus(model, corpus, quantiser or QuantiserConfig(), normalise, seed)
         fitted.save(partial / QUANTISER_FOLDER)
-        write_json(partial / TEACHER_FILE, asdict(config))
+        write_json(partial / TEACHER_FILE, {**asdict(config), **({"digest": model.digest} if model.digest else {})})
         write_json(partial / FITTED_FILE, ids)
         write_jsonl(partial / "rejected.jsonl", rejected)
     return fitted
@@ -80,10 +81,8 @@ def encode_recordings(
     """
     teacher, quantiser, _ = open_tokeniser(tokeniser, device)
     with open_recordings(paths) as (corpus, rejected):
-        encoded = encode_corpus(teacher, quantiser, corpus, out, quality, True, engine, num_workers)
-    encoded.rejected = [*rejected, *encoded.rejected]
-    write_jsonl(out / "rejected.jsonl", encoded.rejected)
-    return encoded
+        sources = {item.id: item.path for item in corpus.items}
+        return encode_corpus(teacher, quantiser, corpus, out, quality, True, engine, num_workers, sources, rejected)
 
 
 def report_tokens(
@@ -119,15 +118,22 @@ def open_tokeniser(folder: Path, device: str = "cpu") -> tuple[Teacher, Quantize
     """Load teacher, quantiser and the ids of the recordings that it was fitted to.
 
     Raises:
-        StoreError: if the folder is no whole tokeniser.
+        StoreError: if the folder is no whole tokeniser, or its teacher has other weights than it was fitted to.
     """
     try:
-        config = TeacherConfig(**read_json(folder / TEACHER_FILE))
+        about = dict(read_json(folder / TEACHER_FILE))
+        digest = about.pop("digest", "")  # older tokenisers have none
+        config = TeacherConfig(**about)
         fitted_to = list(read_json(folder / FITTED_FILE))
     except (OSError, ValueError, TypeError) as error:
         raise StoreError(
             f"{folder} is no whole tokeniser ({error}); make one with audiossl tokens fit RECORDINGS --out {folder}"
         ) from error
+    if digest and (now := teacher_digest(config)) and now != digest:
+        raise StoreError(
+            f"the teacher {config.name} has not the weights that the tokeniser {folder} was fitted to (digest {now[:12]}, not "
+            f"{digest[:12]}): bring them back, or fit again with audiossl tokens fit RECORDINGS --out {folder}"
+        )
     return load_teacher(config, torch.device(device)), load_quantiser(folder / QUANTISER_FOLDER), fitted_to
 
 
@@ -153,6 +159,6 @@ def open_recordings(paths: Sequence[Path]) -> Iterator[tuple[Corpus, list[dict[s
         try:
             build_corpus((Item(id_, path) for id_, path in files.items()), temporary / "corpus", transcode=False)
             rejected = taken + read_jsonl(temporary / "corpus" / "rejected.jsonl")
-            yield Corpus.open(temporary / "corpus"), [{"id": row["id"], "reason": row["reason"]} for row in rejected]
+            yield Corpus.open(temporary / "corpus"), [{key: row[key] for key in ("id", "path", "reason")} for row in rejected]
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

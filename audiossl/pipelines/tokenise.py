@@ -13,10 +13,12 @@ from jaxtyping import Float
 from rich.progress import track
 from torch import Tensor
 
+from audiossl.embedding.extract import taken_id
+from audiossl.embedding.rejected import REJECTED, earlier_rejections
 from audiossl.engines import Engine, Row, map_groups
 from audiossl.errors import DataError
 from audiossl.evaluation.frame_task import Segment, ordered, segment_at
-from audiossl.files import read_jsonl, write_jsonl
+from audiossl.files import is_same_file, path_text, read_jsonl, write_jsonl
 from audiossl.recipe import console
 from audiossl.seeds import derive_generator, derive_seed
 from audiossl.signals.corpus import Corpus, CorpusItem
@@ -28,6 +30,7 @@ from audiossl.tokens.store_writer import TokenWriter
 
 GROUP = 64  # recordings encoded by the teacher at once
 MEASURED_FRAMES = 20_000
+LEAST_HELD_OUT = 0.1  # of the frames wanted; fewer, such as those of one silent file, say nothing of the others
 
 Labels = Mapping[str, Sequence[Segment]]
 
@@ -110,6 +113,8 @@ def encode_corpus(
     append: bool = False,
     engine: Engine = "local",
     num_workers: int | None = None,
+    sources: Mapping[str, Path] | None = None,
+    rejected: Sequence[dict[str, str]] = (),
 ) -> Encoded:
     """Tokenise every recording of a corpus into the store at `out`.
 
@@ -117,38 +122,50 @@ def encode_corpus(
         teacher: whose frames are quantised.
         quantiser: as fitted to that teacher.
         corpus: what to encode.
-        out: folder of the store; `rejected.jsonl` in it lists what could not be read.
+        out: folder of the store; `rejected.jsonl` in it lists what could not be read, by this call or those before it.
         quality: of the search.
         append: go on with the store that is there; recordings that it holds are skipped. Otherwise it is replaced.
         engine: `ray` has the recordings encoded by workers of Ray Data (extra `ray`); the store gets the same bytes.
         num_workers: of ray.
+        sources: the file of each recording, by id, to be kept in the store: an id that it holds of another file is rejected.
+        rejected: rows about recordings that did not come into the corpus.
 
     Raises:
-        StoreError: if `append` meets a store of another quantiser or teacher, or another writer.
+        StoreError: if `append` meets a store of another quantiser, teacher or quality, or another writer.
     """
-    done = Encoded()
+    done = Encoded(rejected=list(rejected))
     with TokenWriter(
         out,
         quantiser_id=quantiser.id,
         teacher=teacher.description,
+        teacher_digest=teacher.digest,
+        quality=quality,
         frame_rate=teacher.frame_rate,
         num_codebooks=quantiser.num_codebooks,
         codebook_size=quantiser.codebook_size,
         append=append,
     ) as writer:
         todo = [item for item in corpus.items if item.id not in writer]
-        done.num_present = len(corpus) - len(todo)
+        num_taken = 0
+        for id_, file in (sources or {}).items():
+            if id_ in writer and (held := writer.source(id_)) and not is_same_file(held, file):
+                done.rejected.append({"id": id_, "path": path_text(file), "reason": taken_id(held, file)})
+                num_taken += 1
+        done.num_present = len(corpus) - len(todo) - num_taken
         groups = [[item.id for item in group] for group in _groups(todo)]
         work = _EncodeGroup(teacher, quantiser, corpus, quality)
         rows = map_groups(work, groups, engine, num_workers, 1.0 if teacher.embedder.device.type == "cuda" else 0.0)
         for row in track(rows, "tokens", total=len(todo), console=console, disable=not console.is_terminal):
+            source = path_text(sources[row["id"]]) if sources else ""
             if row["error"]:
-                done.rejected.append({"id": row["id"], "reason": row["error"]})
+                done.rejected.append({"id": row["id"], **({"path": source} if source else {}), "reason": row["error"]})
                 continue
             codes = torch.from_numpy(np.array(row["codes"]))
-            writer.add(row["id"], codes)
+            writer.add(row["id"], codes, source)
             done.num_written, done.num_frames = done.num_written + 1, done.num_frames + len(codes)
-    write_jsonl(out / "rejected.jsonl", done.rejected)
+    seen = [(item.id, path_text(sources[item.id]) if sources else "") for item in corpus.items]
+    seen += [(row["id"], row.get("path", "")) for row in rejected]
+    write_jsonl(out / REJECTED, [*earlier_rejections(out, seen), *done.rejected])
     return done
 
 
@@ -181,7 +198,7 @@ def measure_tokens(
     num_frames: int = MEASURED_FRAMES,
     seed: int = 1,
 ) -> TokenQuality:
-    """Measure tokens on recordings that the quantiser was not fitted to, or on any where there are no others.
+    """Measure tokens on recordings that the quantiser was not fitted to, or on any where the others are few.
 
     Args:
         teacher: whose frames are quantised.
@@ -192,10 +209,16 @@ def measure_tokens(
         quality: search to measure.
         num_frames: about how many frames to measure on.
         seed: of the draw.
+
+    Raises:
+        DataError: if no recording can be encoded, all frames are equal, or no label belongs to a recording.
     """
-    others = corpus.subset({item.id for item in corpus.items} - set(fitted_to))
-    pool = others if len(others) else corpus
     seconds = num_frames / teacher.frame_rate
+    others = corpus.subset({item.id for item in corpus.items} - set(fitted_to))
+    held_out = sum(others.durations) >= LEAST_HELD_OUT * min(seconds, sum(corpus.durations))
+    pool = others if held_out else corpus
+    if labels is not None:
+        _check_labelled(corpus, *labels)
     labelled = pool.subset({item.id for item in pool.items} & set(labels[1] if labels else ()))
     # Labels are rare; up to half of the frames come from recordings that have some, the others from any.
     chosen = draw_items(labelled, seconds / 2, seed, "token quality")
@@ -210,9 +233,17 @@ def measure_tokens(
             [label for id_, clip in clips.items() for label in _frame_labels(segments.get(id_, ()), len(clip), teacher, id_)],
         )
     frames = torch.cat(list(clips.values()))
-    return measure_quality(
-        quantiser, frames, teacher.frame_rate, teacher.description, quality, held_out=len(others) > 0, labels=named
-    )
+    return measure_quality(quantiser, frames, teacher.frame_rate, teacher.description, quality, held_out, named, len(clips))
+
+
+def _check_labelled(corpus: Corpus, name: str, labels: Labels) -> None:
+    """Refuse labels of other recordings, which would leave the report without them."""
+    if not any(item.id in labels for item in corpus.items):
+        some = f"such as '{next(iter(labels))}'" if labels else "none at all"
+        raise DataError(
+            f"the labels {name} belong to none of the {len(corpus)} recordings: these have ids such as '{corpus.items[0].id}', "
+            f"the labels {some}. Give the recordings by the folder that the ids start with, or change the ids of the labels"
+        )
 
 
 def teacher_frames(

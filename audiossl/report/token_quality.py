@@ -27,10 +27,12 @@ def write_quality_page(quality: Mapping[str, Any], path: Path) -> None:
     speeds = {row["quality"]: row["frames_per_second"] / quality["frame_rate"] for row in quality["qualities"]}
     speed = speeds.get(quality["quality"])
     seen = "" if quality["held_out"] else " that it may have been fitted to"
+    number = quality.get("num_recordings")
+    of_recordings = "" if number is None else f" of {number:,} recordings"
     content = ReportContent(
         f"Tokens of {quality['teacher']}",
         f"{about['num_codebooks']} codebooks of {about['codebook_size']} entries ({about['kind']}, id {about['id']}) on "
-        f"{quality['num_frames']:,} frames of {about['dim']} channels{seen}.",
+        f"{quality['num_frames']:,} frames of {about['dim']} channels{of_recordings}{seen}.",
         [quality_section(quality)],
         [
             Highlight("relative error", f"{quality['relative_error']:.1%}", f"bound {quality['shannon_error']:.1%}"),

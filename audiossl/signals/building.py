@@ -55,7 +55,7 @@ class _Rejected:
 
 def build_corpus(
     items: Iterable[Item],
-    out: Path,
+    out: str | Path,
     sample_rate: int = 16_000,
     min_seconds: float = 0.1,
     max_seconds: float | None = None,
@@ -83,15 +83,16 @@ def build_corpus(
         DataError: if no recording is accepted.
         StoreError: if `out` holds something else than a corpus.
     """
-    if out.exists() and not (out / SUMMARY).exists() and (not out.is_dir() or any(out.iterdir())):
+    place = Path(out)
+    if place.exists() and not (place / SUMMARY).exists() and (not place.is_dir() or any(place.iterdir())):
         raise StoreError(f"{out} exists and is not a corpus; it would be replaced. Choose another folder or remove it.")
     bounds = (min_seconds, max_seconds)
-    with whole_folder(out) as folder:
+    with whole_folder(place) as folder:
 
         def admit(item: Item) -> _Accepted | _Rejected:
             path = Path(item.path)
             try:
-                if path.absolute().is_relative_to(out.absolute()):
+                if path.absolute().is_relative_to(place.absolute()):
                     raise DataError(f"{path} lies in {out}, which the new corpus replaces. Choose another output folder.")
                 return _transcode(item, folder, sample_rate, bounds) if transcode else _keep(item, bounds)
             except AudioError as error:

@@ -52,12 +52,13 @@ class Corpus:
         self._manifest, self._folder = manifest, folder
 
     @classmethod
-    def open(cls, folder: Path) -> Corpus:
+    def open(cls, folder: str | Path) -> Corpus:
         """Open a folder written by `build_corpus`.
 
         Raises:
             StoreError: if it is not a corpus, or an incomplete or newer one.
         """
+        folder = Path(folder)
         try:
             summary = read_json(folder / SUMMARY)
             if summary["format"] != FORMAT:
@@ -86,9 +87,11 @@ class Corpus:
             sample_rate: rate at which signals are read, in Hz.
 
         Raises:
-            DataError: if the manifest cannot be read, two cuts have one id, or a cut has no recording.
+            DataError: if the manifest cannot be read, holds other things than cuts, or none, two cuts have one id, or a cut
+                has no recording.
         """
         from lhotse import CutSet
+        from lhotse.cut import Cut
 
         manifest, folder = cuts, Path()
         if isinstance(cuts, str | Path):
@@ -97,7 +100,18 @@ class Corpus:
                 cuts = CutSet.from_file(cuts)
             except Exception as error:  # lhotse has no error class of its own
                 raise DataError(f"{cuts} cannot be read as a lhotse CutSet ({type(error).__name__}: {error}).") from error
-        items = [_from_cut(cut, folder, sample_rate) for cut in cuts]
+        named = manifest if isinstance(manifest, str | Path) else f"the {type(manifest).__name__}"
+        entries = [] if cuts is None else list(cuts)  # lhotse reads an empty file as None
+        if not entries:
+            raise DataError(f"{named} holds no cuts.")
+        if other := next((entry for entry in entries if not isinstance(entry, Cut)), None):
+            kind = {"Recording": "recordings", "SupervisionSegment": "supervisions"}.get(
+                type(other).__name__, type(other).__name__
+            )
+            raise DataError(
+                f"{named} holds {kind}, not cuts: make cuts with lhotse, CutSet.from_manifests(recordings=...), and write those."
+            )
+        items = [_from_cut(cut, folder, sample_rate) for cut in entries]
         if len({item.id for item in items}) < len(items):
             raise DataError("two cuts of the manifest have the same id. Give them unique ids: cuts.modify_ids(...).")
         return cls(items, sample_rate, manifest, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,10 @@ from torch import Tensor
 
 from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError
+from audiossl.load import encoder_folder
 from audiossl.models.encoder import Encoder
+
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
 
 
 @dataclass
@@ -40,12 +44,16 @@ class TeacherConfig:
 
 
 class Teacher:
-    """One layer of a frozen encoder, on signals of any length."""
+    """One layer of a frozen encoder, on signals of any length.
 
-    def __init__(self, embedder: Embedder, layer: int, description: str) -> None:
+    `digest` is that of its weights where they lie in a local folder or file, else "".
+    """
+
+    def __init__(self, embedder: Embedder, layer: int, description: str, digest: str = "") -> None:
         self.embedder = embedder
         self.layer = layer
         self.description = description
+        self.digest = digest
 
     @property
     def frame_rate(self) -> float:
@@ -71,13 +79,44 @@ def load_teacher(config: TeacherConfig, device: torch.device | str = "cpu") -> T
     # clips itself; SPEAR gave it clips of up to 31 s whole.
     window = 31 if config.kind == "dasheng" else 20
     embedder = Embedder(encoder, description, window_seconds=window, context_seconds=2).to(device)
-    return Teacher(embedder, layer, f"{description}:{layer}")
+    return Teacher(embedder, layer, f"{description}:{layer}", teacher_digest(config))
+
+
+def teacher_digest(config: TeacherConfig) -> str:
+    """Hash the weights and configs of a teacher in a local folder or file, which may be trained anew under its name.
+
+    Returns:
+        The hash, or "" where the name alone says which weights are meant.
+    """
+    if config.kind in ("hama", "logmel") or not config.name:
+        return ""
+    path = Path(config.name)
+    if config.kind == "audiossl":
+        path = encoder_folder(path)
+    # Of a checkpoint file the config lies beside it.
+    files = [path, path.with_name("config.json")] if path.is_file() else sorted(path.glob("*"))
+    kept = [file for file in files if file == path or file.name == "config.json" or file.suffix in WEIGHT_SUFFIXES]
+    kept = [file for file in kept if file.is_file()]
+    sha = hashlib.sha256()
+    for file in kept:
+        with file.open("rb") as opened:
+            sha.update(file.name.encode() + hashlib.file_digest(opened, "sha256").digest())
+    return sha.hexdigest() if kept else ""
 
 
 def parse_teacher(name: str, layer: int | None = None, normalise: bool = True) -> TeacherConfig:
-    """Read a teacher's name as `audiossl.load` writes it: hama, logmel, hf:NAME, dasheng:NAME, or a checkpoint folder."""
+    """Read a teacher's name as `audiossl.load` takes it: hama, logmel, hf:NAME[:LAYER], dasheng:NAME, a checkpoint or run folder.
+
+    Raises:
+        ConfigError: if the layer in the name is no number, or is another one than `layer`.
+    """
     if name.startswith("hf:"):
-        return TeacherConfig("transformers", name.removeprefix("hf:"), layer, normalise)
+        model, colon, in_name = name.removeprefix("hf:").partition(":")
+        if not model or (colon and not in_name.isdecimal()):
+            raise ConfigError(f"expected hf:NAME or hf:NAME:LAYER, for instance hf:microsoft/wavlm-large:21, got '{name}'")
+        if colon and layer not in (None, int(in_name)):
+            raise ConfigError(f"expected one layer, got {in_name} in '{name}' and layer {layer}: leave one out")
+        return TeacherConfig("transformers", model, int(in_name) if colon else layer, normalise)
     if name.startswith("dasheng:"):
         return TeacherConfig("dasheng", name.removeprefix("dasheng:"), layer, normalise)
     if name in ("hama", "logmel"):
@@ -117,7 +156,8 @@ def _encoder(config: TeacherConfig) -> tuple[Encoder, str]:
             from audiossl.models import hub
 
             name = _required_name(config, "runs/asterisk/pretrain/student")
-            return hub.load(name), name
+            folder = encoder_folder(Path(name))
+            return hub.load(name if folder == Path(name) else folder), name
 
 
 def _required_name(config: TeacherConfig, example: str) -> str:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
+from audiossl.errors import DataError
 from audiossl.tokens.contract import Quantizer, as_frames
 
 DEAD_PERPLEXITY = 1.5  # below it a codebook tells next to nothing
@@ -89,14 +90,24 @@ def relative_error(quantiser: Quantizer, frames: Float[Tensor, "T D"], codes: In
     """Sum of |x - decode(codes)|^2 over sum of |x - mean x|^2, in the normalised space.
 
     The reference package divides by the distance to the mean of the centres; the mean of the frames makes quantisers comparable.
+
+    Raises:
+        DataError: if all frames are equal.
     """
-    error = spread = 0.0
+    error = spread = size = 0.0
     mean = torch.stack([quantiser.normalise(block).double().sum(0) for block in frames.split(8192)]).sum(0) / max(len(frames), 1)
     for block, block_codes in zip(frames.split(8192), codes.split(8192), strict=True):
         normalised = quantiser.normalise(block)
         error += float((normalised - quantiser.normalise(quantiser.decode(block_codes))).square().sum())
         spread += float((normalised - mean).square().sum())
-    return error / (spread + 1e-20)
+        size += float(normalised.double().square().sum())
+    # Rounding leaves equal frames a spread of 1e-14 of their size; a quotient of roundings would pass for a measurement.
+    if spread <= 1e-12 * size:
+        raise DataError(
+            f"expected frames that differ, got {len(frames)} equal ones (silence?): their error has nothing to be compared with. "
+            "Measure on other recordings"
+        )
+    return error / spread
 
 
 def code_use(codes: Integer[Tensor, "T N"], codebook_size: int) -> tuple[Float[Tensor, "N"], Integer[Tensor, "N"]]:

@@ -69,6 +69,7 @@ class TokenQuality:
         counts: how often each code occurs, N x K.
         bytes_per_hour: of stored tokens.
         labels: agreement with labels, where there are some.
+        num_recordings: that the frames come from; None if that was not said.
     """
 
     quantiser: dict[str, Any]
@@ -84,6 +85,7 @@ class TokenQuality:
     counts: list[list[int]]
     bytes_per_hour: float
     labels: LabelAgreement | None
+    num_recordings: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers, lists and dicts; diagnostics are laid flat."""
@@ -101,6 +103,7 @@ def measure_quality(
     quality: str = "default",
     held_out: bool = True,
     labels: tuple[str, Sequence[str | None]] | None = None,
+    num_recordings: int | None = None,
 ) -> TokenQuality:
     """Encode frames (T, D) and measure the tokens.
 
@@ -112,9 +115,10 @@ def measure_quality(
         quality: search to measure; all are compared on 4,096 frames at most.
         held_out: what to say of the frames.
         labels: a name, and a label or None for each frame.
+        num_recordings: what to say of the frames.
 
     Raises:
-        DataError: if there are no frames, or labels of another number.
+        DataError: if there are no frames, all are equal, or there are labels of another number.
     """
     tensor = as_frames(frames, quantiser.dim)
     if not len(tensor):
@@ -139,6 +143,7 @@ def measure_quality(
         counts=code_counts(codes, quantiser.codebook_size).tolist(),
         bytes_per_hour=3600 * frame_rate * quantiser.num_codebooks * codes.element_size(),
         labels=label_agreement(codes, labels[0], labels[1], quantiser.codebook_size) if labels else None,
+        num_recordings=num_recordings,
     )
 
 

@@ -1,8 +1,10 @@
 """Tokens of many cuts in one folder: memory-mapped codes, an index, and the id of the quantiser that made them.
 
-store.json             quantiser id, teacher, frame rate, N, K, type, and the shards with their counts and sizes
+store.json             quantiser id, teacher, frame rate, N, K, type, and the shards with their counts and sizes; also the digest
+                       of a local teacher's weights and the quality of the search, where the writer was told
 tokens-00000.npy       codes of the cuts of a shard end to end, (frames, N) uint8 or uint16
-index-00000.parquet    cut_id, offset, num_frames of the cuts of that shard, in the same order
+index-00000.parquet    cut_id, offset, num_frames of the cuts of that shard, in the same order; also source, the file of each
+                       cut, where the writer was told
 
 A shard counts once store.json lists it. `audiossl.tokens.store_writer` writes stores.
 """
@@ -47,6 +49,7 @@ class TokenStore:
 
     Attributes:
         quantiser_id, teacher, frame_rate, num_codebooks, codebook_size: as written.
+        teacher_digest, quality: as written, "" where that is unknown.
         shards: as listed when the store was opened.
         num_bytes: size of all token and index files.
     """
@@ -56,6 +59,8 @@ class TokenStore:
         self.folder, self.shards = folder, shards
         self.quantiser_id: str = about["quantiser_id"]
         self.teacher: str = about["teacher"]
+        self.teacher_digest: str = about.get("teacher_digest", "")
+        self.quality: str = about.get("quality", "")
         self.frame_rate: float = about["frame_rate"]
         self.num_codebooks: int = about["num_codebooks"]
         self.codebook_size: int = about["codebook_size"]
@@ -110,6 +115,18 @@ class TokenStore:
     def cut_ids(self) -> list[str]:
         """Ids in the order they were written."""
         return list(self._rows)
+
+    def sources(self) -> dict[str, str]:
+        """The file that each cut was made of, by id; cuts of which that was not written are left out."""
+        import pyarrow.parquet as pq
+
+        found: dict[str, str] = {}
+        for shard in self.shards:
+            table = pq.read_table(self.folder / shard.index, use_threads=False)
+            if "source" in table.column_names:
+                pairs = zip(table.column("cut_id").to_pylist(), table.column("source").to_pylist(), strict=True)
+                found |= {cut_id: source for cut_id, source in pairs if source}
+        return found
 
     def num_frames(self, cut_id: str) -> int:
         """Token frames of a cut."""
@@ -185,7 +202,8 @@ def _read_about(path: Path) -> tuple[dict[str, Any], list[Shard]]:
             raise ValueError("a count of a shard is not a whole number")
         if any(Path(name).name != name for shard in shards for name in (shard.tokens, shard.index)):
             raise ValueError("a shard names a file that is not in the folder")
-        return {key: about[key] for key in keys}, shards
+        details = {key: about[key] for key in ("teacher_digest", "quality") if key in about}
+        return {**{key: about[key] for key in keys}, **details}, shards
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} is not a whole token store: {STORE_FILE} is missing or damaged ({error})") from error
 

@@ -44,6 +44,8 @@ class TokenWriter:
         codebook_size: int,
         frame_rate: float,
         teacher: str = "",
+        teacher_digest: str = "",
+        quality: str = "",
         append: bool = False,
         shard_frames: int = 2**24,
         commit_seconds: float = 300.0,
@@ -57,7 +59,9 @@ class TokenWriter:
             codebook_size: K; up to 256 a code takes one byte, else two.
             frame_rate: token frames per second.
             teacher: what made the frames, in words.
-            append: go on with the store in the folder, which must have the same quantiser, N, K, frame rate and teacher.
+            teacher_digest: of weights that may be others under the same name; "" if unknown.
+            quality: of the search that found the codes; "" if unknown.
+            append: go on with the store in the folder, which must have the same quantiser, N, K, frame rate, teacher and quality.
             shard_frames: a shard with this many token frames is closed; 2**24 are 93 hours at 50 Hz.
             commit_seconds: with `append`, a shard is also closed this long after its first cut: the work that a kill costs.
         """
@@ -72,7 +76,9 @@ class TokenWriter:
             "num_codebooks": num_codebooks,
             "codebook_size": codebook_size,
         }
+        self._details = {"teacher_digest": teacher_digest, "quality": quality}
         self._ids: set[str] = set()
+        self._sources: dict[str, str] = {}
         self._shards: list[Shard] = []
         self._open: _OpenShard | None = None
         self._root: Path | None = None  # where files go, inside the block
@@ -96,8 +102,12 @@ class TokenWriter:
         """Tell whether a cut was added, to this writer or, with `append`, before."""
         return cut_id in self._ids
 
-    def add(self, cut_id: str, codes: Integer[Tensor, "T N"]) -> None:
-        """Add the codes of one cut.
+    def source(self, cut_id: str) -> str:
+        """The file that a cut of the store in the folder was made of; "" if that was not said."""
+        return self._sources.get(cut_id, "")
+
+    def add(self, cut_id: str, codes: Integer[Tensor, "T N"], source: str = "") -> None:
+        """Add the codes of one cut, and say which file it was made of.
 
         Raises:
             DataError: if their shape or range is wrong, or the cut is there already.
@@ -117,7 +127,7 @@ class TokenWriter:
         if self._open is None:
             number = 1 + max((int(shard.tokens.removeprefix("tokens-")[:-4]) for shard in self._shards), default=-1)
             self._open = _OpenShard(self._root, number, self.num_codebooks, self.dtype)
-        self._open.add(cut_id, np.ascontiguousarray(values, dtype=self.dtype))
+        self._open.add(cut_id, np.ascontiguousarray(values, dtype=self.dtype), source)
         self._ids.add(cut_id)
         late = self.append and time.monotonic() - self._open.began >= self.commit_seconds
         if late or self._open.num_frames >= self.shard_frames:
@@ -159,11 +169,18 @@ class TokenWriter:
                 for key, value in self._about.items()
                 if getattr(store, key) != value
             ]
+            # Stores of older versions do not say these. What is unknown stays so: it is not known of all cuts.
+            different += [
+                f"{key} is {held!r}, not {value!r}"
+                for key, value in self._details.items()
+                if value and (held := getattr(store, key)) and held != value
+            ]
+            self._details = {key: getattr(store, key) for key in self._details}
             if different:
                 raise StoreError(
                     f"the tokens in {self.folder} were made otherwise ({'; '.join(different)}): choose another folder"
                 )
-            self._shards, self._ids = list(store.shards), set(store.cut_ids())
+            self._shards, self._ids, self._sources = list(store.shards), set(store.cut_ids()), store.sources()
         elif any(not path.name.startswith(".") for path in left):
             # A writer lists its shards, none at first, before it writes one: this is no leftover but a store that lost its list.
             raise StoreError(f"{self.folder} holds tokens but no {STORE_FILE}; the store is damaged, choose another folder")
@@ -175,7 +192,8 @@ class TokenWriter:
 
     def _list_shards(self, root: Path) -> None:
         shards = [asdict(shard) for shard in self._shards]
-        write_json(root / STORE_FILE, {"format": FORMAT, **self._about, "dtype": self.dtype.name, "shards": shards})
+        about = {**self._about, **{key: value for key, value in self._details.items() if value}}
+        write_json(root / STORE_FILE, {"format": FORMAT, **about, "dtype": self.dtype.name, "shards": shards})
 
 
 class _OpenShard:
@@ -185,6 +203,7 @@ class _OpenShard:
         self.tokens, self.index = root / f"tokens-{number:05d}.npy", root / f"index-{number:05d}.parquet"
         self.num_codebooks, self.dtype = num_codebooks, dtype
         self.lengths: dict[str, int] = {}  # of cuts, in frames
+        self.sources: list[str] = []  # files of the cuts
         self.num_frames = 0
         self.began = time.monotonic()
         self._partial = self.tokens.with_name(f".{self.tokens.name}.partial")
@@ -192,11 +211,12 @@ class _OpenShard:
         self._write_header()
         self._codes_begin = self._file.tell()
 
-    def add(self, cut_id: str, values: Integer[np.ndarray, "T N"]) -> None:
+    def add(self, cut_id: str, values: Integer[np.ndarray, "T N"], source: str) -> None:
         # A write that failed half way must not shift the cuts that follow.
         self._file.seek(self._end())
         self._file.write(values.data)
         self.lengths[cut_id] = len(values)
+        self.sources.append(source)
         self.num_frames += len(values)
 
     def close(self) -> Shard:
@@ -210,6 +230,8 @@ class _OpenShard:
             "offset": lengths.cumsum() - lengths,
             "num_frames": lengths,
         }
+        if any(self.sources):
+            columns["source"] = pa.array(self.sources, pa.string())
         with whole_file(self.index) as partial:
             pq.write_table(pa.table(columns), partial, compression="zstd", use_dictionary=False, write_page_checksum=True)
             with partial.open("rb+") as file:

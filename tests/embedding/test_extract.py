@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import inspect
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -143,12 +146,48 @@ def test_same_file_counts_once_and_same_name_is_rejected(corpus, tmp_path):
     assert "duplicate" in rejected[0]["reason"]
 
 
+def test_an_id_that_the_store_holds_of_another_file_is_rejected(corpus, embedder, tmp_path, monkeypatch):
+    """Folders `s1/wav` and `s2/wav` name their files alike: the second was taken for the first, and lost."""
+    for name, file in (("s1", "0.wav"), ("s2", "2.wav")):
+        (tmp_path / name / "wav").mkdir(parents=True)
+        (tmp_path / name / "wav" / "001.wav").write_bytes((corpus / file).read_bytes())
+    monkeypatch.chdir(tmp_path / "s1")
+    embed_paths(embedder, [Path("wav")], tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "s2")
+    summary = embed_paths(embedder, [Path("wav")], tmp_path / "out")
+    assert (summary.num_written, summary.num_present, summary.num_rejected) == (0, 0, 1)
+    (row,) = read_jsonl(tmp_path / "out" / "rejected.jsonl")
+    assert row["id"] == "wav/001.wav" and row["path"] == str(tmp_path / "s2" / "wav" / "001.wav")
+    assert "duplicate id" in row["reason"] and all(str(tmp_path / name) in row["reason"] for name in ("s1", "s2"))
+    # The same file by another way is there.
+    (tmp_path / "link").symlink_to(tmp_path / "s1")
+    summary = embed_paths(embedder, [tmp_path / "link" / "wav"], tmp_path / "out")
+    assert (summary.num_written, summary.num_present, summary.num_rejected) == (0, 1, 0)
+
+
+def test_what_an_earlier_call_rejected_stays_listed_until_it_succeeds(corpus, embedder, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    monkeypatch.chdir(tmp_path)
+    for folder in (corpus, Path("corpus/0.wav"), Path("corpus/text.WAV")):
+        embed_paths(embedder, [folder], out)
+        assert sorted(row["id"] for row in read_jsonl(out / "rejected.jsonl")) == ["corpus/empty.wav", "corpus/text.WAV"]
+    soundfile.write(corpus / "empty.wav", np.zeros(4000), 4000)
+    assert embed_paths(embedder, [corpus / "empty.wav"], out).num_written == 1
+    assert [row["id"] for row in read_jsonl(out / "rejected.jsonl")] == ["corpus/text.WAV"]
+    (out / "rejected.jsonl").write_text("{")
+    with pytest.raises(StoreError, match=r"rejected\.jsonl"):
+        embed_paths(embedder, [corpus], out)
+
+
 def test_user_errors(corpus, embedder, tmp_path):
     with pytest.raises(ConfigError, match="nowhere"):
         embed_paths(embedder, [tmp_path / "nowhere"], tmp_path / "out")
     (tmp_path / "bare").mkdir()
     with pytest.raises(ConfigError, match="found none"):
         embed_paths(embedder, [tmp_path / "bare"], tmp_path / "out")
+    for option, value in (("pool", "max"), ("dtype", "float64")):
+        with pytest.raises(ConfigError, match=f"expected {option}=.* got '{value}'"):
+            inspect.unwrap(embed_paths)(embedder, [corpus], tmp_path / "out", **{option: value})  # as users call it, unchecked
     with pytest.raises(ConfigError, match="0 <= i < n"):
         embed_paths(embedder, [corpus], tmp_path / "out", shard=(2, 2))
     (tmp_path / "file").write_text("")

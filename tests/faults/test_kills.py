@@ -14,7 +14,7 @@ from audiossl.tokens.store import TokenStore
 
 pytestmark = pytest.mark.slow
 
-STAGES = ["corpus", "quantiser", "tokens", "pretrain", "embed", "evaluate"]
+STAGES = ["corpus", "quantiser", "token_quality", "tokens", "pretrain", "embed", "evaluate"]
 
 
 def kill_and_repeat(words, whole, key, moment, out):

@@ -21,7 +21,7 @@ SMALL = [
     "quantiser.fit_frames=4000", "quantiser.codebook_size=16", "quantiser.num_codebooks=4", "evaluation.bootstrap=50",
     'student.overrides={"encoder_dim": [64, 64, 64, 64, 64], "feedforward_dim": [96, 96, 96, 96, 96]}',
 ]  # fmt: skip
-STAGES = ["corpus", "labels", "quantiser", "tokens", "pretrain", "embed", "evaluate", "report"]
+STAGES = ["corpus", "labels", "quantiser", "token_quality", "tokens", "pretrain", "embed", "evaluate", "report"]
 
 
 def test_smoke_run(prompts, tmp_path, capsys):

@@ -333,3 +333,25 @@ def test_awkward_ids_stay_inside_the_corpus(tmp_path: Path, item_id: str) -> Non
     assert corpus.items[0].id == item_id
     assert corpus.items[0].path.resolve().is_relative_to((tmp_path / "c" / "audio").resolve())
     assert len(corpus.read(corpus.items[0])) == 8000
+
+
+def test_manifests_without_cuts_say_what_they_hold(tmp_path):
+    import gzip
+
+    from lhotse import Recording, RecordingSet, SupervisionSegment, SupervisionSet
+
+    soundfile.write(tmp_path / "a.wav", np.zeros(1600), 16000)
+    recordings = RecordingSet.from_recordings([Recording.from_file(tmp_path / "a.wav")])
+    recordings.to_file(tmp_path / "recordings.jsonl.gz")
+    SupervisionSet.from_segments([SupervisionSegment("s", "a", 0, 0.1)]).to_file(tmp_path / "supervisions.jsonl")
+    gzip.open(tmp_path / "empty.jsonl.gz", "wb").close()
+    (tmp_path / "empty.jsonl").touch()
+    for source, holds in (
+        (recordings, "recordings, not cuts"),
+        (tmp_path / "recordings.jsonl.gz", "recordings, not cuts"),
+        (tmp_path / "supervisions.jsonl", "supervisions, not cuts"),
+        (tmp_path / "empty.jsonl", "no cuts"),
+        (tmp_path / "empty.jsonl.gz", "no cuts"),
+    ):
+        with pytest.raises(DataError, match=f"holds {holds}"):
+            Corpus.from_cuts(source)

@@ -95,6 +95,17 @@ def test_appending_goes_on_with_new_shards(tmp_path):
     assert (tmp_path / "t" / "tokens-00000.npy").stat().st_mtime_ns == first.st_mtime_ns
 
 
+def test_files_of_cuts_are_kept_where_they_are_said(tmp_path):
+    fill(tmp_path / "t", range(3), append=True)
+    with TokenWriter(tmp_path / "t", **ABOUT, append=True) as writer:
+        writer.add("cut-8", codes_of(8), "/data/8.wav")
+        writer.add("cut-9", codes_of(9))
+    assert content(tmp_path / "t") == expected([0, 1, 2, 8, 9])
+    assert TokenStore.open(tmp_path / "t").sources() == {"cut-8": "/data/8.wav"}
+    with TokenWriter(tmp_path / "t", **ABOUT, append=True) as writer:
+        assert [writer.source(f"cut-{number}") for number in (0, 8, 9)] == ["", "/data/8.wav", ""]
+
+
 def test_without_append_an_older_store_is_replaced_at_the_end(tmp_path):
     fill(tmp_path / "t", range(7), shard_frames=1)
     with TokenWriter(tmp_path / "t", **ABOUT) as writer:
