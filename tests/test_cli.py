@@ -71,7 +71,7 @@ def test_dry_run_takes_overrides_anywhere(capsys, tmp_path, order, monkeypatch):
     override = f"output={tmp_path / 'runs' / 'é x'}"
     arguments = [[RECIPE, override, "--dry-run"], [RECIPE, "--dry-run", override], ["--dry-run", RECIPE, override]][order]
     assert main(["run", *arguments, "--from", "tokens", "seed=2"]) == 0
-    assert capsys.readouterr().err.count("would run") == 8
+    assert capsys.readouterr().err.count("would run") == 9
     assert not (tmp_path / "runs").exists()
 
 
