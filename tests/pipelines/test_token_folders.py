@@ -256,5 +256,5 @@ def test_ray_writes_the_same_bytes(recordings, tokeniser, tmp_path):
     files = sorted(path.relative_to(tmp_path / "local") for path in (tmp_path / "local").rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(tmp_path / "ray") for path in (tmp_path / "ray").rglob("*") if path.is_file())
     assert len(files) > 6
-    for file in files:
+    for file in (file for file in files if file.name != "command.json"):  # which says the engine
         assert (tmp_path / "local" / file).read_bytes() == (tmp_path / "ray" / file).read_bytes(), file
