@@ -25,7 +25,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     sensors.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR seeds=[1,2,3]")
     sensors.set_defaults(command=evaluate_sensors)
     fmri = kinds.add_parser("fmri", help="on the tasks of a connectivity recipe", description=evaluate_fmri.__doc__)
-    fmri.add_argument("model", help="folder of an encoder that a connectivity run saved")
+    fmri.add_argument("model", help="folder of an encoder that a connectivity run saved, or of a run with one")
     fmri.add_argument("recipe", type=Path, help="YAML file, for instance recipes/cubnm_hcp/connectivity_mae.yaml")
     fmri.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR")
     fmri.set_defaults(command=evaluate_fmri)

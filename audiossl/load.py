@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +10,7 @@ from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
 
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
 NAMES = (
     "a checkpoint or run folder, logmel, hama, resemblyzer, hf:NAME[:LAYER], dasheng:NAME "
     "or a SPEAR repository such as marcoyang/spear-base-speech"
@@ -95,3 +97,23 @@ def encoder_folder(folder: Path) -> Path:
         listed = ", ".join(map(str, several[:8])) + (", ..." if len(several) > 8 else "")
         raise ConfigError(f"{folder} holds {len(several)} encoders, name one of them: {listed}")
     return several[0] if several else folder
+
+
+def weights_digest(name: str | Path) -> str:
+    """Hash the weights and configs that a name leads to in a local folder or file, where they may be trained anew.
+
+    Returns:
+        The hash, or "" where the name alone says which weights are meant, as `logmel` does or a repository.
+
+    Raises:
+        ConfigError: if a run holds several encoders.
+    """
+    path = encoder_folder(Path(name))
+    # Of a checkpoint file the config lies beside it.
+    files = [path, path.with_name("config.json")] if path.is_file() else sorted(path.glob("*"))
+    kept = [file for file in files if file == path or file.name == "config.json" or file.suffix in WEIGHT_SUFFIXES]
+    sha = hashlib.sha256()
+    for file in (kept := [file for file in kept if file.is_file()]):
+        with file.open("rb") as opened:
+            sha.update(file.name.encode() + hashlib.file_digest(opened, "sha256").digest())
+    return sha.hexdigest() if kept else ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from audiossl.load import weights_digest
 from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
-from audiossl.pipelines.connectivity_models import encoder_digest, represent
+from audiossl.pipelines.connectivity_models import represent
 from audiossl.pipelines.connectivity_report import report_run
 from audiossl.pipelines.connectivity_scores import evaluate_models
 from audiossl.pipelines.prepare_script import load_script
@@ -48,7 +49,7 @@ def _model_stage(name: str, model: GraphModel, config: ConnectivityRecipe, tasks
 
     options: list[object] = [model, config.seeds, tasks, config.pretrain]
     if model.kind == "encoder" and "folder" in model.options:
-        options.append(encoder_digest(Path(model.options["folder"])))
+        options.append(weights_digest(model.options["folder"]))
     if model.kind not in FITTED_INSIDE:
         options += [config.encoder, config.training, config.batch_runs]
     return Stage(f"model_{name}", run, options, ("recordings",), resumable=True, every_rank=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from torch import Tensor
 from audiossl.errors import ConfigError
 from audiossl.features.connectivity import correlation, covariance, fisher_z, from_vector, vectorise
 from audiossl.files import whole_file, write_json
-from audiossl.models.connectivity_encoder import CONFIG, WEIGHTS, ConnectivityConfig, ConnectivityEncoder
+from audiossl.load import encoder_folder
+from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
 from audiossl.objectives.connectivity_labels import ConnectivityLabels
 from audiossl.objectives.connectivity_mae import ConnectivityMAE, ConnectivityMAEConfig
 from audiossl.objectives.contrastive_family import read_options
@@ -97,7 +97,7 @@ def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRec
     if model.kind == "encoder":
         if set(model.options) != {"folder"}:
             raise ConfigError(f"expected a model of kind encoder to have the option folder alone, got {sorted(model.options)}")
-        encoder = ConnectivityEncoder.load(find_encoder(Path(model.options["folder"])), runs.regions)
+        encoder = ConnectivityEncoder.load(encoder_folder(Path(model.options["folder"])), runs.regions)
         if abs(encoder.tr - runs.tr) > 0.01 * encoder.tr:
             window, times = encoder.config.window, f"{encoder.tr:g} s a volume, these runs have {runs.tr:g} s"
             console.print(
@@ -157,27 +157,6 @@ def _held_out_edges(objective: ConnectivityMAE, runs: Runs, config: Connectivity
     edges = vectorise(unseen)
     told = torch.nn.functional.binary_cross_entropy(frequency.expand_as(edges), edges)
     return {"edge_bce": error, "edge_bce_by_frequency": float(told)}
-
-
-def find_encoder(folder: Path) -> Path:
-    """The encoder of a folder: its own, or the only one of a connectivity run.
-
-    Raises:
-        ConfigError: if a run has several.
-    """
-    inside = sorted(path.parent for path in folder.glob(f"model_*/seed*/encoder/{CONFIG}"))
-    if (folder / CONFIG).is_file() or not inside:
-        return folder
-    if len(inside) > 1:
-        raise ConfigError(f"{folder} holds {len(inside)} encoders, name one of them: {', '.join(map(str, inside))}")
-    return inside[0]
-
-
-def encoder_digest(folder: Path) -> str:
-    """Hash of a saved encoder's files: another encoder under the same name is another model."""
-    found = find_encoder(folder)
-    files = [found / name for name in (CONFIG, WEIGHTS) if (found / name).is_file()]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def kept_correlation(series: Float[Tensor, "*B N T"]) -> Float[Tensor, "*B N N"]:

@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 from audiossl import __version__
 from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.files import read_json, read_jsonl
+from audiossl.load import encoder_folder
 from audiossl.models.connectivity_encoder import CONFIG, ConnectivityEncoder
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
 from audiossl.pipelines.connectivity_data import Runs, is_transductive
-from audiossl.pipelines.connectivity_models import find_encoder, kept_correlation
+from audiossl.pipelines.connectivity_models import kept_correlation
 from audiossl.pipelines.connectivity_saliency import region_saliency
 from audiossl.recipe import plain
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
@@ -59,7 +60,7 @@ def _seen(config: ConnectivityRecipe, runs: Runs) -> str:
             said.append("What is to be identified is among it (transductive).")
     for name, model in config.models.items():
         if model.kind == "encoder":
-            about = read_json(find_encoder(Path(model.options["folder"])) / CONFIG).get("pretrained_on")
+            about = read_json(encoder_folder(Path(model.options["folder"])) / CONFIG).get("pretrained_on")
             what = (
                 ", ".join(f"{key} {value}" for key, value in about.items() if value not in ([], None))
                 if about

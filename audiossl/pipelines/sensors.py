@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from audiossl.errors import import_extra
+from audiossl.load import weights_digest
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.pipelines.sensors_config import UNTRAINED, SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors_data import rejections
-from audiossl.pipelines.sensors_encoders import encoder_digest
 from audiossl.pipelines.sensors_models import check_objective, represent
 from audiossl.pipelines.sensors_report import report_run
 from audiossl.pipelines.sensors_scores import evaluate_models
@@ -62,7 +62,7 @@ def _model_stage(name: str, model: SensorModel, config: SensorsRecipe, shared: l
 
     if model.kind in UNTRAINED:
         # Another encoder may come to lie under the same name.
-        digest = encoder_digest(str(model.options.get("name", ""))) if model.kind == "encoder" else None
+        digest = weights_digest(str(model.options["name"])) if model.kind == "encoder" and "name" in model.options else None
         options: list[object] = [model, config.encoder if model.kind == "random" else digest]
     else:
         batches, task = model.batches or config.batches, config.task

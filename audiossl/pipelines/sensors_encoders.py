@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.files import read_json, write_json
-from audiossl.load import load
+from audiossl.load import encoder_folder, load
 from audiossl.models.resnet1d import ResNet1d
-from audiossl.models.sensor_encoder import CONFIG, WEIGHTS, SensorEncoder, SensorInput
+from audiossl.models.sensor_encoder import CONFIG, SensorEncoder, SensorInput
 from audiossl.pipelines.sensors_config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors_data import SensorFold
 from audiossl.signals.sensors.subjects import SubjectSides
@@ -37,18 +36,6 @@ def describe(fold: SensorFold, encoder: ResNet1d, config: SensorsRecipe) -> Sens
 def seen_by(fold: SensorFold, config: SensorsRecipe, seed: int) -> dict[str, Any]:
     """What pre-training on a fold sees, for `SensorEncoder.save`."""
     return {"dataset": config.dataset, "subjects": sorted(fold.sides.known), "seed": seed, "fold": fold.number}
-
-
-def encoder_digest(name: str) -> str | None:
-    """SHA-256 of the files of an encoder that is a folder or a file here; None for names such as `logmel`."""
-    folder = _folder(name)
-    files = [folder / CONFIG, folder / WEIGHTS] if folder else [Path(name)]
-    digests = []
-    for path in files:
-        if path.is_file():
-            with path.open("rb") as file:
-                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else None
 
 
 def check_encoder(out: Path, model: SensorModel, config: SensorsRecipe, divisions: Sequence[SubjectSides]) -> None:
@@ -107,5 +94,5 @@ def embed_windows(fold: SensorFold, rows: list[int], model: SensorModel) -> Floa
 
 def _folder(name: str) -> Path | None:
     """The folder with a config that `audiossl.load` reads for a name; None if the name is no such folder."""
-    places = (Path(name) / "pretrain" / "student", Path(name))
-    return next((place for place in places if (place / CONFIG).is_file()), None)
+    folder = encoder_folder(Path(name))
+    return folder if (folder / CONFIG).is_file() else None

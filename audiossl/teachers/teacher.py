@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +13,8 @@ from torch import Tensor
 
 from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError
-from audiossl.load import encoder_folder
+from audiossl.load import encoder_folder, weights_digest
 from audiossl.models.encoder import Encoder
-
-WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
 
 
 @dataclass
@@ -88,20 +85,7 @@ def teacher_digest(config: TeacherConfig) -> str:
     Returns:
         The hash, or "" where the name alone says which weights are meant.
     """
-    if config.kind in ("hama", "logmel") or not config.name:
-        return ""
-    path = Path(config.name)
-    if config.kind == "audiossl":
-        path = encoder_folder(path)
-    # Of a checkpoint file the config lies beside it.
-    files = [path, path.with_name("config.json")] if path.is_file() else sorted(path.glob("*"))
-    kept = [file for file in files if file == path or file.name == "config.json" or file.suffix in WEIGHT_SUFFIXES]
-    kept = [file for file in kept if file.is_file()]
-    sha = hashlib.sha256()
-    for file in kept:
-        with file.open("rb") as opened:
-            sha.update(file.name.encode() + hashlib.file_digest(opened, "sha256").digest())
-    return sha.hexdigest() if kept else ""
+    return "" if config.kind in ("hama", "logmel") or not config.name else weights_digest(config.name)
 
 
 def parse_teacher(name: str, layer: int | None = None, normalise: bool = True) -> TeacherConfig:

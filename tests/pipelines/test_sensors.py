@@ -171,6 +171,8 @@ def test_people_whom_an_encoder_saw_are_not_tested_without_a_word(finished, tmp_
     said = " ".join(capsys.readouterr().err.split())
     assert "was pre-trained on 1 of those that are tested here (p1)" in said and "subjects.test=[p4, p5]" in said
     assert main([*call, "subjects.test=[]", "subjects.folds=2"]) == 2
+    shutil.copytree(encoder, tmp_path / "alone" / "model_simclr" / "seed1-fold0" / "encoder")
+    assert main([*call[:2], str(tmp_path / "alone"), *call[3:], "subjects.test=[p1, p5]"]) == 2  # by its run, too
     options = f"{{name: {encoder}, transductive: true}}"
     known = run_pipeline(
         recipe,
