@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -11,8 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from audiossl import __version__
-
-CHUNK = 2**20
+from audiossl.stamps import digest
 
 
 def versions() -> dict[str, str | None]:
@@ -34,7 +32,7 @@ def folder_digests(folder: Path, leave_out: frozenset[str] = frozenset()) -> dic
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     names = {path: path.relative_to(folder).as_posix() for path in files}
-    return {name: _digest(path) for path, name in names.items() if name not in leave_out}
+    return {name: digest(path) for path, name in names.items() if name not in leave_out}
 
 
 def differences(found: Mapping[str, str], recorded: Mapping[str, str]) -> list[str]:
@@ -42,14 +40,6 @@ def differences(found: Mapping[str, str], recorded: Mapping[str, str]) -> list[s
     lines = [f"{name} is missing" for name in recorded if name not in found]
     lines += [f"{name} has changed" for name in recorded if name in found and found[name] != recorded[name]]
     return lines + [f"{name} was not there" for name in found if name not in recorded]
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 @cache
