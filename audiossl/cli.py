@@ -12,6 +12,7 @@ from pathlib import Path
 from audiossl import __version__
 from audiossl.cli_evaluate import add_evaluate, evaluate_fmri, evaluate_sensors, load_on, parse_layers, parse_numbers
 from audiossl.errors import AudiosslError, ConfigError
+from audiossl.threads import wait_passively
 
 # A disk that is full, over its quota, read-only or broken, and what may not be touched.
 NO_FAULT_OF_OURS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EMFILE}
@@ -19,6 +20,7 @@ NO_FAULT_OF_OURS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EA
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's error is one line on stderr and exit code 2."""
+    wait_passively()  # before anything imports torch
     parser = _parser()
     options, left_over = parser.parse_known_args(arguments)
     if options.command in (run_recipe, finetune_encoder, evaluate_sensors, evaluate_fmri):

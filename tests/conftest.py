@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
+
+from audiossl.threads import wait_passively
+
+wait_passively()  # before torch is imported
+
+import torch  # noqa: E402
 
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
 
