@@ -3,7 +3,7 @@
     python tools/bench/threads.py --json threads.json
 
 Each cell is a process of its own that trains the tiny Zipformer on noise (batches of 20 clips of 1.5 s, mean square of the
-output) for `--seconds`; a busy process is a Python loop. Threads of OpenMP that wait for work spin (`active`, torch's default), or
+output) for `--seconds`; a busy process is a Python loop. Threads of OpenMP that wait for work spin (`active`, the default), or
 sleep after so many spins. Run it alone: other work on the machine counts as busy.
 """
 
