@@ -14,24 +14,33 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from audiossl.errors import DataError
+from audiossl.signals.container import inspect_container
 from audiossl.signals.decoder import AudioError, Decoder, DecoderStoppedError
 from audiossl.signals.ffmpeg import open_ffmpeg
 from audiossl.signals.libsndfile import open_soundfile
 
 MIN_SAMPLE_RATE = 1_000
-MAX_SAMPLE_RATE = 384_000
+MAX_SAMPLE_RATE = 1_000_000  # recorders of bats reach 500 kHz
 MAX_AMPLITUDE = 32.0  # +30 dBFS: a float file above it holds integers or garbage, not audio in [-1, 1]
 _MARGIN_SECONDS = 0.1  # context on both sides of an excerpt; the filter of soxr HQ is much shorter
 
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What the header of a recording says. `num_samples` counts one channel; lossy formats may be off by one packet."""
+    """What `probe` finds of a recording: `num_samples` counts one channel, and is what `read_audio` returns.
+
+    `num_filled` of them are silence where the time stamps of packets leave a gap, `num_dropped` were left out since they lay over
+    others. `is_mended`: the header told a wrong length.
+    """
 
     path: Path
     sample_rate: int
     num_samples: int
     num_channels: int
+    num_filled: int = 0
+    num_dropped: int = 0
+    is_mended: bool = False
 
     @property
     def duration(self) -> float:
@@ -44,24 +53,26 @@ def resampled_length(num_samples: int, from_rate: int, to_rate: int) -> int:
     return (2 * num_samples * to_rate + from_rate) // (2 * from_rate)
 
 
-def probe(path: Path) -> AudioInfo:
-    """Read the header of a recording; decodes only where the header does not tell the length.
+def probe(path: str | Path) -> AudioInfo:
+    """Find the length, rate and channels of a recording; decodes it where the header does not tell the exact length.
 
     Raises:
         AudioError: if the file is missing, empty, truncated, unreadable, of length zero, or has an impossible sample rate.
     """
+    path = Path(path)
     with open_decoder(path) as decoder:
-        num_samples = decoder.promised
+        num_samples = decoder.promised if decoder.is_exact else None
         if num_samples is None:
-            num_samples = sum(len(block) for block in decode_mono(path, decoder))
+            num_samples = sum(len(block) for block in decode(path, decoder))
         if num_samples == 0:
             raise AudioError("zero_length", path, "it holds no samples (zero length).")
-        return AudioInfo(path, decoder.sample_rate, num_samples, decoder.num_channels)
+        found = (decoder.num_filled, decoder.num_dropped, decoder.is_mended)
+        return AudioInfo(path, decoder.sample_rate, num_samples, decoder.num_channels, *found)
 
 
 def read_audio(
-    path: Path,
-    sample_rate: int | None = None,
+    path: str | Path,
+    sample_rate: int | float | None = None,
     start: float = 0.0,
     duration: float | None = None,
     channels: Sequence[int] | None = None,
@@ -74,7 +85,7 @@ def read_audio(
 
     Args:
         path: the recording.
-        sample_rate: rate to resample to, in Hz (soxr, HQ); None keeps the file's own.
+        sample_rate: rate to resample to, a whole number of Hz (soxr, HQ); None keeps the file's own.
         start: where to begin, in seconds.
         duration: how much to read, in seconds; None reads to the end.
         channels: which channels to average; None averages all.
@@ -82,13 +93,16 @@ def read_audio(
 
     Raises:
         AudioError: for whatever is wrong with the file or the excerpt; the message names the file.
+        DataError: if `sample_rate` is not a whole number of Hz.
     """
-    if start < 0 or (duration is not None and duration <= 0):
+    path = Path(path)
+    if not (0 <= start < math.inf and (duration is None or 0 < duration < math.inf)):
         raise AudioError(
             "excerpt", path, f"an excerpt starts at 0 s or later and is longer than 0 s, not {start} + {duration} s."
         )
+    wanted = None if sample_rate is None else _whole_rate(sample_rate)
     with open_decoder(path, data) as decoder:
-        rate = sample_rate or decoder.sample_rate
+        rate = decoder.sample_rate if wanted is None else wanted
         excerpt = _Excerpt.at(decoder.sample_rate, rate, start, duration)
         mono = _limit(decode_mono(path, decoder, excerpt.first, channels), excerpt.count)
         samples = np.concatenate([np.zeros(0, np.float32), *_resample(mono, decoder.sample_rate, rate)])[excerpt.keep]
@@ -99,27 +113,42 @@ def read_audio(
     return torch.from_numpy(samples), rate
 
 
-def stream_audio(path: Path, sample_rate: int, block_seconds: float = 30.0) -> Iterator[Float[Tensor, "S"]]:
+def stream_audio(
+    path: str | Path, sample_rate: int | float, block_seconds: float = 30.0, channels: Sequence[int] | None = None
+) -> Iterator[Float[Tensor, "S"]]:
     """Yield a recording as consecutive blocks of `block_seconds` (the last may be shorter), in bounded memory.
 
-    The blocks put together are what `read_audio(path, sample_rate)` returns.
+    The blocks put together are what `read_audio(path, sample_rate, channels=channels)` returns.
 
     Raises:
         AudioError: as `read_audio`, but possibly after some blocks have been yielded.
+        DataError: if `sample_rate` is not a whole number of Hz.
+    """
+    path, rate = Path(path), _whole_rate(sample_rate)
+    with open_decoder(path) as decoder:
+        yield from in_blocks(path, decode_mono(path, decoder, channels=channels), decoder.sample_rate, rate, block_seconds)
+
+
+def in_blocks(
+    path: Path, mono: Iterable[Float[np.ndarray, "S"]], from_rate: int, sample_rate: int, block_seconds: float
+) -> Iterator[Float[Tensor, "S"]]:
+    """Resample decoded samples and yield them in blocks of equal length, as `stream_audio` does.
+
+    Raises:
+        AudioError: if there are none.
     """
     block_size = max(1, round(block_seconds * sample_rate))
     held, num_held, is_empty = [], 0, True
-    with open_decoder(path) as decoder:
-        for piece in _resample(decode_mono(path, decoder), decoder.sample_rate, sample_rate):
-            held.append(piece)
-            num_held += len(piece)
-            if num_held < block_size:
-                continue
-            samples = np.concatenate(held)
-            whole = num_held - num_held % block_size
-            for first in range(0, whole, block_size):
-                yield torch.from_numpy(samples[first : first + block_size].copy())
-            held, num_held, is_empty = [samples[whole:].copy()], num_held - whole, False
+    for piece in _resample(mono, from_rate, sample_rate):
+        held.append(piece)
+        num_held += len(piece)
+        if num_held < block_size:
+            continue
+        samples = np.concatenate(held)
+        whole = num_held - num_held % block_size
+        for first in range(0, whole, block_size):
+            yield torch.from_numpy(samples[first : first + block_size].copy())
+        held, num_held, is_empty = [samples[whole:].copy()], num_held - whole, False
     if num_held:
         yield torch.from_numpy(np.concatenate(held))
     elif is_empty:
@@ -138,20 +167,23 @@ def open_decoder(path: Path, data: bytes | None = None) -> Iterator[Decoder]:
     elif not data:
         raise AudioError("empty", path, "it is empty (0 bytes).")
     with ExitStack() as stack:
-        decoder = open_soundfile(path, stack, data) or open_ffmpeg(path, stack, data)
+        container = inspect_container(path, data)
+        decoder = open_soundfile(path, stack, container, data) or open_ffmpeg(path, stack, container, data)
         if not MIN_SAMPLE_RATE <= decoder.sample_rate <= MAX_SAMPLE_RATE:
             expected = f"accepted are {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz"
-            raise AudioError("sample_rate", path, f"the header says {decoder.sample_rate} Hz; {expected}. Mend the header.")
+            advice = "If that is wrong, mend the header; if it is right, this is no recording of sound."
+            raise AudioError("sample_rate", path, f"the header says {decoder.sample_rate} Hz; {expected}. {advice}")
         yield decoder
 
 
-def decode_mono(
+def decode(
     path: Path, decoder: Decoder, start: int = 0, channels: Sequence[int] | None = None
-) -> Iterator[Float[np.ndarray, "S"]]:
-    """Yield float32 blocks from sample `start` to the end, the mean of the given channels (default all), checked.
+) -> Iterator[Float[np.ndarray, "S C"]]:
+    """Yield float32 blocks of the given channels (default all) from sample `start` to the end, checked.
 
     Raises:
-        AudioError: on a sample that is not finite or far outside [-1, 1], and where the data end before the header says.
+        AudioError: on a sample that is not finite or far outside [-1, 1], where the data end before the header says, and if the
+            recording does not have these channels.
     """
     if channels is not None and not all(0 <= channel < decoder.num_channels for channel in channels):
         raise AudioError("channel", path, f"channels {list(channels)} are wanted, the file has {decoder.num_channels}.")
@@ -161,11 +193,30 @@ def decode_mono(
             chosen = block if channels is None else block[:, list(channels)]
             _check_samples(path, chosen, position)
             position += len(chosen)
-            yield chosen[:, 0] if chosen.shape[1] == 1 else chosen.mean(axis=1, dtype=np.float32)
+            yield chosen
     except DecoderStoppedError as error:
-        raise _truncated(path, decoder, position, f" ({error})") from error
+        raise _stopped(path, decoder, position, error) from error
     if decoder.promised is not None and start < decoder.promised and position < decoder.promised - decoder.slack:
-        raise _truncated(path, decoder, position, "")
+        raise _stopped(path, decoder, position)
+
+
+def decode_mono(
+    path: Path, decoder: Decoder, start: int = 0, channels: Sequence[int] | None = None
+) -> Iterator[Float[np.ndarray, "S"]]:
+    """Yield float32 blocks as `decode` does, of the mean of the channels."""
+    return map(mixed_down, decode(path, decoder, start, channels))
+
+
+def mixed_down(block: Float[np.ndarray, "S C"]) -> Float[np.ndarray, "S"]:
+    """The mean of the channels."""
+    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+
+
+def _whole_rate(sample_rate: int | float) -> int:
+    """Take 16000.0 for 16000: encoders tell their rate as a float."""
+    if not 0 < sample_rate < math.inf or sample_rate != round(sample_rate):
+        raise DataError(f"sample_rate is to be a whole number of Hz above 0, not {sample_rate}.")
+    return round(sample_rate)
 
 
 def _check_file(path: Path) -> None:
@@ -190,10 +241,13 @@ def _check_samples(path: Path, block: Float[np.ndarray, "S C"], position: int) -
         raise AudioError("amplitude", path, detail)
 
 
-def _truncated(path: Path, decoder: Decoder, position: int, why: str) -> AudioError:
+def _stopped(path: Path, decoder: Decoder, position: int, error: DecoderStoppedError | None = None) -> AudioError:
+    why = "" if error is None else f" ({error})"
+    after = f"decoding stopped after {position / decoder.sample_rate:.2f} s"
+    if error is not None and not error.is_damage:
+        return AudioError("unreadable", path, f"{after}: {error}.")
     of = f" of {decoder.promised / decoder.sample_rate:.2f} s" if decoder.promised else ""
-    detail = f"decoding stopped after {position / decoder.sample_rate:.2f} s{of}{why}: the file is truncated or damaged."
-    return AudioError("truncated", path, detail)
+    return AudioError("truncated", path, f"{after}{of}{why}: the file is truncated or damaged.")
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,14 @@ class AudioError(DataError):
 
 
 class DecoderStoppedError(Exception):
-    """The library gave up in the middle of a recording; the message is its own."""
+    """The library gave up in the middle of a recording; the message is its own.
+
+    `is_damage` is False where the file is sound and only its layout cannot be read as one recording.
+    """
+
+    def __init__(self, message: str, is_damage: bool = True) -> None:
+        super().__init__(message)
+        self.is_damage = is_damage
 
 
 @runtime_checkable
@@ -40,13 +47,22 @@ class Decoder(Protocol):
     """An open recording, decoded block by block.
 
     `promised` is the number of samples that the header announces (None where it announces none), and `slack` the number by
-    which a lossy format may miss it.
+    which a lossy format may miss it. `is_exact` says that exactly `promised` samples will be read, or an error raised. `bits`
+    is how many bits a sample has in the file: 16 where it is no more, and for what was compressed with losses.
+    `is_mended` says that the header told a wrong length and that the true one was found. `num_filled` and `num_dropped` count,
+    once the recording is decoded, the samples of silence put where time stamps leave a gap, and the samples that lay over
+    others.
     """
 
     sample_rate: int
     num_channels: int
     promised: int | None
     slack: int
+    is_exact: bool
+    bits: int
+    is_mended: bool
+    num_filled: int
+    num_dropped: int
 
     def blocks(self, start: int) -> Iterator[Float[np.ndarray, "S C"]]:
         """Yield float32 blocks from sample `start` to the end; raises DecoderStoppedError."""

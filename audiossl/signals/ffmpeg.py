@@ -1,4 +1,4 @@
-"""Decode with FFmpeg (through PyAV) what libsndfile cannot read: mp4, m4a, webm, headerless G.722."""
+"""Decode with FFmpeg (through PyAV) what libsndfile cannot read, or of which it guesses the length."""
 
 from __future__ import annotations
 
@@ -11,38 +11,83 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from audiossl.signals.container import Container
 from audiossl.signals.decoder import AudioError, DecoderStoppedError
+from audiossl.signals.timeline import Timeline
 
 _EXACT = ("mov", "mp4", "matroska", "webm")  # containers that store the duration; the others guess it from the bit rate
+_CLOCKS = ("mov", "mp4", "matroska", "webm")  # their clock begins with the recording at 0
+_STAMPED = (*_CLOCKS, "avi", "flv", "asf", "mpegts", "mpeg", "nut", "live_flv")  # their packets carry time stamps
+_MPEG_SLACK = 4 * 1152  # the delay of encoder and decoder, and the padding of the last frame
 
 
 class FfmpegDecoder:
     """A recording opened with PyAV."""
 
-    def __init__(self, container: Any, stream: Any, promised: int | None) -> None:
+    is_exact = False
+
+    def __init__(
+        self, container: Any, stream: Any, promised: int | None, slack: int | None = None, is_mended: bool = False
+    ) -> None:
         self._container, self._stream = container, stream
         self.sample_rate = int(stream.codec_context.sample_rate)
         self.num_channels = int(stream.codec_context.layout.nb_channels)
         self.promised = promised
-        self.slack = self.sample_rate // 2  # encoders pad and containers round
+        self.slack = self.sample_rate // 2 if slack is None else slack  # encoders pad and containers round
+        self.bits = 8 * stream.codec_context.format.bytes if stream.codec_context.codec.lossless else 16
+        self.is_mended = is_mended
+        self.num_filled = 0
+        self.num_dropped = 0
 
     def blocks(self, start: int) -> Iterator[Float[np.ndarray, "S C"]]:
-        """Yield float32 blocks from sample `start` to the end.
+        """Yield float32 blocks from sample `start` to the end, every packet at the place that its time stamp tells.
 
-        Everything before `start` is decoded too: ADPCM carries state, and containers seek to packets, not to samples.
+        Everything before `start` is decoded too: codecs carry state, and containers seek to packets, not to samples.
         """
         import av
 
+        timeline = Timeline(self.sample_rate, self._origin())
+        is_stamped = _is_one_of(self._container, _STAMPED)
         try:
-            for frame in self._container.decode(self._stream):
+            for frame in self._frames():
                 samples = _to_float(frame)
-                if frame.sample_rate != self.sample_rate or samples.shape[1] != self.num_channels:
-                    raise DecoderStoppedError("sample rate or number of channels change midway")
-                if start < len(samples):
-                    yield samples[start:]
-                start = max(0, start - len(samples))
+                self._check_layout(frame.sample_rate, samples.shape[1])
+                stamp = None
+                if is_stamped and frame.pts is not None and frame.time_base:
+                    stamp = round(frame.pts * frame.time_base * self.sample_rate)
+                for block in timeline.place(stamp, samples):
+                    if start < len(block):
+                        yield block[start:]
+                    start = max(0, start - len(block))
+                self.num_filled, self.num_dropped = timeline.num_filled, timeline.num_dropped
         except av.FFmpegError as error:
             raise DecoderStoppedError(f"FFmpeg: {error.strerror}") from error
+
+    def _frames(self) -> Iterator[Any]:
+        """Decode packet by packet, and pass over tags that stand in the middle of joined MPEG files."""
+        import av
+
+        for packet in self._container.demux(self._stream):
+            try:
+                yield from packet.decode()
+            except av.InvalidDataError:
+                if bytes(packet)[:3] not in (b"ID3", b"TAG", b"APE", b"LYR"):
+                    raise
+
+    def _origin(self) -> int | None:
+        """The sample of the container's clock at which the recording begins: that of the earliest stream, a picture perhaps."""
+        if _is_one_of(self._container, _CLOCKS):
+            return 0
+        began = self._container.start_time
+        return None if began is None else began * self.sample_rate // 1_000_000
+
+    def _check_layout(self, sample_rate: int, num_channels: int) -> None:
+        if (sample_rate, num_channels) != (self.sample_rate, self.num_channels):
+            detail = (
+                f"from here on it has {sample_rate} Hz and {num_channels} channels, before {self.sample_rate} Hz and "
+                f"{self.num_channels}. Split the file there"
+            )
+            raise DecoderStoppedError(detail, is_damage=False)
 
 
 def _to_float(frame: Any) -> Float[np.ndarray, "S C"]:
@@ -57,7 +102,7 @@ def _to_float(frame: Any) -> Float[np.ndarray, "S C"]:
     return ((samples - offset) / half).astype(np.float32) if offset else samples.astype(np.float32) / np.float32(half)
 
 
-def open_ffmpeg(path: Path, stack: ExitStack, data: bytes | None = None) -> FfmpegDecoder:
+def open_ffmpeg(path: Path, stack: ExitStack, container: Container | None = None, data: bytes | None = None) -> FfmpegDecoder:
     """Open a file, or its bytes, with PyAV and close with `stack`; a name that ends in .g722 is headerless G.722 at 16 kHz, mono.
 
     Raises:
@@ -65,28 +110,38 @@ def open_ffmpeg(path: Path, stack: ExitStack, data: bytes | None = None) -> Ffmp
     """
     import av
 
+    about = container or Container()
     is_g722 = path.suffix.lower() == ".g722"
     try:
         # A playlist named .wav must not make FFmpeg open other files or addresses.
-        options = {"protocol_whitelist": "file"}
+        options = {"protocol_whitelist": "file"} | ({"ignore_length": "1"} if about.samples else {})
         source: Any = str(path) if data is None else BytesIO(data)
-        container = stack.enter_context(av.open(source, format="g722" if is_g722 else None, options=options))
+        opened = stack.enter_context(av.open(source, format="g722" if is_g722 else None, options=options))
     except (av.FFmpegError, ValueError) as error:
         detail = f"neither libsndfile nor FFmpeg can read it as audio ({getattr(error, 'strerror', error)})."
         raise AudioError("unreadable", path, detail) from error
-    if not container.streams.audio:
+    if not opened.streams.audio:
         raise AudioError("unreadable", path, "FFmpeg opens it and finds no audio in it.")
-    stream = container.streams.audio[0]
+    stream = opened.streams.audio[0]
     if stream.codec_context is None or not stream.codec_context.sample_rate:
         raise AudioError("unreadable", path, "FFmpeg finds no sample rate in it.")
-    size = path.stat().st_size if data is None else len(data)
-    promised = size * 2 if is_g722 else _promised(container, stream)  # G.722: four bits a sample
-    return FfmpegDecoder(container, stream, promised)
+    if not stream.codec_context.layout.nb_channels:
+        raise AudioError("unreadable", path, "the header says that it has no channels. Mend the header.")
+    if is_g722:
+        size = path.stat().st_size if data is None else len(data)
+        return FfmpegDecoder(opened, stream, size * 2)  # four bits a sample
+    if about.promised is not None:
+        return FfmpegDecoder(opened, stream, about.promised, _MPEG_SLACK)
+    return FfmpegDecoder(opened, stream, _promised(opened, stream), is_mended=about.samples is not None)
+
+
+def _is_one_of(container: Any, formats: tuple[str, ...]) -> bool:
+    return any(name in formats for name in container.format.name.split(","))
 
 
 def _promised(container: Any, stream: Any) -> int | None:
     """Return the number of samples that the container announces, or None."""
-    if not any(name in _EXACT for name in container.format.name.split(",")):
+    if not _is_one_of(container, _EXACT):
         return None
     if stream.duration is not None:
         return int(stream.duration * stream.time_base * stream.codec_context.sample_rate)

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
-from io import BytesIO
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,49 +14,169 @@ import numpy as np
 import soundfile
 from jaxtyping import Float
 
+from audiossl.signals.container import Container
+from audiossl.signals.data_chunk import SampleBytes
 from audiossl.signals.decoder import BLOCK_SIZE, AudioError, DecoderStoppedError
+from audiossl.signals.file_slice import FileSlice
 
-_HEADERLESS = (".g722", ".raw", ".gsm", ".vox")  # libsndfile would have to guess
+_UNKNOWN = 1 << 62  # libsndfile says 2^63 - 1 samples where it does not know
+_MEMORY_SECONDS = 0.5  # a decoder that begins so much earlier has forgotten where it began
+_HAVE_MEMORY = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "VORBIS", "OPUS")
+_BITS = {"PCM_24": 24, "ALAC_20": 24, "ALAC_24": 24} | dict.fromkeys(("PCM_32", "ALAC_32", "FLOAT", "DOUBLE"), 32)
+_PLAIN = {"PCM_S8": 1, "PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+
+
+class _File(soundfile.SoundFile):
+    """Reads on where it stopped: `soundfile` seeks after every read, and codecs with memory then begin anew."""
+
+    def seekable(self) -> bool:
+        """Never, as far as `read` is concerned."""
+        return False
+
+    def can_seek(self) -> bool:
+        """Tell whether libsndfile can seek in this format."""
+        return super().seekable()
 
 
 class SoundfileDecoder:
     """A recording opened with libsndfile."""
 
-    def __init__(self, file: soundfile.SoundFile, path: Path, data: bytes | None = None) -> None:
-        self._file = file
+    slack = 0
+    is_exact = True
+    num_filled = 0
+    num_dropped = 0
+
+    def __init__(self, file: _File, last_page: int | None = None, is_mended: bool = False) -> None:
+        self._file, self._last_page = file, last_page
         self.sample_rate = int(file.samplerate)
         self.num_channels = int(file.channels)
-        is_mp3 = file.format in ("MP3", "MPEG")
-        # Without a Xing header libsndfile guesses the length of an MP3 from its bit rate.
-        self.promised = None if is_mp3 and not _has_xing_header(path, data) else int(file.frames)
-        self.slack = self.sample_rate // 10 if is_mp3 else 0
+        self.promised: int | None = int(file.frames)
+        self.bits = _BITS.get(file.subtype, 16)
+        self.is_mended = is_mended
 
     def blocks(self, start: int) -> Iterator[Float[np.ndarray, "S C"]]:
         """Yield float32 blocks from sample `start` to the end."""
         try:
-            if start:
-                self._file.seek(min(start, self._file.frames))
+            drop = start - self._seek_before(start)
             while len(block := self._file.read(BLOCK_SIZE, dtype="float32", always_2d=True)):
-                yield block
+                if drop < len(block):
+                    yield block[drop:]
+                drop = max(0, drop - len(block))
         except soundfile.LibsndfileError as error:
             raise DecoderStoppedError(f"libsndfile error {error.code} {error.error_string}".strip()) from error
 
+    def _seek_before(self, start: int) -> int:
+        """Seek to `start`, or so much earlier that what is decoded from there on is what it is in the whole recording."""
+        if not start or not self._file.can_seek():
+            return 0
+        begin = min(start, self._file.frames)
+        if self._file.subtype in _HAVE_MEMORY:
+            if self._file.format == "OGG":  # the last page may end early, and libsndfile counts back from its end
+                begin = min(begin, self._last_page or 0)
+            begin = max(0, begin - round(_MEMORY_SECONDS * self.sample_rate))
+        if begin:
+            self._file.seek(begin)
+        return begin
 
-def open_soundfile(path: Path, stack: ExitStack, data: bytes | None = None) -> SoundfileDecoder | None:
-    """Open a file, or its bytes, with libsndfile and close with `stack`; None if it does not know the format.
+
+class LinkedDecoder:
+    """Recordings that lie one after the other in one file, read as one."""
+
+    slack = 0
+    is_exact = True
+    is_mended = False
+    num_filled = 0
+    num_dropped = 0
+
+    def __init__(self, links: list[SoundfileDecoder]) -> None:
+        self._links = links
+        self.sample_rate, self.num_channels = links[0].sample_rate, links[0].num_channels
+        self.bits = max(link.bits for link in links)
+        self.promised: int | None = sum(link.promised or 0 for link in links)
+
+    def blocks(self, start: int) -> Iterator[Float[np.ndarray, "S C"]]:
+        """Yield float32 blocks from sample `start` to the end."""
+        for link in self._links:
+            length = link.promised or 0
+            if start < length:
+                yield from link.blocks(start)
+            start = max(0, start - length)
+
+
+def open_soundfile(
+    path: Path, stack: ExitStack, container: Container, data: bytes | None = None
+) -> SoundfileDecoder | LinkedDecoder | None:
+    """Open a file, or its bytes, with libsndfile and close with `stack`; None if it does not know the format or the length.
 
     Raises:
-        AudioError: if the header promises more than the file holds.
+        AudioError: if the header promises more than the file holds, or contradicts itself, or recordings of several rates or
+            numbers of channels lie in one file.
     """
-    if path.suffix.lower() in _HEADERLESS:
+    if not container.is_believed:
         return None
     try:
+        if container.links:
+            return _open_links(path, stack, container.links, data)
         source: Any = os.fsencode(path) if data is None else BytesIO(data)
-        file = stack.enter_context(soundfile.SoundFile(source))
+        file = stack.enter_context(_File(source))
+        if container.samples is not None:
+            return _open_samples(path, stack, file, container.samples, data)
     except (soundfile.LibsndfileError, TypeError, ValueError):
         return None
+    if file.frames >= _UNKNOWN or (file.format in ("MP3", "MPEG") and not container.is_mpeg):
+        return None
     _check_log(path, file.extra_info)
-    return SoundfileDecoder(file, path, data)
+    return SoundfileDecoder(file, container.last_page)
+
+
+def _bytes_of(path: Path, stack: ExitStack, data: bytes | None) -> BufferedIOBase:
+    return stack.enter_context(path.open("rb")) if data is None else BytesIO(data)
+
+
+def _open_links(
+    path: Path, stack: ExitStack, links: tuple[tuple[int, int], ...], data: bytes | None
+) -> SoundfileDecoder | LinkedDecoder | None:
+    source = _bytes_of(path, stack, data)
+    decoders, position = [], 0
+    for start, stop in links:
+        file = stack.enter_context(_File(FileSlice(source, start, stop)))
+        if file.frames >= _UNKNOWN:
+            return None
+        decoders.append(SoundfileDecoder(file))
+        first, last = decoders[0], decoders[-1]
+        if (first.sample_rate, first.num_channels) != (last.sample_rate, last.num_channels):
+            detail = (
+                f"recording {len(decoders)} of the {len(links)} that lie in this file one after the other, at "
+                f"{position / first.sample_rate:.2f} s, has {last.sample_rate} Hz and {last.num_channels} channels, the first "
+                f"{first.sample_rate} Hz and {first.num_channels}. Split the file there."
+            )
+            raise AudioError("unreadable", path, detail)
+        position += file.frames
+    return LinkedDecoder(decoders)
+
+
+def _open_samples(path: Path, stack: ExitStack, file: _File, samples: SampleBytes, data: bytes | None) -> SoundfileDecoder | None:
+    """Read the samples where they are, by the format that the header tells and not by its length."""
+    width = _PLAIN.get(file.subtype, 0) * file.channels
+    held = samples.stop - samples.start
+    if not samples.is_certain or (not width and file.format not in ("WAV", "WAVEX")):
+        detail = (
+            f"the header promises {samples.said:,} bytes of samples, {held:,} are there: the sizes are wrong, as those of a "
+            "recorder that was switched off, or the file has a foreign end. Mend the header, or cut the end off."
+        )
+        raise AudioError("unreadable", path, detail)
+    if not width:
+        return None  # FFmpeg reads packed samples of a WAV to the end
+    inside = FileSlice(_bytes_of(path, stack, data), samples.start, samples.stop - held % width)
+    raw = _File(
+        inside,
+        samplerate=file.samplerate,
+        channels=file.channels,
+        subtype=file.subtype,
+        endian=samples.order.upper(),
+        format="RAW",
+    )
+    return SoundfileDecoder(stack.enter_context(raw), is_mended=True)
 
 
 def _check_log(path: Path, log: str) -> None:
@@ -70,14 +190,3 @@ def _check_log(path: Path, log: str) -> None:
         if promised > present + tolerance and not streamed:
             detail = f"truncated: the header promises {promised:,} bytes, {present:,} are there. Copy the file again."
             raise AudioError("truncated", path, detail)
-
-
-def _has_xing_header(path: Path, data: bytes | None) -> bool:
-    """Find the header that tells the exact length of an MP3; it is in the first frame, after the ID3 tag if there is one."""
-    with path.open("rb") if data is None else BytesIO(data) as file:
-        tag = file.read(10)
-        is_tag = len(tag) == 10 and tag[:3] == b"ID3"
-        tag_size = sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True)) if is_tag else -10
-        file.seek(10 + tag_size)
-        head = file.read(4096)
-    return b"Xing" in head or b"Info" in head

@@ -1,0 +1,103 @@
+"""Decide from the container of a recording whether libsndfile may be believed about its length: here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from io import BufferedIOBase, BytesIO
+from pathlib import Path
+
+from audiossl.signals.data_chunk import SampleBytes, find_mended, wave_format_tag
+from audiossl.signals.mpeg_header import MpegFrame, after_id3v2, read_mpeg
+from audiossl.signals.ogg_pages import read_ogg
+
+_MPEG_IN_WAVE = (0x50, 0x55)
+_HEADERLESS = (".g722", ".raw", ".gsm", ".vox")  # libsndfile would have to guess
+
+
+@dataclass(frozen=True)
+class Container:
+    """What is known before a library opens the recording.
+
+    `is_believed`: libsndfile knows the length. Where it would guess (an MP3 without a Xing header, a FLAC that was written to a
+    pipe), FFmpeg decodes from begin to end. `samples`: the header is wrong, the samples lie there. `links`: several recordings,
+    one after the other, each believed. `last_page`: where the last page of an Ogg begins, into which libsndfile seeks wrongly.
+    `promised`: samples that an MPEG header announces that is not believed; to find what was cut. `is_mpeg`: an MP3 with a Xing
+    header.
+    """
+
+    is_believed: bool = True
+    samples: SampleBytes | None = None
+    links: tuple[tuple[int, int], ...] = field(default=())
+    last_page: int | None = None
+    promised: int | None = None
+    is_mpeg: bool = False
+
+
+def inspect_container(path: Path, data: bytes | None = None) -> Container:
+    """Look at the headers of a file, or of its bytes."""
+    if path.suffix.lower() in _HEADERLESS:
+        return Container(is_believed=False)
+    if data is not None:
+        return _inspect(BytesIO(data), len(data))
+    about = path.stat()
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[:4] == b"OggS":  # the only one that is looked at whole
+            return _inspect_ogg(path, about.st_size, about.st_mtime_ns)
+        return _inspect(file, about.st_size)
+
+
+@lru_cache(maxsize=1 << 16)
+def _inspect_ogg(path: Path, size: int, _changed: int) -> Container:
+    with path.open("rb") as file:
+        return _ogg(file, size, b"")
+
+
+def _inspect(file: BufferedIOBase, size: int) -> Container:
+    file.seek(0)
+    head = file.read(12)
+    if head[:3] == b"ID3":
+        start = after_id3v2(file, 0)
+        file.seek(start)
+        if file.read(4) == b"fLaC":
+            return _flac(file, size, b"", start)
+        return _mpeg(file, size, head)
+    inspect = _KINDS.get(head[:4])
+    if inspect is None:
+        inspect = _mpeg if MpegFrame.parse(head[:4]) or not any(head) else _chunks
+    return inspect(file, size, head)
+
+
+def _chunks(file: BufferedIOBase, size: int, head: bytes) -> Container:
+    if wave_format_tag(file, head) in _MPEG_IN_WAVE:
+        return Container(is_believed=False)
+    return Container(samples=find_mended(file, size, head))
+
+
+def _flac(file: BufferedIOBase, size: int, head: bytes, start: int = 0) -> Container:
+    """A FLAC that was written to a pipe says 0 samples, for unknown."""
+    file.seek(start + 21)
+    return Container(is_believed=int.from_bytes(file.read(5), "big") & ((1 << 36) - 1) > 0)
+
+
+def _ogg(file: BufferedIOBase, size: int, head: bytes) -> Container:
+    ogg = read_ogg(file, size)
+    if ogg.is_flac and not ogg.num_samples:
+        return Container(is_believed=False)
+    return Container(links=ogg.links if len(ogg.links) > 1 else (), last_page=ogg.last_page)
+
+
+def _mpeg(file: BufferedIOBase, size: int, head: bytes) -> Container:
+    mpeg = read_mpeg(file, size)
+    if not mpeg.links:
+        return Container(is_believed=False, promised=mpeg.promised)
+    return Container(links=mpeg.links if len(mpeg.links) > 1 else (), is_mpeg=True)
+
+
+_KINDS: dict[bytes, Callable[[BufferedIOBase, int, bytes], Container]] = {
+    b"fLaC": _flac,
+    b"OggS": _ogg,
+    **dict.fromkeys((b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"riff", b"caff", b".snd", b"dns."), _chunks),
+}
