@@ -9,6 +9,7 @@ from io import BufferedIOBase, BytesIO
 from pathlib import Path
 
 from audiossl.signals.data_chunk import SampleBytes, find_mended, wave_format_tag
+from audiossl.signals.flac_header import knows_length
 from audiossl.signals.mpeg_header import MpegFrame, after_id3v2, read_mpeg
 from audiossl.signals.ogg_pages import read_ogg
 
@@ -24,7 +25,7 @@ class Container:
     pipe), FFmpeg decodes from begin to end. `samples`: the header is wrong, the samples lie there. `links`: several recordings,
     one after the other, each believed. `last_page`: where the last page of an Ogg begins, into which libsndfile seeks wrongly.
     `promised`: samples that an MPEG header announces that is not believed; to find what was cut. `is_mpeg`: an MP3 with a Xing
-    header.
+    header. `fault`: what no library here can read, in words.
     """
 
     is_believed: bool = True
@@ -32,6 +33,7 @@ class Container:
     links: tuple[tuple[int, int], ...] = field(default=())
     last_page: int | None = None
     promised: int | None = None
+    fault: str = ""
     is_mpeg: bool = False
 
 
@@ -77,9 +79,7 @@ def _chunks(file: BufferedIOBase, size: int, head: bytes) -> Container:
 
 
 def _flac(file: BufferedIOBase, size: int, head: bytes, start: int = 0) -> Container:
-    """A FLAC that was written to a pipe says 0 samples, for unknown."""
-    file.seek(start + 21)
-    return Container(is_believed=int.from_bytes(file.read(5), "big") & ((1 << 36) - 1) > 0)
+    return Container(is_believed=knows_length(file, start, size))
 
 
 def _ogg(file: BufferedIOBase, size: int, head: bytes) -> Container:
@@ -92,7 +92,8 @@ def _ogg(file: BufferedIOBase, size: int, head: bytes) -> Container:
 def _mpeg(file: BufferedIOBase, size: int, head: bytes) -> Container:
     mpeg = read_mpeg(file, size)
     if not mpeg.links:
-        return Container(is_believed=False, promised=mpeg.promised)
+        fault = "an MP3 of free format, whose frames do not tell their size. Convert it, with mpg123 -w for instance"
+        return Container(is_believed=False, promised=mpeg.promised, fault=fault if mpeg.is_free_format else "")
     return Container(links=mpeg.links if len(mpeg.links) > 1 else (), is_mpeg=True)
 
 

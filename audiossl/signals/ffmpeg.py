@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from audiossl.signals.container import Container
 from audiossl.signals.decoder import AudioError, DecoderStoppedError
+from audiossl.signals.mpeg_header import end_of_tags
 from audiossl.signals.timeline import Timeline
 
 _EXACT = ("mov", "mp4", "matroska", "webm")  # containers that store the duration; the others guess it from the bit rate
@@ -64,15 +65,15 @@ class FfmpegDecoder:
             raise DecoderStoppedError(f"FFmpeg: {error.strerror}") from error
 
     def _frames(self) -> Iterator[Any]:
-        """Decode packet by packet, and pass over tags that stand in the middle of joined MPEG files."""
-        import av
+        """Decode packet by packet. Where MPEG files were joined, FFmpeg would drop the first frame behind a tag with the tag."""
+        from av.packet import Packet
 
+        is_mpeg = _is_one_of(self._container, ("mp3",))
         for packet in self._container.demux(self._stream):
-            try:
+            if is_mpeg and (end := end_of_tags(data := bytes(packet))):
+                yield from self._stream.codec_context.decode(Packet(data[end:])) if end < len(data) else ()
+            else:
                 yield from packet.decode()
-            except av.InvalidDataError:
-                if bytes(packet)[:3] not in (b"ID3", b"TAG", b"APE", b"LYR"):
-                    raise
 
     def _origin(self) -> int | None:
         """The sample of the container's clock at which the recording begins: that of the earliest stream, a picture perhaps."""
@@ -111,6 +112,8 @@ def open_ffmpeg(path: Path, stack: ExitStack, container: Container | None = None
     import av
 
     about = container or Container()
+    if about.fault:
+        raise AudioError("unreadable", path, f"{about.fault}.")
     is_g722 = path.suffix.lower() == ".g722"
     try:
         # A playlist named .wav must not make FFmpeg open other files or addresses.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BufferedIOBase
+from io import BufferedIOBase, BytesIO
 
 MAX_TAGS = 100
 _TOLERANCE = 16  # bytes; encoders count to the byte
@@ -57,23 +57,25 @@ class MpegFile:
 
     links: tuple[tuple[int, int], ...]
     promised: int | None
+    is_free_format: bool
 
 
 def read_mpeg(file: BufferedIOBase, size: int) -> MpegFile:
     """Read the Xing header of every recording in the file."""
     links, at, promised = [], 0, None
+    is_free_format = (frame := _first_frame(file, 0)[1]) is not None and frame.size is None
     while at < size:
         length = _announced(file, at)
         if length is not None and at == 0:
             promised = length.num_samples
         if length is None or length.end is None or length.end > size + _TOLERANCE:
-            return MpegFile((), promised)
+            return MpegFile((), promised, is_free_format)
         end = skip_tags(file, min(length.end, size), size)
         if size - end <= _TOLERANCE:
             end = size
         links.append((at, end))
         at = end
-    return MpegFile(tuple(links), promised)
+    return MpegFile(tuple(links), promised, is_free_format)
 
 
 def after_id3v2(file: BufferedIOBase, at: int) -> int:
@@ -108,6 +110,14 @@ def skip_tags(file: BufferedIOBase, at: int, size: int) -> int:
     return min(at, size)
 
 
+def end_of_tags(data: bytes) -> int:
+    """How many bytes at the beginning are tags; more than there are, where the last of them goes on."""
+    at = after_id3v2(BytesIO(data), 0)
+    behind = skip_tags(BytesIO(data[at:]), 0, 1 << 62) if data[at : at + 3] in (b"TAG", b"APE", b"LYR") else 0
+    at += behind
+    return at + end_of_tags(data[at:]) if behind and at < len(data) else at
+
+
 @dataclass(frozen=True)
 class _Announced:
     num_samples: int
@@ -116,17 +126,13 @@ class _Announced:
 
 def _announced(file: BufferedIOBase, at: int) -> _Announced | None:
     """What the first frame of the recording that begins at this place announces."""
-    begin = after_id3v2(file, at)
-    file.seek(begin)
-    head = file.read(4096)
-    first = next((place for place in range(len(head) - 4) if head[place]), 0)  # tags may be padded with zero bytes
-    frame = MpegFrame.parse(head[first : first + 4])
+    begin, frame, head = _first_frame(file, at)
     if frame is None or frame.layer != 3:
         return None
-    if (vbri := head[first + 36 : first + 54])[:4] == b"VBRI" and len(vbri) == 18:
+    if (vbri := head[36:54])[:4] == b"VBRI" and len(vbri) == 18:
         return _Announced(int.from_bytes(vbri[14:18], "big") * frame.num_samples, None)
     side = (32 if frame.num_channels == 2 else 17) if frame.is_version_1 else (17 if frame.num_channels == 2 else 9)
-    xing = head[first + 4 + side : first + 4 + side + 200]
+    xing = head[4 + side : 204 + side]
     if xing[:4] not in (b"Xing", b"Info") or len(xing) < 200:
         return None
     flags, frames, count = (int.from_bytes(xing[place : place + 4], "big") for place in (4, 8, 12))
@@ -135,4 +141,13 @@ def _announced(file: BufferedIOBase, at: int) -> _Announced | None:
     lame = 8 + 4 * (flags & 1) + 2 * (flags & 2) + 25 * (flags & 4) + (flags & 8) // 2  # after those fields that are there
     trimmed = int.from_bytes(xing[lame + 21 : lame + 24], "big") if xing[lame : lame + 4] in _ENCODERS else 0
     num_samples = frames * frame.num_samples - (trimmed >> 12) - (trimmed & 0xFFF)
-    return _Announced(num_samples, begin + first + count if flags & 2 and frames else None)
+    return _Announced(num_samples, begin + count if flags & 2 and frames else None)
+
+
+def _first_frame(file: BufferedIOBase, at: int) -> tuple[int, MpegFrame | None, bytes]:
+    """Where the first frame behind the tags begins, its header, and its bytes."""
+    begin = after_id3v2(file, at)
+    file.seek(begin)
+    head = file.read(4096)
+    first = next((place for place in range(len(head) - 4) if head[place]), 0)  # tags may be padded with zero bytes
+    return begin + first, MpegFrame.parse(head[first : first + 4]), head[first:]

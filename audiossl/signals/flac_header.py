@@ -1,0 +1,69 @@
+"""What the first block of a FLAC says about its length, and what its last frame says."""
+
+from __future__ import annotations
+
+from io import BufferedIOBase
+
+_BLOCK_SIZES = {1: 192} | {code: 576 << (code - 2) for code in range(2, 6)} | {code: 256 << (code - 8) for code in range(8, 16)}
+_TAIL = 1 << 16  # bytes in which the last frame is looked for, where the header does not tell how long frames are
+
+
+def knows_length(file: BufferedIOBase, start: int, size: int) -> bool:
+    """Tell whether the header, at byte `start`, counts the samples, and counts all of them.
+
+    A FLAC that was written to a pipe says 0, for unknown; one whose writer was stopped may count too few.
+    """
+    file.seek(start)
+    head = file.read(42)
+    if len(head) < 42 or head[4] & 0x7F:
+        return True  # no header of FLAC: for the library to say
+    total = int.from_bytes(head[21:26], "big") & ((1 << 36) - 1)
+    if not total:
+        return False
+    smallest, largest = int.from_bytes(head[8:10], "big"), int.from_bytes(head[10:12], "big")
+    longest = int.from_bytes(head[15:18], "big")
+    tail = min(size - start, 2 * longest + 64 if longest else _TAIL)
+    file.seek(size - tail)
+    end = _last_sample(file.read(tail), largest if smallest == largest else None)
+    return end is None or end <= total
+
+
+def _last_sample(tail: bytes, block_size: int | None) -> int | None:
+    """The number of samples up to the end of the last frame, or None where no frame is found."""
+    at = len(tail)
+    while (at := tail.rfind(b"\xff", 0, at)) >= 0:
+        if (found := _parse(tail[at : at + 16])) is not None:
+            number, length, is_variable = found
+            if is_variable:
+                return number + length
+            return None if block_size is None else number * block_size + length
+    return None
+
+
+def _parse(header: bytes) -> tuple[int, int, bool] | None:
+    """The number of a frame (or of its first sample), its length, and which of the two it is; None if it is no frame."""
+    if len(header) < 6 or header[1] & 0xFE != 0xF8 or not header[2] >> 4 or header[2] & 15 == 15 or header[3] & 1:
+        return None
+    ones = 8 - (header[4] ^ 0xFF).bit_length()
+    extra = max(0, ones - 1)
+    if ones in (1, 8):
+        return None
+    number = header[4] & (0x7F >> ones)
+    for byte in header[5 : 5 + extra]:
+        number = number << 6 | byte & 0x3F
+    at, code = 5 + extra, header[2] >> 4
+    width = {6: 1, 7: 2}.get(code, 0)
+    length = int.from_bytes(header[at : at + width], "big") + 1 if width else _BLOCK_SIZES[code]
+    at += width + {12: 1, 13: 2, 14: 2}.get(header[2] & 15, 0)
+    if len(header) <= at or _crc8(header[:at]) != header[at]:
+        return None
+    return number, length, bool(header[1] & 1)
+
+
+def _crc8(data: bytes) -> int:
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x07) & 0xFF if crc & 0x80 else crc << 1
+    return crc
