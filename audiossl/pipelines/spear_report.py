@@ -29,6 +29,7 @@ from audiossl.report.pictures import plot_curves, plot_layer_weights
 from audiossl.report.results import plot_results, results_tables, shown
 from audiossl.report.token_quality import quality_section
 from audiossl.signals.corpus import Corpus
+from audiossl.signals.corpus_faults import complaints
 from audiossl.teachers.teacher import load_teacher
 from audiossl.tokens.factory import load_quantiser
 
@@ -207,6 +208,7 @@ def _facts(inputs: Mapping[str, Path], config: SpearRecipe) -> Section:
     corpus = read_json(inputs["corpus"] / "corpus" / "corpus.json")
     rejected = [[row["id"], row["reason"]] for row in read_jsonl(inputs["corpus"] / "corpus" / "rejected.jsonl")]
     data = [("items", corpus["num_items"]), ("hours", f"{corpus['hours']:.2f}"), ("rejected", corpus["num_rejected"])]
+    data += [("of the items", line) for line in complaints(corpus)]
     result = read_json(inputs["pretrain"] / "result.json")
     data += [("optimiser steps", result["steps"]), ("hours of audio seen in training", f"{result['seconds'] / 3600:.1f}")]
     return Section(

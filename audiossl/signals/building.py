@@ -11,14 +11,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import soundfile
 
 from audiossl.errors import DataError, StoreError
 from audiossl.files import whole_folder, write_json
-from audiossl.signals.audio import decode_mono, open_decoder, stream_audio
+from audiossl.signals.audio import decode, open_decoder
+from audiossl.signals.corpus_faults import COUNTED, complaints
 from audiossl.signals.decoder import AudioError
+from audiossl.signals.levels import ChannelLevels, measured
 from audiossl.signals.manifest import Item, audio_name, to_line
+from audiossl.signals.transcoding import check_rate, names_of
+from audiossl.signals.transcoding import transcode as write_flac
 
 CUTS, REJECTED, SUMMARY = "cuts.jsonl.gz", "rejected.jsonl", "corpus.json"
 FORMAT = 1
@@ -26,7 +29,23 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class CorpusSummary:
-    """What is in a corpus: `rejected` counts by reason, `num_clipped` items had samples beyond [-1, 1] cut off in the FLAC."""
+    """What is in a corpus, and what destroys the signal of some of its items.
+
+    Attributes:
+        sample_rate: in Hz.
+        num_items: how many items there are.
+        hours: of audio.
+        num_rejected: recordings that were left out.
+        rejected: these by reason.
+        num_clipped: items with samples beyond [-1, 1], which the FLAC cannot hold, or whose tops were cut off in the recording.
+        transcoded: whether the audio was written anew.
+        num_silent: items that hold nothing but a constant.
+        num_cancelled: items whose channels are of opposite phase; the loudest is kept.
+        num_dead_channels: items of which a channel holds nothing; the others are kept.
+        num_quiet: items below -60 dBFS; they are written with 24 bits.
+        num_gaps: items with silence where the time stamps of packets leave a gap, or without packets that lay over others.
+        num_mended: items whose header told a wrong length; they were read to the end.
+    """
 
     sample_rate: int
     num_items: int
@@ -36,13 +55,19 @@ class CorpusSummary:
     num_clipped: int
     transcoded: bool
     format: int = FORMAT
+    num_silent: int = 0
+    num_cancelled: int = 0
+    num_dead_channels: int = 0
+    num_quiet: int = 0
+    num_gaps: int = 0
+    num_mended: int = 0
 
 
 @dataclass(frozen=True)
 class _Accepted:
     line: dict[str, Any]
     seconds: float
-    is_clipped: bool
+    faults: frozenset[str]  # keys of COUNTED
 
 
 @dataclass(frozen=True)
@@ -66,7 +91,8 @@ def build_corpus(
     """Check recordings and write a corpus folder: `cuts.jsonl.gz`, `rejected.jsonl`, `corpus.json` and `audio/`.
 
     Every recording is decoded once, from begin to end. A bad one is rejected with its reason and never stops the build.
-    The order of `items` is kept. The folder appears whole or not at all, and may be renamed and moved.
+    The order of `items` is kept. The folder appears whole or not at all, and may be renamed and moved. The channels of a
+    recording are averaged; where that would destroy the signal (`audiossl.signals.levels`), those that survive are.
 
     Args:
         items: what to put in; ids must be unique.
@@ -74,18 +100,20 @@ def build_corpus(
         sample_rate: rate of the corpus, in Hz; recordings of other rates are resampled.
         min_seconds: shorter recordings are rejected.
         max_seconds: longer recordings are rejected; None accepts any.
-        transcode: write mono 16-bit FLAC below `out/audio`; otherwise the manifest points to the originals, which are
-            mixed down and resampled at every read.
+        transcode: write mono FLAC below `out/audio`, of 24 bits where the recording has more than 16 or is very quiet and of 16
+            bits otherwise; if False, the manifest points to the originals, which are mixed down and resampled at every read.
         num_workers: threads that decode and encode.
-        progress: show a bar on stderr if that is a terminal.
+        progress: show a bar on stderr if that is a terminal, and say there what destroys the signal of some items.
 
     Raises:
-        DataError: if no recording is accepted.
+        DataError: if no recording is accepted, or FLAC cannot hold the rate.
         StoreError: if `out` holds something else than a corpus.
     """
     place = Path(out)
     if place.exists() and not (place / SUMMARY).exists() and (not place.is_dir() or any(place.iterdir())):
         raise StoreError(f"{out} exists and is not a corpus; it would be replaced. Choose another folder or remove it.")
+    if transcode:
+        check_rate(sample_rate)
     bounds = (min_seconds, max_seconds)
     with whole_folder(place) as folder:
 
@@ -113,6 +141,8 @@ def build_corpus(
             raise DataError(f"no recording was accepted for {out}: {tally.complaint()}")
         summary = tally.summary(sample_rate, transcode)
         write_json(folder / SUMMARY, asdict(summary))
+    if progress:
+        _print(place, summary)
     return summary
 
 
@@ -123,30 +153,19 @@ class _LengthError(Exception):
 
 
 def _transcode(item: Item, folder: Path, sample_rate: int, bounds: tuple[float, float | None]) -> _Accepted:
-    """Write the recording as FLAC; 16-bit samples at the right rate come out bit by bit."""
     name = f"audio/{audio_name(item.id)}"
     target = folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    num_samples, is_clipped = 0, False
     try:
-        with _flac(target, sample_rate) as file:
-            for block in stream_audio(Path(item.path), sample_rate):
-                scaled = np.rint(block.numpy() * 32768.0)
-                is_clipped |= bool((scaled > 32768).any() or (scaled < -32768).any())  # +1.0 itself is 32768: let it pass
-                file.write(np.clip(scaled, -32768, 32767).astype(np.int16))
-                num_samples += len(block)
-                _check_longest(num_samples / sample_rate, bounds)
-        _check_shortest(num_samples / sample_rate, bounds)
+        done = write_flac(Path(item.path), target, sample_rate, lambda seconds: _check_longest(seconds, bounds))
+        seconds = done.num_samples / sample_rate
+        _check_shortest(seconds, bounds)
     except soundfile.LibsndfileError as error:  # reading raises AudioError, so this is writing
         raise StoreError(f"cannot write {target}: {error}. Is the disk full?") from error
     except (AudioError, _LengthError):
         target.unlink(missing_ok=True)
         raise
-    return _Accepted(to_line(item, name, sample_rate, num_samples, 1), num_samples / sample_rate, is_clipped)
-
-
-def _flac(path: Path, sample_rate: int) -> soundfile.SoundFile:
-    return soundfile.SoundFile(str(path), "w", samplerate=sample_rate, channels=1, subtype="PCM_16", format="FLAC")
+    return _Accepted(to_line(item, name, sample_rate, done.num_samples, 1), seconds, done.names)
 
 
 def _keep(item: Item, bounds: tuple[float, float | None]) -> _Accepted:
@@ -155,14 +174,26 @@ def _keep(item: Item, bounds: tuple[float, float | None]) -> _Accepted:
     num_samples = 0
     with open_decoder(path) as decoder:
         rate = decoder.sample_rate
-        for block in decode_mono(path, decoder):
+        levels = ChannelLevels(decoder.num_channels)
+        for block in measured(decode(path, decoder), levels):
             num_samples += len(block)
             _check_longest(num_samples / rate, bounds)
         if num_samples == 0:
             raise AudioError("zero_length", path, "it holds no samples (zero length).")
         _check_shortest(num_samples / rate, bounds)
+        faults = levels.faults()
         line = to_line(item, str(path.absolute()), rate, num_samples, decoder.num_channels)
-    return _Accepted(line, num_samples / rate, False)
+        if faults.channels is not None:
+            line = _with_channels(line, faults.channels)
+        return _Accepted(line, num_samples / rate, names_of(decoder, faults))
+
+
+def _with_channels(line: dict[str, Any], channels: tuple[int, ...]) -> dict[str, Any]:
+    """Make the cut one of these channels of its recording alone."""
+    channel = channels[0] if len(channels) == 1 else list(channels)
+    supervisions = [supervision | {"channel": channel} for supervision in line["supervisions"]]
+    kind = "MonoCut" if len(channels) == 1 else "MultiCut"
+    return line | {"channel": channel, "supervisions": supervisions, "type": kind}
 
 
 def _check_shortest(seconds: float, bounds: tuple[float, float | None]) -> None:
@@ -208,7 +239,8 @@ class _Tally:
     """Counts while a corpus is built."""
 
     def __init__(self) -> None:
-        self.num_items, self.seconds, self.num_clipped = 0, 0.0, 0
+        self.num_items, self.seconds = 0, 0.0
+        self.faults: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self.first_rejected = ""
 
@@ -216,7 +248,7 @@ class _Tally:
         if isinstance(result, _Accepted):
             self.num_items += 1
             self.seconds += result.seconds
-            self.num_clipped += result.is_clipped
+            self.faults.update(result.faults)
         else:
             self.rejected[result.reason] += 1
             self.first_rejected = self.first_rejected or result.message
@@ -234,14 +266,21 @@ class _Tally:
             hours=self.seconds / 3600,
             num_rejected=self.rejected.total(),
             rejected=dict(sorted(self.rejected.items())),
-            num_clipped=self.num_clipped,
             transcoded=transcoded,
+            **{f"num_{name}": self.faults[name] for name in COUNTED},
         )
 
 
 def _json_line(row: dict[str, Any]) -> bytes:
     # File names that are not valid UTF-8 hold surrogates; as backslash escapes they are JSON and come back as they were.
     return json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _print(place: Path, summary: CorpusSummary) -> None:
+    from audiossl.console import console
+
+    for line in complaints(asdict(summary)):
+        console.print(f"{place}: {line}", style="yellow", markup=False, soft_wrap=True)
 
 
 def _shown(results: Iterator[Any], items: Iterable[Item], progress: bool) -> Iterator[Any]:

@@ -9,7 +9,8 @@ from typing import Literal
 MAX_CHUNKS = 1000  # in front of the samples; real files have ten at most
 STREAMED = {4: (0xFFFFFF00, 0x7FFFF000, 0x80000000), 8: (0xFFFFFFFFFFFFFF00, 0x7FFFFFFFFFFFF000, 1 << 63)}
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICSBEGIN", b"LYRICS200")  # of programs that know no chunks
-_SMALL = 1 << 16  # so many zero bytes after the samples are padding
+_SMALL = 1 << 16  # so many zero bytes after the samples are padding, so many letters a note
+_TEXT = bytes([9, 10, 13, *range(32, 127)])
 _KNOWN = (  # a chunk of these names is no audio, even where its size is wrong
     b"LIST", b"bext", b"id3 ", b"ID3 ", b"fact", b"cue ", b"smpl", b"inst", b"JUNK", b"junk", b"PAD ", b"FLLR", b"iXML", b"axml",
     b"_PMX", b"umid", b"PEAK", b"levl", b"plst", b"acid", b"DISP", b"LGWV", b"guan", b"wamd", b"afsp", b"minf", b"regn", b"elm1",
@@ -96,7 +97,7 @@ def find_mended(file: BufferedIOBase, size: int, head: bytes) -> SampleBytes | N
         return None
     if _is_streamed(data.said, size_bytes):  # a library takes such a size for "to the end", where the file is below 4 GiB
         return SampleBytes(data.start, size, data.said, data.order) if end < size else None
-    if _is_tail(file, layout, end, size, may_be_zeros=data.said > 0):
+    if _is_tail(file, layout, end, size, may_be_padding=data.said > 0):
         return None
     wraps = 0 if size_bytes == 8 else (size - data.start) >> 32
     for wrap in range(1, wraps + 1):
@@ -169,7 +170,7 @@ def _au(head: bytes) -> _Data | None:
     return _Data(start, said, order, None) if start >= 24 else None
 
 
-def _is_tail(file: BufferedIOBase, layout: _Layout | None, at: int, size: int, may_be_zeros: bool = True) -> bool:
+def _is_tail(file: BufferedIOBase, layout: _Layout | None, at: int, size: int, may_be_padding: bool = True) -> bool:
     """Tell whether what lies between `at` and the end is no audio: nothing, padding, chunks, or a tag."""
     if size - at < 8:
         return True
@@ -177,9 +178,10 @@ def _is_tail(file: BufferedIOBase, layout: _Layout | None, at: int, size: int, m
     head = file.read(11)
     if head.startswith(_TAGS):
         return True
-    if may_be_zeros and size - at <= _SMALL and not any(head):
+    if may_be_padding and size - at <= _SMALL and (not any(head) or head.translate(None, _TEXT) == b""):
         file.seek(at)
-        if not any(file.read(size - at)):
+        rest = file.read(size - at)
+        if not any(rest) or rest.translate(None, _TEXT) == b"":
             return True
     if layout is None:
         return False

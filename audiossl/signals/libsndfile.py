@@ -21,7 +21,7 @@ from audiossl.signals.file_slice import FileSlice
 
 _UNKNOWN = 1 << 62  # libsndfile says 2^63 - 1 samples where it does not know
 _MEMORY_SECONDS = 0.5  # a decoder that begins so much earlier has forgotten where it began
-_HAVE_MEMORY = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "VORBIS", "OPUS")
+_HAVE_MEMORY = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "OPUS")  # and Vorbis, which libsndfile prepares by itself
 _BITS = {"PCM_24": 24, "ALAC_20": 24, "ALAC_24": 24} | dict.fromkeys(("PCM_32", "ALAC_32", "FLOAT", "DOUBLE"), 32)
 _PLAIN = {"PCM_S8": 1, "PCM_U8": 1, "ULAW": 1, "ALAW": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 
@@ -70,9 +70,9 @@ class SoundfileDecoder:
         if not start or not self._file.can_seek():
             return 0
         begin = min(start, self._file.frames)
+        if self._file.format == "OGG":  # the last page may end early, and libsndfile counts back from its end
+            begin = min(begin, self._last_page or 0)
         if self._file.subtype in _HAVE_MEMORY:
-            if self._file.format == "OGG":  # the last page may end early, and libsndfile counts back from its end
-                begin = min(begin, self._last_page or 0)
             begin = max(0, begin - round(_MEMORY_SECONDS * self.sample_rate))
         if begin:
             self._file.seek(begin)
