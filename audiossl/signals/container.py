@@ -84,8 +84,10 @@ def _flac(file: BufferedIOBase, size: int, head: bytes, start: int = 0) -> Conta
 
 def _ogg(file: BufferedIOBase, size: int, head: bytes) -> Container:
     ogg = read_ogg(file, size)
-    if ogg.is_flac and not ogg.num_samples:
-        return Container(is_believed=False)
+    if ogg.flacs and not all(flac.num_samples for flac in ogg.flacs):
+        kinds = list(dict.fromkeys(f"{flac.sample_rate} Hz and {flac.num_channels} channels" for flac in ogg.flacs))
+        fault = f"a chain of recordings with {', '.join(kinds)}. Split it" if len(kinds) > 1 else ""
+        return Container(is_believed=False, fault=fault)
     return Container(links=ogg.links if len(ogg.links) > 1 else (), last_page=ogg.last_page)
 
 

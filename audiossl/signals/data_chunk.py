@@ -171,21 +171,24 @@ def _au(head: bytes) -> _Data | None:
 
 
 def _is_tail(file: BufferedIOBase, layout: _Layout | None, at: int, size: int, may_be_padding: bool = True) -> bool:
-    """Tell whether what lies between `at` and the end is no audio: nothing, padding, chunks, or a tag."""
+    """Tell whether what lies between `at` and the end is no audio: nothing, padding, a note, a tag, or chunks."""
     if size - at < 8:
         return True
+    begins = {at, at + -at % (layout.alignment if layout is not None else 1)}
+    if any(_is_foreign(file, begin, size, may_be_padding) for begin in begins):
+        return True
+    return layout is not None and any(_are_chunks(file, layout, begin, size) for begin in begins)
+
+
+def _is_foreign(file: BufferedIOBase, at: int, size: int, may_be_padding: bool) -> bool:
     file.seek(at)
     head = file.read(11)
     if head.startswith(_TAGS):
         return True
-    if may_be_padding and size - at <= _SMALL and (not any(head) or head.translate(None, _TEXT) == b""):
-        file.seek(at)
-        rest = file.read(size - at)
-        if not any(rest) or rest.translate(None, _TEXT) == b"":
-            return True
-    if layout is None:
+    if not may_be_padding or size - at > _SMALL or (any(head) and head.translate(None, _TEXT)):
         return False
-    return any(_are_chunks(file, layout, begin, size) for begin in {at, at + -at % layout.alignment})
+    rest = head + file.read(size - at)
+    return not any(rest) or not rest.translate(None, _TEXT)
 
 
 def _are_chunks(file: BufferedIOBase, layout: _Layout, at: int, size: int) -> bool:

@@ -11,7 +11,8 @@ _TAIL = 1 << 16  # bytes in which the last frame is looked for, where the header
 def knows_length(file: BufferedIOBase, start: int, size: int) -> bool:
     """Tell whether the header, at byte `start`, counts the samples, and counts all of them.
 
-    A FLAC that was written to a pipe says 0, for unknown; one whose writer was stopped may count too few.
+    A FLAC that was written to a pipe says 0, for unknown; one whose writer was stopped may count too few. A segment of a longer
+    recording begins with a later frame, and its header may count the samples of all segments.
     """
     file.seek(start)
     head = file.read(42)
@@ -20,12 +21,29 @@ def knows_length(file: BufferedIOBase, start: int, size: int) -> bool:
     total = int.from_bytes(head[21:26], "big") & ((1 << 36) - 1)
     if not total:
         return False
+    first = _parse(_first_frame(file, start))
+    if first is not None and first[0] > 0:
+        return False
     smallest, largest = int.from_bytes(head[8:10], "big"), int.from_bytes(head[10:12], "big")
     longest = int.from_bytes(head[15:18], "big")
     tail = min(size - start, 2 * longest + 64 if longest else _TAIL)
     file.seek(size - tail)
     end = _last_sample(file.read(tail), largest if smallest == largest else None)
     return end is None or end <= total
+
+
+def _first_frame(file: BufferedIOBase, start: int) -> bytes:
+    """The beginning of the frame that follows the blocks of metadata."""
+    at, is_last = start + 4, False
+    while not is_last:
+        file.seek(at)
+        block = file.read(4)
+        if len(block) < 4:
+            return b""
+        at += 4 + int.from_bytes(block[1:], "big")
+        is_last = block[0] >= 0x80
+    file.seek(at)
+    return file.read(16)
 
 
 def _last_sample(tail: bytes, block_size: int | None) -> int | None:

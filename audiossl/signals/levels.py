@@ -125,5 +125,5 @@ def _has_flat_top(samples: Float[np.ndarray, "S"]) -> bool:
     same = (samples[1:] == samples[:-1]) & (np.abs(samples[1:]) >= FULL_SCALE)
     runs = same.copy()
     for shift in range(1, CLIPPED_RUN - 1):
-        runs = runs[1:] & same[shift:]
+        runs = runs[:-1] & same[shift:]
     return bool(runs.any())

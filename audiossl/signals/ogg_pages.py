@@ -16,13 +16,21 @@ class OggFile:
     """What the pages of an Ogg file tell.
 
     `links` are the byte ranges of its parts: more than one make a chain (RFC 3533), as recordings of internet radio are.
-    `last_page` is the sample at which the last page begins, or None where the pages do not tell. `is_flac` and `num_samples`
-    are of Ogg FLAC: the number in its first header, 0 for unknown.
+    `last_page` is the sample at which the last page begins, or None where the pages do not tell. `flacs` are the headers of the
+    links that are FLAC.
     """
 
     links: tuple[tuple[int, int], ...]
     last_page: int | None
-    is_flac: bool
+    flacs: tuple[FlacHeader, ...]
+
+
+@dataclass(frozen=True)
+class FlacHeader:
+    """The rate in Hz, the channels, and the number of samples (0 for unknown) of FLAC in Ogg."""
+
+    sample_rate: int
+    num_channels: int
     num_samples: int
 
 
@@ -32,13 +40,19 @@ def read_ogg(file: BufferedIOBase, size: int) -> OggFile:
     try:
         begins = _first_pages(data, size)
         ends = [*begins[1:], size]
-        packet = bytes(data[_HEADER + 1 : _HEADER + 52])  # a first page holds one packet, and so one length
-        is_flac = packet.startswith(b"\x7fFLAC")
-        total = int.from_bytes(packet[30:35], "big") & ((1 << 36) - 1) if is_flac else 0
-        return OggFile(tuple(zip(begins, ends, strict=True)), _last_page(data), is_flac, total)
+        headers = [header for begin in begins if (header := _flac_header(data, begin)) is not None]
+        return OggFile(tuple(zip(begins, ends, strict=True)), _last_page(data), tuple(headers))
     finally:
         if isinstance(data, mmap.mmap):
             data.close()
+
+
+def _flac_header(data: mmap.mmap | bytes, page: int) -> FlacHeader | None:
+    packet = bytes(data[page + _HEADER + 1 : page + _HEADER + 52])  # a first page holds one packet, and so one length
+    if len(packet) < 51 or not packet.startswith(b"\x7fFLAC"):
+        return None
+    about = int.from_bytes(packet[27:35], "big")
+    return FlacHeader(about >> 44, (about >> 41 & 7) + 1, about & ((1 << 36) - 1))
 
 
 def _bytes_of(file: BufferedIOBase) -> mmap.mmap | bytes:

@@ -165,7 +165,10 @@ def test_an_excerpt_of_g722_equals_the_whole(tmp_path: Path) -> None:
     assert torch.equal(read_audio(path, start=0.61, duration=0.5)[0], whole[9760 : 9760 + 8000])
 
 
-@pytest.mark.parametrize(("start", "duration"), [(-1.0, None), (0.0, 0.0), (0.0, -1.0), (3.0, None), (2.0, 1.0)])
+@pytest.mark.parametrize(
+    ("start", "duration"),
+    [(-1.0, None), (0.0, 0.0), (0.0, -1.0), (3.0, None), (2.0, 1.0), (float("nan"), None), (0.0, float("inf"))],
+)
 def test_impossible_excerpts(tmp_path: Path, start: float, duration: float | None) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, noise(32_000), 16_000)
@@ -199,6 +202,51 @@ def test_a_stream_needs_little_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert total == 16_000 * 600
     assert peak < 6_000_000
+
+
+def test_paths_as_text_and_whole_rates_as_floats(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise(44_100), 22_050)
+    whole, _ = read_audio(path, 16_000)
+    assert torch.equal(read_audio(str(path), 16_000)[0], whole)
+    signal, rate = read_audio(str(path), np.float64(16_000.0))
+    assert torch.equal(signal, whole) and rate == 16_000 and isinstance(rate, int)
+    parts = [read_audio(path, 16_000.0, 0.0, 1.0)[0], read_audio(str(path), 16_000.0, 1.0)[0]]
+    assert float((torch.cat(parts) - whole).abs().max()) < 2e-5
+    assert torch.equal(torch.cat(list(stream_audio(str(path), 16_000.0, 0.5))), whole)
+    assert probe(str(path)) == probe(path)
+    for rate in (16_000.5, 0, -8000, float("nan"), float("inf")):
+        with pytest.raises(DataError, match="sample_rate is to be a whole number of Hz above 0"):
+            read_audio(path, rate)
+        with pytest.raises(DataError, match="sample_rate is to be a whole number of Hz above 0"):
+            next(stream_audio(path, rate))
+
+
+@pytest.mark.parametrize("rate", [384_000, 384_002, 500_000, 1_000_000])
+def test_recorders_of_bats(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(rate // 2, rate, 1000), rate)
+    signal, _ = read_audio(path, 16_000)
+    assert len(signal) == 8000
+    assert float(torch.fft.rfft(signal).abs().argmax()) == 500
+    assert torch.allclose(read_audio(path, 16_000, 0.25, 0.1)[0], signal[4000:5600], atol=2e-5)
+
+
+def test_a_stream_of_chosen_channels(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", noise(40_000, 3), 22_050)
+    blocks = list(stream_audio(tmp_path / "a.wav", 16_000, 0.5, [2]))
+    assert torch.equal(torch.cat(blocks), read_audio(tmp_path / "a.wav", 16_000, channels=[2])[0])
+
+
+def test_a_header_without_channels_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise(1000), 16_000)
+    content = bytearray(path.read_bytes())
+    content[22:24] = b"\0\0"
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=r"a\.wav: the header says that it has no channels") as caught:
+        read_audio(path)
+    assert caught.value.reason == "unreadable"
 
 
 def test_spaces_and_any_script_in_names(tmp_path: Path) -> None:

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from encoded import ffmpeg, libsndfile, moved_after, sounds, with_size
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiossl.errors import DataError, StoreError
 from audiossl.files import read_json, read_jsonl
 from audiossl.signals.audio import read_audio
-from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.signals.corpus import Corpus, CorpusSummary, Item, build_corpus
+from audiossl.signals.corpus_faults import COUNTED, complaints
+from audiossl.signals.levels import measure
 from audiossl.signals.manifest import audio_name
 
 
@@ -83,6 +86,100 @@ def test_clipping_is_counted(tmp_path: Path) -> None:
     corpus = Corpus.open(tmp_path / "c")
     expected = np.clip(np.linspace(-1.5, 1.5, 4000), -1, 1)
     np.testing.assert_allclose(corpus.read(corpus.items[0]).numpy(), expected, atol=1.01 / 32768)
+
+
+def counts(summary: CorpusSummary) -> dict[str, int]:
+    """What destroys the signal of some items, where any does."""
+    found = {name: getattr(summary, f"num_{name}") for name in COUNTED}
+    return {name: count for name, count in found.items() if count}
+
+
+def stereo(path: Path, left: np.ndarray, right: np.ndarray, subtype: str = "PCM_16", rate: int = 16_000) -> Path:
+    soundfile.write(path, np.stack([left, right], 1), rate, subtype=subtype)
+    return path
+
+
+@pytest.mark.parametrize("transcode", [True, False])
+@pytest.mark.parametrize(
+    ("gains", "fault", "kept"),
+    [((1, -1), "cancelled", 0), ((0.5, -1), "cancelled", 1), ((0, 1), "dead_channels", 1), ((1, 1e-4), "dead_channels", 0)],
+)
+def test_the_channel_that_survives_is_kept(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], transcode: bool, gains: tuple[float, float], fault: str, kept: int
+) -> None:
+    signal = sounds(3.0, 16_000)
+    path = stereo(tmp_path / "a.wav", gains[0] * signal, gains[1] * signal)
+    summary = build_corpus([Item("a", path, "hello")], tmp_path / "c", transcode=transcode)
+    assert counts(summary) == {fault: 1}
+    assert read_json(tmp_path / "c" / "corpus.json")[f"num_{fault}"] == 1
+    assert "c: 1 item is" in capfd.readouterr().err.replace("\n", "")
+    corpus = Corpus.open(tmp_path / "c")
+    whole = corpus.read(corpus.items[0])
+    np.testing.assert_allclose(whole.numpy(), gains[kept] * signal, atol=1 / 32768)
+    assert torch.equal(corpus.read(corpus.items[0], 20_000, 999), whole[20_000:20_999])
+    assert corpus.items[0].text == "hello"
+    assert measure(path).channels == (kept,)
+    if not transcode:
+        from lhotse.qa import validate
+
+        validate(corpus.cuts(), read_data=True)
+        np.testing.assert_allclose(corpus.cuts()[0].load_audio()[0], whole.numpy(), atol=1e-6)
+
+
+def test_ordinary_stereo_is_averaged_as_ever(tmp_path: Path) -> None:
+    left, right = sounds(1.0, 16_000), sounds(1.0, 16_000, seed=1)
+    path = stereo(tmp_path / "a.wav", left, right)
+    assert counts(build_corpus([Item("a", path)], tmp_path / "c")) == {}
+    corpus = Corpus.open(tmp_path / "c")
+    assert soundfile.info(corpus.items[0].path).subtype == "PCM_16"
+    assert float((corpus.read(corpus.items[0]) - read_audio(path)[0]).abs().max()) <= 0.5 / 32768
+    build_corpus([Item("a", path)], tmp_path / "d", transcode=False)
+    assert Corpus.open(tmp_path / "d").items[0].channels == (0, 1)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_24", "FLOAT"])
+@pytest.mark.parametrize("level", [1.0, 1e-4])
+def test_more_than_16_bits_are_kept(tmp_path: Path, subtype: str, level: float) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, level * sounds(1.0, 16_000), 16_000, subtype=subtype)
+    assert counts(build_corpus([Item("a", path)], tmp_path / "c")) == ({"quiet": 1} if level < 1 else {})
+    corpus = Corpus.open(tmp_path / "c")
+    assert soundfile.info(corpus.items[0].path).subtype == "PCM_24"
+    assert float((corpus.read(corpus.items[0]) - read_audio(path)[0]).abs().max()) <= 0.5 / 2**23
+
+
+def test_quiet_recordings_of_other_rates_get_24_bits(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", 2e-4 * sounds(1.0, 44_100), 44_100)
+    assert counts(build_corpus([Item("a", tmp_path / "a.wav")], tmp_path / "c")) == {"quiet": 1}
+    corpus = Corpus.open(tmp_path / "c")
+    assert float((corpus.read(corpus.items[0]) - read_audio(tmp_path / "a.wav", 16_000)[0]).abs().max()) <= 0.5 / 2**23
+
+
+def test_silence_clipping_gaps_and_headers_are_counted(tmp_path: Path) -> None:
+    signal = sounds(3.0, 48_000)
+    soundfile.write(tmp_path / "silent.wav", np.zeros(8000), 16_000)
+    soundfile.write(tmp_path / "clipped.wav", np.clip(8 * signal, -1, 1), 48_000)
+    (tmp_path / "gap.webm").write_bytes(moved_after(ffmpeg(signal, 48_000, "libopus", "webm"), "webm", 1.9, 0.4))
+    (tmp_path / "mended.wav").write_bytes(with_size(libsndfile(signal, 48_000, "WAV"), "WAV", 4000))
+    items = [Item(path.name, path) for path in sorted(tmp_path.iterdir())]
+    for transcode in (True, False):
+        summary = build_corpus(items, tmp_path / f"c{transcode}", transcode=transcode, progress=False)
+        assert counts(summary) == dict.fromkeys(("silent", "clipped", "gaps", "mended"), 1)
+        assert complaints(read_json(tmp_path / f"c{transcode}" / "corpus.json"))[0] == "1 item is silent"
+        lengths = [item.num_samples for item in Corpus.open(tmp_path / f"c{transcode}")]
+        assert lengths == [48_000, pytest.approx(3.4 * 16_000, abs=20), 48_000, 8000]
+
+
+def test_a_rate_that_flac_cannot_hold_is_refused_before_work(tmp_path: Path) -> None:
+    path = write(tmp_path / "bat.wav", rate=384_002)
+    for rate in (384_002, 1_000_000):
+        with pytest.raises(DataError, match=r"FLAC cannot hold .* Hz\. Take sample_rate="):
+            build_corpus([Item("a", path)], tmp_path / "c", rate)
+    build_corpus([Item("a", path)], tmp_path / "c", 384_002, transcode=False)
+    corpus = Corpus.open(tmp_path / "c")
+    assert torch.equal(corpus.read(corpus.items[0]), read_audio(path)[0])
+    build_corpus([Item("a", path)], tmp_path / "d", 384_000)
+    assert len(Corpus.open(tmp_path / "d").items) == 1
 
 
 def test_every_bad_recording_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
