@@ -54,15 +54,16 @@ class ChannelLevels:
         """Take the next block into account."""
         if not len(block):
             return
-        wide = block.astype(np.float64)
-        self._count += len(block)
-        self._sum += wide.sum(axis=0)
-        if len(self._sum) <= MOST_CHANNELS:
-            self._products += wide.T @ wide
-        low, high = block.min(axis=0), block.max(axis=0)
+        rows = np.ascontiguousarray(block.T)
+        low, high = rows.min(axis=1), rows.max(axis=1)
         self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
         for channel in np.flatnonzero(np.maximum(-low, high) >= FULL_SCALE):
-            self._is_clipped[channel] |= _has_flat_top(block[:, channel])
+            self._is_clipped[channel] |= _has_flat_top(rows[channel])
+        if len(rows) <= MOST_CHANNELS:
+            wide = rows.astype(np.float64)
+            self._sum += wide.sum(axis=1)
+            self._products += wide @ wide.T
+        self._count += len(block)
 
     def faults(self) -> SignalFaults:
         """Judge the recording as far as it was added."""
