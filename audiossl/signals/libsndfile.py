@@ -35,7 +35,7 @@ class _File(soundfile.SoundFile):
 
     def can_seek(self) -> bool:
         """Tell whether libsndfile can seek in this format."""
-        return super().seekable()
+        return super().seekable() and not self.subtype.startswith("DWVW")  # of which libsndfile says so, and then fails
 
 
 class SoundfileDecoder:

@@ -60,9 +60,10 @@ def vbri() -> bytes:
     return bytes(about) + data[first:]
 
 
-def gsm() -> bytes:
-    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-        soundfile.write(file.name, sounds(SECONDS, 8000), 8000, subtype="GSM610")
+def on_disk(container: str, subtype: str) -> bytes:
+    """What libsndfile writes to files only."""
+    with tempfile.NamedTemporaryFile() as file:
+        soundfile.write(file.name, sounds(SECONDS, 8000), 8000, format=container, subtype=subtype)
         return Path(file.name).read_bytes()
 
 
@@ -103,7 +104,10 @@ WHOLE = {
     ),
     "AAC in MP4": (lambda: ffmpeg(sounds(SECONDS, 44_100), 44_100, "aac", "mp4"), "a.m4a", 3, 0.03),
     "a transport stream": (lambda: ffmpeg(sounds(SECONDS, 44_100), 44_100, "aac", "mpegts"), "a.ts", 3, 0.06),
-    "GSM 6.10": (gsm, "a.wav", 3, 0.05),
+    "GSM 6.10": (lambda: on_disk("WAV", "GSM610"), "a.wav", 3, 0.05),
+    "G.721": (lambda: on_disk("AU", "G721_32"), "a.au", 3, 0.05),
+    "NMS ADPCM": (lambda: on_disk("WAV", "NMS_ADPCM_32"), "a.wav", 3, 0.05),
+    "DWVW": (lambda: on_disk("AIFF", "DWVW_16"), "a.aiff", 3, 0),
     "IMA ADPCM": (lambda: libsndfile(sounds(SECONDS, 16_000), 16_000, "WAV", "IMA_ADPCM"), "a.wav", 3, 0.07),
     "MS ADPCM": (lambda: libsndfile(sounds(SECONDS, 16_000), 16_000, "WAV", "MS_ADPCM"), "a.wav", 3, 0.07),
     "ALAC": (lambda: ffmpeg(sounds(SECONDS, 16_000), 16_000, "alac", "mp4"), "a.m4a", 3, 0.01),
