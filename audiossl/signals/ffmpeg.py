@@ -34,7 +34,7 @@ class FfmpegDecoder:
         self.sample_rate = int(stream.codec_context.sample_rate)
         self.num_channels = int(stream.codec_context.layout.nb_channels)
         self.promised = promised
-        self.slack = self.sample_rate // 2 if slack is None else slack  # encoders pad and containers round
+        self.slack = self.sample_rate // 10 if slack is None else slack  # encoders pad and containers round
         self.bits = 8 * stream.codec_context.format.bytes if stream.codec_context.codec.lossless else 16
         self.is_mended = is_mended
         self.num_filled = 0

@@ -141,7 +141,20 @@ def _announced(file: BufferedIOBase, at: int) -> _Announced | None:
     lame = 8 + 4 * (flags & 1) + 2 * (flags & 2) + 25 * (flags & 4) + (flags & 8) // 2  # after those fields that are there
     trimmed = int.from_bytes(xing[lame + 21 : lame + 24], "big") if xing[lame : lame + 4] in _ENCODERS else 0
     num_samples = frames * frame.num_samples - (trimmed >> 12) - (trimmed & 0xFFF)
-    return _Announced(num_samples, begin + count if flags & 2 and frames else None)
+    is_plausible = flags & 2 and frames and _fits(frame, count / (frames + 1), head if xing[:4] == b"Info" else b"")
+    return _Announced(num_samples, begin + count if is_plausible else None)
+
+
+def _fits(frame: MpegFrame, mean_size: float, head: bytes) -> bool:
+    """Tell whether frames can have so many bytes on the mean; `head` begins with two frames where the bit rate is constant.
+
+    A header that counts too few frames would otherwise be believed.
+    """
+    largest = frame.num_samples // 8 * (320_000 if frame.is_version_1 else 160_000) / frame.sample_rate + 1
+    second = MpegFrame.parse(head[frame.size : frame.size + 4]) if head and frame.size else None
+    if second is not None and second.size is not None:
+        largest = min(largest, 1.1 * second.size + 1)
+    return mean_size <= largest
 
 
 def _first_frame(file: BufferedIOBase, at: int) -> tuple[int, MpegFrame | None, bytes]:

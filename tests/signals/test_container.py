@@ -49,6 +49,13 @@ def short_flac() -> bytes:
     return bytes(data)
 
 
+def short_xing(data: bytes) -> bytes:
+    """A Xing header that counts a third of the frames."""
+    at = max(data.find(b"Xing"), data.find(b"Info")) + 8
+    frames = int.from_bytes(data[at : at + 4], "big") // 3
+    return data[:at] + frames.to_bytes(4, "big") + data[at + 4 :]
+
+
 def vbri() -> bytes:
     data = mp3(pipe=True)
     first = after_id3v2(io.BytesIO(data), 0)
@@ -72,6 +79,7 @@ WHOLE = {
     "a VBR MP3 without Xing header": (lambda: mp3(options=VBR, pipe=True), "a.mp3", 3, 0.06),
     "an MP3 with one": (lambda: mp3(options=VBR), "a.mp3", 3, 0),
     "an ABR MP3 through a pipe": (lambda: mp3(options=(("abr", "1"),), bit_rate=64_000, pipe=True), "a.mp3", 3, 0.06),
+    "an MP3 whose header counts too few": (lambda: short_xing(mp3()), "a.mp3", 3, 0.03),
     "an MP3 of 8 kHz through a pipe": (lambda: mp3(8000, pipe=True), "a.mp3", 3, 0.19),
     "an MP3 with a VBRI header": (vbri, "a.mp3", 3, 0.07),
     "an MP3 with a big cover picture": (lambda: COVER + mp3(), "a.mp3", 3, 0),
