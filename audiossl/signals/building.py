@@ -18,7 +18,8 @@ from audiossl.errors import DataError, StoreError
 from audiossl.files import whole_folder, write_json
 from audiossl.signals.audio import decode_mono, open_decoder, stream_audio
 from audiossl.signals.decoder import AudioError
-from audiossl.signals.manifest import Item, audio_name, to_line
+from audiossl.signals.manifest import SAME_AS, Item, audio_name, to_line
+from audiossl.signals.sound_digest import SoundDigest
 
 CUTS, REJECTED, SUMMARY = "cuts.jsonl.gz", "rejected.jsonl", "corpus.json"
 FORMAT = 1
@@ -26,7 +27,11 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class CorpusSummary:
-    """What is in a corpus: `rejected` counts by reason, `num_clipped` items had samples beyond [-1, 1] cut off in the FLAC."""
+    """What is in a corpus: `rejected` counts by reason, `num_clipped` items had samples beyond [-1, 1] cut off in the FLAC.
+
+    `num_duplicates` items hold a sound that came under another id before, `num_cut_texts` have no text since they hold a part
+    of one only.
+    """
 
     sample_rate: int
     num_items: int
@@ -36,6 +41,8 @@ class CorpusSummary:
     num_clipped: int
     transcoded: bool
     format: int = FORMAT
+    num_duplicates: int = 0
+    num_cut_texts: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class _Accepted:
     line: dict[str, Any]
     seconds: float
     is_clipped: bool
+    sound: str  # digest of the samples
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,7 @@ def build_corpus(
             for result in _shown(_in_order(_unique(items), admit, num_workers), items, progress):
                 tally.add(result)
                 if isinstance(result, _Accepted):
+                    tally.mark_copy(result)
                     lines.write(_json_line(result.line))
                 else:
                     rejected.write(_json_line(asdict(result)))
@@ -127,10 +136,11 @@ def _transcode(item: Item, folder: Path, sample_rate: int, bounds: tuple[float, 
     name = f"audio/{audio_name(item.id)}"
     target = folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    num_samples, is_clipped = 0, False
+    num_samples, is_clipped, sound = 0, False, SoundDigest()
     try:
         with _flac(target, sample_rate) as file:
             for block in stream_audio(Path(item.path), sample_rate):
+                sound.update(block.numpy())
                 scaled = np.rint(block.numpy() * 32768.0)
                 is_clipped |= bool((scaled > 32768).any() or (scaled < -32768).any())  # +1.0 itself is 32768: let it pass
                 file.write(np.clip(scaled, -32768, 32767).astype(np.int16))
@@ -142,7 +152,8 @@ def _transcode(item: Item, folder: Path, sample_rate: int, bounds: tuple[float, 
     except (AudioError, _LengthError):
         target.unlink(missing_ok=True)
         raise
-    return _Accepted(to_line(item, name, sample_rate, num_samples, 1), num_samples / sample_rate, is_clipped)
+    line = to_line(item, name, sample_rate, num_samples, 1)
+    return _Accepted(line, num_samples / sample_rate, is_clipped, sound.hexdigest())
 
 
 def _flac(path: Path, sample_rate: int) -> soundfile.SoundFile:
@@ -152,17 +163,18 @@ def _flac(path: Path, sample_rate: int) -> soundfile.SoundFile:
 def _keep(item: Item, bounds: tuple[float, float | None]) -> _Accepted:
     """Decode the recording to check it, and point to where it is."""
     path = Path(item.path)
-    num_samples = 0
+    num_samples, sound = 0, SoundDigest()
     with open_decoder(path) as decoder:
         rate = decoder.sample_rate
         for block in decode_mono(path, decoder):
+            sound.update(block)
             num_samples += len(block)
             _check_longest(num_samples / rate, bounds)
         if num_samples == 0:
             raise AudioError("zero_length", path, "it holds no samples (zero length).")
         _check_shortest(num_samples / rate, bounds)
         line = to_line(item, str(path.absolute()), rate, num_samples, decoder.num_channels)
-    return _Accepted(line, num_samples / rate, False)
+    return _Accepted(line, num_samples / rate, False, sound.hexdigest())
 
 
 def _check_shortest(seconds: float, bounds: tuple[float, float | None]) -> None:
@@ -208,7 +220,8 @@ class _Tally:
     """Counts while a corpus is built."""
 
     def __init__(self) -> None:
-        self.num_items, self.seconds, self.num_clipped = 0, 0.0, 0
+        self.num_items, self.seconds, self.num_clipped, self.num_duplicates = 0, 0.0, 0, 0
+        self.sounds: dict[str, str] = {}  # id of the first item with these samples
         self.rejected: Counter[str] = Counter()
         self.first_rejected = ""
 
@@ -220,6 +233,16 @@ class _Tally:
         else:
             self.rejected[result.reason] += 1
             self.first_rejected = self.first_rejected or result.message
+
+    def mark_copy(self, accepted: _Accepted) -> None:
+        """Note in the line of an item which earlier one holds the same samples; silence is like silence and no copy."""
+        if not accepted.sound:
+            return
+        own = accepted.line["id"]
+        first = self.sounds.setdefault(accepted.sound, own)
+        if first != own:
+            self.num_duplicates += 1
+            accepted.line["custom"] = {**accepted.line.get("custom", {}), SAME_AS: {"id": first}}
 
     def complaint(self) -> str:
         if not self.rejected:
@@ -236,6 +259,7 @@ class _Tally:
             rejected=dict(sorted(self.rejected.items())),
             num_clipped=self.num_clipped,
             transcoded=transcoded,
+            num_duplicates=self.num_duplicates,
         )
 
 

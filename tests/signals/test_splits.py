@@ -78,6 +78,6 @@ def test_missing_keys_and_bad_fractions() -> None:
 
 
 def test_an_empty_side_is_an_error_unless_it_was_asked_for() -> None:
-    with pytest.raises(DataError, match=r"side '.*' \(0\.5\) of the split by speaker got none of 1 groups"):
+    with pytest.raises(DataError, match=r"speaker has 1 groups for the 2 sides .*Set split\.by=id"):
         split_by(corpus(10, 1), "speaker", {"train": 0.5, "test": 0.5}, 0)
     assert split_by(corpus(10, 1), "speaker", {"train": 1.0, "test": 0.0}, 0)["test"] == []
