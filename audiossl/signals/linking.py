@@ -131,7 +131,7 @@ def _joined(
 ) -> tuple[dict[str, Any], CorpusItem | None, dict[str, str]]:
     """The line as it is in the corpus, the item that it gives, and why it is rejected (nothing if it is not)."""
     line = dict(as_cut(line))
-    custom = dict(plain_custom(line.get("custom")))
+    custom: dict[str, Any] = dict(plain_custom(line.get("custom")))
     custom |= {key: value for key in (MEMBER, SAME_AS) if (value := (line.get("custom") or {}).get(key))}
     if SAME_AS in custom:
         custom[SAME_AS] = {"id": f"{source.name}/{custom[SAME_AS]['id']}"}

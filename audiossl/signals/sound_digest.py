@@ -18,7 +18,7 @@ class SoundDigest:
     def update(self, block: Float[np.ndarray, "_"]) -> None:
         """Take the next samples; how they are divided into blocks does not matter."""
         self._is_silent = self._is_silent and not block.any()
-        self._digest.update(np.ascontiguousarray(block))
+        self._digest.update(block.tobytes())
 
     def hexdigest(self) -> str:
         """Return 32 hexadecimal digits, or "" for a sound of zeros: silence is no copy of silence."""
