@@ -120,10 +120,12 @@ def read_indexed_tar(place: str, index: str) -> list[TarItem] | None:
         ends = [min(last, begin + _LONGEST) for begin, (_, last) in zip(begins, bounds, strict=True)]
         texts = read_ranges(place, list(zip(begins, ends, strict=True)))
         items = [_described(place, info, text, begin) for info, text, begin in zip(data, texts, begins, strict=True)]
-        end = begins[-1] if begins else 0
-        if whole - end > _LONGEST or _rest(read_ranges(place, [(end, whole)])[0]):
+        # Each item begins where the one before ends, and nothing but zeros is behind the last.
+        end = items[-1][1] if items else 0
+        follows = [0, *(last for _, last in items)] == [*offsets[:-1].tolist(), end]
+        if not follows or whole - end > _LONGEST or any(read_ranges(place, [(end, whole)])[0]):
             raise DataError("the tar holds more")
-        return items
+        return [item for item, _ in items]
     except (DataError, tarfile.TarError, ValueError) as error:
         _log.warning("the index %s does not fit its tar (%s): the tar is read instead", index, error)
         return None
@@ -139,21 +141,16 @@ def _info(head: bytes, offset: int) -> tarfile.TarInfo:
     return info
 
 
-def _described(place: str, data: tarfile.TarInfo, text: bytes, begin: int) -> TarItem:
+def _described(place: str, data: tarfile.TarInfo, text: bytes, begin: int) -> tuple[TarItem, int]:
+    """The item of a member whose description is at the begin of some bytes, and where it ends."""
     about = _info(text, begin)
     key = _checked_key(place, data, about)
     first = about.offset_data - begin
     if len(raw := text[first : first + about.size]) < about.size:
         raise tarfile.ReadError(f"the description of '{data.name}' is cut short")
     described = raw.decode("utf-8") if about.name.endswith(".json") else None
-    return TarItem(key, data.name, TarMember(place, data.offset_data, data.size), described)
-
-
-def _rest(tail: bytes) -> bool:
-    """Tell whether anything but zeros, which fill the last record of a tar, follows the first member of some bytes."""
-    with tarfile.open(fileobj=BytesIO(tail), mode="r:") as tar:
-        first = tar.next()
-        return any(tail) if first is None else any(tail[first.offset_data + first.size :])
+    item = TarItem(key, data.name, TarMember(place, data.offset_data, data.size), described)
+    return item, about.offset_data + -(-about.size // 512) * 512
 
 
 def _checked_key(place: str, data: tarfile.TarInfo, about: tarfile.TarInfo) -> str:
