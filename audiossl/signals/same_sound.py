@@ -1,7 +1,9 @@
-"""One sound under several ids: which groups of items share it, found from paths and ids, never by reading audio."""
+"""One sound under several ids: which groups of items share it, found from paths and ids, and by content where files are few."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import re
 from collections import defaultdict
@@ -10,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from audiossl.signals.manifest import CorpusItem, Stretch
+from audiossl.stamps import digest
 
 # A copy with another speed, tempo or volume: lhotse puts _sp0.9 behind its id, Kaldi puts sp0.9- in front.
 _COPY = re.compile(r"_(?:sp|tp|vp)\d+\.\d+(?![A-Za-z0-9])|(?:^|(?<=/))sp\d+\.\d+-")
+MOST_COMPARED = 10_000  # files of a manifest whose content is compared
+_log = logging.getLogger(__name__)
 _HALF = 0.5  # two stretches of a file are the same sound if they share so much of the shorter one
 
 
@@ -86,7 +91,8 @@ def unite_same_sounds(items: Sequence[Any], groups: Sequence[str], by_recording:
     """Unite the groups of items that hold one sound.
 
     One sound are: stretches of a file, by whatever links, that overlap by half of the shorter; any two stretches of a file where
-    groups are recordings; a perturbed copy and its original, by the id; and what `build_corpus` found to be copies.
+    groups are recordings; a perturbed copy and its original, by the id; what `build_corpus` found to be copies; and files of a
+    manifest with equal bytes, unless more than 10,000 are of like length.
 
     Args:
         items: with `id` and `path`; of those in a corpus `stretches`, `recording` and `same_as` are used.
@@ -110,6 +116,7 @@ def unite_same_sounds(items: Sequence[Any], groups: Sequence[str], by_recording:
                     united.unite(first[path], group)
     if contested and not by_recording:
         _unite_overlaps(items, groups, contested, paths, united)
+    _unite_equal_files(items, groups, paths, united)
     return united
 
 
@@ -147,6 +154,45 @@ def _unite_overlaps(
                 if shared >= _HALF * min(end - start, other_end - other_start):
                     united.unite(other, group)
             open_.append((start, end, group))
+
+
+def _unite_equal_files(items: Sequence[Any], groups: Sequence[str], paths: RealPaths, united: UnitedGroups) -> None:
+    """Unite what a manifest names in files of equal content; where very many are of one length, they are not read for it."""
+    alike: dict[tuple[int, float], dict[str, str]] = defaultdict(dict)
+    for item, group in zip(items, groups, strict=True):
+        if getattr(item, "declared", None) is not None and item.member is None:
+            alike[item.num_samples, item.start].setdefault(paths.resolve(item.path), group)
+    several = [files for files in alike.values() if len(files) > 1]
+    if (count := sum(map(len, several))) > MOST_COMPARED:
+        _log.info("%d files of like length are not compared with each other; build_corpus finds copies among them", count)
+        return
+    for files in several:
+        for same in _equal(list(files)):
+            for path in same[1:]:
+                united.unite(files[same[0]], files[path])
+
+
+def _equal(paths: list[str]) -> list[list[str]]:
+    """Sets of files with equal bytes: told apart by size, then by a piece in the middle, and only then by all of it."""
+    sets = [paths]
+    for of in (_size, _middle, lambda path: digest(Path(path))):
+        split: dict[tuple[int, Any], list[str]] = defaultdict(list)
+        for number, same in enumerate(sets):
+            for path in same:
+                with contextlib.suppress(OSError):  # reading the item will name a file that is not there
+                    split[number, of(path)].append(path)
+        sets = [same for same in split.values() if len(same) > 1]
+    return sets
+
+
+def _size(path: str) -> int:
+    return Path(path).stat().st_size
+
+
+def _middle(path: str) -> bytes:
+    with Path(path).open("rb") as file:
+        file.seek(_size(path) // 2)
+        return file.read(4096)
 
 
 def _stretches(item: Any) -> Iterable[Stretch]:

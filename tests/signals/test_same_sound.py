@@ -78,6 +78,21 @@ def test_links_and_files_named_twice_are_one_sound(wavs, tmp_path):
     check(Corpus.from_cuts(windows))
 
 
+def test_copies_of_a_file_are_found_among_those_of_a_manifest(wavs, tmp_path, monkeypatch):
+    (tmp_path / "copies").mkdir()
+    copies = [Path(shutil.copy(path, tmp_path / "copies" / f"{number}.wav")) for number, path in enumerate(wavs)]
+    raw = bytearray(wavs[0].read_bytes())
+    raw[-1] ^= 1  # of like length, size and middle, and yet another
+    (tmp_path / "other.wav").write_bytes(raw)
+    cuts = (cuts_of(copies, "a") + cuts_of(wavs, "b")).to_eager()
+    check(Corpus.from_cuts(cuts))
+    check(Corpus.from_cuts(cuts), "id")
+    other = CutSet.from_cuts([Recording.from_file(tmp_path / "other.wav", recording_id="other").to_cut()])
+    assert number_of_groups(Corpus.from_cuts((cuts + other).to_eager()), "recording") == NUM_SOUNDS + 1
+    monkeypatch.setattr("audiossl.signals.same_sound.MOST_COMPARED", 2)
+    assert number_of_groups(Corpus.from_cuts(cuts), "recording") == 2 * NUM_SOUNDS
+
+
 @pytest.mark.parametrize("transcode", [True, False])
 def test_copies_of_a_file_are_found_when_a_corpus_is_built(wavs, tmp_path, transcode):
     items = []
