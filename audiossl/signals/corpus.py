@@ -18,7 +18,7 @@ from audiossl.files import parse_json, read_json
 from audiossl.signals.audio import AudioError, read_audio
 from audiossl.signals.building import CUTS, FORMAT, SUMMARY, CorpusSummary, build_corpus
 from audiossl.signals.declared_lengths import ROUNDING, PaddedItems, padded, states_whole, tolerance, too_long, too_short
-from audiossl.signals.lhotse_cuts import item_of_cut, read_with_lhotse
+from audiossl.signals.lhotse_cuts import item_of_cut, read_with_lhotse, with_paths
 from audiossl.signals.manifest import CorpusItem, Item, from_line, report_cut_texts
 
 __all__ = ["Corpus", "CorpusItem", "CorpusSummary", "Item", "build_corpus"]
@@ -241,7 +241,9 @@ def _from_cut(cut: Any, folder: Path, sample_rate: int, is_stored: bool) -> Corp
 def _resolved(cut: Any, folder: Path) -> Any:
     """Make relative paths absolute: below the folder of the manifest if the file is there, else as lhotse takes them."""
     if not _is_plain(cut):
-        return cut
+        from lhotse.serialization import deserialize_item
+
+        return cut if folder == Path() else deserialize_item(with_paths(cut.to_dict(), folder))
     source = Path(cut.recording.sources[0].source)
     if source.is_absolute() or not (folder / source).exists():
         return cut

@@ -150,8 +150,9 @@ def _check(node: Any, cut: str | None = None, rate: int = 16_000) -> None:
             raise CutError("command", f"cut '{cut}' is the output of a command, and commands of a manifest are not run.")
         for part in node.values():
             _check(part, cut, rate)
-        for transform in node.get("transforms") or []:
-            if reason := _why_not(transform, rate):
+        listed = node.get("transforms")
+        for transform in listed if isinstance(listed, list) else []:
+            if isinstance(transform, Mapping) and "name" in transform and (reason := _why_not(transform, rate)):
                 what = f"the transform {transform['name']}, which lhotse cannot apply here: {reason}"
                 raise CutError("transform", f"cut '{cut}' has {what}.")
 
@@ -178,7 +179,7 @@ def _stretches(cut: Any) -> Iterator[Stretch]:
                 yield Stretch(Path(source.source), part.start * factor, part.end * factor)
 
 
-def _why_not(transform: dict[str, Any], sample_rate: int) -> str:
+def _why_not(transform: Mapping[str, Any], sample_rate: int) -> str:
     """Try a transform on a second of noise, once for each kind: "" if it works, else the reason."""
     from lhotse.augmentation import AudioTransform
 
@@ -188,7 +189,7 @@ def _why_not(transform: dict[str, Any], sample_rate: int) -> str:
     if kind not in _tried:
         noise = np.random.default_rng(0).uniform(-0.1, 0.1, (1, sample_rate)).astype(np.float32)
         try:
-            AudioTransform.from_dict(transform)(noise, sample_rate)
+            AudioTransform.from_dict(dict(transform))(noise, sample_rate)
             _tried[kind] = ""
         except Exception as error:  # whatever the library behind it raises
             _tried[kind] = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")

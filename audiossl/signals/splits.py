@@ -66,7 +66,7 @@ def split_by(items: Iterable[Grouped], key: str, fractions: dict[str, float], se
             groups = by_ids
     side_of = _sides(set(groups), fractions, seed)
     if missing := [side for side in wanted if side not in side_of.values()]:
-        raise DataError(_too_few(items, key, len(side_of), wanted, missing))
+        raise DataError(_too_few(items, key, len(side_of), fractions, missing))
     sides: dict[str, list[str]] = {side: [] for side in fractions}
     for item, group in zip(items, groups, strict=True):
         sides[side_of[group]].append(item.id)
@@ -109,13 +109,19 @@ def _sides(groups: Iterable[str], fractions: dict[str, float], seed: int) -> dic
     return side_of
 
 
-def _too_few(items: Sequence[Grouped], key: str, count: int, wanted: list[str], missing: list[str]) -> str:
-    """What to say where there are fewer groups than sides, with a setting that helps if there is one."""
+def _too_few(items: Sequence[Grouped], key: str, count: int, fractions: dict[str, float], missing: list[str]) -> str:
+    """What to say where there are fewer groups than sides, with settings that help if there are any."""
+    wanted = [side for side, fraction in fractions.items() if fraction > 0]
     found = f"the split by {key} has {count} groups for the {len(wanted)} sides {', '.join(wanted)}, so that "
     found += f"{' and '.join(missing)} would be empty. "
     if key != "id" and (alone := len(set(united_groups(items, "id")))) >= len(wanted):
         return found + f"Set split.by=id, which has {alone} groups, or give more recordings."
-    return found + f"Give at least {len(wanted)} recordings that are not copies of each other."
+    found += f"Give at least {len(wanted)} recordings that are not copies of each other"
+    if count < 2:
+        return found + "."
+    left_out = wanted[count:]
+    first = fractions[wanted[0]] + sum(fractions[side] for side in left_out)
+    return found + f", or set split.{wanted[0]}={first:.4g} {' '.join(f'split.{side}=0.0' for side in left_out)}."
 
 
 def _group(item: Grouped, key: str) -> str:
@@ -125,7 +131,8 @@ def _group(item: Grouped, key: str) -> str:
     if value is None and key == "recording":  # an item that is not in a corpus yet is one recording
         value = item.path
     if value is None:
-        raise DataError(f"item '{item.id}' has no '{key}', by which the corpus is to be split.")
+        fields = f", or to another field of the items, such as {', '.join(sorted(item.custom))}" if item.custom else ""
+        raise DataError(f"item '{item.id}' has no '{key}', by which the corpus is to be split. Set split.by=recording{fields}.")
     return str(value)
 
 

@@ -101,6 +101,13 @@ def test_any_part_at_any_speed(folder, factor, start, duration):
     np.testing.assert_allclose(corpus.read(corpus.items[0]).numpy(), cut.load_audio()[0], atol=1e-6)
 
 
+def test_lhotse_gets_the_cuts_with_paths_that_it_finds(folder, tmp_path):
+    cuts = cuts_of_every_kind(folder)
+    corpus = opened(cuts, folder, tmp_path / "open", "manifest")
+    for cut, expected in zip(corpus.cuts(), cuts, strict=True):
+        np.testing.assert_allclose(cut.load_audio(), expected.load_audio(), atol=1e-6)
+
+
 def test_a_piece_of_an_item_that_lhotse_reads_begins_where_it_says(folder):
     corpus = Corpus.from_cuts(CutSet.from_cuts([recording(folder).to_cut().perturb_speed(1.1)]))
     item = corpus.items[0]

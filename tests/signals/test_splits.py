@@ -68,7 +68,7 @@ def test_missing_keys_and_bad_fractions() -> None:
     items = [*corpus(10, 5), Item("silent one", Path("a.wav"))]
     with pytest.raises(DataError, match="item 'silent one' has no 'speaker'"):
         split_by(items, "speaker", FRACTIONS, 0)
-    with pytest.raises(DataError, match="item '0' has no 'accent'"):
+    with pytest.raises(DataError, match=r"item '0' has no 'accent'.* Set split\.by=recording, or .* such as fold, prompt"):
         split_by(items, "accent", FRACTIONS, 0)
     with pytest.raises(DataError, match="the id '0' comes twice"):
         split_by(corpus(10, 5) * 2, "speaker", FRACTIONS, 0)
@@ -116,5 +116,8 @@ def test_too_few_groups_are_an_error_with_a_setting_that_helps() -> None:
     with pytest.raises(DataError, match=r"2 groups for the 3 sides train, valid, test, so that .* Set split\.by=id, which has 9"):
         split_by(corpus(9, 2), "speaker", FRACTIONS, 0)
     assert all(split_by(corpus(9, 2), "id", FRACTIONS, 0).values())
-    with pytest.raises(DataError, match="Give at least 3 recordings"):
+    with pytest.raises(DataError, match=r"Give at least 3 recordings .* or set split\.train=0\.9 split\.test=0\.0"):
         split_by(corpus(2, 2), "speaker", FRACTIONS, 0)
+    assert all(len(ids) == 1 for ids in split_by(corpus(2, 2), "speaker", {"train": 0.9, "valid": 0.1}, 0).values())
+    with pytest.raises(DataError, match=r"Give at least 3 recordings that are not copies of each other\.$"):
+        split_by(corpus(1, 1), "speaker", FRACTIONS, 0)
