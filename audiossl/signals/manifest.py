@@ -149,8 +149,10 @@ def from_line(line: Mapping[str, Any], folder: Path, sample_rate: int, is_measur
         CutError: if the line is no cut of a recording, is the output of a command, or has a transform that cannot be applied.
     """
     try:
-        line = as_cut(line)
-        channels = _numbers(line.get("channel", 0))
+        if "recording" not in line:
+            line = as_cut(line)
+        channel = line.get("channel", 0)
+        channels = channel if isinstance(channel, list) else [channel]
         source = _only_source(line, channels)
         if source is None:
             from audiossl.signals.lhotse_cuts import item_of_line
@@ -210,10 +212,6 @@ def plain_custom(custom: Mapping[str, Any] | None) -> Custom:
     return {key: value for key, value in (custom or {}).items() if isinstance(value, str | int | float)}
 
 
-def _numbers(channel: int | Sequence[int]) -> list[int]:
-    return [channel] if isinstance(channel, int) else list(channel)
-
-
 def _only_source(line: Mapping[str, Any], channels: Sequence[int]) -> Mapping[str, Any] | None:
     """The source that alone holds the channels of a cut, where nothing is done to it; None where lhotse is needed."""
     if "tracks" in line:
@@ -246,12 +244,16 @@ def read_supervisions(
     >>> read_supervisions(halves, 4.0), read_supervisions(halves, 3.0)
     ({'text': 'hello to you all'}, {'text_is_cut': True})
     """
-    timed = sorted(((*_times(supervision, duration), supervision) for supervision in supervisions), key=lambda entry: entry[0])
-    heard = [
-        (start, end, supervision)
-        for start, end, supervision in timed
-        if start < duration - SLACK_SECONDS and end > SLACK_SECONDS and _is_on(supervision, channels)
-    ]
+    heard = []
+    for supervision in supervisions:
+        start, length = supervision.get("start") or 0.0, supervision.get("duration")
+        end = start + (duration if length is None else length)
+        if start < duration - SLACK_SECONDS and end > SLACK_SECONDS:
+            channel = supervision.get("channel")
+            own = channel if isinstance(channel, list) else [channel]
+            if channels is None or channel is None or not set(own).isdisjoint(channels):
+                heard.append((start, end, supervision))
+    heard.sort(key=lambda entry: entry[0])
     said: dict[str, Any] = {}
     spoken = [entry for entry in heard if entry[2].get("text") is not None]
     if any(start < -SLACK_SECONDS or end > duration + SLACK_SECONDS for start, end, _ in spoken):
@@ -276,14 +278,3 @@ def report_cut_texts(items: Iterable[CorpusItem], place: str) -> int:
             cut[0],
         )
     return len(cut)
-
-
-def _times(supervision: Mapping[str, Any], duration: float) -> tuple[float, float]:
-    start = supervision.get("start") or 0.0
-    length = supervision.get("duration")
-    return start, start + (duration if length is None else length)
-
-
-def _is_on(supervision: Mapping[str, Any], channels: Sequence[int] | None) -> bool:
-    channel = supervision.get("channel")
-    return channels is None or channel is None or not set(_numbers(channel)).isdisjoint(channels)
