@@ -47,7 +47,7 @@ class LabelledBatches:
     def __call__(self, epoch: int, first_step: int = 0, batches_per_step: int = 1) -> Iterator[LabelledBatch]:
         """Iterate over this rank's batches of an epoch, from any step on; the ranks share the batches of each step."""
         batches = self.plan(epoch, batches_per_step).of_rank(self.world.rank, self.world.size)
-        return self._read(batches, epoch, first_step * self.world.batches_of(batches_per_step))
+        return self._read(batches, epoch, first_step * self.world.batches_of(batches_per_step), in_step=True)
 
     def fixed(self) -> Iterable[LabelledBatch]:
         """This rank's part of the batches of epoch 0, always the same: for validation."""
@@ -57,13 +57,12 @@ class LabelledBatches:
         """All batches of epoch 0 on this rank: for scoring."""
         return self._read(self.plan(0, 1).of_rank(0), 0)
 
-    def _read(self, batches: list[list[int]], epoch: int, first_batch: int = 0) -> Iterator[LabelledBatch]:
+    def _read(self, batches: list[list[int]], epoch: int, first_batch: int = 0, in_step: bool = False) -> Iterator[LabelledBatch]:
         loader = BatchLoader(
-            self.corpus, batches, first_batch, crop_seconds=self.crop_seconds, seed=self.seed, epoch=epoch, failed=self.failed
-        )
+            self.corpus, batches, first_batch, crop_seconds=self.crop_seconds, seed=self.seed, epoch=epoch, failed=self.failed,
+            in_step=in_step,
+        )  # fmt: skip
         for batch in loader:
-            if not batch.ids:
-                raise DataError(f"no recording of a batch could be read, such as {next(reversed(self.failed.values()))}")
             signals = [row[:, : int(length)] for row, length in zip(batch.signal, batch.lengths, strict=True)]
             targets = [self.targets[id_] for id_ in batch.ids]
             rate = float(self.corpus.sample_rate)

@@ -88,19 +88,20 @@ class TokenBatches:
         """Iterate over this rank's batches of an epoch, from any step on; the ranks share the batches of each step."""
         read = self.epoch(epoch, batches_per_step)
         batches = read.plan.of_rank(self.world.rank, self.world.size)
-        return self._read(read, batches, epoch, first_step * self.world.batches_of(batches_per_step))
+        return self._read(read, batches, epoch, first_step * self.world.batches_of(batches_per_step), in_step=True)
 
     def fixed(self) -> Iterable[TokenBatch]:
         """This rank's part of the batches of epoch 0, always the same: for validation."""
         read = self.epoch(0, 1)
         return self._read(read, read.plan.of_rank(0)[self.world.rank :: self.world.size], 0)
 
-    def _read(self, read: Epoch, batches: list[list[int]], epoch: int, first_batch: int = 0) -> Iterator[TokenBatch]:
+    def _read(
+        self, read: Epoch, batches: list[list[int]], epoch: int, first_batch: int = 0, in_step: bool = False
+    ) -> Iterator[TokenBatch]:
         rate = self.corpus.sample_rate
         items = {item.id: item for item in read.corpus.items}
-        for batch in BatchLoader(read.corpus, batches, first_batch, seed=self.seed, epoch=epoch, failed=self.failed):
-            if not batch.ids:
-                raise DataError(f"no recording of a batch could be read, such as {next(reversed(self.failed.values()))}")
+        loader = BatchLoader(read.corpus, batches, first_batch, seed=self.seed, epoch=epoch, failed=self.failed, in_step=in_step)
+        for batch in loader:
             signals = [row[:, : int(length)] for row, length in zip(batch.signal, batch.lengths, strict=True)]
             tokens = [self._tokens(items[id_], read.corpus.mixtures.get(id_), epoch) for id_ in batch.ids]
             yield collate_tokens(batch.ids, signals, tokens, epoch=epoch, seed=self.seed, sample_rate=float(rate))

@@ -15,11 +15,12 @@ import soundfile
 
 from audiossl.errors import DataError, StoreError
 from audiossl.files import whole_folder, write_json
-from audiossl.signals.audio import decode, open_decoder
+from audiossl.signals.audio import decode, mixed_down, open_decoder
 from audiossl.signals.corpus_faults import COUNTED, complaints
 from audiossl.signals.decoder import AudioError
 from audiossl.signals.levels import ChannelLevels, measured
-from audiossl.signals.manifest import Item, audio_name, to_line
+from audiossl.signals.manifest import SAME_AS, Item, audio_name, to_line
+from audiossl.signals.sound_digest import SoundDigest
 from audiossl.signals.transcoding import check_rate, names_of
 from audiossl.signals.transcoding import transcode as write_flac
 
@@ -45,6 +46,8 @@ class CorpusSummary:
         num_quiet: items below -60 dBFS; they are written with 24 bits.
         num_gaps: items with silence where the time stamps of packets leave a gap, or without packets that lay over others.
         num_mended: items whose header told a wrong length; they were read to the end.
+        num_duplicates: items that hold a sound that came under another id before.
+        num_cut_texts: items without text, since they hold a part of one only.
     """
 
     sample_rate: int
@@ -61,6 +64,8 @@ class CorpusSummary:
     num_quiet: int = 0
     num_gaps: int = 0
     num_mended: int = 0
+    num_duplicates: int = 0
+    num_cut_texts: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class _Accepted:
     line: dict[str, Any]
     seconds: float
     faults: frozenset[str]  # keys of COUNTED
+    sound: str  # digest of the samples
 
 
 @dataclass(frozen=True)
@@ -134,6 +140,7 @@ def build_corpus(
             for result in _shown(_in_order(_unique(items), admit, num_workers), items, progress):
                 tally.add(result)
                 if isinstance(result, _Accepted):
+                    tally.mark_copy(result)
                     lines.write(_json_line(result.line))
                 else:
                     rejected.write(_json_line(asdict(result)))
@@ -165,17 +172,18 @@ def _transcode(item: Item, folder: Path, sample_rate: int, bounds: tuple[float, 
     except (AudioError, _LengthError):
         target.unlink(missing_ok=True)
         raise
-    return _Accepted(to_line(item, name, sample_rate, done.num_samples, 1), seconds, done.names)
+    return _Accepted(to_line(item, name, sample_rate, done.num_samples, 1), seconds, done.names, done.sound)
 
 
 def _keep(item: Item, bounds: tuple[float, float | None]) -> _Accepted:
     """Decode the recording to check it, and point to where it is."""
     path = Path(item.path)
-    num_samples = 0
+    num_samples, sound = 0, SoundDigest()
     with open_decoder(path) as decoder:
         rate = decoder.sample_rate
         levels = ChannelLevels(decoder.num_channels)
         for block in measured(decode(path, decoder), levels):
+            sound.update(mixed_down(block))
             num_samples += len(block)
             _check_longest(num_samples / rate, bounds)
         if num_samples == 0:
@@ -185,7 +193,7 @@ def _keep(item: Item, bounds: tuple[float, float | None]) -> _Accepted:
         line = to_line(item, str(path.absolute()), rate, num_samples, decoder.num_channels)
         if faults.channels is not None:
             line = _with_channels(line, faults.channels)
-        return _Accepted(line, num_samples / rate, names_of(decoder, faults))
+        return _Accepted(line, num_samples / rate, names_of(decoder, faults), sound.hexdigest())
 
 
 def _with_channels(line: dict[str, Any], channels: tuple[int, ...]) -> dict[str, Any]:
@@ -239,8 +247,9 @@ class _Tally:
     """Counts while a corpus is built."""
 
     def __init__(self) -> None:
-        self.num_items, self.seconds = 0, 0.0
+        self.num_items, self.seconds, self.num_duplicates = 0, 0.0, 0
         self.faults: Counter[str] = Counter()
+        self.sounds: dict[str, str] = {}  # id of the first item with these samples
         self.rejected: Counter[str] = Counter()
         self.first_rejected = ""
 
@@ -252,6 +261,16 @@ class _Tally:
         else:
             self.rejected[result.reason] += 1
             self.first_rejected = self.first_rejected or result.message
+
+    def mark_copy(self, accepted: _Accepted) -> None:
+        """Note in the line of an item which earlier one holds the same samples; silence is like silence and no copy."""
+        if not accepted.sound:
+            return
+        own = accepted.line["id"]
+        first = self.sounds.setdefault(accepted.sound, own)
+        if first != own:
+            self.num_duplicates += 1
+            accepted.line["custom"] = {**accepted.line.get("custom", {}), SAME_AS: {"id": first}}
 
     def complaint(self) -> str:
         if not self.rejected:
@@ -268,6 +287,7 @@ class _Tally:
             rejected=dict(sorted(self.rejected.items())),
             transcoded=transcoded,
             **{f"num_{name}": self.faults[name] for name in COUNTED},
+            num_duplicates=self.num_duplicates,
         )
 
 

@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soxr
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from audiossl.errors import DataError, StoreError
 from audiossl.files import parse_json, read_json
-from audiossl.signals.audio import read_audio
+from audiossl.signals.audio import AudioError, read_audio
 from audiossl.signals.building import CUTS, FORMAT, SUMMARY, CorpusSummary, build_corpus
-from audiossl.signals.manifest import CorpusItem, Item, from_line, read_supervisions
+from audiossl.signals.declared_lengths import ROUNDING, PaddedItems, padded, states_whole, tolerance, too_long, too_short
+from audiossl.signals.lhotse_cuts import item_of_cut, read_with_lhotse, with_paths
+from audiossl.signals.manifest import CorpusItem, Item, from_line, report_cut_texts
 
 __all__ = ["Corpus", "CorpusItem", "CorpusSummary", "Item", "build_corpus"]
 
@@ -39,6 +39,8 @@ def garbage_kept() -> Iterator[None]:
 class Corpus:
     """Items in the order of their manifest, read as mono float32 at `sample_rate`.
 
+    `padded` holds the items that were found to be shorter than their manifest says, with the missing samples.
+
     Args:
         items: the items; ids must be unique.
         sample_rate: rate at which `read` returns signals, in Hz.
@@ -50,6 +52,7 @@ class Corpus:
         self.items = items
         self.sample_rate = sample_rate
         self._manifest, self._folder = manifest, folder
+        self.padded = PaddedItems()
 
     @classmethod
     def open(cls, folder: str | Path) -> Corpus:
@@ -67,7 +70,9 @@ class Corpus:
                 )
             with gzip.open(folder / CUTS, "rt", encoding="utf-8") as lines, garbage_kept():
                 rate = summary["sample_rate"]
-                items = [from_line(parse_json(line), folder, rate) for line in lines]
+                # In a folder that points to recordings elsewhere their lengths are those of manifests.
+                is_measured = summary["transcoded"]
+                items = [from_line(parse_json(line), folder, rate, is_measured) for line in lines]
         except FileNotFoundError as error:
             raise StoreError(
                 f"{folder} is not a corpus: {Path(error.filename).name} is missing. Build it with build_corpus."
@@ -83,14 +88,14 @@ class Corpus:
         """Read any lhotse manifest as a corpus.
 
         Args:
-            cuts: a `lhotse.CutSet`, or the path of one; relative paths in a file start from its folder.
+            cuts: a `lhotse.CutSet` or `RecordingSet`, or the path of one; relative paths in a file start from its folder.
             sample_rate: rate at which signals are read, in Hz.
 
         Raises:
-            DataError: if the manifest cannot be read, holds other things than cuts, or none, two cuts have one id, or a cut
-                has no recording.
+            DataError: if the manifest cannot be read, holds other things than cuts and recordings, or none, two cuts have one
+                id, or a cut has no recording or a transform that cannot be applied here.
         """
-        from lhotse import CutSet
+        from lhotse import CutSet, Recording
         from lhotse.cut import Cut
 
         manifest, folder = cuts, Path()
@@ -104,14 +109,14 @@ class Corpus:
         entries = [] if cuts is None else list(cuts)  # lhotse reads an empty file as None
         if not entries:
             raise DataError(f"{named} holds no cuts.")
+        entries = [entry.to_cut() if isinstance(entry, Recording) else entry for entry in entries]
         if other := next((entry for entry in entries if not isinstance(entry, Cut)), None):
-            kind = {"Recording": "recordings", "SupervisionSegment": "supervisions"}.get(
-                type(other).__name__, type(other).__name__
-            )
+            kind = {"SupervisionSegment": "supervisions"}.get(type(other).__name__, type(other).__name__)
             raise DataError(
                 f"{named} holds {kind}, not cuts: make cuts with lhotse, CutSet.from_manifests(recordings=...), and write those."
             )
-        items = [_from_cut(cut, folder, sample_rate) for cut in entries]
+        items = [_from_cut(cut, folder, sample_rate, is_stored=manifest is not cuts) for cut in entries]
+        report_cut_texts(items, str(named))
         if len({item.id for item in items}) < len(items):
             raise DataError("two cuts of the manifest have the same id. Give them unique ids: cuts.modify_ids(...).")
         return cls(items, sample_rate, manifest, folder)
@@ -131,21 +136,42 @@ class Corpus:
         """Read an item, or `num_samples` of it from sample `first` on.
 
         Raises:
-            DataError: if the file has become unreadable or shorter since the corpus was built.
+            DataError: if the file has become unreadable, or is shorter or longer than when the corpus was built; where its
+                length is that of a manifest, by more than lhotse bears (0.5 s unless it is set). Less is padded or left
+                out as lhotse does, and the item is in `padded`.
         """
         wanted = item.num_samples - first if num_samples is None else num_samples
         if first < 0 or wanted <= 0 or first + wanted > item.num_samples:
             raise DataError(f"samples {first} to {first + wanted} of item '{item.id}' are wanted; it has {item.num_samples}.")
+        rate = self.sample_rate
+        limit = tolerance(item, rate)
+        is_all = wanted == item.num_samples
+        further = limit + 1 if is_all and states_whole(item) else 0  # a little more, to see whether the file goes on
+        signal = self._read(item, first, wanted + further)
+        missing = wanted - len(signal)
+        if missing > 0 and not is_all:
+            return self.read(item)[first : first + wanted]  # padding is the mirrored end of the whole
+        if missing > limit:
+            raise DataError(too_short(item, missing, rate))
+        if missing < -limit:
+            raise DataError(too_long(item, rate))
+        if missing > ROUNDING:
+            self.padded.note(item, missing, rate)
+        return padded(signal, wanted) if missing > 0 else signal[:wanted]
+
+    def _read(self, item: CorpusItem, first: int, wanted: int) -> Float[Tensor, "_"]:
+        """What there is of samples `first` to `first + wanted` of an item."""
         if item.cut is not None:
-            return _read_with_lhotse(item, self.sample_rate)[first : first + wanted]
+            begin = round(item.start * self.sample_rate) + first
+            return read_with_lhotse(item, self.sample_rate)[begin : begin + wanted]
         start = item.start + first / self.sample_rate
         data = None if item.member is None else item.member.read()
-        signal, _ = read_audio(item.path, self.sample_rate, start, wanted / self.sample_rate, item.channels, data)
-        if len(signal) < wanted - 2:  # excerpts of manifests are rounded
-            raise DataError(
-                f"item '{item.id}': {item.path} ends {wanted - len(signal)} samples early: it has changed. Build anew."
-            )
-        return signal
+        try:
+            return read_audio(item.path, self.sample_rate, start, wanted / self.sample_rate, item.channels, data)[0]
+        except AudioError as error:
+            if error.reason == "excerpt" and first > 0:
+                return torch.zeros(0)  # whether so much may be missing is for the whole item to say
+            raise
 
     def subset(self, ids: Iterable[str]) -> Corpus:
         """Keep the items with these ids, in the order of the manifest.
@@ -184,10 +210,10 @@ def _is_plain(cut: Any) -> bool:
     return len(sources) == 1 and sources[0].type == "file" and not cut.recording.transforms
 
 
-def _from_cut(cut: Any, folder: Path, sample_rate: int) -> CorpusItem:
+def _from_cut(cut: Any, folder: Path, sample_rate: int, is_stored: bool) -> CorpusItem:
     if _is_plain(cut):
         cut = _resolved(cut, folder)
-        recording = cut.recording
+        recording, source = cut.recording, cut.recording.sources[0]
         return from_line(
             {
                 "id": cut.id,
@@ -198,7 +224,7 @@ def _from_cut(cut: Any, folder: Path, sample_rate: int) -> CorpusItem:
                 "custom": cut.custom,
                 "recording": {
                     "id": recording.id,
-                    "sources": [{"source": recording.sources[0].source}],
+                    "sources": [{"source": source.source, "channels": source.channels}],
                     "sampling_rate": recording.sampling_rate,
                     "num_samples": recording.num_samples,
                     "duration": recording.duration,
@@ -207,44 +233,18 @@ def _from_cut(cut: Any, folder: Path, sample_rate: int) -> CorpusItem:
             Path(),
             sample_rate,
         )
-    if any(source.type == "command" for part in getattr(cut, "tracks", [cut]) for source in _sources(getattr(part, "cut", part))):
-        raise DataError(f"cut '{cut.id}' is the output of a command, and commands of a manifest are not run.")
-    if not cut.has_recording:
-        raise DataError(f"cut '{cut.id}' has no recording; audio is needed, features alone cannot be used.")
-    return CorpusItem(
-        id=cut.id,
-        path=folder,
-        start=0.0,
-        duration=cut.duration,
-        num_samples=round(cut.duration * sample_rate),
-        recording=getattr(getattr(cut, "recording", None), "id", cut.id),
-        cut=cut,
-        **read_supervisions([vars(supervision) for supervision in cut.supervisions]),
-    )
-
-
-def _sources(cut: Any) -> list[Any]:
-    recording = getattr(cut, "recording", None)
-    return [] if recording is None else recording.sources
+    if is_stored and cut.has_recording:  # what came from a file can be kept as a line of it
+        return from_line(cut.to_dict(), folder, sample_rate)
+    return item_of_cut(cut, folder, sample_rate)
 
 
 def _resolved(cut: Any, folder: Path) -> Any:
     """Make relative paths absolute: below the folder of the manifest if the file is there, else as lhotse takes them."""
     if not _is_plain(cut):
-        return cut
+        from lhotse.serialization import deserialize_item
+
+        return cut if folder == Path() else deserialize_item(with_paths(cut.to_dict(), folder))
     source = Path(cut.recording.sources[0].source)
     if source.is_absolute() or not (folder / source).exists():
         return cut
     return cut.with_recording_path_prefix(folder.absolute())
-
-
-def _read_with_lhotse(item: CorpusItem, sample_rate: int) -> Float[Tensor, "S"]:
-    try:
-        samples = np.atleast_2d(item.cut.load_audio()).mean(axis=0, dtype=np.float32)
-    except Exception as error:  # lhotse has no error class of its own
-        raise DataError(f"item '{item.id}': lhotse cannot read it ({type(error).__name__}: {error}).") from error
-    if item.cut.sampling_rate != sample_rate:
-        samples = soxr.resample(samples, item.cut.sampling_rate, sample_rate)
-    if not np.isfinite(samples).all():
-        raise DataError(f"item '{item.id}': a sample is not a finite number.")
-    return torch.from_numpy(np.ascontiguousarray(samples[: item.num_samples]))

@@ -14,6 +14,10 @@ COUNTED = {
     "gaps": "interrupted by gaps or overlaps of their time stamps",
     "mended": "longer than their header says, and read to the end",
 }
+SAID = COUNTED | {
+    "duplicates": "of a sound that came under another id before; both stay on one side of every split",
+    "cut_texts": "without text, since they hold a part of one only",
+}
 
 
 def complaints(about: Mapping[str, Any]) -> list[str]:
@@ -22,5 +26,5 @@ def complaints(about: Mapping[str, Any]) -> list[str]:
     >>> complaints({"num_silent": 2, "num_clipped": 0})
     ['2 items are silent']
     """
-    found = [(about.get(f"num_{name}", 0), said) for name, said in COUNTED.items()]
+    found = [(about.get(f"num_{name}", 0), said) for name, said in SAID.items()]
     return [f"{count:,} {'item is' if count == 1 else 'items are'} {said}" for count, said in found if count]

@@ -13,7 +13,9 @@ from typing import Any
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import parse_json, read_yaml, whole_folder, write_json
 from audiossl.signals.building import CUTS, REJECTED, SUMMARY, CorpusSummary
-from audiossl.signals.manifest import MEMBER, from_line
+from audiossl.signals.lhotse_cuts import with_paths
+from audiossl.signals.manifest import MEMBER, SAME_AS, CorpusItem, CutError, as_cut, from_line, plain_custom
+from audiossl.signals.same_sound import HeardFiles
 from audiossl.signals.shar import is_shar, shar_lines
 from audiossl.signals.storage import is_remote, location
 
@@ -30,9 +32,9 @@ class LinkedSource:
 def find_sources(data_root: Path | None, domains: Mapping[str, str]) -> list[LinkedSource]:
     """Find data sets below a folder, or read where they are from a YAML file.
 
-    A folder holds a folder for each, with its cuts (`cuts*.jsonl.gz`), a corpus, or shards (there or in `shar/`). A YAML file
-    says `NAME: {domain: speech, path: PLACE}`, with paths and URLs as `open_corpus` takes them, from the folder of the file on;
-    those of other domains than the recipe's are passed over.
+    A folder holds a folder for each, with its cuts (`cuts*.jsonl.gz` or `cuts*.jsonl`), a corpus, or shards (there or in
+    `shar/`). A YAML file says `NAME: {domain: speech, path: PLACE}`, with paths and URLs as `open_corpus` takes them, from the
+    folder of the file on; those of other domains than the recipe's are passed over.
 
     Args:
         data_root: the folder or the file.
@@ -69,7 +71,8 @@ def link_corpus(
     """Write a corpus folder whose items are those of several manifests; audio stays where it is, and is not looked at.
 
     Ids get the name of their source in front, and items the custom fields `source` and `domain`. What is too short or too long
-    or cannot be used is in `rejected.jsonl`.
+    or cannot be used is in `rejected.jsonl`. `corpus.json` counts the items whose sound came under another recording id before
+    (`num_duplicates`), and those without text since they hold a part of one only (`num_cut_texts`).
 
     Args:
         sources: what to join.
@@ -87,26 +90,37 @@ def link_corpus(
         raise StoreError(f"{out} exists and is not a corpus; it would be replaced. Choose another folder or remove it.")
     rejected: Counter[str] = Counter()
     seen: set[str] = set()
-    samples = 0
+    heard = HeardFiles()
+    samples = num_duplicates = num_cut_texts = 0
     with whole_folder(out) as folder:
         with gzip.GzipFile(folder / CUTS, "wb", mtime=0) as cuts, (folder / REJECTED).open("wb") as left_out:
             for source in sources:
                 taken = 0
                 for line in _lines(source):
-                    named, reason, num_samples = _joined(line, source, sample_rate, (min_seconds, max_seconds), seen)
-                    if reason:
-                        rejected[reason] += 1
-                        left_out.write(_encoded({"id": named["id"], "path": source.place, "reason": reason}))
+                    named, item, why = _joined(line, source, sample_rate, (min_seconds, max_seconds), seen)
+                    if item is None or why:
+                        rejected[why["reason"]] += 1
+                        left_out.write(_encoded({"id": named["id"], "path": source.place, **why}))
                         continue
                     cuts.write(_encoded(named))
                     seen.add(named["id"])
-                    samples, taken = samples + num_samples, taken + 1
+                    num_duplicates += heard.was_heard(item)
+                    num_cut_texts += item.text_is_cut
+                    samples, taken = samples + item.num_samples, taken + 1
                     if taken == limit:
                         break
         if not seen:
             raise DataError(f"no recording was accepted for {out}: {dict(rejected) or 'the manifests are empty'}.")
         summary = CorpusSummary(
-            sample_rate, len(seen), samples / sample_rate / 3600, rejected.total(), dict(sorted(rejected.items())), 0, False
+            sample_rate=sample_rate,
+            num_items=len(seen),
+            hours=samples / sample_rate / 3600,
+            num_rejected=rejected.total(),
+            rejected=dict(sorted(rejected.items())),
+            num_clipped=0,
+            transcoded=False,
+            num_duplicates=num_duplicates,
+            num_cut_texts=num_cut_texts,
         )
         write_json(folder / SUMMARY, asdict(summary))
     return summary
@@ -114,26 +128,28 @@ def link_corpus(
 
 def _joined(
     line: dict[str, Any], source: LinkedSource, sample_rate: int, bounds: tuple[float, float | None], seen: set[str]
-) -> tuple[dict[str, Any], str, int]:
-    """The line as it is in the corpus, why it is rejected (or ""), and its samples."""
-    custom = {key: value for key, value in (line.get("custom") or {}).items() if isinstance(value, str | int | float)}
-    if member := (line.get("custom") or {}).get(MEMBER):
-        custom[MEMBER] = member
+) -> tuple[dict[str, Any], CorpusItem | None, dict[str, str]]:
+    """The line as it is in the corpus, the item that it gives, and why it is rejected (nothing if it is not)."""
+    line = dict(as_cut(line))
+    custom: dict[str, Any] = dict(plain_custom(line.get("custom")))
+    custom |= {key: value for key in (MEMBER, SAME_AS) if (value := (line.get("custom") or {}).get(key))}
+    if SAME_AS in custom:
+        custom[SAME_AS] = {"id": f"{source.name}/{custom[SAME_AS]['id']}"}
     custom |= {"source": source.name, "domain": source.domain}
     named = {key: value for key, value in line.items() if key != "features"}
     named |= {"id": f"{source.name}/{line.get('id')}", "custom": custom}
     try:
         item = from_line(named, Path(), sample_rate)
-    except DataError:
-        return named, "unreadable", 0
+    except CutError as error:
+        return named, None, {"reason": error.reason, "message": str(error)}
     seconds = item.num_samples / sample_rate
     if item.id in seen:
-        return named, "duplicate_id", 0
+        return named, item, {"reason": "duplicate_id"}
     if seconds < bounds[0]:
-        return named, "too_short", 0
+        return named, item, {"reason": "too_short"}
     if bounds[1] is not None and seconds > bounds[1]:
-        return named, "too_long", 0
-    return named, "", item.num_samples
+        return named, item, {"reason": "too_long"}
+    return named, item, {}
 
 
 def _lines(source: LinkedSource) -> Iterator[dict[str, Any]]:
@@ -143,37 +159,37 @@ def _lines(source: LinkedSource) -> Iterator[dict[str, Any]]:
         yield from shar_lines(place)
         return
     path = Path(place)
-    manifests = sorted(path.glob("cuts*.jsonl.gz")) if path.is_dir() else [path]
+    manifests = _manifests(path) if path.is_dir() else [path]
     if not manifests:
-        raise DataError(f"{path} holds no cuts*.jsonl.gz")
+        raise DataError(f"{path} holds no cuts*.jsonl.gz and no cuts*.jsonl")
     for manifest in manifests:
         for number, line in enumerate(_read_manifest(manifest)):
-            _make_absolute(line, manifest.parent)
+            line = with_paths(line, manifest.parent)
             if number == 0:
                 _check_first(line, manifest)
             yield line
 
 
+def _manifests(folder: Path) -> list[Path]:
+    """The manifests of cuts in a folder; of one that is there compressed and not, the compressed one."""
+    packed = sorted(folder.glob("cuts*.jsonl.gz"))
+    return packed + [path for path in sorted(folder.glob("cuts*.jsonl")) if path.with_name(f"{path.name}.gz") not in packed]
+
+
 def _read_manifest(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-            for line in lines:
-                yield parse_json(line)
+            for number, line in enumerate(lines, 1):
+                if not isinstance(row := parse_json(line), dict):
+                    raise DataError(f"{path}, line {number}: expected a cut as a JSON object, got {line[:60].rstrip()}")
+                yield row
     except (OSError, EOFError, ValueError) as error:
         raise DataError(f"the manifest {path} cannot be read ({type(error).__name__}: {error}).") from error
 
 
-def _make_absolute(line: dict[str, Any], folder: Path) -> None:
-    """Relative paths are below the folder of the manifest if the file is there, else below the working folder."""
-    for source in (line.get("recording") or {}).get("sources") or []:
-        if source.get("type", "file") == "file" and not Path(source["source"]).is_absolute():
-            below = folder / source["source"]
-            source["source"] = str((below if below.exists() else Path(source["source"])).absolute())
-
-
 def _check_first(line: dict[str, Any], manifest: Path) -> None:
     """A wrong root makes every path wrong; better to hear of it now than at the first batch."""
-    for source in (line.get("recording") or {}).get("sources") or []:
+    for source in (as_cut(line).get("recording") or {}).get("sources") or []:
         if source.get("type", "file") == "file" and not Path(source["source"]).exists():
             raise DataError(f"{manifest}: its first recording {source['source']} is not there. Mend the paths, or start there.")
 
@@ -198,7 +214,7 @@ def _in_folder(folder: Path) -> Path | None:
     for place in (folder, folder / "shar"):
         if is_shar(place):
             return place
-    return folder if any(folder.glob("cuts*.jsonl.gz")) else None
+    return folder if _manifests(folder) else None
 
 
 def _encoded(row: dict[str, Any]) -> bytes:

@@ -34,9 +34,7 @@ class Batch:
 
 
 def collate(items: Sequence[tuple[str, Tensor]]) -> Batch:
-    """Pad signals of shape (S,) or (C, S) to a batch; no items make a batch of size 0, with one channel."""
-    if not items:
-        return Batch(torch.zeros(0, 1, 0), torch.zeros(0, dtype=torch.int64), [])
+    """Pad signals of shape (S,) or (C, S) to a batch."""
     signals = [signal if signal.ndim == 2 else signal[None] for _, signal in items]
     padded, lengths = pad_stack([signal.T for signal in signals])  # (B, S, C)
     return Batch(padded.transpose(1, 2).contiguous(), lengths, [item_id for item_id, _ in items])
@@ -46,7 +44,8 @@ class BatchLoader:
     """Iterate over the batches of one rank, from any step on.
 
     A file that cannot be read is logged once, kept in `failed` under its id, and missing from its batch. A batch of which
-    no file can be read is yielded with size 0, so that all ranks stay in step: the loop must take part with a loss of 0.
+    no file can be read is left out, or, with `in_step`, another one comes in its place: the next that can be read, in the order
+    of the epoch, after the last one the first. So each rank takes as many steps as the others, whatever its disk does.
 
     Args:
         corpus: what the indexes of the plan point to.
@@ -59,6 +58,10 @@ class BatchLoader:
         prefetch: batches to read ahead.
         failed: pass one dict to the loaders of all epochs, and no known bad file is read or reported twice.
         max_failed: stop with an error when more than this share of the items fails (and more than 20 of them).
+        in_step: yield as many batches as there are, for training; False never reads an item twice, for scoring.
+
+    Raises:
+        DataError: while iterating, if too many items fail, or all.
     """
 
     def __init__(
@@ -74,21 +77,24 @@ class BatchLoader:
         prefetch: int = 3,
         failed: dict[str, DataError] | None = None,
         max_failed: float = 0.1,
+        in_step: bool = False,
     ) -> None:
         self.failed: dict[str, DataError] = {} if failed is None else failed
         self._corpus, self._batches, self._start_step = corpus, batches, start_step
         self._crop = None if crop_seconds is None else round(crop_seconds * corpus.sample_rate)
         self._seed, self._epoch = seed, epoch
         self._num_threads, self._prefetch, self._max_failed = num_threads, max(1, prefetch), max_failed
+        self._in_step = in_step
 
     def __len__(self) -> int:
-        """Number of batches left."""
+        """Number of batches left, if each has an item that can be read."""
         return max(0, len(self._batches) - self._start_step)
 
     def __iter__(self) -> Iterator[Batch]:
         pool = ThreadPoolExecutor(self._num_threads, thread_name_prefix="batches")
         waiting: deque[list[Future[tuple[str, Tensor | DataError]]]] = deque()
         ahead = iter(self._batches[self._start_step :])
+        step = self._start_step - 1
         num_read = num_failed = 0
         try:
             while True:
@@ -97,6 +103,7 @@ class BatchLoader:
                 if not waiting:
                     return
                 results = [future.result() for future in waiting.popleft()]
+                step += 1
                 signals = [(item_id, result) for item_id, result in results if isinstance(result, Tensor)]
                 self._note([(item_id, result) for item_id, result in results if isinstance(result, DataError)])
                 num_read += len(results)
@@ -107,9 +114,21 @@ class BatchLoader:
                     raise DataError(
                         f"{num_failed} of {num_read} items could not be read, such as {last} Is the disk still there?"
                     )
-                yield collate(signals)
+                if not signals and self._in_step:
+                    signals = self._instead_of(step)
+                if signals:
+                    yield collate(signals)
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def _instead_of(self, step: int) -> list[tuple[str, Tensor]]:
+        """The signals of the next batch that can be read, round the end of the epoch."""
+        for batch in (*self._batches[step + 1 :], *self._batches[:step]):
+            results = [self._read(index) for index in batch]
+            self._note([(item_id, result) for item_id, result in results if isinstance(result, DataError)])
+            if signals := [(item_id, result) for item_id, result in results if isinstance(result, Tensor)]:
+                return signals
+        raise DataError(f"no batch can be read, such as {next(reversed(self.failed.values()))} Is the disk still there?")
 
     def _read(self, index: int) -> tuple[str, Tensor | DataError]:
         item = self._corpus.items[index]

@@ -2,7 +2,9 @@
 
 cuts.000000.jsonl.gz   recording.000000.tar   (tokens.000000.tar ...)
 
-lhotse reads such shards from begin to end. Here each recording is read by itself, so that batches are planned by duration as
+From lhotse 2 on there are indexes too, recording.000000.tar.idx or an .idxpack of all of them, and the cuts may be uncompressed.
+
+lhotse 1 reads such shards from begin to end. Here each recording is read by itself, so that batches are planned by duration as
 for any corpus, and to resume in the middle of an epoch is to start at a later batch.
 """
 
@@ -15,7 +17,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -29,21 +31,26 @@ from audiossl.errors import DataError
 from audiossl.files import parse_json
 from audiossl.signals.corpus import Corpus
 from audiossl.signals.fetch import cache_folder
-from audiossl.signals.manifest import MEMBER, from_line
+from audiossl.signals.manifest import MEMBER, from_line, report_cut_texts
 from audiossl.signals.storage import is_remote, list_names, location, open_binary
 from audiossl.signals.tar_index import TarItem, read_tar_index
+from audiossl.signals.tar_offsets import INDEX, PACK
 
 _log = logging.getLogger(__name__)
-_NAME = re.compile(r"(?P<field>[^.]+)(?:\.(?P<number>\d+))?\.(?P<kind>jsonl(?:\.gz)?|tar(?:\.\w+)?)")
+_NAME = re.compile(r"(?P<field>[^.]+)(?:\.(?P<number>\d+))?\.(?P<kind>jsonl(?:\.gz)?|tar(?:\.(?!idx$)\w+)?)")
 THREADS = 8  # an object store answers many requests at once
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One shard: its number as written (empty where the folder is not divided) and the place of the file of each field."""
+    """One shard: its number as written (empty where the folder is not divided) and the place of the file of each field.
+
+    `indexes` are the places of lhotse's indexes of these files, by field, where there are such.
+    """
 
     number: str
     places: dict[str, str]
+    indexes: dict[str, str] = field(default_factory=dict)
 
 
 def is_shar(folder: str | Path) -> bool:
@@ -65,6 +72,7 @@ def open_shar(folder: str | Path, sample_rate: int = 16_000, index: Path | None 
         MissingExtraError: if fsspec, or its part for this kind of store, is not installed.
     """
     items = [from_line(line, Path(), sample_rate) for line in shar_lines(folder, index)]
+    report_cut_texts(items, str(folder))
     if len({item.id for item in items}) < len(items):
         raise DataError(f"two cuts in the shards of {folder} have the same id. Write them with unique ids.")
     return Corpus(items, sample_rate, None, Path(_absolute(folder)))
@@ -107,7 +115,7 @@ def shar_arrays(
     for shard in find_shards(place):
         if field not in shard.places:
             raise DataError(f"{place} has no {field}.{shard.number}.tar; its fields are {', '.join(sorted(shard.places))}.")
-        for item in read_tar_index(shard.places[field], kept):
+        for item in read_tar_index(shard.places[field], kept, shard.indexes.get(field)):
             if item.described is None:
                 continue
             if not item.name.endswith(".npy"):
@@ -122,7 +130,9 @@ def find_shards(place: str) -> list[Shard]:
         DataError: if it is no Shar folder, or a shard lacks its cuts, its recordings or another field.
     """
     fields: dict[str, dict[str, str]] = {}
-    for name in list_names(place):
+    names = list_names(place)
+    packs = [f"{place}/{name}" for name in names if name.endswith(PACK)]
+    for name in names:
         match = _NAME.fullmatch(name)
         if match and match["kind"].startswith("tar."):
             raise DataError(f"{place}/{name} is compressed; to read single members it must be a plain tar. Unpack it.")
@@ -131,17 +141,27 @@ def find_shards(place: str) -> list[Shard]:
     if missing := {"cuts", "recording"} - fields.keys():
         raise DataError(f"{place} is no lhotse Shar folder: it has no {' and no '.join(sorted(missing))} shards.")
     numbers = sorted({number for shards in fields.values() for number in shards}, key=lambda number: int(number or 0))
-    for field, shards in fields.items():
+    for name, shards in fields.items():
         if absent := [number for number in numbers if number not in shards]:
-            raise DataError(f"{place}: {len(absent)} shards of '{field}' are missing, such as {field}.{absent[0]}. Copy again.")
+            raise DataError(f"{place}: {len(absent)} shards of '{name}' are missing, such as {name}.{absent[0]}. Copy again.")
     if numbers[-1] and len(numbers) <= int(numbers[-1]) - int(numbers[0]):
         _log.warning("%s has %d shards between %s and %s; some are not there", place, len(numbers), numbers[0], numbers[-1])
-    return [Shard(number, {field: shards[number] for field, shards in fields.items()}) for number in numbers]
+    indexed, found = set(names), []
+    for number in numbers:
+        places = {name: shards[number] for name, shards in fields.items()}
+        indexes = {}
+        for name, path in places.items():
+            if f"{path.rsplit('/', 1)[-1]}{INDEX}" in indexed:
+                indexes[name] = f"{path}{INDEX}"
+            elif packs and path.endswith(".tar"):
+                indexes[name] = packs[0] if len(packs) == 1 else next((pack for pack in packs if name in pack), packs[0])
+        found.append(Shard(number, places, indexes))
+    return found
 
 
 def _shard_lines(shard: Shard, index: Path) -> list[dict[str, Any]]:
     tar, manifest = shard.places["recording"], shard.places["cuts"]
-    cuts, items = _read_cuts(manifest), read_tar_index(tar, index)
+    cuts, items = _read_cuts(manifest), read_tar_index(tar, index, shard.indexes.get("recording"))
     by_key = {item.key: item for item in items}
     if len(by_key) < len(items):
         raise DataError(f"{tar} holds two recordings of one name.")
@@ -174,8 +194,6 @@ def _line(cut: dict[str, Any], item: TarItem, tar: str) -> dict[str, Any]:
         source = {"type": "shar", "channels": recording["sources"][0]["channels"], "source": tar}
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise DataError(f"the description of '{item.name}' in {tar} is damaged ({error}). Copy the tar again.") from error
-    if recording.get("transforms"):
-        raise DataError(f"cut '{cut['id']}' in {tar} has transforms, which only lhotse applies. Write the shards without them.")
     where = {"offset": item.member.offset, "size": item.member.size, "name": item.name}
     custom = (cut.get("custom") or {}) | {MEMBER: where}
     return cut | {"recording": recording | {"sources": [source]}, "custom": custom}

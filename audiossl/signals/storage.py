@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -82,6 +82,38 @@ def read_range(place: str, first: int, size: int) -> bytes:
     with open_binary(place) as file:
         file.seek(first)
         return file.read(size)
+
+
+def read_ranges(place: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Read bytes `first` to `last` (exclusive) of a file for each range; an object store is asked for many at once.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    if is_remote(place):
+        system, path = _file_system(place)
+        with _named_errors(place):
+            firsts, lasts = [first for first, _ in ranges], [last for _, last in ranges]
+            return system.cat_ranges([path] * len(ranges), firsts, lasts, on_error="raise") if ranges else []
+    found = []
+    with open_binary(place) as file:
+        for first, last in ranges:
+            file.seek(first)
+            found.append(file.read(last - first))
+    return found
+
+
+def file_size(place: str) -> int:
+    """Return the bytes of a file.
+
+    Raises:
+        DataError: if it cannot be reached.
+    """
+    with _named_errors(place):
+        if is_remote(place):
+            system, path = _file_system(place)
+            return int(system.size(path))
+        return Path(place).stat().st_size
 
 
 def stamp(place: str) -> str:

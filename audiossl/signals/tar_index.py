@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import tarfile
 from dataclasses import dataclass
+from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 from audiossl.errors import DataError
 from audiossl.files import whole_file
-from audiossl.signals.storage import open_binary, read_range, stamp
+from audiossl.signals.storage import file_size, open_binary, read_range, read_ranges, stamp
+from audiossl.signals.tar_offsets import read_offsets
 
 FORMAT = b"1"
+_HEAD = 8192  # bytes that hold the header of a member, with that of a long name
+_LONGEST = 2**20  # bytes of a description and what follows the last one
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,12 +54,13 @@ class TarItem:
     described: str | None
 
 
-def read_tar_index(place: str, folder: Path) -> list[TarItem]:
+def read_tar_index(place: str, folder: Path, offsets: str | None = None) -> list[TarItem]:
     """List the members of a tar, from the index that is kept in `folder` or, where it is of another state, from the tar.
 
     Args:
         place: path or URL of the tar.
         folder: where indexes are kept, never beside the data; it is made if need be.
+        offsets: place of lhotse's own index of the tar, which tells where to read; one that does not fit the tar is passed over.
 
     Raises:
         DataError: if the tar cannot be read, is compressed or damaged, or is not laid out as lhotse does.
@@ -61,7 +69,9 @@ def read_tar_index(place: str, folder: Path) -> list[TarItem]:
     name = place.rsplit("/", 1)[-1]
     kept = folder / f"{name}-{hashlib.blake2b(place.encode(), digest_size=6).hexdigest()}.parquet"
     if (items := _load(kept, place, state)) is None:
-        items = scan_tar(place)
+        items = None if offsets is None else read_indexed_tar(place, offsets)
+        if items is None:
+            items = scan_tar(place)
         _keep(kept, items, state)
     return items
 
@@ -91,11 +101,68 @@ def scan_tar(place: str) -> list[TarItem]:
     return items
 
 
-def _pair(place: str, tar: tarfile.TarFile, data: tarfile.TarInfo, about: tarfile.TarInfo) -> TarItem:
+def read_indexed_tar(place: str, index: str) -> list[TarItem] | None:
+    """List the members of a tar by lhotse's index of it: the heads of all items are read at once, then all descriptions.
+
+    Returns None, and logs why, where the index does not fit the tar: it is of another state, and the tar itself must tell.
+    """
+    try:
+        offsets = read_offsets(index, place)
+        if offsets is None:
+            return None
+        whole = file_size(place)
+        if offsets[-1] > whole:
+            raise DataError(f"it is of {offsets[-1]:,} bytes, the tar has {whole:,}")
+        bounds = list(pairwise(offsets.tolist()))
+        heads = read_ranges(place, [(first, min(last, first + _HEAD)) for first, last in bounds])
+        data = [_info(head, first) for head, (first, _) in zip(heads, bounds, strict=True)]
+        begins = [info.offset_data + -(-info.size // 512) * 512 for info in data]
+        ends = [min(last, begin + _LONGEST) for begin, (_, last) in zip(begins, bounds, strict=True)]
+        texts = read_ranges(place, list(zip(begins, ends, strict=True)))
+        items = [_described(place, info, text, begin) for info, text, begin in zip(data, texts, begins, strict=True)]
+        # Each item begins where the one before ends, and nothing but zeros is behind the last.
+        end = items[-1][1] if items else 0
+        follows = [0, *(last for _, last in items)] == [*offsets[:-1].tolist(), end]
+        if not follows or whole - end > _LONGEST or any(read_ranges(place, [(end, whole)])[0]):
+            raise DataError("the tar holds more")
+        return [item for item, _ in items]
+    except (DataError, tarfile.TarError, ValueError) as error:
+        _log.warning("the index %s does not fit its tar (%s): the tar is read instead", index, error)
+        return None
+
+
+def _info(head: bytes, offset: int) -> tarfile.TarInfo:
+    """The member whose header is at the begin of some bytes, with its place in the tar."""
+    with tarfile.open(fileobj=BytesIO(head), mode="r:") as tar:
+        info = tar.next()
+    if info is None or not info.isfile():
+        raise tarfile.ReadError(f"no file begins at byte {offset}")
+    info.offset_data += offset
+    return info
+
+
+def _described(place: str, data: tarfile.TarInfo, text: bytes, begin: int) -> tuple[TarItem, int]:
+    """The item of a member whose description is at the begin of some bytes, and where it ends."""
+    about = _info(text, begin)
+    key = _checked_key(place, data, about)
+    first = about.offset_data - begin
+    if len(raw := text[first : first + about.size]) < about.size:
+        raise tarfile.ReadError(f"the description of '{data.name}' is cut short")
+    described = raw.decode("utf-8") if about.name.endswith(".json") else None
+    item = TarItem(key, data.name, TarMember(place, data.offset_data, data.size), described)
+    return item, about.offset_data + -(-about.size // 512) * 512
+
+
+def _checked_key(place: str, data: tarfile.TarInfo, about: tarfile.TarInfo) -> str:
     (key, _, _), (other, _, kind) = data.name.rpartition("."), about.name.rpartition(".")
     if key != other or kind not in ("json", "nometa"):
         raise DataError(f"{place}: '{data.name}' is followed by '{about.name}'; expected its description '{key}.json'.")
-    file = tar.extractfile(about) if kind == "json" else None
+    return key
+
+
+def _pair(place: str, tar: tarfile.TarFile, data: tarfile.TarInfo, about: tarfile.TarInfo) -> TarItem:
+    key = _checked_key(place, data, about)
+    file = tar.extractfile(about) if about.name.endswith(".json") else None
     described = file.read().decode("utf-8") if file else None
     return TarItem(key, data.name, TarMember(place, data.offset_data, data.size), described)
 

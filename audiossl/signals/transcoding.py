@@ -13,6 +13,7 @@ from audiossl.errors import DataError
 from audiossl.signals.audio import decode, in_blocks, mixed_down, open_decoder
 from audiossl.signals.decoder import Decoder
 from audiossl.signals.levels import ChannelLevels, SignalFaults, measured
+from audiossl.signals.sound_digest import SoundDigest
 
 BLOCK_SECONDS = 30.0
 
@@ -28,12 +29,21 @@ def check_rate(sample_rate: int) -> None:
 
 @dataclass(frozen=True)
 class Transcoded:
-    """What was written, and what is wrong with the recording: `names` are keys of `corpus_faults.COUNTED`."""
+    """What was written, and what is wrong with the recording.
+
+    Attributes:
+        num_samples: of the FLAC.
+        faults: of the recording's channels.
+        names: what of `corpus_faults.COUNTED` applies.
+        bits: of a sample of the FLAC.
+        sound: digest of the samples.
+    """
 
     num_samples: int
     faults: SignalFaults
     names: frozenset[str]
     bits: int
+    sound: str
 
 
 def transcode(source: Path, target: Path, sample_rate: int, check: Callable[[float], None]) -> Transcoded:
@@ -67,7 +77,7 @@ def _write(
     bits: int | None = None,
 ) -> Transcoded:
     """Write the mean of the channels as FLAC; without `bits`, with as many as the recording has."""
-    num_samples, is_clipped = 0, False
+    num_samples, is_clipped, sound = 0, False, SoundDigest()
     with open_decoder(source) as decoder:
         levels = ChannelLevels(decoder.num_channels)
         bits = bits or (16 if decoder.bits <= 16 else 24)
@@ -76,6 +86,7 @@ def _write(
         mono = (mixed_down(block if channels is None else block[:, list(channels)]) for block in raw)
         with _flac(target, sample_rate, bits) as file:
             for block in in_blocks(source, mono, decoder.sample_rate, sample_rate, BLOCK_SECONDS):
+                sound.update(block.numpy())
                 scaled = np.rint(block.numpy().astype(np.float64) * full)
                 is_clipped |= bool((scaled > full).any() or (scaled < -full).any())  # +1.0 itself is 32768: let it pass
                 scaled = np.clip(scaled, -full, full - 1)
@@ -83,7 +94,7 @@ def _write(
                 num_samples += len(block)
                 check(num_samples / sample_rate)
         faults = levels.faults()
-        return Transcoded(num_samples, faults, names_of(decoder, faults, is_clipped), bits)
+        return Transcoded(num_samples, faults, names_of(decoder, faults, is_clipped), bits, sound.hexdigest())
 
 
 def names_of(decoder: Decoder, faults: SignalFaults, is_clipped: bool = False) -> frozenset[str]:

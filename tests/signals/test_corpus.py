@@ -219,7 +219,8 @@ def test_every_bad_recording_is_one_line(tmp_path: Path, capfd: pytest.CaptureFi
         assert (summary.num_items, summary.num_rejected) == (2, 11)
         assert [item.id for item in Corpus.open(out)] == ["good", "good 2"]
         assert len(list(out.rglob("*.flac"))) == 2 * transcode  # nothing is left of the rejected
-    assert capfd.readouterr() == ("", "")
+    said = capfd.readouterr()
+    assert not said.out and [line for line in said.err.splitlines() if "came under another id" not in line] == []
 
 
 def test_nothing_accepted_is_an_error_and_leaves_no_corpus(tmp_path: Path) -> None:
@@ -432,23 +433,29 @@ def test_awkward_ids_stay_inside_the_corpus(tmp_path: Path, item_id: str) -> Non
     assert len(corpus.read(corpus.items[0])) == 8000
 
 
+def test_a_manifest_of_recordings_is_read_as_whole_recordings(tmp_path):
+    from lhotse import Recording, RecordingSet
+
+    path = write(tmp_path / "a.wav", 0.4, num_channels=2)
+    recordings = RecordingSet.from_recordings([Recording.from_file(path)])
+    recordings.to_file(tmp_path / "recordings.jsonl.gz")
+    for source in (recordings, tmp_path / "recordings.jsonl.gz"):
+        corpus = Corpus.from_cuts(source)
+        assert torch.equal(corpus.read(corpus.items[0]), read_audio(path)[0])
+
+
 def test_manifests_without_cuts_say_what_they_hold(tmp_path):
     import gzip
 
-    from lhotse import Recording, RecordingSet, SupervisionSegment, SupervisionSet
+    from lhotse import SupervisionSegment, SupervisionSet
 
-    soundfile.write(tmp_path / "a.wav", np.zeros(1600), 16000)
-    recordings = RecordingSet.from_recordings([Recording.from_file(tmp_path / "a.wav")])
-    recordings.to_file(tmp_path / "recordings.jsonl.gz")
     SupervisionSet.from_segments([SupervisionSegment("s", "a", 0, 0.1)]).to_file(tmp_path / "supervisions.jsonl")
     gzip.open(tmp_path / "empty.jsonl.gz", "wb").close()
     (tmp_path / "empty.jsonl").touch()
-    for source, holds in (
-        (recordings, "recordings, not cuts"),
-        (tmp_path / "recordings.jsonl.gz", "recordings, not cuts"),
-        (tmp_path / "supervisions.jsonl", "supervisions, not cuts"),
-        (tmp_path / "empty.jsonl", "no cuts"),
-        (tmp_path / "empty.jsonl.gz", "no cuts"),
+    for name, holds in (
+        ("supervisions.jsonl", "supervisions, not cuts"),
+        ("empty.jsonl", "no cuts"),
+        ("empty.jsonl.gz", "no cuts"),
     ):
         with pytest.raises(DataError, match=f"holds {holds}"):
-            Corpus.from_cuts(source)
+            Corpus.from_cuts(tmp_path / name)

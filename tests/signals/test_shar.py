@@ -143,6 +143,8 @@ def test_urls_survive_paths():
 
 def test_the_index_is_kept_until_the_tar_changes(shards, tmp_path, monkeypatch):
     scans = []
+    for path in shards.glob("*.idx"):  # lhotse 2 writes its own, which spares the scan
+        path.unlink()
     monkeypatch.setattr("audiossl.signals.tar_index.scan_tar", lambda place: scans.append(place) or scan_tar(place))
     before = sorted(path.name for path in shards.iterdir())
     index = tmp_path / "run" / "index"
@@ -150,7 +152,7 @@ def test_the_index_is_kept_until_the_tar_changes(shards, tmp_path, monkeypatch):
     assert len(scans) == 3 and first.items == again.items
     assert sorted(path.name for path in shards.iterdir()) == before and len(list(index.iterdir())) == 3
     other = write_shards(CutSet.from_cuts([cut.with_id(f"new {cut.id}") for cut in make_cuts(tmp_path / "wav")]), tmp_path / "b")
-    for path in other.iterdir():
+    for path in other.glob("*[!x]"):
         shutil.copy(path, shards / path.name)
     changed = open_shar(shards, index=index)
     assert len(scans) == 6 and changed.items[0].id == "new a"

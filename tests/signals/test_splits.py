@@ -68,7 +68,7 @@ def test_missing_keys_and_bad_fractions() -> None:
     items = [*corpus(10, 5), Item("silent one", Path("a.wav"))]
     with pytest.raises(DataError, match="item 'silent one' has no 'speaker'"):
         split_by(items, "speaker", FRACTIONS, 0)
-    with pytest.raises(DataError, match="item '0' has no 'accent'"):
+    with pytest.raises(DataError, match=r"item '0' has no 'accent'.* Set split\.by=recording, or .* such as fold, prompt"):
         split_by(items, "accent", FRACTIONS, 0)
     with pytest.raises(DataError, match="the id '0' comes twice"):
         split_by(corpus(10, 5) * 2, "speaker", FRACTIONS, 0)
@@ -78,6 +78,46 @@ def test_missing_keys_and_bad_fractions() -> None:
 
 
 def test_an_empty_side_is_an_error_unless_it_was_asked_for() -> None:
-    with pytest.raises(DataError, match=r"side '.*' \(0\.5\) of the split by speaker got none of 1 groups"):
+    with pytest.raises(DataError, match=r"speaker has 1 groups for the 2 sides .*Set split\.by=id"):
         split_by(corpus(10, 1), "speaker", {"train": 0.5, "test": 0.5}, 0)
     assert split_by(corpus(10, 1), "speaker", {"train": 1.0, "test": 0.0}, 0)["test"] == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31), st.integers(3, 12))
+def test_few_groups_give_every_side_that_has_a_share_one(seed: int, num_groups: int) -> None:
+    sides = split_by(corpus(num_groups, num_groups), "speaker", FRACTIONS, seed)
+    assert all(sides.values())
+    rare = {"train": 0.9995, "valid": 0.0005, "test": 0.0}
+    sides = split_by(corpus(num_groups, num_groups), "speaker", rare, seed)
+    assert [len(sides[side]) for side in rare] == [num_groups - 1, 1, 0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31), st.integers(3, 20), st.integers(1, 5))
+def test_a_growing_corpus_moves_only_what_was_borrowed(seed: int, num_old: int, num_new: int) -> None:
+    """An old group changes sides only to or from a side that its hash would leave empty: at most one for each such side."""
+    old = split_by(corpus(num_old, num_old), "id", FRACTIONS, seed)
+    new = split_by(corpus(num_old + num_new, num_old + num_new), "id", FRACTIONS, seed)
+    hashed = split_by(corpus(200, 200), "id", FRACTIONS, seed)  # so many that no side is empty
+    side_of = {
+        where: {id_: side for side, ids in sides.items() for id_ in ids}
+        for where, sides in (("old", old), ("new", new), ("hash", hashed))
+    }
+    borrowed = {where: {id_ for id_, side in side_of[where].items() if side != side_of["hash"][id_]} for where in ("old", "new")}
+    assert all(len(ids) <= 2 for ids in borrowed.values())
+    moved = {id_ for id_ in side_of["old"] if side_of["old"][id_] != side_of["new"][id_]}
+    assert moved <= borrowed["old"] | borrowed["new"]
+    used = {side_of["hash"][id_] for id_ in side_of["old"]}
+    assert len(borrowed["old"]) == len(set(FRACTIONS) - used)
+
+
+def test_too_few_groups_are_an_error_with_a_setting_that_helps() -> None:
+    with pytest.raises(DataError, match=r"2 groups for the 3 sides train, valid, test, so that .* Set split\.by=id, which has 9"):
+        split_by(corpus(9, 2), "speaker", FRACTIONS, 0)
+    assert all(split_by(corpus(9, 2), "id", FRACTIONS, 0).values())
+    with pytest.raises(DataError, match=r"Give at least 3 recordings .* or set split\.train=0\.9 split\.test=0\.0"):
+        split_by(corpus(2, 2), "speaker", FRACTIONS, 0)
+    assert all(len(ids) == 1 for ids in split_by(corpus(2, 2), "speaker", {"train": 0.9, "valid": 0.1}, 0).values())
+    with pytest.raises(DataError, match=r"Give at least 3 recordings that are not copies of each other\.$"):
+        split_by(corpus(1, 1), "speaker", FRACTIONS, 0)
