@@ -1,7 +1,7 @@
 """What s3prl asks of torchaudio and torchaudio 2.9 and later no longer have, put back in this process.
 
 Since 2.9 the global backends, the sox effects and reading by soundfile are gone, and its wheels fail to import beside a torch for
-CPUs. Called only where s3prl is started.
+CPUs. Called only where s3prl is started, and before transformers, which imports it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from audiossl.errors import ConfigError, import_extra
 
 def mend_torchaudio() -> None:
     """Give torchaudio 2.9 and later what s3prl asks of it: `set_audio_backend`, `load`, `save`, `info` and `sox_effects`."""
-    torchaudio: Any = _import_torchaudio()
+    torchaudio: Any = import_torchaudio()
     if hasattr(torchaudio, "set_audio_backend"):
         return
     torchaudio.set_audio_backend = lambda backend: None
@@ -32,10 +32,15 @@ def mend_torchaudio() -> None:
     torchaudio.sox_effects = sys.modules["torchaudio.sox_effects"] = effects
 
 
-def _import_torchaudio() -> types.ModuleType:
+def import_torchaudio() -> types.ModuleType:
+    """Import torchaudio, without its compiled parts where they are for another torch.
+
+    Raises:
+        MissingExtraError: if it is not installed.
+    """
     try:
         return import_extra("torchaudio", "audio")
-    except OSError:  # compiled parts for another torch; s3prl needs the Python parts only
+    except (OSError, RuntimeError):  # s3prl and transformers need the Python parts only
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
             del sys.modules[name]
         extension: Any = types.ModuleType("torchaudio._extension")
