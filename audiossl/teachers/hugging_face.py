@@ -38,6 +38,7 @@ class HuggingFaceEncoder(nn.Module):
     Source: WavLM arXiv 2110.13900, HuBERT arXiv 2106.07447, SEW arXiv 2109.06870, Whisper arXiv 2212.04356.
     """
 
+    sample_rate = 16000.0
     min_samples = 400
     runs_unequally = True  # once for each clip of a batch
 
@@ -56,10 +57,13 @@ class HuggingFaceEncoder(nn.Module):
             front_end = WhisperMel(config, mel_extractor)
         self.front_end = front_end = front_end or Waveform.of(config, normalise=normalise_waveform)
         self.model = model.float().eval().requires_grad_(False)
-        if front_end.max_samples is not None:  # Whisper's; what lies in an instance is a part of the digests of stores
-            self.model = self.model.get_encoder()  # pyright: ignore[reportCallIssue]
-        else:
+        # What lies in the instance is a part of the digests of stores, so what is as ever stays in the class.
+        if front_end.sample_rate != self.sample_rate:
+            self.sample_rate = front_end.sample_rate
+        if front_end.max_samples is None:
             self.min_samples = front_end.min_samples
+        else:  # Whisper's
+            self.model = self.model.get_encoder()  # pyright: ignore[reportCallIssue]
         self.normalise_waveform = front_end.normalise
         self.frame_offset = front_end.frame_offset
         self.num_layers = int(config.num_hidden_layers) + 1
@@ -78,11 +82,6 @@ class HuggingFaceEncoder(nn.Module):
             self.last_frame_offset = self.frame_offset + self._adapter.shift / self.frame_rate
             self.min_samples += (self._adapter.min_frames - 1) * self.alignment
         self.num_layers = self.num_layers if last_layer is None else last_layer + 1
-
-    @property
-    def sample_rate(self) -> float:
-        """Hz of the input, as the feature extractor has it."""
-        return self.front_end.sample_rate
 
     @property
     def max_samples(self) -> int | None:
@@ -123,7 +122,7 @@ class HuggingFaceEncoder(nn.Module):
         for size in (self.min_samples, self.min_samples + 16 * self.alignment + self.front_end.hop):
             try:
                 layers, last = self._layers(0.1 * torch.randn(size, generator=generator))
-            except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError) as error:
+            except Exception as error:  # whatever the model's code raises
                 reason = next(iter(str(error).splitlines()), type(error).__name__)
                 raise ConfigError(f"'{name}' cannot be run on {size} samples of the waveform: {reason}") from error
             frames = self.front_end.num_frames(size)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from audiossl.errors import ConfigError, import_extra
@@ -58,10 +57,16 @@ def load_pretrained(name: str) -> tuple[nn.Module, FrontEnd]:
     except ConfigError as error:
         verb = "" if str(error).startswith(("is ", "has ", "lacks ")) else "cannot be served: "
         raise ConfigError(f"'{name}' {verb}{error}") from error
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ConfigError(f"cannot load '{name}' from the Hugging Face hub or a folder: {reason}") from error
+    except Exception as error:  # of many kinds, from transformers, safetensors and the hub's client
+        raise ConfigError(f"cannot load '{name}' from the Hugging Face hub or a folder: {_in_one_line(error)}") from error
     return model, front_end
+
+
+def _in_one_line(error: Exception) -> str:
+    """The first sentence of an error; a line that ends with a colon goes on in the next."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    last = next((place for place, line in enumerate(lines) if not line.endswith(":")), len(lines) - 1)
+    return " ".join(lines[: last + 1])
 
 
 def _version(transformers: Any) -> tuple[int, int]:

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from audiossl.encoder_names import ENCODERS, WRITTEN, EncoderName, parse_name
-
 from audiossl.errors import ConfigError
 from audiossl.teachers.teacher import Kind, TeacherConfig, assumed_frame_rate, load_teacher, parse_teacher
 
@@ -128,7 +127,8 @@ def test_resemblyzer_is_a_teacher(monkeypatch):
     generator = torch.Generator().manual_seed(0)
     shapes = {"weight_ih": (1024, 40), "weight_hh": (1024, 256), "bias_ih": (1024,), "bias_hh": (1024,)}
     state = {
-        f"lstm.{name}_l{layer}": 0.05 * torch.randn(*((1024, 256) if layer and name == "weight_ih" else shape), generator=generator)
+        f"lstm.{name}_l{layer}": 0.05
+        * torch.randn(*((1024, 256) if layer and name == "weight_ih" else shape), generator=generator)
         for layer in range(3)
         for name, shape in shapes.items()
     }
