@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import nn
 from audiossl.errors import ConfigError, import_extra
 from audiossl.files import read_json
 from audiossl.teachers.hugging_face_families import FrontEnd, family_of
+from audiossl.torchaudio_import import import_torchaudio
 
 EXTRACTOR_FILES = ("preprocessor_config.json", "processor_config.json")  # the second holds one since transformers 5
 UNTRAINED = {"masked_spec_embed"}  # of training only
@@ -24,9 +26,8 @@ def import_transformers() -> Any:
         MissingExtraError: if it is not installed.
     """
     transformers = import_extra("transformers", "hf")
-    if importlib.util.find_spec("torchaudio") is not None:  # then transformers imports it, though nothing of it is needed here
-        from audiossl.export.torchaudio_compat import import_torchaudio
-
+    # Where it is installed, transformers imports it, though nothing of it is needed here.
+    if "torchaudio" not in sys.modules and importlib.util.find_spec("torchaudio") is not None:
         import_torchaudio()
     return transformers
 
