@@ -11,6 +11,7 @@ from pathlib import Path
 
 from audiossl import __version__
 from audiossl.cli_evaluate import add_evaluate, evaluate_fmri, evaluate_sensors, load_on, parse_layers, parse_numbers
+from audiossl.encoder_names import WRITTEN
 from audiossl.errors import AudiosslError, ConfigError
 from audiossl.threads import wait_passively
 
@@ -104,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         )
 
     embed = commands.add_parser("embed", help="embed audio files into a store", description=embed_files.__doc__)
-    embed.add_argument("model", help="checkpoint or run folder, logmel, hama, resemblyzer, hf:NAME[:LAYER] or a SPEAR repository")
+    embed.add_argument("model", help=f"checkpoint or run folder, {WRITTEN} or a SPEAR repository")
     embed.add_argument("paths", nargs="+", type=Path, help="files, and folders that are searched for audio")
     embed.add_argument("--out", type=Path, required=True, help="folder of the store; the same call resumes it")
     embed.add_argument("--layers", default="last", help="last (default), all, or numbers such as 2,4")
@@ -152,7 +153,7 @@ def _add_tokens(parser: argparse.ArgumentParser) -> None:
         action.add_argument("paths", nargs="+", type=Path, help="audio files and folders, a corpus folder or a lhotse manifest")
         action.add_argument("--out", type=Path, required=True, help="folder that is written")
         action.add_argument("--device", default="cpu", help="of the teacher: cpu, cuda, cuda:1, mps")
-    fit.add_argument("--teacher", default="hama", help="hama (default), logmel, hf:NAME[:LAYER], dasheng:NAME or a folder")
+    fit.add_argument("--teacher", default="hama", help=f"{WRITTEN} or a folder (default hama)")
     fit.add_argument("--layer", type=int, help="of the teacher; its last by default")
     fit.add_argument("--no-normalise", action="store_true", help="keep the scale of the teacher's channels")
     fit.add_argument("--kind", choices=["mvq", "rvq", "fsq", "kmeans"], default="mvq")
@@ -292,16 +293,11 @@ def check_model(options: argparse.Namespace) -> int:
 
 def list_models(options: argparse.Namespace) -> int:
     """List the encoders that `audiossl.load`, `embed` and recipes take by name."""
+    from audiossl.encoder_names import ENCODERS
     from audiossl.models.published import PUBLISHED
 
     for name, about in (
-        ("FOLDER", "config.json and model.safetensors in the public SPEAR layout, or a run (its student)"),
-        ("FILE.pt", "icefall checkpoint with a config.json beside it"),
-        ("logmel", "Kaldi log-mel features, the baseline"),
-        ("hama", "phoneme Conformer from its wheel, 144-d at 50 Hz"),
-        ("resemblyzer", "speaker encoder from its wheel, 256-d at 100 Hz"),
-        ("hf:NAME[:LAYER]", "Hugging Face audio model, for instance hf:microsoft/wavlm-large:21"),
-        ("dasheng:NAME", "dasheng_base, dasheng_06B, dasheng_12B or a checkpoint file"),
+        *((encoder.written, encoder.about) for encoder in ENCODERS.values()),
         *((model.name, ", ".join(filter(None, (model.preset, model.trained_on, model.note)))) for model in PUBLISHED),
     ):
         print(f"{name:42s} {about}")

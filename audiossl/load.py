@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import Literal
 
 from audiossl.embedding.embedder import Embedder
+from audiossl.encoder_names import ENCODERS, WRITTEN, Wanted, parse_name
 from audiossl.errors import ConfigError
+from audiossl.files import read_json
 from audiossl.models.encoder import Encoder
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
-NAMES = (
-    "a checkpoint or run folder, logmel, hama, resemblyzer, hf:NAME[:LAYER], dasheng:NAME "
-    "or a SPEAR repository such as marcoyang/spear-base-speech"
-)
+NAMES = f"a checkpoint or run folder, {WRITTEN} or a SPEAR repository such as marcoyang/spear-base-speech"
 
 
 def load(name: str | Path, padding: Literal["invariant", "reference"] = "invariant") -> Embedder:
     """Load an encoder and wrap it so that it embeds signals of any length.
 
     Args:
-        name: a folder with `config.json` and `model.safetensors` (a Zipformer, or the encoder of a sensor or connectivity
-            recipe); a run folder (its student or fine-tuned encoder is meant, or its only one); `logmel`; `hama`;
-            `resemblyzer`; `hf:NAME[:LAYER]` for a Hugging Face audio model; `dasheng:NAME` with dasheng_base, dasheng_06B,
-            dasheng_12B or a checkpoint file; or a SPEAR repository on the Hugging Face hub.
+        name: a folder with `config.json` and `model.safetensors` (a Zipformer, the encoder of a sensor or connectivity recipe, or
+            a Hugging Face audio model); a run folder (its student or fine-tuned encoder is meant, or its only one); `logmel`;
+            `hama`; `resemblyzer`; `hf:NAME[:LAYER]` for a Hugging Face audio model; `dasheng:NAME` with dasheng_base,
+            dasheng_06B, dasheng_12B or a checkpoint file; or a SPEAR repository on the Hugging Face hub. The table is in
+            `audiossl.encoder_names`.
         padding: of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the padded
             batches of the published code, in which the last frames of shorter clips see padding.
 
@@ -36,51 +36,44 @@ def load(name: str | Path, padding: Literal["invariant", "reference"] = "invaria
     text = str(name)
     if text.startswith("s3prl:"):
         raise ConfigError(f"'{text}' is not supported yet; known are: {NAMES}")
-    encoder = _encoder(text, padding)
+    known, rest, layer = parse_name(text)
+    encoder = known.load(Wanted(rest, layer, padding=padding))
     # A BOLD run is encoded whole, however long: its regions are standardised over it.
     return Embedder(encoder, name=text, **({"window_seconds": 1e6} if hasattr(encoder, "regions") else {}))
 
 
-def _encoder(text: str, padding: Literal["invariant", "reference"]) -> Encoder:
-    if text == "logmel":
-        from audiossl.teachers.logmel import LogMelEncoder
-
-        return LogMelEncoder()
-    if text == "hama":
-        from audiossl.teachers.hama import HamaConformer
-
-        return HamaConformer.from_wheel()
-    if text == "resemblyzer":
-        from audiossl.teachers.resemblyzer import Resemblyzer
-
-        return Resemblyzer.from_wheel()
-    if text.startswith("hf:"):
-        from audiossl.teachers.hugging_face import HuggingFaceEncoder
-
-        model, _, layer = text.removeprefix("hf:").partition(":")
-        if not model or not (layer or "0").isdecimal():
-            raise ConfigError(f"expected hf:NAME or hf:NAME:LAYER, for instance hf:microsoft/wavlm-large:9, got '{text}'")
-        return HuggingFaceEncoder.from_name(model, last_layer=int(layer) if layer else None)
-    if text.startswith("dasheng:"):
-        from audiossl.teachers.dasheng import DashengEncoder
-
-        return DashengEncoder.from_name(text.removeprefix("dasheng:"))
+def load_own(wanted: Wanted) -> Encoder:
+    """Load an encoder of ours from a folder, file or repository, or a folder that `transformers` wrote."""
     from audiossl.models import hub
     from audiossl.models.connectivity_encoder import ConnectivityEncoder, is_connectivity_encoder
     from audiossl.models.sensor_encoder import SensorEncoder, is_sensor_encoder
 
+    text = wanted.name
     if text.endswith(".pt"):
-        return hub.load(text, padding=padding)
+        return hub.load(text, padding=wanted.padding)
     folder = encoder_folder(Path(text))
     if is_sensor_encoder(folder):
         return SensorEncoder.load(folder)
     if is_connectivity_encoder(folder):
         return ConnectivityEncoder.load(folder)
+    if is_hugging_face_folder(folder):
+        return ENCODERS["transformers"].load(Wanted(str(folder), wanted.last_layer))
     if (folder / "config.json").is_file():
-        return hub.load(folder, padding=padding)
+        return hub.load(folder, padding=wanted.padding)
     if Path(text).exists() or text.count("/") != 1:
         raise ConfigError(f"'{text}' holds no config.json and is not a known name; expected {NAMES}")
-    return hub.load(text, padding=padding)
+    return hub.load(text, padding=wanted.padding)
+
+
+def is_hugging_face_folder(folder: Path) -> bool:
+    """Whether a folder's `config.json` names a model type that is none of ours, so that `transformers` may know it."""
+    from audiossl.models import hub
+
+    try:
+        kind = read_json(folder / hub.CONFIG).get("model_type")
+    except (OSError, ValueError, AttributeError):
+        return False
+    return isinstance(kind, str) and kind not in hub.KINDS
 
 
 def encoder_folder(folder: Path) -> Path:

@@ -98,7 +98,7 @@ def test_embed_errors(capsys, tmp_path, wav):
     out = str(tmp_path / "out")
     for model, path, options, expected in (
         ("nope", wav, [], "not a known name"),
-        ("hf:a:b", wav, [], "hf:NAME:LAYER"),
+        ("hf:a:b", wav, [], "hf:NAME[:LAYER]"),
         ("logmel", str(tmp_path / "nowhere"), [], "found nothing at"),
         ("logmel", wav, ["--shard", "1"], "--shard i/n"),
         ("logmel", wav, ["--shard", "a/b"], "--shard i/n"),
@@ -193,7 +193,7 @@ def test_the_parser_imports_nothing_heavy():
 def test_models_lists_what_load_takes(capsys):
     assert main(["models"]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert {"logmel", "hama", "resemblyzer", "marcoyang/spear-base-speech"} <= set(names) and len(names) == len(set(names)) == 15
+    assert {"logmel", "hama", "resemblyzer", "marcoyang/spear-base-speech"} <= set(names) and len(names) == len(set(names)) == 14
 
 
 def test_export_writes_what_other_frameworks_load(capsys, tmp_path):

@@ -44,7 +44,7 @@ class Embedder(nn.Module):
 
     Signals up to `window_seconds` run whole, and then frames equal `encoder(signal)`. Longer ones run in windows with
     `context_seconds` on both sides, on the same grid of frames; an encoder that sees further than the context gives close, not
-    equal, frames there.
+    equal, frames there. An encoder that states `max_samples` gets windows that are no longer.
 
     Args:
         encoder: meets the contract of `audiossl.models.encoder`.
@@ -66,6 +66,10 @@ class Embedder(nn.Module):
         window, context = default_window_seconds(float(encoder.sample_rate), float(encoder.frame_rate))
         self.window_seconds = window if window_seconds is None else window_seconds
         self.context_seconds = context if context_seconds is None else context_seconds
+        longest = getattr(encoder, "max_samples", None)
+        if longest is not None and longest < float(self.window_seconds) * encoder.sample_rate:
+            self.window_seconds = longest / encoder.sample_rate
+            self.context_seconds = min(float(self.context_seconds), self.window_seconds / 4)
         self.plan = plan_windows(encoder, float(self.window_seconds), float(self.context_seconds))
         self.eval()
 
@@ -205,8 +209,10 @@ class Embedder(nn.Module):
         """Frames per second and seconds to the centre of frame 0, for these layers."""
         if layers != "last":
             return self.frame_rate, self.frame_offset
-        # A final output at a lower rate stands for several frames of the layers: its centre is in their middle.
-        return self.last_frame_rate, self.frame_offset + (1 / self.last_frame_rate - 1 / self.frame_rate) / 2
+        # A final output at a lower rate stands for several frames of the layers: its centre is in their middle, unless the
+        # encoder says otherwise.
+        middle = self.frame_offset + (1 / self.last_frame_rate - 1 / self.frame_rate) / 2
+        return self.last_frame_rate, getattr(self.encoder, "last_frame_offset", middle)
 
     @torch.no_grad()
     def _embed_sources(self, sources: Sequence[ArraySource | FileSource], layers: Layers) -> list[Embedding]:

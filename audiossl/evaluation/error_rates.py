@@ -13,6 +13,7 @@ from audiossl.errors import DataError, import_extra
 from audiossl.evaluation.bootstrap import Interval, bootstrap_rate
 from audiossl.evaluation.results import ResultRow
 from audiossl.seeds import derive_generator
+from audiossl.text import clean_text
 
 METRICS = ("wer", "cer")
 
@@ -31,7 +32,7 @@ def count_errors(
     """Align every hypothesis with its reference, by words (`wer`) and by characters (`cer`), and add up by group.
 
     Args:
-        references: text by item id; both sides have to be normalised alike.
+        references: text by item id. Both sides are cleaned (`audiossl.text.clean_text`); case and punctuation count.
         hypotheses: text by item id, one for each reference.
         group_of: group by item id.
 
@@ -46,7 +47,7 @@ def count_errors(
     counts = {metric: torch.zeros(2, len(numbers), dtype=torch.float64) for metric in METRICS}
     for id_, reference in references.items():
         for metric, process in zip(METRICS, (jiwer.process_words, jiwer.process_characters), strict=True):
-            found = process(reference, hypotheses[id_])
+            found = process(clean_text(reference), clean_text(hypotheses[id_]))
             counts[metric][:, numbers[group_of[id_]]] += torch.tensor(
                 [found.substitutions + found.deletions + found.insertions, found.substitutions + found.deletions + found.hits]
             )

@@ -1,12 +1,10 @@
 """What s3prl asks of torchaudio and torchaudio 2.9 and later no longer have, put back in this process.
 
-Since 2.9 the global backends, the sox effects and reading by soundfile are gone, and its wheels fail to import beside a torch for
-CPUs. Called only where s3prl is started.
+Since 2.9 the global backends, the sox effects and reading by soundfile are gone. Called only where s3prl is started.
 """
 
 from __future__ import annotations
 
-import importlib
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -17,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audiossl.errors import ConfigError, import_extra
+from audiossl.errors import ConfigError
+from audiossl.torchaudio_import import import_torchaudio
 
 
 def mend_torchaudio() -> None:
     """Give torchaudio 2.9 and later what s3prl asks of it: `set_audio_backend`, `load`, `save`, `info` and `sox_effects`."""
-    torchaudio: Any = _import_torchaudio()
+    torchaudio: Any = import_torchaudio()
     if hasattr(torchaudio, "set_audio_backend"):
         return
     torchaudio.set_audio_backend = lambda backend: None
@@ -30,20 +29,6 @@ def mend_torchaudio() -> None:
     effects: Any = types.ModuleType("torchaudio.sox_effects")
     effects.apply_effects_tensor, effects.apply_effects_file = apply_effects_tensor, apply_effects_file
     torchaudio.sox_effects = sys.modules["torchaudio.sox_effects"] = effects
-
-
-def _import_torchaudio() -> types.ModuleType:
-    try:
-        return import_extra("torchaudio", "audio")
-    except OSError:  # compiled parts for another torch; s3prl needs the Python parts only
-        for name in [name for name in sys.modules if name.partition(".")[0] == "torchaudio"]:
-            del sys.modules[name]
-        extension: Any = types.ModuleType("torchaudio._extension")
-        extension._IS_TORCHAUDIO_EXT_AVAILABLE = extension._IS_RIR_AVAILABLE = extension._IS_ALIGN_AVAILABLE = False
-        extension._check_cuda_version = lambda: None
-        extension.fail_if_no_align = lambda function: function
-        sys.modules["torchaudio._extension"] = extension
-        return importlib.import_module("torchaudio")
 
 
 def load(

@@ -63,7 +63,9 @@ def load(source: str | Path, padding: Padding = "invariant", config: ZipformerCo
     values = _read_config(path / CONFIG)
     kind = values.get("model_type")
     if not isinstance(kind, str) or kind not in KINDS:
-        raise ConfigError(f"{path / CONFIG}: model_type is {kind!r}; known are: {', '.join(KINDS)}.")
+        raise ConfigError(
+            f"{path / CONFIG}: model_type is {kind!r}; known are: {', '.join(KINDS)}. A Hugging Face model is named hf:NAME."
+        )
     return KINDS[kind](path, values, padding)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from audiossl.errors import ConfigError, DataError, StoreError, import_extra
 from audiossl.files import read_json, write_json
+from audiossl.text import clean_text, plain_apostrophes, words_only
 
 BLANK, UNKNOWN = "<blank>", "<unk>"
 FILE, BPE_FILE = "units.json", "bpe.json"
@@ -25,7 +26,7 @@ class TextConfig:
         units: `characters`, or `bpe`, which needs the extra `finetune`.
         size: number of BPE units with the blank and the unknown one.
         lower: write everything in lower case.
-        punctuation: keep it; otherwise only letters, digits and apostrophes within words stay.
+        punctuation: keep it; otherwise only letters, digits, their marks and apostrophes within words stay.
     """
 
     units: Literal["characters", "bpe"] = "characters"
@@ -35,18 +36,17 @@ class TextConfig:
 
 
 def normalise_text(text: str, config: TextConfig) -> str:
-    """Compose characters (NFC), and fold case and punctuation as the config says; words are parted by single spaces.
+    """Clean a text (`audiossl.text.clean_text`), and fold case and punctuation as the config says.
+
+    Apostrophes within words are written as U+0027 however they were typed.
 
     >>> normalise_text("Don't  press ‘1’ - ¿sí?", TextConfig())
     "don't press 1 sí"
     """
-    text = unicodedata.normalize("NFC", text).replace("\u2019", "'")
+    text = plain_apostrophes(clean_text(text))
     if config.lower:
         text = unicodedata.normalize("NFC", text.lower())
-    if not config.punctuation:
-        text = "".join(char if char == "'" or unicodedata.category(char)[0] in "LMN" else " " for char in text)
-        text = " ".join(word.strip("'") for word in text.split())
-    return " ".join(text.split())
+    return text if config.punctuation else words_only(text)
 
 
 class TextUnits(ABC):

@@ -33,6 +33,7 @@ from audiossl.seeds import derive_seed
 from audiossl.signals.batches import plan_batches
 from audiossl.signals.corpus import Corpus, Item, build_corpus
 from audiossl.signals.manifest import Custom
+from audiossl.teachers.teacher import assumed_frame_rate
 from audiossl.tokens.store import TokenStore
 from audiossl.tokens.store_writer import TokenWriter
 from audiossl.training.optimisers import make_optimiser
@@ -44,7 +45,6 @@ STATE_BYTES = 16  # a parameter in float32: itself, its gradient, two moments of
 STEP_BYTES = 8  # more while the optimiser steps
 MOST_SECONDS = 40.0  # of signal in a step here; more takes minutes on a CPU
 RATE = 16_000
-FRAME_RATES = {"hama": 50.0, "transformers": 50.0, "dasheng": 25.0, "audiossl": 50.0}  # assumed: no teacher is loaded
 DRAWN_ITEMS = 20_000
 
 
@@ -246,7 +246,7 @@ def _write_data(config: SpearRecipe, folder: Path, batch_seconds: float, longest
 
 def _write_tokens(folder: Path, stream: StreamConfig, seconds: Mapping[str, float]) -> TokenStore:
     teacher, quantiser = stream.teacher, stream.quantiser
-    rate = 100.0 / teacher.options.get("stride", 2) if teacher.kind == "logmel" else FRAME_RATES[teacher.kind]
+    rate = assumed_frame_rate(teacher)
     num_codebooks = 1 if quantiser.kind == "kmeans" else quantiser.num_codebooks
     size = quantiser.codebook_size
     with TokenWriter(folder, quantiser_id="noise", num_codebooks=num_codebooks, codebook_size=size, frame_rate=rate) as writer:

@@ -55,6 +55,6 @@ def embed_items(
     groups = [items[first : first + GROUP] for first in range(0, len(items), GROUP)]
     with StoreWriter(folder, describe(embedder, layers, "mean" if pooled else None)) as writer:
         for group in track(groups, f"embed {folder.name}", console=console, disable=not console.is_terminal):
-            embeddings = embedder.embed([corpus.read(item) for item in group], layers=layers)
+            embeddings = embedder.embed([corpus.read(item) for item in group], corpus.sample_rate, layers=layers)
             for item, embedding in zip(group, embeddings, strict=True):
                 writer.add(item.id, embedding.frames.numpy(), path=str(item.path))

@@ -48,7 +48,7 @@ def fit_tokeniser(
     Args:
         paths: audio files and folders, or one corpus folder, or one lhotse manifest of cuts.
         out: folder of the tokeniser.
-        teacher: a name as in `audiossl.load`: hama, logmel, hf:NAME[:LAYER], dasheng:NAME, a checkpoint or run folder.
+        teacher: a name as in `audiossl.load` (`audiossl.encoder_names`), such as hama, hf:NAME[:LAYER] or a run folder.
         layer: to read the teacher at; its last if None.
         quantiser: kind, sizes and number of frames.
         normalise: bring each channel to zero mean and unit variance first.

@@ -271,7 +271,7 @@ def read_frames(
             signals[item.id] = corpus.read(item)
         except DataError as error:
             failed[item.id] = str(error)
-    clips = dict(zip(signals, teacher.frames(list(signals.values())), strict=True))
+    clips = dict(zip(signals, teacher.frames(list(signals.values()), corpus.sample_rate), strict=True))
     for id_ in [id_ for id_, clip in clips.items() if not bool(torch.isfinite(clip).all())]:
         failed[id_] = f"the teacher {teacher.description} gives NaN or infinity for it"
         del clips[id_]

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from audiossl.encoder_names import Wanted
 from audiossl.errors import ConfigError, DataError, StoreError
-from audiossl.models.encoder import Frames
+from audiossl.models.encoder import Encoder, Frames
 
 NUM_MELS, FFT, HOP, PATCH, MAX_HZ = 64, 512, 160, 4, 8000
 SAMPLES_PER_FRAME = HOP * PATCH
@@ -332,6 +333,9 @@ def _fill(encoder: DashengEncoder, state: dict[str, Tensor], path: Path) -> None
     if problems:
         raise StoreError(f"{path} does not hold this Dasheng encoder. {'; '.join(problems)}.")
     tensors = {ours: state[name] for name, (ours, _) in wanted.items()}
+    for name, table in _MelDecibels(0.0).state_dict(prefix="mel.").items():
+        if tensors[name].dtype != torch.float32:  # of a checkpoint in half precision: computed, not read, so not rounded
+            tensors[name] = table
     encoder.load_state_dict(
         {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}, assign=True
     )
@@ -343,3 +347,8 @@ def _public_name(name: str) -> str:
         if name.startswith(ours):
             return public + name.removeprefix(ours)
     return name
+
+
+def load_named(wanted: Wanted) -> Encoder:
+    """`dasheng:NAME`, see `audiossl.encoder_names`."""
+    return DashengEncoder.from_name(wanted.name, wanted.data_root, wanted.last_layer)

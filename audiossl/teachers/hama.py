@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from audiossl.encoder_names import Wanted
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.lengths import padding_mask
-from audiossl.models.encoder import Frames
+from audiossl.models.encoder import Encoder, Frames
 
 DIM, HEADS, KERNEL, BLOCKS, HOP, FFT = 144, 4, 31, 4, 160, 400
 SOURCE = "pypi:hama==1.7.0"
@@ -196,3 +197,8 @@ def _layer_norm(weights: dict[str, Tensor], name: str) -> nn.LayerNorm:
     norm = nn.LayerNorm(DIM)
     _fill(norm, weights[f"{name}.weight"], weights[f"{name}.bias"])
     return norm
+
+
+def load_named(wanted: Wanted) -> Encoder:
+    """`hama`, see `audiossl.encoder_names`; a layer that does not exist is for the caller to refuse."""
+    return HamaConformer.from_wheel(wanted.data_root, BLOCKS if wanted.last_layer is None else min(wanted.last_layer, BLOCKS))

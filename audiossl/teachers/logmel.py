@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from audiossl.encoder_names import Wanted
 from audiossl.errors import ConfigError
 from audiossl.features.logmel import HOP, LogMel
-from audiossl.models.encoder import Frames
+from audiossl.models.encoder import Encoder, Frames
 
 
 class LogMelEncoder(nn.Module):
@@ -50,3 +51,15 @@ class LogMelEncoder(nn.Module):
             len(features), len(starts), self.dim
         )
         return Frames.from_layers([frames], torch.div(counts + self.stride - 1, self.stride, rounding_mode="floor"))
+
+
+def load_named(wanted: Wanted) -> Encoder:
+    """`logmel`, see `audiossl.encoder_names`.
+
+    Raises:
+        ConfigError: for an option that there is not.
+    """
+    try:
+        return LogMelEncoder(**wanted.options)
+    except TypeError as error:
+        raise ConfigError(f"teacher.options of logmel are num_mel_bins, stride and stack ({error})") from error

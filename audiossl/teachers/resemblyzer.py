@@ -12,9 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from audiossl.encoder_names import Wanted
 from audiossl.errors import StoreError
 from audiossl.lengths import padding_mask
-from audiossl.models.encoder import Frames
+from audiossl.models.encoder import Encoder, Frames
 
 SOURCE = "pypi:Resemblyzer==0.1.4"
 WEIGHTS_FILE = "resemblyzer/pretrained.pt"
@@ -97,3 +98,8 @@ def _slaney_bands() -> Float[Tensor, "F M"]:
     low, centre, high = corners[:-2], corners[1:-1], corners[2:]
     triangles = torch.minimum((hz - low) / (centre - low), (high - hz) / (high - centre)).clamp(min=0)
     return (triangles * 2 / (high - low)).float()
+
+
+def load_named(wanted: Wanted) -> Encoder:
+    """`resemblyzer`, see `audiossl.encoder_names`."""
+    return Resemblyzer.from_wheel(wanted.data_root)

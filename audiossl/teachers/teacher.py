@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from audiossl.embedding.embedder import Embedder
+from audiossl.encoder_names import ENCODERS, EncoderName, Wanted, parse_name
 from audiossl.errors import ConfigError
-from audiossl.load import encoder_folder, weights_digest
-from audiossl.models.encoder import Encoder
+from audiossl.load import weights_digest
+
+# The kinds of `audiossl.encoder_names`, written out since the types of recipes are checked when they are read.
+Kind = Literal["hama", "logmel", "resemblyzer", "transformers", "dasheng", "audiossl"]
 
 
 @dataclass
@@ -22,8 +25,8 @@ class TeacherConfig:
     """Which frozen model makes the targets.
 
     Attributes:
-        kind: hama (speech, from its wheel), logmel, transformers (Hugging Face), dasheng (general audio), audiossl (a checkpoint
-            of ours).
+        kind: hama (speech, from its wheel), logmel, resemblyzer (speakers, from its wheel), transformers (Hugging Face), dasheng
+            (general audio), audiossl (a checkpoint of ours, or a folder of Hugging Face).
         name: model name or folder, for transformers and audiossl; for dasheng dasheng_base, dasheng_06B, dasheng_12B or a file.
         layer: index into the encoder's layers; for transformers and dasheng 0 is the input of the first block. None is the last.
         normalise: per-channel zero mean and unit variance before quantisation; not optional for pre-norm models such as
@@ -32,7 +35,7 @@ class TeacherConfig:
         data_root: where wheels were unpacked, or weights of dasheng downloaded, by hand.
     """
 
-    kind: Literal["hama", "logmel", "transformers", "dasheng", "audiossl"] = "hama"
+    kind: Kind = "hama"
     name: str | None = None
     layer: int | None = None
     normalise: bool = True
@@ -57,9 +60,14 @@ class Teacher:
         """Frames per second."""
         return self.embedder.frame_rate
 
-    def frames(self, clips: Sequence[Float[Tensor, "_"]]) -> list[Float[Tensor, "T D"]]:
-        """Encode mono clips at the encoder's rate; a clip gives the same frames in any company."""
-        return [embedding.frames[0] for embedding in self.embedder.embed(list(clips), layers=[self.layer])]
+    def frames(self, clips: Sequence[Float[Tensor, "_"]], sample_rate: float | int | None = None) -> list[Float[Tensor, "T D"]]:
+        """Encode mono clips; a clip gives the same frames in any company.
+
+        Args:
+            clips: samples.
+            sample_rate: Hz of the clips, which are resampled to the encoder's; None means that they are at the encoder's already.
+        """
+        return [embedding.frames[0] for embedding in self.embedder.embed(list(clips), sample_rate, layers=[self.layer])]
 
 
 def load_teacher(config: TeacherConfig, device: torch.device | str = "cpu") -> Teacher:
@@ -68,14 +76,16 @@ def load_teacher(config: TeacherConfig, device: torch.device | str = "cpu") -> T
     Raises:
         ConfigError: if a name is missing or the layer does not exist.
     """
-    encoder, description = _encoder(config)
+    known = _known(config)
+    options = {**known.teacher_options, **config.options}
+    encoder = known.load(Wanted(config.name or "", config.layer if known.teacher_layers else None, config.data_root, options))
+    named = ",".join(f"{key}={value}" for key, value in sorted(config.options.items()))
+    description = f"{known.prefix or ''}{config.name}" if known.takes_name else known.kind
+    description = f"{description}({named})" if named else description
     layer = encoder.num_layers - 1 if config.layer is None else config.layer
     if not 0 <= layer < encoder.num_layers:
         raise ConfigError(f"teacher {description} has layers 0 to {encoder.num_layers - 1}; teacher.layer={layer} was asked for")
-    # Attention without positions, trained on utterances: windows longer than that are not what the teacher knows. Dasheng cuts
-    # clips itself; SPEAR gave it clips of up to 31 s whole.
-    window = 31 if config.kind == "dasheng" else 20
-    embedder = Embedder(encoder, description, window_seconds=window, context_seconds=2).to(device)
+    embedder = Embedder(encoder, description, window_seconds=known.window_seconds, context_seconds=2).to(device)
     return Teacher(embedder, layer, f"{description}:{layer}", teacher_digest(config))
 
 
@@ -85,66 +95,28 @@ def teacher_digest(config: TeacherConfig) -> str:
     Returns:
         The hash, or "" where the name alone says which weights are meant.
     """
-    return "" if config.kind in ("hama", "logmel") or not config.name else weights_digest(config.name)
+    return weights_digest(config.name) if config.name and ENCODERS[config.kind].takes_name else ""
+
+
+def assumed_frame_rate(config: TeacherConfig) -> float:
+    """Frames per second that a teacher is taken to have while it is not loaded."""
+    return ENCODERS[config.kind].assumed_rate(config.options)
 
 
 def parse_teacher(name: str, layer: int | None = None, normalise: bool = True) -> TeacherConfig:
-    """Read a teacher's name as `audiossl.load` takes it: hama, logmel, hf:NAME[:LAYER], dasheng:NAME, a checkpoint or run folder.
+    """Read a teacher's name, which is any that `audiossl.load` takes (see `audiossl.encoder_names`).
 
     Raises:
         ConfigError: if the layer in the name is no number, or is another one than `layer`.
     """
-    if name.startswith("hf:"):
-        model, colon, in_name = name.removeprefix("hf:").partition(":")
-        if not model or (colon and not in_name.isdecimal()):
-            raise ConfigError(f"expected hf:NAME or hf:NAME:LAYER, for instance hf:microsoft/wavlm-large:21, got '{name}'")
-        if colon and layer not in (None, int(in_name)):
-            raise ConfigError(f"expected one layer, got {in_name} in '{name}' and layer {layer}: leave one out")
-        return TeacherConfig("transformers", model, int(in_name) if colon else layer, normalise)
-    if name.startswith("dasheng:"):
-        return TeacherConfig("dasheng", name.removeprefix("dasheng:"), layer, normalise)
-    if name in ("hama", "logmel"):
-        return TeacherConfig(name, None, layer, normalise)
-    return TeacherConfig("audiossl", name, layer, normalise)
+    known, rest, in_name = parse_name(name)
+    if in_name is not None and layer not in (None, in_name):
+        raise ConfigError(f"expected one layer, got {in_name} in '{name}' and layer {layer}: leave one out")
+    return TeacherConfig(cast("Kind", known.kind), rest or None, layer if in_name is None else in_name, normalise)
 
 
-def _encoder(config: TeacherConfig) -> tuple[Encoder, str]:
-    match config.kind:
-        case "hama":
-            from audiossl.teachers.hama import BLOCKS, HamaConformer
-
-            return HamaConformer.from_wheel(
-                config.data_root, BLOCKS if config.layer is None else min(config.layer, BLOCKS)
-            ), "hama"
-        case "logmel":
-            from audiossl.teachers.logmel import LogMelEncoder
-
-            options = {"stride": 2, **config.options}
-            try:
-                encoder = LogMelEncoder(**options)
-            except TypeError as error:
-                raise ConfigError(f"teacher.options of logmel are num_mel_bins, stride and stack ({error})") from error
-            named = ",".join(f"{key}={value}" for key, value in sorted(config.options.items()))
-            return encoder, f"logmel({named})" if named else "logmel"
-        case "transformers":
-            from audiossl.teachers.hugging_face import HuggingFaceEncoder
-
-            name = _required_name(config, "microsoft/wavlm-large")
-            return HuggingFaceEncoder.from_name(name), f"hf:{name}"
-        case "dasheng":
-            from audiossl.teachers.dasheng import DashengEncoder
-
-            name = _required_name(config, "dasheng_12B")
-            return DashengEncoder.from_name(name, config.data_root, config.layer), f"dasheng:{name}"
-        case "audiossl":
-            from audiossl.models import hub
-
-            name = _required_name(config, "runs/asterisk/pretrain/student")
-            folder = encoder_folder(Path(name))
-            return hub.load(name if folder == Path(name) else folder), name
-
-
-def _required_name(config: TeacherConfig, example: str) -> str:
-    if not config.name:
-        raise ConfigError(f"teacher.kind={config.kind} needs a name, for instance teacher.name={example}")
-    return config.name
+def _known(config: TeacherConfig) -> EncoderName:
+    known = ENCODERS[config.kind]
+    if known.takes_name and not config.name:
+        raise ConfigError(f"teacher.kind={config.kind} needs a name, for instance teacher.name={known.example}")
+    return known

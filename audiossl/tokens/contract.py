@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, whole_folder, write_json
+from audiossl.tokens.offsets import common_offset
 from audiossl.tokens.precision import full_precision
 from audiossl.tokens.search import BLOCK
 
@@ -34,7 +35,8 @@ class Quantizer(nn.Module):
         dim: D, width of a frame.
         num_codebooks: N, codes per frame.
         codebook_size: K, entries per codebook.
-        mean, std: per channel; frames are normalised by them before the search, and decoded frames are brought back.
+        mean, std: per channel; frames are normalised by them before the search, and decoded frames are brought back. A
+            quantiser that keeps the scale of its frames has std 1, and a mean other than 0 only if frames lie far from zero.
         id_buf: the ASCII codes of `id`.
     """
 
@@ -72,6 +74,16 @@ class Quantizer(nn.Module):
             if name != "id_buf":
                 digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
         self.id_buf.copy_(torch.tensor(list(digest.hexdigest().encode("ascii")), dtype=torch.uint8))
+
+    @torch.no_grad()
+    def set_normalisation(self, frames: Float[Tensor, "T D"], normalise: bool) -> None:
+        """Store what `normalise` does: mean and deviation of each channel of `frames`, or only take out a common offset."""
+        if normalise:
+            mean, std = channel_statistics(frames)
+            self.mean.copy_(mean)
+            self.std.copy_(std)
+        else:
+            self.mean.copy_(common_offset(frames))
 
     def normalise(self, frames: Float[Tensor, "T D"]) -> Float[Tensor, "T D"]:
         """Bring frames to the space of the codebooks, in float32."""
@@ -237,11 +249,11 @@ def check_training_frames(frames: Float[Tensor, "T D"], codebook_size: int) -> N
 
 
 def channel_statistics(frames: Float[Tensor, "T D"]) -> tuple[Float[Tensor, "D"], Float[Tensor, "D"]]:
-    """Mean and standard deviation per channel; a constant channel gets 1, so that it is not blown up."""
+    """Mean and standard deviation per channel; a constant channel gets 1, so that its rounding errors are not blown up."""
     blocks = frames.split(8192)
     mean = torch.stack([block.double().sum(0) for block in blocks]).sum(0) / len(frames)
     std = (torch.stack([(block.double() - mean).square().sum(0) for block in blocks]).sum(0) / len(frames)).sqrt()
-    constant = std <= 1e-5 * (mean.abs() + 1e-3)
+    constant = std <= 3e-7 * mean.abs() + 1e-8  # a few units in the last place of float32
     return mean.float(), torch.where(constant, 1.0, std).float()
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError, import_extra
 from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_training_frames, sum_of_centers
+from audiossl.tokens.offsets import common_offset
 from audiossl.tokens.precision import full_precision
 from audiossl.tokens.quantiser_training import deal_out
 
@@ -97,7 +98,10 @@ class FiniteScalarQuantizer(Quantizer):
         import_extra("vector_quantize_pytorch", "quantisers")
         tensor = as_frames(frames).cpu()
         check_training_frames(tensor, codebook_size)
-        mean, std = channel_statistics(tensor) if normalise else (torch.zeros(tensor.shape[1]), torch.ones(tensor.shape[1]))
+        if normalise:
+            mean, std = channel_statistics(tensor)
+        else:
+            mean, std = common_offset(tensor), torch.ones(tensor.shape[1])
         with full_precision(tensor.device):
             normal = (tensor.float() - mean) / std
             center = normal.double().mean(0).float()
@@ -134,7 +138,12 @@ class FiniteScalarQuantizer(Quantizer):
             MissingExtraError: if vector-quantize-pytorch is not installed.
         """
         rounding = self._rounding()
-        return self.encode_blocks(frames, lambda block: rounding(self._project(block)[None])[1][0])
+        # Quantisers that were fitted to frames far from zero hold that in their centres; `axes` times it would drown the offset.
+        common = common_offset(self.centers).sum(0)
+        count = self._axes_per_codebook()
+        offset = (self.offset.double() + self.axes.double() @ common.double()).float()[:, :count].flatten()
+        axes = self.axes[:, :count].flatten(0, 1).T
+        return self.encode_blocks(frames, lambda block: rounding(torch.addmm(offset, block - common, axes)[None])[1][0])
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:

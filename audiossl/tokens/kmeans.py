@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Int, UInt
 from torch import Tensor
 
-from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_training_frames, sum_of_centers
+from audiossl.tokens.contract import Quantizer, as_frames, check_training_frames, sum_of_centers
+from audiossl.tokens.offsets import common_offset
 
 
 class KMeansQuantizer(Quantizer):
@@ -41,10 +42,7 @@ class KMeansQuantizer(Quantizer):
         tensor = as_frames(frames)
         check_training_frames(tensor, codebook_size)
         quantiser = cls(tensor.shape[1], num_codebooks, codebook_size)
-        if normalise:
-            mean, std = channel_statistics(tensor)
-            quantiser.mean.copy_(mean)
-            quantiser.std.copy_(std)
+        quantiser.set_normalisation(tensor, normalise)
         clusters = MiniBatchKMeans(
             codebook_size, batch_size=max(4096, 4 * codebook_size), n_init="auto", random_state=seed % 2**32
         )
@@ -64,10 +62,12 @@ class KMeansQuantizer(Quantizer):
         Raises:
             DataError: if the frames have the wrong shape or hold NaN.
         """
-        squares = self.centers[0].square().sum(1)
+        offset = common_offset(self.centers[0])
+        centers = self.centers[0] - offset
+        squares = centers.square().sum(1)
 
         def nearest(block: Float[Tensor, "B D"]) -> Int[Tensor, "B 1"]:
-            return torch.addmm(squares, block, self.centers[0].T, alpha=-2).argmin(1, keepdim=True)
+            return torch.addmm(squares, block - offset, centers.T, alpha=-2).argmin(1, keepdim=True)
 
         return self.encode_blocks(frames, nearest)
 

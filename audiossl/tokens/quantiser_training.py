@@ -25,7 +25,7 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError
 from audiossl.seeds import derive_generator
-from audiossl.tokens.contract import channel_statistics, check_training_frames
+from audiossl.tokens.contract import check_training_frames
 from audiossl.tokens.diagnostics import DEAD_PERPLEXITY, code_use
 from audiossl.tokens.lloyd import lloyd
 from audiossl.tokens.precision import full_precision
@@ -55,10 +55,7 @@ def train(
     """Fit a quantiser to frames (T, D), in place; see `MultiCodebookQuantizer.fit`."""
     N, K = quantiser.num_codebooks, quantiser.codebook_size
     check_training_frames(frames, K)
-    if normalise:
-        mean, std = channel_statistics(frames)
-        quantiser.mean.copy_(mean)
-        quantiser.std.copy_(std)
+    quantiser.set_normalisation(frames, normalise)
     steps = STEPS if steps is None else steps
     if steps < 1:
         raise ConfigError(f"a quantiser needs at least one training step, not {steps}")

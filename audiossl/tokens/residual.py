@@ -9,7 +9,8 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError, import_extra
 from audiossl.seeds import derive_generator, derive_seed
-from audiossl.tokens.contract import Quantizer, as_frames, channel_statistics, check_training_frames, sum_of_centers
+from audiossl.tokens.contract import Quantizer, as_frames, check_training_frames, sum_of_centers
+from audiossl.tokens.offsets import common_offset
 from audiossl.tokens.precision import full_precision
 
 BATCH_FRAMES = 64  # frames per codebook entry and update
@@ -71,10 +72,7 @@ class ResidualQuantizer(Quantizer):
         if steps < 1:
             raise ConfigError(f"a quantiser needs at least one training step, not {steps}")
         quantiser = cls(tensor.shape[1], num_codebooks, codebook_size)
-        if normalise:
-            mean, std = channel_statistics(tensor)
-            quantiser.mean.copy_(mean)
-            quantiser.std.copy_(std)
+        quantiser.set_normalisation(tensor, normalise)
         console = Console(stderr=True)
         shown = progress and console.is_terminal
         generator = derive_generator(seed, "residual quantiser batches")
@@ -114,8 +112,20 @@ class ResidualQuantizer(Quantizer):
         Raises:
             DataError: if the frames have the wrong shape or hold NaN.
         """
-        squares = self.centers.square().sum(2)
-        return self.encode_blocks(frames, lambda block: self._search(block, squares))
+        offsets = common_offset(self.centers)
+        centers = self.centers - offsets[:, None]
+        squares = centers.square().sum(2)
+
+        def chain(block: Float[Tensor, "B D"]) -> Int[Tensor, "B N"]:
+            found, rest = [], block
+            for offset, entries, square in zip(offsets, centers, squares, strict=True):
+                rest = rest - offset
+                nearest = torch.addmm(square, rest, entries.T, alpha=-2).argmin(1)
+                rest = rest - entries[nearest]
+                found.append(nearest)
+            return torch.stack(found, dim=1)
+
+        return self.encode_blocks(frames, chain)
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:
@@ -125,11 +135,3 @@ class ResidualQuantizer(Quantizer):
             DataError: if the last axis is not N, or a code is outside 0..K-1.
         """
         return sum_of_centers(self.centers, codes) * self.std + self.mean
-
-    def _search(self, rest: Float[Tensor, "B D"], squares: Float[Tensor, "N K"]) -> Int[Tensor, "B N"]:
-        found = []
-        for centers, square in zip(self.centers, squares, strict=True):
-            nearest = torch.addmm(square, rest, centers.T, alpha=-2).argmin(1)
-            rest = rest - centers[nearest]
-            found.append(nearest)
-        return torch.stack(found, dim=1)

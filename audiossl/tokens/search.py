@@ -22,6 +22,7 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError
 from audiossl.seeds import derive_generator
+from audiossl.tokens.offsets import common_offset
 
 BLOCK = 512  # frames searched together; fixed, and the last block is padded, so that chunking never changes a code
 LARGEST_TABLE = 4 * 2**30  # bytes
@@ -37,14 +38,16 @@ class GramTable:
     of frames: that changes no distance, while costs among large means would be too coarse to tell entries apart.
 
     Attributes:
-        centers: all centres less the mean of their codebook, (N * K, D).
-        mean: sum of those means, (D,).
+        centers: all centres less the offset and the mean of their codebook, (N * K, D).
+        offset: sum of the codebooks' common offsets, (D,), which can be taken out of frames without rounding.
+        mean: sum of the means that are left, (D,).
         squares: their squared norms, (N * K,).
         pairs: for each codebook n a table (N * K, K) of 2 c_j . c_{n,k}; zero where j belongs to n itself, so that the row sum
             over all N codes of a frame is the interaction of entry k with the *other* codebooks.
     """
 
     centers: Float[Tensor, "M D"]
+    offset: Float[Tensor, "D"]
     mean: Float[Tensor, "D"]
     squares: Float[Tensor, "M"]
     pairs: tuple[Float[Tensor, "M K"], ...]
@@ -65,6 +68,8 @@ class GramTable:
                 f"{N} codebooks of {K} need a table of {size / 2**30:.0f} GiB, the limit is {LARGEST_TABLE / 2**30:.0f}; "
                 "choose fewer codebooks or a smaller codebook_size"
             )
+        offsets = common_offset(centers)
+        centers = centers - offsets[:, None]
         means = centers.mean(1, keepdim=True)
         flat = (centers - means).reshape(N * K, -1)
         pairs = []
@@ -73,15 +78,19 @@ class GramTable:
             table = 2 * (flat @ flat[own].T)
             table[own] = 0
             pairs.append(table)
-        return cls(flat, means.sum((0, 1)), flat.square().sum(1), tuple(pairs), N, K)
+        return cls(flat, offsets.sum(0), means.sum((0, 1)), flat.square().sum(1), tuple(pairs), N, K)
+
+    def centred(self, frames: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """Take out of frames what was taken out of the centres."""
+        return frames - self.offset - self.mean
 
     def unary(self, centred: Float[Tensor, "B D"]) -> tuple[Float[Tensor, "B K"], ...]:
-        """Cost of every entry alone, |c|^2 - 2 x.c, one (B, K) block per codebook; `centred` are frames less `mean`."""
+        """Cost of every entry alone, |c|^2 - 2 x.c, one (B, K) block per codebook; `centred` as from `centred`."""
         costs = torch.addmm(self.squares, centred, self.centers.T, alpha=-2)
         return tuple(block.contiguous() for block in costs.view(-1, self.num_codebooks, self.codebook_size).unbind(1))
 
     def squared_error(self, centred: Float[Tensor, "B D"], codes: Int[Tensor, "B N"]) -> Float[Tensor, "B"]:
-        """|x - decode(codes)|^2 of each frame; `centred` are frames less `mean`."""
+        """|x - decode(codes)|^2 of each frame; `centred` as from `centred`."""
         return (centred - F.embedding_bag(codes, self.centers, mode="sum")).square().sum(1)
 
 
@@ -127,7 +136,7 @@ def search(
 
     Where the start is None, codebooks are first chosen one after the other, each for what the former ones leave.
     """
-    centred = frames - table.mean
+    centred = table.centred(frames)
     unary = table.unary(centred)
     if table.num_codebooks == 1:
         return unary[0].argmin(1, keepdim=True)

@@ -35,6 +35,17 @@ def test_edits_are_levenshtein_distances(reference, hypothesis):
         assert counts[metric].edits.tolist() == [edit_distance(left, right)] and counts[metric].total.tolist() == [len(left)]
 
 
+@pytest.mark.parametrize(
+    "written", ["the\u00a0cat sofa", " the \t cat\u2028sofa\r\n", "the cat so\u00adfa", "\ufeffthe\u2003cat sofa"]
+)
+def test_what_nobody_hears_is_no_error(written):
+    for reference, hypothesis in ((written, "the cat sofa"), ("the cat sofa", written)):
+        counts = count_errors({"a": reference}, {"a": hypothesis}, {"a": "x"})
+        assert counts["wer"].edits.tolist() == counts["cer"].edits.tolist() == [0]
+        assert (counts["wer"].total.tolist(), counts["cer"].total.tolist()) == ([3], [12])
+    assert count_errors({"a": "cafe\u0301"}, {"a": "café"}, {"a": "x"})["cer"].edits.tolist() == [0]
+
+
 def test_groups_add_up_and_make_intervals():
     answers = {"a": "press on now", "b": "press two", "c": "", "d": "yes sir"}
     counts = count_errors(TEXTS, answers, GROUPS)

@@ -40,6 +40,20 @@ def test_a_saved_model_comes_back_bit_by_bit(saved):
     loaded.train()(signal, lengths).last.sum().backward()  # loaded weights can be trained on
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_in_half_precision_are_computed_with_in_float32(saved, tmp_path, dtype):
+    """Of a folder, and of an icefall checkpoint; tables of features are computed, not read."""
+    model, folder = saved
+    edit_weights(folder, lambda state: state.update({key: value.to(dtype) for key, value in state.items()}))
+    torch.save({"model": {key: value.to(dtype) for key, value in model.state_dict().items()}}, folder / "epoch-1.pt")
+    signal, lengths = torch.randn(1, 1, 4000), torch.tensor([4000])
+    for loaded in (hub.load(folder), hub.load(folder / "epoch-1.pt")):
+        assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+        for key, value in model.state_dict().items():
+            assert torch.equal(loaded.state_dict()[key], value.to(dtype).float())
+        assert (loaded(signal, lengths).last - model(signal, lengths).last).abs().max() < 0.1
+
+
 def test_a_causal_model_comes_back_with_its_chunks(make_small, tmp_path):
     model = make_small(causal=True, chunk_size=(16, 4, -1), left_context_frames=(32, -1))
     hub.save(model, tmp_path)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import audiossl
 from audiossl.errors import DataError, StoreError
@@ -45,6 +46,16 @@ def test_units_are_taken_off_and_missing_samples_and_padding_do_not_matter(norma
     if normalise == "training":
         normal = (signal[1:] - torch.tensor([1.0, -2.0])[:, None]) / torch.tensor([3.0, 0.5])[:, None]
         torch.testing.assert_close(model.encoder(normal[:, :, :40], lengths[1:]).last, alone.last)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_in_half_precision_are_computed_with_in_float32(tmp_path, dtype):
+    make().save(tmp_path)
+    state = {name: tensor.to(dtype) for name, tensor in load_file(tmp_path / "model.safetensors").items()}
+    save_file(state, tmp_path / "model.safetensors")
+    loaded = SensorEncoder.load(tmp_path)
+    assert all(torch.equal(tensor, state[name].to(tensor.dtype)) for name, tensor in loaded.state_dict().items())
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
 
 
 def test_wrong_channels_and_damaged_folders_are_named(tmp_path):

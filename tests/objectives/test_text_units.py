@@ -24,13 +24,18 @@ TEXTS = ["press one to call", "press two to hang up", "the call is over", "one c
         ("Hello,  World!", TextConfig(lower=False), "Hello World"),
         ("Hello,  World!", TextConfig(punctuation=True), "hello, world!"),
         ("...", TextConfig(), ""),
+        ("می\u200cخواهم", TextConfig(), "می\u200cخواهم"),
+        ("ශ්\u200dරී ලංකා", TextConfig(), "ශ්\u200dරී ලංකා"),
+        ("Wör\u00adter \u2060word\u2060s", TextConfig(), "wörter words"),
+        ("don´t, Hawai‘i; it`s O′Neill", TextConfig(), "don't hawai'i it's o'neill"),
+        ("‘don´t’ \ufeffgo", TextConfig(punctuation=True), "‘don't' go"),
     ],
 )
 def test_normal_forms(text, config, expected):
     assert normalise_text(text, config) == expected
 
 
-@given(st.text(), st.booleans(), st.booleans())
+@given(st.text() | st.text("aé\u0301' \u00ad\u200b\u200c\u200d\ufe0fسक्ខ\u2019\u00b4·"), st.booleans(), st.booleans())
 def test_a_normal_form_is_composed_and_its_own_normal_form(text, lower, punctuation):
     config = TextConfig(lower=lower, punctuation=punctuation)
     once = normalise_text(text, config)

@@ -57,6 +57,18 @@ def encoder(checkpoint) -> DashengEncoder:
     return DashengEncoder.from_checkpoint(checkpoint)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_in_half_precision_are_computed_with_in_float32(tmp_path, dtype):
+    """Window and mel filters, which are no weights, are not rounded with them."""
+    halved = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in published_state().items()}
+    rounded = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in halved.items()}
+    rounded |= {name: tensor for name, tensor in published_state().items() if name.startswith("front_end")}
+    signal, lengths = 0.1 * torch.randn(1, 1, 3200), torch.tensor([3200])
+    one, other = (DashengEncoder.from_checkpoint(write(tmp_path / "half.pt", state)) for state in (halved, rounded))
+    assert {parameter.dtype for parameter in one.parameters()} == {torch.float32}
+    torch.testing.assert_close(one(signal, lengths).last, other(signal, lengths).last, rtol=1e-4, atol=1e-4)
+
+
 def hann() -> np.ndarray:
     return np.array([0.5 - 0.5 * math.cos(2 * math.pi * i / 512) for i in range(512)])
 

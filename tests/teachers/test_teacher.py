@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 
-from audiossl.errors import ConfigError, StoreError
-from audiossl.teachers.teacher import TeacherConfig, load_teacher
+from audiossl.encoder_names import ENCODERS, WRITTEN, EncoderName, parse_name
+from audiossl.errors import ConfigError
+from audiossl.teachers.teacher import Kind, TeacherConfig, assumed_frame_rate, load_teacher, parse_teacher
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ def test_missing_name(kind, name):
 
 
 def test_folder_without_a_checkpoint(tmp_path):
-    with pytest.raises(StoreError, match=r"config\.json"):
+    with pytest.raises(ConfigError, match=r"holds no config\.json"):
         load_teacher(TeacherConfig("audiossl", name=str(tmp_path)))
 
 
@@ -78,3 +81,60 @@ def test_clips_in_company_are_clips_alone():
         assert frames.shape == alone.shape and (frames - alone).abs().max() < 1e-5
     assert [len(frames) for frames in together] == [13, 1, 50, 1, 1]
     assert teacher.frames([]) == []
+
+
+def test_every_name_that_can_be_loaded_is_a_teacher_and_has_a_rate_for_the_dry_run():
+    assert get_args(Kind) == ("hama", "logmel", "resemblyzer", "transformers", "dasheng", "audiossl")
+    assert set(get_args(Kind)) == set(ENCODERS)
+    for kind, known in ENCODERS.items():
+        text = known.kind if known.prefix == "" else f"{known.prefix or ''}{known.example}"
+        config = parse_teacher(text, normalise=False)
+        assert (config.kind, config.name or "", config.normalise) == (kind, known.example, False)
+        assert parse_name(text) == (known, known.example, None)
+        assert assumed_frame_rate(config) > 0
+        assert known.prefix is None or known.written in WRITTEN
+    assert assumed_frame_rate(TeacherConfig("logmel", options={"stride": 4})) == 25
+    assert assumed_frame_rate(TeacherConfig("logmel")) == 50 and assumed_frame_rate(TeacherConfig("resemblyzer")) == 100
+
+
+@pytest.mark.parametrize("known", [one for one in ENCODERS.values() if one.prefix is not None], ids=lambda one: one.kind)
+def test_load_and_teachers_ask_the_same_loader(known, monkeypatch):
+    """Of any name there is, and of one that is added later."""
+    import audiossl
+    from audiossl.teachers.logmel import LogMelEncoder
+
+    asked = []
+    monkeypatch.setattr(EncoderName, "load", lambda self, wanted: asked.append((self.kind, wanted.name)) or LogMelEncoder())
+    text = f"{known.prefix or known.kind}{known.example}"
+    assert audiossl.load(text).name == text
+    assert load_teacher(parse_teacher(text)).description == f"{text}:0"
+    assert asked == [(known.kind, known.example)] * 2
+
+
+def test_clips_of_another_rate_are_resampled(monkeypatch):
+    """Corpora have 16 kHz, and a model of telephone speech has 8."""
+    from audiossl.teachers.logmel import LogMelEncoder
+
+    monkeypatch.setattr(LogMelEncoder, "sample_rate", 8000.0)
+    teacher = load_teacher(TeacherConfig("logmel", options={"stride": 1}))
+    clip = torch.sin(torch.arange(16000) * 0.3)
+    assert len(teacher.frames([clip], 16000)[0]) == 50 and len(teacher.frames([clip])[0]) == 100
+
+
+def test_resemblyzer_is_a_teacher(monkeypatch):
+    from audiossl.teachers.resemblyzer import Resemblyzer
+
+    generator = torch.Generator().manual_seed(0)
+    shapes = {"weight_ih": (1024, 40), "weight_hh": (1024, 256), "bias_ih": (1024,), "bias_hh": (1024,)}
+    state = {
+        f"lstm.{name}_l{layer}": 0.05
+        * torch.randn(*((1024, 256) if layer and name == "weight_ih" else shape), generator=generator)
+        for layer in range(3)
+        for name, shape in shapes.items()
+    }
+    monkeypatch.setattr(Resemblyzer, "from_wheel", lambda data_root: Resemblyzer(state))
+    teacher = load_teacher(parse_teacher("resemblyzer", layer=1))
+    frames = teacher.frames([0.1 * torch.randn(4000, generator=generator)])[0]
+    assert (teacher.description, teacher.frame_rate, tuple(frames.shape)) == ("resemblyzer:1", 100.0, (26, 256))
+    halved = Resemblyzer({name: tensor.half() for name, tensor in state.items()})
+    assert all(parameter.dtype == torch.float32 for parameter in halved.parameters())

@@ -6,15 +6,22 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from audiossl.errors import ConfigError
 from audiossl.models.encoder import Frames
 from audiossl.teachers.hugging_face import HuggingFaceEncoder
 
 
 class PublishedBatch(nn.Module):
-    """The model of a `HuggingFaceEncoder`, called once on a padded batch with its attention mask."""
+    """The model of a `HuggingFaceEncoder`, called once on a padded batch with its attention mask.
+
+    Raises:
+        ConfigError: for Whisper, and for models that end with a step of their own (adapters, SEW).
+    """
 
     def __init__(self, encoder: HuggingFaceEncoder) -> None:
         super().__init__()
+        if encoder.last_frame_rate != encoder.frame_rate or encoder.max_samples is not None:
+            raise ConfigError("only models of the waveform whose output has the rate of their layers can be run as published")
         self.published = encoder.model
         self.sample_rate, self.frame_rate, self.last_frame_rate = encoder.sample_rate, encoder.frame_rate, encoder.last_frame_rate
         self.frame_offset, self.dim, self.num_layers = encoder.frame_offset, encoder.dim, encoder.num_layers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from audiossl.errors import DataError
 from audiossl.evaluation.hear.events import FileEvents
 from audiossl.evaluation.hear.scores import SCORES
 from audiossl.files import read_json
+from audiossl.tables import read_table
 
 EmbeddingType = Literal["scene", "event"]
 PredictionType = Literal["multiclass", "multilabel"]
@@ -167,8 +167,7 @@ def _one_of(folder: Path, metadata: dict[str, Any], key: str, known: tuple[str, 
 def _vocabulary(path: Path) -> tuple[str, ...]:
     if not path.is_file():
         raise DataError(f"{path} is missing: it holds the columns idx,label")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = [row.cells for row in read_table(path, ("idx", "label")).rows]
     try:
         labels = {int(row["idx"]): row["label"] for row in rows}
     except (KeyError, ValueError, TypeError) as error:

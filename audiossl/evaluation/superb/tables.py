@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from audiossl import tables
 from audiossl.errors import DataError
 
 SPLITS = ("train", "valid", "test")
@@ -39,7 +40,7 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> list[Clip]:
     """Read one table.
 
     Args:
-        path: CSV file with the columns id and wav_path, and optionally start_sec and end_sec.
+        path: table (`audiossl.tables`) with the columns id and wav_path, and optionally start_sec and end_sec.
         columns: others that have to be there and filled.
 
     Raises:
@@ -47,27 +48,22 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> list[Clip]:
     """
     if not path.is_file():
         raise DataError(f"{path} is missing: a task's folder holds {', '.join(f'{split}.csv' for split in SPLITS)}")
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        found = reader.fieldnames or []
-        if missing := [name for name in ("id", "wav_path", *columns) if name not in found]:
-            raise DataError(
-                f"{path}: expected the columns {', '.join(('id', 'wav_path', *columns))}; missing {', '.join(missing)}"
-            )
-        clips: dict[str, Clip] = {}
-        for number, row in enumerate(reader, 2):
-            place = f"{path}, line {number}"
-            if row["id"] in clips:
-                raise DataError(f"{place}: the id '{row['id']}' comes twice")
-            if empty := [name for name in ("id", "wav_path", *columns) if not row[name]]:
-                raise DataError(f"{place}: {', '.join(empty)} is empty")
-            clips[row["id"]] = Clip(
-                row["id"],
-                path.parent / row["wav_path"],
-                {key: value or "" for key, value in row.items() if key not in ("id", "wav_path") and key is not None},
-                _seconds(place, row.get("start_sec")) or 0.0,
-                _seconds(place, row.get("end_sec")),
-            )
+    wanted = ("id", "wav_path", *columns)
+    table = tables.read_table(path, wanted)
+    clips: dict[str, Clip] = {}
+    for row in table.rows:
+        place, cells = f"{path}, line {row.line}", row.cells
+        if cells["id"] in clips:
+            raise DataError(f"{place}: the id '{cells['id']}' comes twice")
+        if empty := [name for name in wanted if not cells[name]]:
+            raise DataError(f"{place}: {', '.join(empty)} is empty")
+        clips[cells["id"]] = Clip(
+            cells["id"],
+            path.parent / cells["wav_path"],
+            {name: cell for name, cell in cells.items() if name not in ("id", "wav_path")},
+            table.number(row, "start_sec") or 0.0,
+            table.number(row, "end_sec"),
+        )
     if not clips:
         raise DataError(f"{path}: expected at least one clip, got none")
     return list(clips.values())
@@ -79,12 +75,3 @@ def write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-
-
-def _seconds(place: str, value: str | None) -> float | None:
-    if value is None or not value.strip() or value.strip().lower() == "nan":
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        raise DataError(f"{place}: expected seconds, got '{value}'") from None

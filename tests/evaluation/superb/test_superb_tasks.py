@@ -6,10 +6,12 @@ from audiossl.evaluation.superb.anchors import ANCHORS, superb_s
 from audiossl.evaluation.superb.catalogue import OFFICIAL, TASKS
 from audiossl.evaluation.superb.tasks.intents import IntentClassification
 from audiossl.evaluation.superb.tasks.keywords import KeywordSpotting
+from audiossl.evaluation.superb.tasks.out_of_domain import OutOfDomainRecognition
 from audiossl.evaluation.superb.tasks.phones import PhoneRecognition
 from audiossl.evaluation.superb.tasks.slots import SlotFilling, slots, type_f1
 from audiossl.evaluation.superb.tasks.speakers import SpeakerIdentification
 from audiossl.evaluation.superb.tasks.speech_recognition import SpeechRecognition
+from audiossl.evaluation.superb.tasks.transcripts import character_errors, word_errors
 
 # Rows of the published table whose aggregates are quoted as 818, 941 and 1106: PR, ASR, KS, QbE, SID, ASV, SD, IC, SF, ER.
 PUBLISHED = {
@@ -83,6 +85,28 @@ def test_error_rates(tmp_path):
     found = task.measure(heard, "test")
     assert found["wer"].value == pytest.approx(1 / 6) and found["wer"].n == 6
     assert 0 < found["cer"].value < 1 and found["cer"].low <= found["cer"].value <= found["cer"].high
+
+
+@pytest.mark.parametrize("task", [SpeechRecognition, OutOfDomainRecognition])
+@pytest.mark.parametrize(
+    "text", ["the cat sat", "the  cat sat ", "the\u00a0cat sat", "the\tcat\u2028sat", "the cat sa\u00adt", "cafe\u0301"]
+)
+def test_a_perfect_recogniser_makes_no_errors(task, text):
+    """Units and references are made of the same text, and raw references are cleaned as well."""
+    perfect = task.join(None, task.split(None, text))
+    for count in (word_errors, character_errors):
+        assert count({"a": perfect}, {"a": text}).value == 0
+    assert slots(f"to\u00a0B-city\t{text} E-city") == {"city": [perfect]}
+
+
+def test_units_do_not_depend_on_how_spaces_are_written(tmp_path):
+    plain, odd = (
+        PhoneRecognition(
+            write_toy(tmp_path / name, "PR", values=lambda text, gap=gap: {"transcription": gap.join(["cafe\u0301", *text])})
+        )
+        for name, gap in (("plain", " "), ("odd", "\u00a0\t"))
+    )
+    assert plain.units == odd.units and "café" in odd.units
 
 
 def test_slots(tmp_path):

@@ -10,6 +10,7 @@ from torch import nn
 from audiossl.evaluation.superb.heads.frame_ctc import FrameLinear
 from audiossl.evaluation.superb.task import Counts, Settings
 from audiossl.evaluation.superb.tasks.transcripts import TranscriptTask, transcripts_of, word_errors
+from audiossl.text import clean_text
 
 
 class PhoneRecognition(TranscriptTask):
@@ -21,7 +22,7 @@ class PhoneRecognition(TranscriptTask):
 
     def split(self, text: str) -> list[str]:
         """Phones."""
-        return text.split()
+        return clean_text(text).split()
 
     def join(self, units: Sequence[str]) -> str:
         """Phones parted by spaces."""

@@ -9,6 +9,7 @@ from typing import Any
 from audiossl.errors import import_extra
 from audiossl.evaluation.superb.task import Counts, Settings
 from audiossl.evaluation.superb.tasks.speech_recognition import SpeechRecognition
+from audiossl.text import clean_text
 
 # B-slot words E-slot: the begin and end of a slot are units of their own among the letters.
 MARK = re.compile(r"(B-[^ ]+|E-[^ ]+)")
@@ -23,7 +24,7 @@ class SlotFilling(SpeechRecognition):
 
     def split(self, text: str) -> list[str]:
         """Letters and marks; each mark is one unit."""
-        return [unit for part in MARK.split(" ".join(text.split())) for unit in ([part] if MARK.fullmatch(part) else part)]
+        return [unit for part in MARK.split(clean_text(text)) for unit in ([part] if MARK.fullmatch(part) else part)]
 
     def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
         """F1 of the types of slots, mean over clips; character errors of their values, each against the nearest of its type."""
@@ -51,7 +52,7 @@ def slots(text: str) -> dict[str, list[str]]:
     {'city': ['new york'], 'day': ['monday']}
     """
     found: dict[str, list[str]] = {}
-    for match in re.finditer(r"B-(\S+) (.+?) E-\1", " ".join(text.split())):
+    for match in re.finditer(r"B-(\S+) (.+?) E-\1", clean_text(text)):
         value = re.sub(r"B-\S+ ", "", match[2])  # marks inside
         found.setdefault(match[1], []).append(re.sub(r" E-\S+", "", value))
     return found

@@ -10,6 +10,7 @@ from torch import nn
 from audiossl.evaluation.superb.heads.frame_ctc import RecurrentCTC
 from audiossl.evaluation.superb.task import Counts, Settings
 from audiossl.evaluation.superb.tasks.transcripts import TranscriptTask, character_errors, transcripts_of, word_errors
+from audiossl.text import clean_text
 
 
 class SpeechRecognition(TranscriptTask):
@@ -22,7 +23,7 @@ class SpeechRecognition(TranscriptTask):
 
     def split(self, text: str) -> list[str]:
         """Characters, words parted by one space."""
-        return list(" ".join(text.split()))
+        return list(clean_text(text))
 
     def join(self, units: Sequence[str]) -> str:
         """Text."""

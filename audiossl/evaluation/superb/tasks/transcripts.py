@@ -15,6 +15,7 @@ from audiossl.evaluation.superb.heads.frame_ctc import ctc_loss, greedy_units
 from audiossl.evaluation.superb.tables import Clip
 from audiossl.evaluation.superb.task import Batch, Counts, RateTask
 from audiossl.lengths import pad_stack
+from audiossl.text import clean_text
 
 
 class TranscriptTask(RateTask):
@@ -81,12 +82,12 @@ def _errors(predictions: Mapping[str, Any], references: Mapping[str, str], proce
     edits: dict[str, float] = {}
     sizes: dict[str, float] = {}
     for id_, reference in references.items():
-        found = align(reference, predictions[id_])
+        found = align(clean_text(reference), clean_text(predictions[id_]))
         edits[id_] = float(found.substitutions + found.deletions + found.insertions)
         sizes[id_] = float(found.substitutions + found.deletions + found.hits)
     return Counts(edits, sizes)
 
 
 def transcripts_of(clips: Sequence[Clip]) -> dict[str, str]:
-    """Transcripts by id."""
-    return {clip.id: clip.values["transcription"] for clip in clips}
+    """Transcripts by id, cleaned as the units are made of them."""
+    return {clip.id: clean_text(clip.values["transcription"]) for clip in clips}

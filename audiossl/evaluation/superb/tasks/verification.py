@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from audiossl.errors import DataError
 from audiossl.evaluation.superb.heads.speaker_verification import XVector, equal_error_rate
 from audiossl.evaluation.superb.task import Batch, HeadTask, Measured, Settings
 from audiossl.seeds import derive_seed
+from audiossl.tables import read_table
 
 NUM_RESAMPLES = 500
 
@@ -84,8 +84,7 @@ class SpeakerVerification(HeadTask):
         if not path.is_file():
             raise DataError(f"{path} is missing: it holds the columns id1,id2,same, of pairs of clips in {split}.csv")
         known = {clip.id for clip in self.clips(split)}
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = [row.cells for row in read_table(path, ("id1", "id2", "same")).rows]
         try:
             trials = [(row["id1"], row["id2"], {"0": False, "1": True}[row["same"]]) for row in rows]
         except KeyError as error:

@@ -1,0 +1,103 @@
+"""Loading of a `transformers` model with the front end that its config and feature extractor ask for."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from audiossl.errors import ConfigError, import_extra
+from audiossl.files import read_json
+from audiossl.teachers.hugging_face_families import FrontEnd, family_of
+from audiossl.torchaudio_import import import_torchaudio
+
+EXTRACTOR_FILES = ("preprocessor_config.json", "processor_config.json")  # the second holds one since transformers 5
+UNTRAINED = {"masked_spec_embed"}  # of training only
+
+
+def import_transformers() -> Any:
+    """Import `transformers`, also beside a torchaudio whose compiled parts do not fit the torch that is installed.
+
+    Raises:
+        MissingExtraError: if it is not installed.
+    """
+    transformers = import_extra("transformers", "hf")
+    # Where it is installed, transformers imports it, though nothing of it is needed here.
+    if "torchaudio" not in sys.modules and importlib.util.find_spec("torchaudio") is not None:
+        import_torchaudio()
+    return transformers
+
+
+def load_pretrained(name: str) -> tuple[nn.Module, FrontEnd]:
+    """Load a model in float32, whatever precision its weights are stored in, and what stands before it.
+
+    Raises:
+        MissingExtraError: if `transformers` is not installed.
+        ConfigError: if it cannot be loaded, or no encoder here serves it.
+    """
+    transformers = import_transformers()
+    try:
+        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+        family = family_of(config.model_type)
+        if getattr(config, "quantization_config", None) is not None:
+            raise ConfigError("has quantised weights; expected float32, float16 or bfloat16")
+        precision = {"dtype" if _version(transformers) >= (4, 56) else "torch_dtype": torch.float32}
+        model, loaded = transformers.AutoModel.from_pretrained(
+            name, output_loading_info=True, trust_remote_code=False, **precision
+        )
+        # Of Whisper only the encoder is read.
+        missing = sorted(key for key in set(loaded["missing_keys"]) - UNTRAINED if not key.startswith("decoder."))
+        if missing:
+            raise ConfigError(f"lacks {len(missing)} weights of its model, such as {missing[0]}")
+        extractor = _read_extractor(transformers, name)
+        front_end = family.front_end(config, extractor or family.default_extractor(transformers, config))
+    except ConfigError as error:
+        verb = "" if str(error).startswith(("is ", "has ", "lacks ")) else "cannot be served: "
+        raise ConfigError(f"'{name}' {verb}{error}") from error
+    except Exception as error:  # of many kinds, from transformers, safetensors and the hub's client
+        raise ConfigError(f"cannot load '{name}' from the Hugging Face hub or a folder: {_in_one_line(error)}") from error
+    return model, front_end
+
+
+def _in_one_line(error: Exception) -> str:
+    """The first sentence of an error; a line that ends with a colon goes on in the next."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    last = next((place for place, line in enumerate(lines) if not line.endswith(":")), len(lines) - 1)
+    return " ".join(lines[: last + 1])
+
+
+def _version(transformers: Any) -> tuple[int, int]:
+    major, minor = transformers.__version__.split(".")[:2]
+    return int(major), int(minor)
+
+
+def _read_extractor(transformers: Any, name: str) -> Any:
+    """The feature extractor that is published with a model; None where there is none."""
+    if _has_no_extractor(name):
+        return None
+    try:
+        return transformers.AutoFeatureExtractor.from_pretrained(name, trust_remote_code=False)
+    except OSError:
+        if _is_known_to_be_absent(name):
+            return None
+        raise
+
+
+def _has_no_extractor(name: str) -> bool:
+    folder = Path(name)
+    if not folder.is_dir() or (folder / EXTRACTOR_FILES[0]).is_file():
+        return False
+    processor = folder / EXTRACTOR_FILES[1]
+    return not processor.is_file() or "feature_extractor" not in read_json(processor)
+
+
+def _is_known_to_be_absent(repository: str) -> bool:
+    """Whether the hub said that a repository has no such file; then an error is no trouble of the network."""
+    import huggingface_hub
+
+    known = [huggingface_hub.try_to_load_from_cache(repository, file) for file in EXTRACTOR_FILES[:1]]
+    return all(found is not None and not isinstance(found, str) for found in known)
