@@ -9,6 +9,7 @@ from typing import Literal
 from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
+from audiossl.stage_record import is_set_aside
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
 NAMES = (
@@ -92,7 +93,8 @@ def encoder_folder(folder: Path) -> Path:
     for inside in (folder / "pretrain" / "student", folder, folder / "encoder", folder / "train" / "model" / "encoder"):
         if (inside / "config.json").is_file():
             return inside
-    several = [path.parent for path in sorted(folder.glob("model_*/seed*/encoder/config.json"))]
+    found = sorted(folder.glob("model_*/seed*/encoder/config.json"))
+    several = [path.parent for path in found if not is_set_aside(path.parents[2].name)]
     if len(several) > 1:
         listed = ", ".join(map(str, several[:8])) + (", ..." if len(several) > 8 else "")
         raise ConfigError(f"{folder} holds {len(several)} encoders, name one of them: {listed}")

@@ -10,10 +10,14 @@ from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRe
 from audiossl.pipelines.connectivity_models import represent
 from audiossl.pipelines.connectivity_report import report_run
 from audiossl.pipelines.connectivity_scores import evaluate_models
+from audiossl.pipelines.earlier_runs import dataset_then
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.recipe import Stage
 from audiossl.signals.bold.run import select_runs
 from audiossl.signals.sensors.recording_set import write_recordings
+from audiossl.stage import Names
+
+TASKS = ("fingerprint", "networks", "phenotypes")
 
 
 def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
@@ -32,14 +36,21 @@ def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
         report_run(out, inputs, config)
 
     tasks = [config.fingerprint, config.networks, bool(config.phenotypes)]
+    data = (config.data_root,) if config.data_root else ()
     trained = [_model_stage(name, model, config, tasks) for name, model in config.models.items()]
     names = tuple(stage.name for stage in trained)
     scored = [config.dataset, list(config.models), config.seeds, tasks, config.phenotypes]
     return [
-        Stage("recordings", recordings, source, version=2),
+        Stage("recordings", recordings, source, version=2, names=(*loaded.names, "data_root", "limit", "runs"), data=data),
         *trained,
-        Stage("evaluate", evaluate, scored, ("recordings", *names)),
-        Stage("report", report, [config], ("recordings", *names, "evaluate")),
+        Stage(
+            "evaluate",
+            evaluate,
+            scored,
+            ("recordings", *names),
+            names=("dataset", "models", "seeds", TASKS, "phenotypes"),
+        ),
+        Stage("report", report, [config], ("recordings", *names, "evaluate"), names=("recipe",)),
     ]
 
 
@@ -48,8 +59,22 @@ def _model_stage(name: str, model: GraphModel, config: ConnectivityRecipe, tasks
         represent(out, inputs["recordings"] / "set", model, config)
 
     options: list[object] = [model, config.seeds, tasks, config.pretrain]
+    names: Names = (f"models.{name}", "seeds", TASKS, "pretrain")
     if model.kind == "encoder" and "folder" in model.options:
         options.append(weights_digest(model.options["folder"]))
+        names = (*names, "its weights")
     if model.kind not in FITTED_INSIDE:
         options += [config.encoder, config.training, config.batch_runs]
-    return Stage(f"model_{name}", run, options, ("recordings",), resumable=True, every_rank=True)
+        names = (*names, "encoder", "training", "batch_runs")
+    return Stage(
+        f"model_{name}",
+        run,
+        options,
+        ("recordings",),
+        resumable=True,
+        every_rank=True,
+        names=names,
+        # An encoder says which data set its people are of.
+        added={"dataset": config.dataset} if model.kind not in FITTED_INSIDE else {},
+        added_then=dataset_then,
+    )

@@ -41,6 +41,7 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
     is_ctc = config.task == "ctc"
     loaded = load_script(script, ("prepare_corpus",) if is_ctc else ("prepare_corpus", "prepare_labels"))
     prepare, source = loaded.module, [*loaded.sources, str(config.data_root or ""), config.limit]
+    source_names, data = (*loaded.names, "data_root", "limit"), (config.data_root,) if config.data_root else ()
     training = replace(config.training, seed=config.seed)
     options = [config.task, config.ctc if is_ctc else config.tagging, config.max_item_seconds, training]
 
@@ -75,9 +76,30 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
     trained = tuple(STAGE_OF[name] for name in config.models)
     identity = encoder_identity(config.encoder)
     layout = [
-        Stage("corpus", corpus, [source, config.keep, config.parts, config.split, config.seed]),
-        Stage("labels", labels, [source, config.task, config.text if is_ctc else None], ("corpus",)),
-        Stage("train", train, [options, identity], ("corpus", "labels"), resumable=True, every_rank=True),
+        Stage(
+            "corpus",
+            corpus,
+            [source, config.keep, config.parts, config.split, config.seed],
+            names=(source_names, "keep", "parts", "split", "seed"),
+            data=data,
+        ),
+        Stage(
+            "labels",
+            labels,
+            [source, config.task, config.text if is_ctc else None],
+            ("corpus",),
+            names=(source_names, "task", "text"),
+            data=data,
+        ),
+        Stage(
+            "train",
+            train,
+            [options, identity],
+            ("corpus", "labels"),
+            resumable=True,
+            every_rank=True,
+            names=(("task", config.task, "max_item_seconds", "training"), "the weights of the encoder"),
+        ),
     ]
     if config.random:
         layout.append(replace(layout[-1], name="train_random", run=train_random))
@@ -88,8 +110,9 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
             evaluate,
             [config.dataset, config.evaluation, config.split.by, config.seed],
             ("corpus", "labels", *trained),
+            names=("dataset", "evaluation", "split.by", "seed"),
         ),
-        Stage("report", report, [config], ("corpus", "labels", *trained, "evaluate")),
+        Stage("report", report, [config], ("corpus", "labels", *trained, "evaluate"), names=("recipe",)),
     ]
 
 

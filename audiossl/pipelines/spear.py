@@ -42,6 +42,8 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     script = folder / config.prepare
     loaded = load_script(script)
     prepare, source = loaded.module, [*loaded.sources, str(config.data_root or ""), config.limit]
+    source_names, data = (*loaded.names, "data_root", "limit"), (config.data_root,) if config.data_root else ()
+    noise = (config.data.noise,) if config.data.noise and config.data.noise.exists() else ()
     tasks = config.evaluation.tasks
 
     def corpus(out: Path, inputs: Mapping[str, Path]) -> None:
@@ -79,12 +81,26 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     streams = {name: _decides_tokens(stream) for name, stream in config.token_streams.items()}
     weights = {name: stream.weight for name, stream in config.token_streams.items()}
     training = [
-        Stage("corpus", corpus, [source, config.split, seed]),
-        Stage("labels", labels, [source, tasks], ("corpus",)),
+        Stage("corpus", corpus, [source, config.split, seed], names=(source_names, "split", "seed"), data=data),
+        Stage("labels", labels, [source, tasks], ("corpus",), names=(source_names, "evaluation.tasks"), data=data),
         # A stage of its own, so that another probe costs a measurement and not the student.
-        Stage("quantiser", quantiser, [streams, seed], ("corpus",), version=3),
-        Stage("token_quality", token_quality, [streams, tasks, seed], ("corpus", "labels", "quantiser")),
-        Stage("tokens", tokens, [streams, config.dual_loss], ("corpus", "quantiser"), resumable=True, version=3),
+        Stage("quantiser", quantiser, [streams, seed], ("corpus",), version=3, names=("streams", "seed")),
+        Stage(
+            "token_quality",
+            token_quality,
+            [streams, tasks, seed],
+            ("corpus", "labels", "quantiser"),
+            names=("streams", "evaluation.tasks", "seed"),
+        ),
+        Stage(
+            "tokens",
+            tokens,
+            [streams, config.dual_loss],
+            ("corpus", "quantiser"),
+            resumable=True,
+            version=3,
+            names=("streams", "dual_loss"),
+        ),
         Stage(
             "pretrain",
             pretrain,
@@ -93,6 +109,8 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
             resumable=True,
             every_rank=True,
             version=2,
+            names=("student", "objective", "training", "data", "weights of streams", "seed"),
+            data=noise,
         ),
     ]
     if not tasks:  # nothing to score, and nothing to report
@@ -101,8 +119,14 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     return [
         *training,
         Stage("embed", embed, tasks, ("corpus", "labels", "quantiser", "pretrain")),
-        Stage("evaluate", evaluate, [config.dataset, config.evaluation, config.split, seed], ("corpus", "labels", "embed")),
-        Stage("report", report, [config], (*before, "embed", "evaluate")),
+        Stage(
+            "evaluate",
+            evaluate,
+            [config.dataset, config.evaluation, config.split, seed],
+            ("corpus", "labels", "embed"),
+            names=("dataset", "evaluation", "split", "seed"),
+        ),
+        Stage("report", report, [config], (*before, "embed", "evaluate"), names=("recipe",)),
     ]
 
 
