@@ -10,6 +10,7 @@ from typing import Any
 from audiossl.errors import ConfigError, StoreError
 from audiossl.evaluation.results import print_results, read_results
 from audiossl.files import whole_file, write_json
+from audiossl.find_recipe import find_recipe
 from audiossl.pipelines import connectivity, finetune, sensors, spear, spear_dry_run
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
 from audiossl.pipelines.finetune_config import FinetuneRecipe
@@ -17,6 +18,7 @@ from audiossl.pipelines.sensors_config import SensorsRecipe
 from audiossl.pipelines.spear_config import SpearRecipe
 from audiossl.provenance import versions
 from audiossl.recipe import Stage, console, plain, read_recipe, run_stages, verify_stages
+from audiossl.training.devices import autocast, choose_device
 from audiossl.training.world import World
 
 METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {
@@ -41,17 +43,21 @@ def run_pipeline(
     """Run a recipe and return its output folder, with `results.json` and `report.html` at the top once they exist.
 
     Args:
-        recipe, overrides: file, and `key=value` over it.
+        recipe, overrides: file, its folder or its name (`find_recipe`), and `key=value` over it.
         first, last, dry_run: see `run_stages`.
         only: the one method that the recipe may have; None takes all.
         verify: run nothing, but check every stage's files against the digests that were recorded.
 
     Raises:
-        ConfigError: for a recipe, key, value or stage that does not exist, or an output that cannot be written.
+        ConfigError: for a recipe, key, value, stage or device that does not exist, or an output that cannot be written.
         StoreError: if another run is at work on the output, or `verify` finds a difference.
     """
     world = World.join()
-    config = read_recipe(recipe, overrides, {method: kind for method, (kind, _) in METHODS.items() if only in (None, method)})
+    kinds = {method: kind for method, (kind, _) in METHODS.items() if only in (None, method)}
+    recipe = find_recipe(recipe, kinds)
+    config = read_recipe(recipe, overrides, kinds)
+    if not verify:  # which needs none
+        autocast(config.training, choose_device(config.training, world))  # refused here, not after hours of preparation
     output: Path = config.output or Path("runs") / config.dataset
     stages = METHODS[_method_of(config)][1](config, recipe.parent)
     if world.is_first:
