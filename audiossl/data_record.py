@@ -59,6 +59,17 @@ class DataFiles:
                 found[name] = self._seen[name]
         return found
 
+    def glance(self, folders: Sequence[Path]) -> Stamps:
+        """Size and time of the files, of which none is read: a stage that finds the wrong data shall say so at once."""
+        found: Stamps = {}
+        for folder in folders:
+            if folder.is_dir():
+                found[str(folder)] = folder_stamps(folder, None, self._leaves_out, most_bytes=-1)
+            elif folder.is_file():
+                about = folder.stat()
+                found[str(folder)] = {"": Stamp(about.st_size, about.st_mtime_ns, "")}
+        return found
+
     def _leaves_out(self, path: Path) -> bool:
         if path.name.startswith("."):
             return True
@@ -88,6 +99,17 @@ def data_digest(stamps: Stamps) -> str:
         for _, files in sorted(stamps.items())
     ]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+
+
+def as_read(before: Stamps, after: Stamps) -> Stamps:
+    """Stamps of what a stage read: of files that changed while it ran, as they were, and of those that it wrote, as they are."""
+    return {
+        name: {
+            path: then if (then := before.get(name, {}).get(path)) is not None and then[:2] != now[:2] else now
+            for path, now in files.items()
+        }
+        for name, files in after.items()
+    }
 
 
 def changes(then: Stamps, now: Stamps) -> list[str]:

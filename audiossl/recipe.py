@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from audiossl.config_faults import find_fault, nearest, with_overrides
 from audiossl.console import console
-from audiossl.data_record import DATA, DataFiles, Stamps, data_digest, read_stamps, write_stamps
+from audiossl.data_record import DATA, DataFiles, Stamps, as_read, data_digest, read_stamps, write_stamps
 from audiossl.errors import ConfigError
 from audiossl.files import read_yaml, write_json
 from audiossl.locks import only_user
@@ -232,11 +232,7 @@ class _Run:
             stage.run(partial, inputs)
         seconds = time.perf_counter() - begin
         if stage.data:
-            # What the stage itself wrote there is no change of the data; what changed while it ran is one.
-            after = self.files.stamps(stage.data, data, again=True)
-            data = {
-                name: {path: data.get(name, {}).get(path, one) for path, one in files.items()} for name, files in after.items()
-            }
+            data = as_read(data, self.files.stamps(stage.data, read_stamps(folder) or {}, again=True))
             write_stamps(partial, data)
         print_ = self.prints[stage.name] = fingerprint(stage, self.prints, data_digest(data))
         if print_ != state.recorded:
@@ -251,8 +247,8 @@ class _Run:
         return seconds
 
     def _begin(self, stage: Stage, folder: Path, partial: Path, state: State, keep: bool) -> Stamps:
-        """Make the folder to write to, or find what an interrupted run left in it; return the user's files."""
-        data = self.files.stamps(stage.data, read_stamps(folder) or read_stamps(partial) or {})
+        """Make the folder to write to, or find what an interrupted run left in it; return the user's files, at a glance."""
+        data = self.files.glance(stage.data)
         known = state_of(stage, partial, self.prints, self.redone, self.files, STARTED)
         if keep and stage.resumable and known.fingerprint is None and (earlier := self._earlier(stage, STARTED)):
             self._leave(stage, partial, known)

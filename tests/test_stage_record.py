@@ -269,6 +269,28 @@ def test_what_a_stage_writes_into_its_data_is_no_change(fed):
     assert not any(run_stages(writing, fed.output).values())
 
 
+def test_what_changes_while_a_stage_runs_is_a_change(fed):
+    stages, rounds = fed.stages(), iter(["while it was read", "read"])
+
+    def first(out: Path, inputs) -> None:
+        if text := next(rounds, ""):
+            (fed.data[0] / "a.txt").write_text(text)
+
+    changing = [Stage("first", first, stages[0].config, data=fed.data), stages[1]]
+    for expected in (True, True, True, False):
+        assert any(run_stages(changing, fed.output).values()) == expected
+
+
+def test_data_are_not_read_before_the_stage_finds_them_wrong(fed, monkeypatch):
+    monkeypatch.setattr("audiossl.stamps.digest", lambda path: pytest.fail("read"))
+
+    def first(out: Path, inputs) -> None:
+        raise ConfigError("these are other data")
+
+    with pytest.raises(ConfigError, match="other data"):
+        run_stages([Stage("first", first, 1, data=fed.data)], fed.output)
+
+
 def test_data_that_are_not_there(fed, capsys):
     """They are needed only where something is to be made from them."""
     fed.run()
