@@ -17,6 +17,7 @@ from audiossl.models import hub
 from audiossl.models.zipformer import Zipformer
 from audiossl.objectives.masked_features import MaskedFeatures
 from audiossl.objectives.masked_tokens import MaskedTokens, TokenStream
+from audiossl.pipelines.label_checks import check_labels
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.pipelines.spear_config import SpearRecipe, StreamConfig
 from audiossl.pipelines.spear_embedding import embed_models
@@ -51,10 +52,9 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
         write_json(out / "splits.json", divide(Corpus.open(out / "corpus"), config))
 
     def labels(out: Path, inputs: Mapping[str, Path]) -> None:
-        prepare.prepare_labels(out, Corpus.open(inputs["corpus"] / "corpus"), config.data_root, config.limit)
-        for task in tasks:
-            if not (out / f"{task.name}.jsonl").is_file():
-                raise DataError(f"{script} wrote no {task.name}.jsonl, which the task '{task.name}' reads its labels from")
+        opened = Corpus.open(inputs["corpus"] / "corpus")
+        prepare.prepare_labels(out, opened, config.data_root, config.limit)
+        check_labels(out, opened, read_json(inputs["corpus"] / "splits.json"), config, script)
 
     def quantiser(out: Path, inputs: Mapping[str, Path]) -> None:
         train_quantiser(out, inputs, config)
@@ -153,11 +153,17 @@ def divide(corpus: Corpus, config: SpearRecipe) -> dict[str, list[str]]:
         fractions = {"train": config.split.train, "valid": config.split.valid, "test": config.split.test}
         return split_by(corpus.items, config.split.by, fractions, config.seed)
     sides: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+    said: dict[str, int] = {}
     for item in corpus.items:
         side = str(item.custom.get(config.split.given))
+        said[side] = said.get(side, 0) + 1
         sides[side if side in sides else "test"].append(item.id)
-    if not sides["train"] or not sides["valid"]:
-        raise DataError(f"split.given={config.split.given}: no recording says train, or none says valid, in that field")
+    if empty := [side for side in ("train", "valid") if not sides[side]]:
+        values = ", ".join(f"{side} ({count})" for side, count in sorted(said.items())[:8])
+        raise DataError(
+            f"split.given={config.split.given}: no recording says {' or '.join(empty)} in that field; they say {values}. "
+            "Correct the field, or draw the sides: split.given=null"
+        )
     return sides
 
 
