@@ -11,7 +11,7 @@ from audiossl.errors import ConfigError, StoreError
 from audiossl.evaluation.results import print_results, read_results
 from audiossl.files import whole_file, write_json
 from audiossl.find_recipe import find_recipe
-from audiossl.pipelines import connectivity, finetune, sensors, spear, spear_dry_run
+from audiossl.pipelines import connectivity, connectivity_checks, finetune, sensors, sensors_checks, spear, spear_dry_run
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
 from audiossl.pipelines.finetune_config import FinetuneRecipe
 from audiossl.pipelines.sensors_config import SensorsRecipe
@@ -26,6 +26,13 @@ METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {
     "finetune": (FinetuneRecipe, finetune.stages),
     "sensors": (SensorsRecipe, sensors.stages),
     "connectivity": (ConnectivityRecipe, connectivity.stages),
+}
+# What is checked by a dry run where the stage of that name is up to date: a function of the config and the output folder.
+CHECKS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
+    "spear": ("labels", spear.check_prepared),
+    "finetune": ("labels", finetune.check_prepared),
+    "sensors": ("recordings", sensors_checks.check_prepared),
+    "connectivity": ("recordings", connectivity_checks.check_prepared),
 }
 # What `--dry-run` does beyond naming stages: a function of the config and the output folder.
 DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {"spear": spear_dry_run.dry_run}
@@ -67,6 +74,10 @@ def run_pipeline(
             raise StoreError(f"{wrong} of {len(stages)} stages in {output} are not as their records say")
         return output
     seconds = run_stages(stages, output, first, last, dry_run)
+    if dry_run and world.is_first:
+        stage, check = CHECKS[_method_of(config)]
+        if stage in seconds:
+            check(config, output)
     if dry_run and last is None and world.is_first and (try_out := DRY_RUNS.get(_method_of(config))):
         try_out(config, output)
     if dry_run or not world.is_first:

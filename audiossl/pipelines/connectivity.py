@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from audiossl.load import weights_digest
+from audiossl.pipelines.connectivity_checks import check_labels, check_models
 from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
 from audiossl.pipelines.connectivity_models import represent
 from audiossl.pipelines.connectivity_report import report_run
@@ -35,9 +36,11 @@ def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
     def report(out: Path, inputs: Mapping[str, Path]) -> None:
         report_run(out, inputs, config)
 
+    check_models(config)
+    check = _once(lambda recordings: check_labels(recordings, config))
     tasks = [config.fingerprint, config.networks, bool(config.phenotypes)]
     data = (config.data_root,) if config.data_root else ()
-    trained = [_model_stage(name, model, config, tasks) for name, model in config.models.items()]
+    trained = [_model_stage(name, model, config, tasks, check) for name, model in config.models.items()]
     names = tuple(stage.name for stage in trained)
     scored = [config.dataset, list(config.models), config.seeds, tasks, config.phenotypes]
     return [
@@ -54,8 +57,23 @@ def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
     ]
 
 
-def _model_stage(name: str, model: GraphModel, config: ConnectivityRecipe, tasks: list[object]) -> Stage:
+def _once(check: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Check before the first model that is trained, for all of them."""
+    done: list[Path] = []
+
+    def checked(recordings: Path) -> None:
+        if not done:
+            check(recordings)
+        done.append(recordings)
+
+    return checked
+
+
+def _model_stage(
+    name: str, model: GraphModel, config: ConnectivityRecipe, tasks: list[object], check: Callable[[Path], None]
+) -> Stage:
     def run(out: Path, inputs: Mapping[str, Path]) -> None:
+        check(inputs["recordings"] / "set")
         represent(out, inputs["recordings"] / "set", model, config)
 
     options: list[object] = [model, config.seeds, tasks, config.pretrain]

@@ -19,7 +19,7 @@ from audiossl.models.zipformer import Zipformer
 from audiossl.objectives.ctc import CTC
 from audiossl.objectives.tagging import Tagging
 from audiossl.pipelines.finetune_config import FinetuneRecipe
-from audiossl.pipelines.finetune_labels import check_tags, field_of, open_labels, write_transcripts
+from audiossl.pipelines.finetune_labels import check_sides, check_tags, field_of, open_labels, write_transcripts
 from audiossl.pipelines.finetune_report import report_run
 from audiossl.pipelines.finetune_scores import evaluate_models
 from audiossl.pipelines.labelled_batches import LabelledBatches
@@ -59,6 +59,7 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
         else:
             prepare.prepare_labels(out, opened, config.data_root, config.limit)
             check_tags(out, opened, script)
+        check_sides(out, sides, config.task)
 
     def train(out: Path, inputs: Mapping[str, Path]) -> None:
         check_unseen(read_json(inputs["corpus"] / "splits.json")["test"], config.encoder)
@@ -114,6 +115,11 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
         ),
         Stage("report", report, [config], ("corpus", "labels", *trained, "evaluate"), names=("recipe",)),
     ]
+
+
+def check_prepared(config: FinetuneRecipe, output: Path) -> None:
+    """Check the labels that a run made already."""
+    check_sides(output / "labels", read_json(output / "corpus" / "splits.json"), config.task)
 
 
 def divide(corpus: Corpus, config: FinetuneRecipe) -> dict[str, list[str]]:

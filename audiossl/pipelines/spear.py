@@ -15,6 +15,7 @@ from audiossl.errors import DataError
 from audiossl.files import read_json, write_json
 from audiossl.models import hub
 from audiossl.models.zipformer import Zipformer
+from audiossl.models.zipformer_config import preset_config
 from audiossl.objectives.masked_features import MaskedFeatures
 from audiossl.objectives.masked_tokens import MaskedTokens, TokenStream
 from audiossl.pipelines.label_checks import check_labels
@@ -31,7 +32,7 @@ from audiossl.signals.corpus import Corpus
 from audiossl.signals.opening import open_corpus
 from audiossl.signals.splits import split_by
 from audiossl.teachers.teacher import load_teacher, teacher_digest
-from audiossl.tokens.factory import load_quantiser
+from audiossl.tokens.factory import check_options, load_quantiser
 from audiossl.tokens.store import TokenStore
 from audiossl.training.devices import choose_device
 from audiossl.training.fit import fit
@@ -46,6 +47,11 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     source_names, data = (*loaded.names, "data_root", "limit"), (config.data_root,) if config.data_root else ()
     noise = (config.data.noise,) if config.data.noise and config.data.noise.exists() else ()
     tasks = config.evaluation.tasks
+    preset_config(
+        config.student.preset, **config.student.overrides
+    )  # mistakes in options are better found now than at their stage
+    for stream in config.token_streams.values():
+        check_options(stream.quantiser.kind, stream.quantiser.options)
 
     def corpus(out: Path, inputs: Mapping[str, Path]) -> None:
         prepare.prepare_corpus(out / "corpus", config.data_root, config.limit)
@@ -128,6 +134,12 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
         ),
         Stage("report", report, [config], (*before, "embed", "evaluate"), names=("recipe",)),
     ]
+
+
+def check_prepared(config: SpearRecipe, output: Path) -> None:
+    """Check the labels that a run made already."""
+    corpus = Corpus.open(output / "corpus" / "corpus")
+    check_labels(output / "labels", corpus, read_json(output / "corpus" / "splits.json"), config, Path(config.prepare))
 
 
 def _decides_tokens(stream: StreamConfig) -> list[Any]:

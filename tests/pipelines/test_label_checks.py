@@ -16,7 +16,7 @@ from audiossl.pipelines.spear_config import EvaluationConfig, SpearRecipe, Split
 from audiossl.signals.corpus import Corpus, CorpusItem
 
 IDS = [f"spk{n // 3}/utt_{n:02d}.wav" for n in range(12)]
-SIDES = {"train": IDS[:6], "valid": IDS[6:9], "test": IDS[9:]}
+SIDES: dict[Any, list[str]] = {"train": IDS[:6], "valid": IDS[6:9], "test": IDS[9:]}
 SCRIPT = Path("prepare.py")
 
 
