@@ -237,10 +237,9 @@ class _Run:
         print_ = self.prints[stage.name] = fingerprint(stage, self.prints, data_digest(data))
         if print_ != state.recorded:
             self.redone.add(stage.name)
-        (partial / STARTED).unlink()
         write_json(partial / RECORD, {
             **about(stage, print_, self.prints, data_digest(data)), "seconds": round(seconds, 1), "versions": versions(),
-            "files": folder_digests(partial, frozenset({DATA})),
+            "files": folder_digests(partial, frozenset({DATA, STARTED})),
         })  # fmt: skip
         _end_swap(folder)
         console.print(f"{stage.name:<13} done in {seconds / 60:.1f} min")
@@ -301,6 +300,7 @@ def _end_swap(folder: Path) -> None:
     partial = _partial(folder)
     if not (partial / RECORD).is_file():
         return
+    (partial / STARTED).unlink(missing_ok=True)  # only now: digests of a large folder take minutes, and it is to be known by then
     if folder.exists():
         size = _size(folder)
         kept = _set_aside(folder, _aside_name(folder, read_record(folder)))

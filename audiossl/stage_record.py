@@ -117,7 +117,7 @@ def _reasons(
         maker = (record.get("versions") or {}).get("audiossl", "of before")
         found = [f"audiossl {__version__} makes it otherwise than the {maker} that made it"]
         if "config" not in record:
-            found = ["with which options it was begun was not recorded, and it is not with these"]
+            found = ["the options it was begun with were not recorded, and they are not these"]
     yield from found[:MOST_REASONS]
     if len(found) > MOST_REASONS:
         yield f"{len(found) - MOST_REASONS} more differ"

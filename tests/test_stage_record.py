@@ -175,9 +175,11 @@ def test_finished_work_that_was_not_renamed_is(pair, old_is_there):
     pair.run()
     partial = pair.output / ".second.partial"
     shutil.copytree(pair.output / "second", partial)
+    (partial / "started.json").write_text("{}")
     if not old_is_there:
         shutil.rmtree(pair.output / "second")
     assert pair.run() == [] and pair.steps == "0.1\n" and not partial.exists()
+    assert verify_stages(pair.stages(), pair.output) == 0
 
 
 def test_only_names_of_earlier_work_are_set_aside():
