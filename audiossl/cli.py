@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run a recipe: only what is not up to date", description=run_recipe.__doc__)
-    run.add_argument("recipe", type=Path, help="YAML file, for instance recipes/asterisk/spear.yaml")
+    run.add_argument("recipe", type=Path, help="YAML file, its folder or name: recipes/asterisk/spear.yaml, or asterisk/spear")
     run.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR training.max_steps=100")
     run.set_defaults(command=run_recipe)
 

@@ -1,4 +1,4 @@
-"""Say which value of a config its type does not allow, by its path of keys."""
+"""Say which value of a config its type does not allow, by its path of keys, and which key or value may have been meant."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -22,14 +23,27 @@ class Fault:
         place: keys down to it, such as `models.random.kind` or `evaluation.tasks[1].kind`; empty for the whole config.
         expected: in words.
         got: in words.
+        meant: a question whether something else was meant, in words.
     """
 
     place: str
     expected: str
     got: str
+    meant: str = ""
 
     def __str__(self) -> str:
-        return f"{self.place}{': ' if self.place else ''}expected {self.expected}, got {self.got}"
+        return f"{self.place}{': ' if self.place else ''}expected {self.expected}, got {self.got}{self.meant}"
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """Ask whether the nearest of the known words was meant; nothing where none is near.
+
+    >>> nearest("max_step", ["lr", "max_steps", "warmup_steps"])
+    ' (did you mean max_steps?)'
+    """
+    by_form = {name.lower().replace("-", "_"): name for name in known}
+    close = get_close_matches(str(word).lower().replace("-", "_"), by_form, n=1, cutoff=0.6)
+    return f" (did you mean {by_form[close[0]]}?)" if close else ""
 
 
 def find_fault(kind: Any, value: Any, place: str = "") -> Fault | None:
@@ -85,7 +99,9 @@ def _fault_of_fields(kind: type, value: Any, place: str) -> Fault | None:
     if not isinstance(value, Mapping):
         return Fault(place, f"a mapping of {', '.join(fields)}", _shown(value))
     if unknown := [key for key in value if key not in fields]:
-        return Fault(_below(place, unknown[0]), f"one of the keys {', '.join(fields)}", _shown(unknown[0]))
+        return Fault(
+            _below(place, unknown[0]), f"one of the keys {', '.join(fields)}", _shown(unknown[0]), _meant(kind, unknown[0])
+        )
     missing = dataclasses.MISSING
     required = [name for name, field in fields.items() if field.default is missing and field.default_factory is missing]
     if lacking := [name for name in required if name not in value]:
@@ -93,6 +109,19 @@ def _fault_of_fields(kind: type, value: Any, place: str) -> Fault | None:
         return Fault(place, f"the keys that are required: {', '.join(lacking)}", f"only {given}")
     types_ = get_type_hints(kind)
     return _first(find_fault(types_[name], item, _below(place, name)) for name, item in value.items())
+
+
+def _meant(kind: type, key: Any) -> str:
+    """The key that was meant: one of the same section, or the same word in a section below."""
+    types_ = get_type_hints(kind)
+    if found := nearest(key, types_):
+        return found
+    below = [
+        f"{name}.{key}"
+        for name, part in types_.items()
+        if isinstance(part, type) and dataclasses.is_dataclass(part) and key in {field.name for field in dataclasses.fields(part)}
+    ]
+    return f" (did you mean {' or '.join(below)}?)" if below else ""
 
 
 def _fault_of_choice(parts: Sequence[Any], value: Any, place: str) -> Fault | None:

@@ -11,6 +11,7 @@ from audiossl.encoder_names import ENCODERS, WRITTEN, Wanted, parse_name
 from audiossl.errors import ConfigError
 from audiossl.files import read_json
 from audiossl.models.encoder import Encoder
+from audiossl.stage_record import is_set_aside
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
 NAMES = f"a checkpoint or run folder, {WRITTEN} or a SPEAR repository such as marcoyang/spear-base-speech"
@@ -85,7 +86,8 @@ def encoder_folder(folder: Path) -> Path:
     for inside in (folder / "pretrain" / "student", folder, folder / "encoder", folder / "train" / "model" / "encoder"):
         if (inside / "config.json").is_file():
             return inside
-    several = [path.parent for path in sorted(folder.glob("model_*/seed*/encoder/config.json"))]
+    found = sorted(folder.glob("model_*/seed*/encoder/config.json"))
+    several = [path.parent for path in found if not is_set_aside(path.parents[2].name)]
     if len(several) > 1:
         listed = ", ".join(map(str, several[:8])) + (", ..." if len(several) > 8 else "")
         raise ConfigError(f"{folder} holds {len(several)} encoders, name one of them: {listed}")

@@ -81,7 +81,7 @@ def test_a_value_where_keys_belong(tmp_path, value):
 
 def test_an_unknown_key_comes_with_those_that_there_are(tmp_path):
     said = refusal(tmp_path, BOLD, "pretrain.parts=all")
-    assert said == "pretrain.parts: expected one of the keys part, subjects, crop, got 'parts'"
+    assert said == "pretrain.parts: expected one of the keys part, subjects, crop, got 'parts' (did you mean part?)"
 
 
 def test_what_the_parser_takes_is_no_fault(tmp_path):

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+from audiossl.config_faults import nearest
 from audiossl.errors import ConfigError
 
 MODEL_TYPE = "spear"
@@ -216,5 +217,6 @@ def preset_config(preset: str, **overrides: Any) -> ZipformerConfig:
     known = {item.name for item in fields(ZipformerConfig)}
     unknown = sorted(overrides.keys() - known)
     if unknown:
-        raise ConfigError(f"unknown Zipformer fields {unknown}; there are: {', '.join(sorted(known))}.")
+        meant = nearest(unknown[0], known)
+        raise ConfigError(f"unknown Zipformer fields {unknown}{meant}; there are: {', '.join(sorted(known))}.")
     return replace(PRESETS[preset], **{name: tuple(value) if name in PER_STACK else value for name, value in overrides.items()})

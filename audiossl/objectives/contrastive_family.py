@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from audiossl.config_faults import nearest
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.augmentations import AugmentationConfig
@@ -65,7 +66,7 @@ def read_options(place: str, config: type, options: Mapping[str, Any]) -> Any:
     """
     kinds = {field.name: field.type for field in fields(config)}
     if unknown := sorted(set(options) - set(kinds)):
-        raise ConfigError(f"{place} has no option {', '.join(unknown)}; it has {', '.join(kinds)}")
+        raise ConfigError(f"{place} has no option {', '.join(unknown)}{nearest(unknown[0], kinds)}; it has {', '.join(kinds)}")
     for name, value in options.items():
         wanted = {"bool": bool, "int": int}.get(str(kinds[name]))
         if wanted and type(value) is not wanted:

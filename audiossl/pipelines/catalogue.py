@@ -10,13 +10,15 @@ from typing import Any
 from audiossl.errors import ConfigError, StoreError
 from audiossl.evaluation.results import print_results, read_results
 from audiossl.files import whole_file, write_json
-from audiossl.pipelines import connectivity, finetune, sensors, spear, spear_dry_run
+from audiossl.find_recipe import find_recipe
+from audiossl.pipelines import connectivity, connectivity_checks, finetune, sensors, sensors_checks, spear, spear_dry_run
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
 from audiossl.pipelines.finetune_config import FinetuneRecipe
 from audiossl.pipelines.sensors_config import SensorsRecipe
 from audiossl.pipelines.spear_config import SpearRecipe
 from audiossl.provenance import versions
 from audiossl.recipe import Stage, console, plain, read_recipe, run_stages, verify_stages
+from audiossl.training.devices import autocast, choose_device
 from audiossl.training.world import World
 
 METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {
@@ -24,6 +26,13 @@ METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {
     "finetune": (FinetuneRecipe, finetune.stages),
     "sensors": (SensorsRecipe, sensors.stages),
     "connectivity": (ConnectivityRecipe, connectivity.stages),
+}
+# What is checked by a dry run where the stage of that name is up to date: a function of the config and the output folder.
+CHECKS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
+    "spear": ("labels", spear.check_prepared),
+    "finetune": ("labels", finetune.check_prepared),
+    "sensors": ("recordings", sensors_checks.check_prepared),
+    "connectivity": ("recordings", connectivity_checks.check_prepared),
 }
 # What `--dry-run` does beyond naming stages: a function of the config and the output folder.
 DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {"spear": spear_dry_run.dry_run}
@@ -41,17 +50,21 @@ def run_pipeline(
     """Run a recipe and return its output folder, with `results.json` and `report.html` at the top once they exist.
 
     Args:
-        recipe, overrides: file, and `key=value` over it.
+        recipe, overrides: file, its folder or its name (`find_recipe`), and `key=value` over it.
         first, last, dry_run: see `run_stages`.
         only: the one method that the recipe may have; None takes all.
         verify: run nothing, but check every stage's files against the digests that were recorded.
 
     Raises:
-        ConfigError: for a recipe, key, value or stage that does not exist, or an output that cannot be written.
+        ConfigError: for a recipe, key, value, stage or device that does not exist, or an output that cannot be written.
         StoreError: if another run is at work on the output, or `verify` finds a difference.
     """
     world = World.join()
-    config = read_recipe(recipe, overrides, {method: kind for method, (kind, _) in METHODS.items() if only in (None, method)})
+    kinds = {method: kind for method, (kind, _) in METHODS.items() if only in (None, method)}
+    recipe = find_recipe(recipe, kinds)
+    config = read_recipe(recipe, overrides, kinds)
+    if not verify:  # which needs none
+        autocast(config.training, choose_device(config.training, world))  # refused here, not after hours of preparation
     output: Path = config.output or Path("runs") / config.dataset
     stages = METHODS[_method_of(config)][1](config, recipe.parent)
     if world.is_first:
@@ -61,6 +74,10 @@ def run_pipeline(
             raise StoreError(f"{wrong} of {len(stages)} stages in {output} are not as their records say")
         return output
     seconds = run_stages(stages, output, first, last, dry_run)
+    if dry_run and world.is_first:
+        stage, check = CHECKS[_method_of(config)]
+        if stage in seconds:
+            check(config, output)
     if dry_run and last is None and world.is_first and (try_out := DRY_RUNS.get(_method_of(config))):
         try_out(config, output)
     if dry_run or not world.is_first:

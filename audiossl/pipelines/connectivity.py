@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from audiossl.load import weights_digest
+from audiossl.pipelines.connectivity_checks import check_labels, check_models
 from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
 from audiossl.pipelines.connectivity_models import represent
 from audiossl.pipelines.connectivity_report import report_run
 from audiossl.pipelines.connectivity_scores import evaluate_models
+from audiossl.pipelines.earlier_runs import dataset_then
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.recipe import Stage
 from audiossl.signals.bold.run import select_runs
 from audiossl.signals.sensors.recording_set import write_recordings
+from audiossl.stage import Names
+
+TASKS = ("fingerprint", "networks", "phenotypes")
 
 
 def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
@@ -31,25 +36,63 @@ def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
     def report(out: Path, inputs: Mapping[str, Path]) -> None:
         report_run(out, inputs, config)
 
+    check_models(config)
+    check = _once(lambda recordings: check_labels(recordings, config))
     tasks = [config.fingerprint, config.networks, bool(config.phenotypes)]
-    trained = [_model_stage(name, model, config, tasks) for name, model in config.models.items()]
+    data = (config.data_root,) if config.data_root else ()
+    trained = [_model_stage(name, model, config, tasks, check) for name, model in config.models.items()]
     names = tuple(stage.name for stage in trained)
     scored = [config.dataset, list(config.models), config.seeds, tasks, config.phenotypes]
     return [
-        Stage("recordings", recordings, source, version=2),
+        Stage("recordings", recordings, source, version=2, names=(*loaded.names, "data_root", "limit", "runs"), data=data),
         *trained,
-        Stage("evaluate", evaluate, scored, ("recordings", *names)),
-        Stage("report", report, [config], ("recordings", *names, "evaluate")),
+        Stage(
+            "evaluate",
+            evaluate,
+            scored,
+            ("recordings", *names),
+            names=("dataset", "models", "seeds", TASKS, "phenotypes"),
+        ),
+        Stage("report", report, [config], ("recordings", *names, "evaluate"), names=("recipe",)),
     ]
 
 
-def _model_stage(name: str, model: GraphModel, config: ConnectivityRecipe, tasks: list[object]) -> Stage:
+def _once(check: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Check before the first model that is trained, for all of them."""
+    done: list[Path] = []
+
+    def checked(recordings: Path) -> None:
+        if not done:
+            check(recordings)
+        done.append(recordings)
+
+    return checked
+
+
+def _model_stage(
+    name: str, model: GraphModel, config: ConnectivityRecipe, tasks: list[object], check: Callable[[Path], None]
+) -> Stage:
     def run(out: Path, inputs: Mapping[str, Path]) -> None:
+        check(inputs["recordings"] / "set")
         represent(out, inputs["recordings"] / "set", model, config)
 
     options: list[object] = [model, config.seeds, tasks, config.pretrain]
+    names: Names = (f"models.{name}", "seeds", TASKS, "pretrain")
     if model.kind == "encoder" and "folder" in model.options:
         options.append(weights_digest(model.options["folder"]))
+        names = (*names, "its weights")
     if model.kind not in FITTED_INSIDE:
         options += [config.encoder, config.training, config.batch_runs]
-    return Stage(f"model_{name}", run, options, ("recordings",), resumable=True, every_rank=True)
+        names = (*names, "encoder", "training", "batch_runs")
+    return Stage(
+        f"model_{name}",
+        run,
+        options,
+        ("recordings",),
+        resumable=True,
+        every_rank=True,
+        names=names,
+        # An encoder says which data set its people are of.
+        added={"dataset": config.dataset} if model.kind not in FITTED_INSIDE else {},
+        added_then=dataset_then,
+    )

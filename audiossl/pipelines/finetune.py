@@ -19,7 +19,7 @@ from audiossl.models.zipformer import Zipformer
 from audiossl.objectives.ctc import CTC
 from audiossl.objectives.tagging import Tagging
 from audiossl.pipelines.finetune_config import FinetuneRecipe
-from audiossl.pipelines.finetune_labels import check_tags, field_of, open_labels, write_transcripts
+from audiossl.pipelines.finetune_labels import check_sides, check_tags, field_of, open_labels, write_transcripts
 from audiossl.pipelines.finetune_report import report_run
 from audiossl.pipelines.finetune_scores import evaluate_models
 from audiossl.pipelines.labelled_batches import LabelledBatches
@@ -41,6 +41,7 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
     is_ctc = config.task == "ctc"
     loaded = load_script(script, ("prepare_corpus",) if is_ctc else ("prepare_corpus", "prepare_labels"))
     prepare, source = loaded.module, [*loaded.sources, str(config.data_root or ""), config.limit]
+    source_names, data = (*loaded.names, "data_root", "limit"), (config.data_root,) if config.data_root else ()
     training = replace(config.training, seed=config.seed)
     options = [config.task, config.ctc if is_ctc else config.tagging, config.max_item_seconds, training]
 
@@ -58,6 +59,7 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
         else:
             prepare.prepare_labels(out, opened, config.data_root, config.limit)
             check_tags(out, opened, script)
+        check_sides(out, sides, config.task)
 
     def train(out: Path, inputs: Mapping[str, Path]) -> None:
         check_unseen(read_json(inputs["corpus"] / "splits.json")["test"], config.encoder)
@@ -75,9 +77,30 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
     trained = tuple(STAGE_OF[name] for name in config.models)
     identity = encoder_identity(config.encoder)
     layout = [
-        Stage("corpus", corpus, [source, config.keep, config.parts, config.split, config.seed]),
-        Stage("labels", labels, [source, config.task, config.text if is_ctc else None], ("corpus",)),
-        Stage("train", train, [options, identity], ("corpus", "labels"), resumable=True, every_rank=True),
+        Stage(
+            "corpus",
+            corpus,
+            [source, config.keep, config.parts, config.split, config.seed],
+            names=(source_names, "keep", "parts", "split", "seed"),
+            data=data,
+        ),
+        Stage(
+            "labels",
+            labels,
+            [source, config.task, config.text if is_ctc else None],
+            ("corpus",),
+            names=(source_names, "task", "text"),
+            data=data,
+        ),
+        Stage(
+            "train",
+            train,
+            [options, identity],
+            ("corpus", "labels"),
+            resumable=True,
+            every_rank=True,
+            names=(("task", config.task, "max_item_seconds", "training"), "the weights of the encoder"),
+        ),
     ]
     if config.random:
         layout.append(replace(layout[-1], name="train_random", run=train_random))
@@ -88,9 +111,15 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
             evaluate,
             [config.dataset, config.evaluation, config.split.by, config.seed],
             ("corpus", "labels", *trained),
+            names=("dataset", "evaluation", "split.by", "seed"),
         ),
-        Stage("report", report, [config], ("corpus", "labels", *trained, "evaluate")),
+        Stage("report", report, [config], ("corpus", "labels", *trained, "evaluate"), names=("recipe",)),
     ]
+
+
+def check_prepared(config: FinetuneRecipe, output: Path) -> None:
+    """Check the labels that a run made already."""
+    check_sides(output / "labels", read_json(output / "corpus" / "splits.json"), config.task)
 
 
 def divide(corpus: Corpus, config: FinetuneRecipe) -> dict[str, list[str]]:

@@ -9,11 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from audiossl.config_faults import nearest
 from audiossl.errors import DataError
 from audiossl.files import read_json, read_jsonl, write_jsonl
 from audiossl.objectives.text_units import TextConfig, TextUnits, fit_units, load_units, normalise_text
 from audiossl.signals.corpus import Corpus, CorpusItem
 
+EXAMPLE = '{"id": "a", "tags": ["Speech"]}'
 LABELS, LEFT_OUT, CLASSES, UNITS = "labels.jsonl", "left_out.jsonl", "classes.json", "units"
 
 
@@ -71,12 +73,47 @@ def check_tags(out: Path, corpus: Corpus, script: Path) -> None:
     for name in (LABELS, CLASSES):
         if not (out / name).is_file():
             raise DataError(f"{script} wrote no {name}, which tagging reads; see recipes/README.md")
-    known, ids = set(read_json(out / CLASSES)), {item.id for item in corpus.items}
-    for row in read_jsonl(out / LABELS):
-        if row["id"] not in ids or not known.issuperset(row["tags"]):
-            raise DataError(f"{out / LABELS} names an item or a tag that is not known: {row}")
-    labelled = {row["id"] for row in read_jsonl(out / LABELS)}
+    classes, ids = read_json(out / CLASSES), {item.id for item in corpus.items}
+    if not isinstance(classes, list) or len(set(map(str, classes))) < 2 or len(set(map(str, classes))) < len(classes):
+        raise DataError(f"{out / CLASSES}: expected the names of at least two tags, each once, got {str(classes)[:80]}")
+    try:
+        rows = read_jsonl(out / LABELS)
+    except ValueError as error:
+        raise DataError(f"{out / LABELS} holds no JSON lines such as {EXAMPLE}: {error}") from error
+    labelled: set[str] = set()
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict) or not {"id", "tags"} <= row.keys() or not isinstance(row["tags"], list):
+            raise DataError(f"{out / LABELS}: row {number}: expected rows such as {EXAMPLE}, got {str(row)[:80]}")
+        where = f"{out / LABELS} names an item or a tag that is not known: row {number}"
+        if row["id"] not in ids:
+            meant = nearest(row["id"], ids) if len(ids) < 10_000 else ""
+            raise DataError(f"{where} is of '{row['id']}'{meant}, which is not in the corpus or not kept; it has '{min(ids)}'")
+        if unknown := [tag for tag in row["tags"] if tag not in classes]:
+            raise DataError(f"{where}, '{row['id']}', has the tag {unknown[0]!r}{nearest(unknown[0], map(str, classes))}")
+        if row["id"] in labelled:
+            raise DataError(f"{out / LABELS}: '{row['id']}' has several rows")
+        labelled.add(row["id"])
     write_jsonl(out / LEFT_OUT, [{"id": id_, "reason": "it has no row of tags"} for id_ in sorted(ids - labelled)])
+
+
+def check_sides(out: Path, sides: Mapping[str, Sequence[str]], task: str) -> None:
+    """Refuse labels that leave training or test without any, or nothing to tell apart.
+
+    Raises:
+        DataError: naming the task and the side.
+    """
+    truth = open_labels(out).truth
+    for side in ("train", "test"):
+        told = [truth[id_] for id_ in sides[side] if id_ in truth]
+        if not told:
+            raise DataError(
+                f"{out / LABELS}: none of the {len(sides[side])} items of the {side} side has labels that the task {task} can use"
+            )
+        if side == "train" and len(told) > 1 and len({tuple(sorted(one)) for one in told}) == 1:
+            raise DataError(
+                f"{out / LABELS}: all {len(told)} items of the train side have the same label, {str(told[0])[:60]!r}: the task "
+                f"{task} has nothing to tell apart"
+            )
 
 
 def open_labels(folder: Path) -> Transcripts | Tags:

@@ -15,10 +15,11 @@ from audiossl.errors import ConfigError
 
 @dataclass(frozen=True)
 class PrepareScript:
-    """An imported script; `sources` are the texts of all files of recipes that it was made from, its own first."""
+    """An imported script; `sources` are the texts of the files that it was made from, its own first, and `names` theirs."""
 
     module: ModuleType
     sources: list[str]
+    names: tuple[str, ...]
 
 
 def load_script(path: Path, functions: Sequence[str] = ("prepare_corpus", "prepare_labels")) -> PrepareScript:
@@ -45,11 +46,13 @@ def load_script(path: Path, functions: Sequence[str] = ("prepare_corpus", "prepa
     for name in functions:
         if not hasattr(module, name):
             raise ConfigError(f"{path} has no function {name}(...); see recipes/README.md")
-    return PrepareScript(module, [path.read_text(encoding="utf-8"), *_other_sources(root, path)])
+    files = [path, *_other_files(root, path)]
+    names = tuple(file.relative_to(path.parent.parent).as_posix() for file in files)
+    return PrepareScript(module, [file.read_text(encoding="utf-8") for file in files], names)
 
 
-def _other_sources(root: str, script: Path) -> list[str]:
+def _other_files(root: str, script: Path) -> list[Path]:
     files = {
         file for name, module in sys.modules.items() if name.startswith(f"{root}.") and (file := module.__dict__.get("__file__"))
     }
-    return [Path(file).read_text(encoding="utf-8") for file in sorted(files - {str(script)})]
+    return [Path(file) for file in sorted(files - {str(script)})]

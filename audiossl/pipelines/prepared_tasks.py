@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from audiossl.data_record import DataFiles, Stamps, as_read, changes, read_stamps, write_stamps
 from audiossl.errors import ConfigError
 from audiossl.files import read_json, whole_folder, write_json
 from audiossl.locks import file_lock
@@ -17,7 +18,8 @@ def prepared_tasks(source: Path, beside: Path, data_root: Path | None = None) ->
 
     Args:
         source: folder of tasks; or of a recipe whose `prepare.py` has `prepare_tasks(out, data_root)`, such as recipes/hear. What
-            it writes is kept in `RECIPE_tasks` beside the output, for all models, and made again when the script changes.
+            it writes is kept in `RECIPE_tasks` beside the output, for all models, and made again when the script or the files
+            below `data_root` change.
         beside: an output folder.
         data_root: of corpora that were fetched by hand.
 
@@ -34,10 +36,26 @@ def prepared_tasks(source: Path, beside: Path, data_root: Path | None = None) ->
     folder = beside.parent / f"{source.absolute().name}_tasks"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with file_lock(folder.parent / f".{folder.name}.lock"):
-        stamp = folder / "prepared.json"
-        if not stamp.is_file() or read_json(stamp) != {"key": key}:
-            console.print(f"preparing the tasks of {source} in {folder}")
+        files, roots, known = DataFiles(folder), [data_root] if data_root else [], read_stamps(folder)
+        why = _changes(folder, key, known, files, roots)
+        if why is not None:
+            console.print(f"preparing the tasks of {source} in {folder}{why}", markup=False, soft_wrap=True)
+            before = files.glance(roots)
             with whole_folder(folder) as partial:
                 script.module.prepare_tasks(partial, data_root)
+                write_stamps(partial, as_read(before, files.stamps(roots, known or {}, again=True)))
                 write_json(partial / "prepared.json", {"key": key})
+        elif known is None:  # a version made them that did not record the files
+            write_stamps(folder, files.stamps(roots, {}))
     return folder
+
+
+def _changes(folder: Path, key: str, known: Stamps | None, files: DataFiles, roots: list[Path]) -> str | None:
+    """Why tasks are to be made, in words; None where they are as they would be made now."""
+    stamp = folder / "prepared.json"
+    if not stamp.is_file():
+        return ""
+    if read_json(stamp) != {"key": key}:
+        return ", as the script or data_root is another one"
+    changed = changes(known, files.stamps(roots, known)) if known else []
+    return f": {'; '.join(changed)}" if changed else None

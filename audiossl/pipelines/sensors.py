@@ -8,6 +8,7 @@ from pathlib import Path
 
 from audiossl.errors import import_extra
 from audiossl.load import weights_digest
+from audiossl.pipelines.earlier_runs import dataset_then
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.pipelines.sensors_config import UNTRAINED, SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors_data import rejections
@@ -16,6 +17,9 @@ from audiossl.pipelines.sensors_report import report_run
 from audiossl.pipelines.sensors_scores import evaluate_models
 from audiossl.recipe import Stage, console
 from audiossl.signals.sensors.recording_set import REJECTED, write_recordings
+from audiossl.stage import Names
+
+SHARED = ("windows", "subjects", "seeds", "seed", "task.name", "task.classes")
 
 
 def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
@@ -39,15 +43,21 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
         report_run(out, inputs, config)
 
     shared = [config.windows, config.subjects, config.seeds, config.seed, config.task.name, config.task.classes]
+    data = (config.data_root,) if config.data_root else ()
     trained = [_model_stage(name, model, config, shared) for name, model in config.models.items()]
     names = tuple(stage.name for stage in trained)
     return [
-        Stage("recordings", recordings, source),
+        Stage("recordings", recordings, source, names=(*loaded.names, "data_root", "limit"), data=data),
         *trained,
         Stage(
-            "evaluate", evaluate, [config.dataset, config.task, list(config.models), shared], ("recordings", *names), version=2
+            "evaluate",
+            evaluate,
+            [config.dataset, config.task, list(config.models), shared],
+            ("recordings", *names),
+            version=2,
+            names=("dataset", "task", "models", SHARED),
         ),
-        Stage("report", report, [config], ("recordings", *names, "evaluate")),
+        Stage("report", report, [config], ("recordings", *names, "evaluate"), names=("recipe",)),
     ]
 
 
@@ -64,8 +74,21 @@ def _model_stage(name: str, model: SensorModel, config: SensorsRecipe, shared: l
         # Another encoder may come to lie under the same name.
         digest = weights_digest(str(model.options["name"])) if model.kind == "encoder" and "name" in model.options else None
         options: list[object] = [model, config.encoder if model.kind == "random" else digest]
+        names: Names = (f"models.{name}", "encoder" if model.kind == "random" else "its weights")
     else:
         batches, task = model.batches or config.batches, config.task
         labels = [task.fractions, task.finetune_steps, task.finetune_lr] if model.finetune or model.kind == "supervised" else []
         options = [replace(model, batches=batches), config.encoder, config.training, labels]
-    return Stage(stage_of(name), run, [*shared, *options], ("recordings",), resumable=True, every_rank=True)
+        names = (f"models.{name}", "encoder", "training", ("task.fractions", "task.finetune_steps", "task.finetune_lr"))
+    return Stage(
+        stage_of(name),
+        run,
+        [*shared, *options],
+        ("recordings",),
+        resumable=True,
+        every_rank=True,
+        names=(*SHARED, *names),
+        # An encoder says which data set its people are of, and a row of kind encoder is held against that.
+        added={"dataset": config.dataset} if model.kind not in UNTRAINED or model.kind == "encoder" else {},
+        added_then=dataset_then,
+    )

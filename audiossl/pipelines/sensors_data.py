@@ -54,6 +54,10 @@ class SensorFolds:
     Windows take most of a run's memory. They are the same in all folds, and made once, unless they are normalised by training
     subjects; then `open` makes them anew, and whoever opens a fold lets the one before go first.
 
+    Attributes:
+        sides: who is where in each division.
+        places: of all windows, with their labels.
+
     Raises:
         ConfigError or DataError: if subjects cannot be divided as asked; the message says which recordings there might have been.
     """
@@ -68,7 +72,7 @@ class SensorFolds:
                 f"limit={config.limit} left recordings out" if config.limit is not None else "",
             ]
             raise type(error)(". ".join([str(error), *filter(None, causes)])) from error
-        self._places = cut_windows(self.recordings, config.windows, config.task.name, config.task.classes)
+        self.places = cut_windows(self.recordings, config.windows, config.task.name, config.task.classes)
         self._same: WindowSet | None = None
 
     def __len__(self) -> int:
@@ -79,8 +83,8 @@ class SensorFolds:
         sides, statistics, normalise = self.sides[number], None, self.config.windows.normalise
         if normalise == "training":
             statistics = ChannelStatistics.fit(self.recordings, sides.known)
-            windows = WindowSet(self.recordings, self._places, normalise, statistics)
+            windows = WindowSet(self.recordings, self.places, normalise, statistics)
         else:
-            windows = self._same = self._same or WindowSet(self.recordings, self._places, normalise)
+            windows = self._same = self._same or WindowSet(self.recordings, self.places, normalise)
         task = WindowTask(self.config.task.name, windows, sides)
         return SensorFold(number, self.recordings[0], statistics, sides, windows, task)

@@ -21,6 +21,7 @@ from audiossl.objectives.contrastive_family import make_contrastive, read_option
 from audiossl.objectives.frame_projection import TIME, FrameProjection, FrameProjectionConfig, fit_mappers
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_labels import LabelledWindowBatch, WindowLabels
+from audiossl.pipelines.sensors_checks import check_labels
 from audiossl.pipelines.sensors_config import NOT_RANDOM, UNTRAINED, SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors_data import SensorFold, SensorFolds
 from audiossl.pipelines.sensors_encoders import check_encoder, describe, embed_windows, seen_by
@@ -42,6 +43,7 @@ def represent(out: Path, recordings: Path, model: SensorModel, config: SensorsRe
     """
     seeds = config.seeds[:1] if model.kind in NOT_RANDOM else config.seeds
     folds = SensorFolds(recordings, config)
+    check_labels(folds)
     if model.kind == "encoder":
         check_encoder(out, model, config, folds.sides)
     for number in range(len(folds)):

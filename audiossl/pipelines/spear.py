@@ -15,8 +15,10 @@ from audiossl.errors import DataError
 from audiossl.files import read_json, write_json
 from audiossl.models import hub
 from audiossl.models.zipformer import Zipformer
+from audiossl.models.zipformer_config import preset_config
 from audiossl.objectives.masked_features import MaskedFeatures
 from audiossl.objectives.masked_tokens import MaskedTokens, TokenStream
+from audiossl.pipelines.label_checks import check_labels
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.pipelines.spear_config import SpearRecipe, StreamConfig
 from audiossl.pipelines.spear_embedding import embed_models
@@ -30,7 +32,7 @@ from audiossl.signals.corpus import Corpus
 from audiossl.signals.opening import open_corpus
 from audiossl.signals.splits import split_by
 from audiossl.teachers.teacher import load_teacher, teacher_digest
-from audiossl.tokens.factory import load_quantiser
+from audiossl.tokens.factory import check_options, load_quantiser
 from audiossl.tokens.store import TokenStore
 from audiossl.training.devices import choose_device
 from audiossl.training.fit import fit
@@ -42,17 +44,23 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     script = folder / config.prepare
     loaded = load_script(script)
     prepare, source = loaded.module, [*loaded.sources, str(config.data_root or ""), config.limit]
+    source_names, data = (*loaded.names, "data_root", "limit"), (config.data_root,) if config.data_root else ()
+    noise = (config.data.noise,) if config.data.noise and config.data.noise.exists() else ()
     tasks = config.evaluation.tasks
+    preset_config(
+        config.student.preset, **config.student.overrides
+    )  # mistakes in options are better found now than at their stage
+    for stream in config.token_streams.values():
+        check_options(stream.quantiser.kind, stream.quantiser.options)
 
     def corpus(out: Path, inputs: Mapping[str, Path]) -> None:
         prepare.prepare_corpus(out / "corpus", config.data_root, config.limit)
         write_json(out / "splits.json", divide(Corpus.open(out / "corpus"), config))
 
     def labels(out: Path, inputs: Mapping[str, Path]) -> None:
-        prepare.prepare_labels(out, Corpus.open(inputs["corpus"] / "corpus"), config.data_root, config.limit)
-        for task in tasks:
-            if not (out / f"{task.name}.jsonl").is_file():
-                raise DataError(f"{script} wrote no {task.name}.jsonl, which the task '{task.name}' reads its labels from")
+        opened = Corpus.open(inputs["corpus"] / "corpus")
+        prepare.prepare_labels(out, opened, config.data_root, config.limit)
+        check_labels(out, opened, read_json(inputs["corpus"] / "splits.json"), config, script)
 
     def quantiser(out: Path, inputs: Mapping[str, Path]) -> None:
         train_quantiser(out, inputs, config)
@@ -79,12 +87,26 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     streams = {name: _decides_tokens(stream) for name, stream in config.token_streams.items()}
     weights = {name: stream.weight for name, stream in config.token_streams.items()}
     training = [
-        Stage("corpus", corpus, [source, config.split, seed]),
-        Stage("labels", labels, [source, tasks], ("corpus",)),
+        Stage("corpus", corpus, [source, config.split, seed], names=(source_names, "split", "seed"), data=data),
+        Stage("labels", labels, [source, tasks], ("corpus",), names=(source_names, "evaluation.tasks"), data=data),
         # A stage of its own, so that another probe costs a measurement and not the student.
-        Stage("quantiser", quantiser, [streams, seed], ("corpus",), version=3),
-        Stage("token_quality", token_quality, [streams, tasks, seed], ("corpus", "labels", "quantiser")),
-        Stage("tokens", tokens, [streams, config.dual_loss], ("corpus", "quantiser"), resumable=True, version=3),
+        Stage("quantiser", quantiser, [streams, seed], ("corpus",), version=3, names=("streams", "seed")),
+        Stage(
+            "token_quality",
+            token_quality,
+            [streams, tasks, seed],
+            ("corpus", "labels", "quantiser"),
+            names=("streams", "evaluation.tasks", "seed"),
+        ),
+        Stage(
+            "tokens",
+            tokens,
+            [streams, config.dual_loss],
+            ("corpus", "quantiser"),
+            resumable=True,
+            version=3,
+            names=("streams", "dual_loss"),
+        ),
         Stage(
             "pretrain",
             pretrain,
@@ -93,6 +115,8 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
             resumable=True,
             every_rank=True,
             version=2,
+            names=("student", "objective", "training", "data", "weights of streams", "seed"),
+            data=noise,
         ),
     ]
     if not tasks:  # nothing to score, and nothing to report
@@ -101,9 +125,21 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     return [
         *training,
         Stage("embed", embed, tasks, ("corpus", "labels", "quantiser", "pretrain")),
-        Stage("evaluate", evaluate, [config.dataset, config.evaluation, config.split, seed], ("corpus", "labels", "embed")),
-        Stage("report", report, [config], (*before, "embed", "evaluate")),
+        Stage(
+            "evaluate",
+            evaluate,
+            [config.dataset, config.evaluation, config.split, seed],
+            ("corpus", "labels", "embed"),
+            names=("dataset", "evaluation", "split", "seed"),
+        ),
+        Stage("report", report, [config], (*before, "embed", "evaluate"), names=("recipe",)),
     ]
+
+
+def check_prepared(config: SpearRecipe, output: Path) -> None:
+    """Check the labels that a run made already."""
+    corpus = Corpus.open(output / "corpus" / "corpus")
+    check_labels(output / "labels", corpus, read_json(output / "corpus" / "splits.json"), config, Path(config.prepare))
 
 
 def _decides_tokens(stream: StreamConfig) -> list[Any]:
@@ -129,11 +165,17 @@ def divide(corpus: Corpus, config: SpearRecipe) -> dict[str, list[str]]:
         fractions = {"train": config.split.train, "valid": config.split.valid, "test": config.split.test}
         return split_by(corpus.items, config.split.by, fractions, config.seed)
     sides: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+    said: dict[str, int] = {}
     for item in corpus.items:
         side = str(item.custom.get(config.split.given))
+        said[side] = said.get(side, 0) + 1
         sides[side if side in sides else "test"].append(item.id)
-    if not sides["train"] or not sides["valid"]:
-        raise DataError(f"split.given={config.split.given}: no recording says train, or none says valid, in that field")
+    if empty := [side for side in ("train", "valid") if not sides[side]]:
+        values = ", ".join(f"{side} ({count})" for side, count in sorted(said.items())[:8])
+        raise DataError(
+            f"split.given={config.split.given}: no recording says {' or '.join(empty)} in that field; they say {values}. "
+            "Correct the field, or draw the sides: split.given=null"
+        )
     return sides
 
 

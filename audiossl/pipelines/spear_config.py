@@ -22,17 +22,30 @@ class SplitConfig:
     """How items are divided: all items that share `by` stay on one side.
 
     Attributes:
-        by: speaker, recording, or a custom field of the corpus such as prompt.
+        by: speaker, recording, or a custom field of the corpus such as prompt. The default keeps what is cut from one recording
+            on one side; where items share speakers or texts, name that.
         given: custom field that names the side of each item, where the recipe decides: train, valid, and anything else for items
             that pre-training never sees. The fractions are then not used.
         train, valid, test: fractions of the groups; pre-training sees train only.
     """
 
-    by: str = "prompt"
+    by: str = "recording"
     given: str | None = None
     train: float = 0.72
     valid: float = 0.08
     test: float = 0.2
+
+    def __post_init__(self) -> None:
+        shares = {"train": self.train, "valid": self.valid, "test": self.test}
+        total = sum(shares.values())
+        if self.given is None and (min(shares.values()) < 0 or not self.train or abs(total - 1) > 1e-6):
+            rest = {side: share for side, share in shares.items() if side != "train" and share > 0}
+            left = round(1 - sum(rest.values()), 6)
+            helps = f"split.train={left:g}" if 0 < left < 1 else "split.train=0.72 split.valid=0.08 split.test=0.2"
+            got = ", ".join(f"{side} {share:g}" for side, share in shares.items())
+            raise ConfigError(
+                f"split: expected shares of at least 0, with something for train, that sum to 1, got {got}. Try {helps}"
+            )
 
 
 @dataclass

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from audiossl.embedding.store import EmbeddingStore
-from audiossl.errors import DataError
+from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.clip_task import CLIP_READOUT, ClipTask
 from audiossl.evaluation.folded_clip_task import FoldedClipTask
 from audiossl.evaluation.frame_task import FrameTask, Segment
@@ -33,7 +33,7 @@ Task = FrameTask | ClipTask | FoldedClipTask
 def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
     """Write `results.json`, and `details.json` with the chosen layers, learned layer weights and paired differences."""
     corpus = Corpus.open(inputs["corpus"] / "corpus")
-    groups = {item.id: str(getattr(item, config.split.by, None) or item.custom[config.split.by]) for item in corpus.items}
+    groups = groups_of(corpus, config)
     sides: dict[Split, list[str]] = read_json(inputs["corpus"] / "splits.json")
     readout = Readout(num_resamples=config.evaluation.bootstrap, seed=config.seed)
     rows: list[ResultRow] = []
@@ -56,6 +56,22 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) 
     write_json(out / "details.json", details)
 
 
+def groups_of(corpus: Corpus, config: SpearRecipe) -> dict[str, str]:
+    """What the intervals resample, by item: the attribute or custom field that `split.by` names.
+
+    Raises:
+        ConfigError: if an item lacks it.
+    """
+    found: dict[str, str] = {}
+    for item in corpus.items:
+        value = getattr(item, config.split.by, None) or item.custom.get(config.split.by)
+        if value is None:
+            fields = ", ".join(["speaker", "recording", *item.custom])
+            raise ConfigError(f"split.by={config.split.by}: '{item.id}' has no such field; items have {fields}")
+        found[item.id] = str(value)
+    return found
+
+
 def read_labels(path: Path, task: TaskConfig) -> dict[str, Any]:
     """Read the label rows of a task by recording id.
 
@@ -65,9 +81,12 @@ def read_labels(path: Path, task: TaskConfig) -> dict[str, Any]:
     key, example = "segments", '{"id": "a", "segments": [["AH", 0.0, 0.12]]}'
     if task.kind == "clips":
         key, example = "label", '{"id": "a", "label": "en"}'
-    rows = read_jsonl(path)
+    try:
+        rows = read_jsonl(path)
+    except ValueError as error:
+        raise DataError(f"{path} holds no JSON lines such as {example}: {error}") from error
     for number, row in enumerate(rows, start=1):
-        if not {"id", key} <= row.keys():
+        if not isinstance(row, dict) or not {"id", key} <= row.keys() or not isinstance(row["id"], str):
             raise DataError(
                 f"{path}: row {number} of the task '{task.name}' of kind {task.kind}: expected rows such as {example}, "
                 f"got {str(row)[:80]}. Correct prepare_labels, or evaluation.tasks of the recipe."
@@ -83,12 +102,13 @@ def make_task(
     config: SpearRecipe,
 ) -> Task:
     """Build the task of a recipe from its label rows."""
+    classes = {id_: str(row["label"]) for id_, row in labels.items()} if wanted.kind == "clips" else {}
     if wanted.folds:
-        return FoldedClipTask(config.dataset, wanted.name, {id_: row["label"] for id_, row in labels.items()}, groups)
+        return FoldedClipTask(config.dataset, wanted.name, classes, groups)
     splits = Splits({side: [id_ for id_ in sides[side] if id_ in labels] for side in SPLITS}, groups)
     if wanted.kind == "clips":
-        return ClipTask(config.dataset, wanted.name, {id_: row["label"] for id_, row in labels.items()}, splits)
-    segments = {id_: [Segment(*segment) for segment in row["segments"]] for id_, row in labels.items()}
+        return ClipTask(config.dataset, wanted.name, classes, splits)
+    segments = {id_: [Segment(str(label), *times) for label, *times in row["segments"]] for id_, row in labels.items()}
     if wanted.kind == "segments":
         return SegmentTask(config.dataset, wanted.name, segments, splits)
     return FrameTask(config.dataset, wanted.name, segments, splits, config.evaluation.rate)

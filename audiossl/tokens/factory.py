@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from audiossl.config_faults import nearest
 from audiossl.errors import ConfigError, StoreError
 from audiossl.tokens.contract import Quantizer, read_quantiser_config
 from audiossl.tokens.finite_scalar import FiniteScalarQuantizer
@@ -22,6 +23,24 @@ AnyKind = type[MultiCodebookQuantizer] | type[ResidualQuantizer] | type[FiniteSc
 KINDS: dict[str, AnyKind] = {
     kind.kind: kind for kind in (MultiCodebookQuantizer, ResidualQuantizer, FiniteScalarQuantizer, KMeansQuantizer)
 }
+
+
+def check_options(kind: str, options: Iterable[str]) -> None:
+    """Refuse a kind that there is not, or options that its `fit` does not take.
+
+    Raises:
+        ConfigError: naming them.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"there is no quantiser '{kind}'; choose one of {', '.join(KINDS)}")
+    known = [
+        name for name, parameter in signature(KINDS[kind].fit).parameters.items() if parameter.kind is Parameter.KEYWORD_ONLY
+    ]
+    if unknown := sorted(set(options) - set(known)):
+        meant = nearest(unknown[0], known)
+        raise ConfigError(
+            f"a quantiser of kind '{kind}' takes no {', '.join(unknown)}{meant}; its options are {', '.join(known)}"
+        )
 
 
 def fit_quantiser(
@@ -44,13 +63,7 @@ def fit_quantiser(
     Raises:
         ConfigError: for an unknown kind, or an option that its `fit` does not take.
     """
-    if kind not in KINDS:
-        raise ConfigError(f"there is no quantiser '{kind}'; choose one of {', '.join(KINDS)}")
-    known = [
-        name for name, parameter in signature(KINDS[kind].fit).parameters.items() if parameter.kind is Parameter.KEYWORD_ONLY
-    ]
-    if unknown := sorted(set(options) - set(known)):
-        raise ConfigError(f"a quantiser of kind '{kind}' takes no {', '.join(unknown)}; its options are {', '.join(known)}")
+    check_options(kind, options)
     return KINDS[kind].fit(gather_frames(frames, options.get("seed", 0)), num_codebooks, codebook_size, **options)
 
 

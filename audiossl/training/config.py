@@ -7,6 +7,10 @@ from typing import Literal
 
 from audiossl.errors import ConfigError
 
+# What a run tells of itself, and where it computes: whatever they are, the weights come out the same but for rounding.
+TELLING = frozenset({"validate_every", "health_frames", "log_every", "log_seconds", "tensorboard"})
+PLACING = frozenset({"device", "num_threads", "parallel"})
+
 
 @dataclass
 class TrainingConfig:
@@ -86,3 +90,16 @@ class TrainingConfig:
         for name, value in positive.items():
             if value <= 0:
                 raise ConfigError(f"training.{name} should be above 0, got {value}.")
+
+    def free_options(self) -> frozenset[str]:
+        """Names of the options that decide nothing of the trained weights, so that another value is no reason to train again.
+
+        Checkpoints are looked at by the running average (those that are kept) and by rollbacks (the newest): only where there are
+        neither may they come as often as one likes. A device decides the precision where that is `auto`, as `device=auto` does.
+        """
+        free = TELLING | PLACING
+        if not self.average_every:
+            free |= {"keep"}
+            if not self.rollback_above:
+                free |= {"checkpoint_every"}
+        return free

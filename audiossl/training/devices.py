@@ -20,16 +20,33 @@ def choose_device(config: TrainingConfig, world: World) -> torch.device:
     """The configured device; `auto` is this rank's CUDA device if there is one, else the CPU.
 
     Raises:
-        ConfigError: if a CUDA device is asked for that is not there.
+        ConfigError: if a device is asked for that is not there.
     """
     if config.device == "auto":
         return torch.device("cuda", world.local_rank) if torch.cuda.is_available() else torch.device("cpu")
-    device = torch.device(config.device)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    try:
+        device = torch.device(config.device)
+    except RuntimeError as error:
         raise ConfigError(
-            f"training.device is {config.device}, but torch sees {torch.cuda.device_count()} such devices. Use auto."
-        )
+            f"training.device is '{config.device}', which torch does not know. Use auto, cpu, cuda, cuda:1 or mps."
+        ) from error
+    if problem := _missing(device):
+        raise ConfigError(f"training.device is {config.device}, but {problem}. Use auto.")
     return device
+
+
+def _missing(device: torch.device) -> str:
+    """Why a device cannot be computed on; empty where it can."""
+    if device.type == "cpu":
+        return ""
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        return "" if (device.index or 0) < count else f"torch sees {count} such devices"
+    try:
+        torch.ones(1, device=device).sum().item()
+    except Exception:  # each backend has its own
+        return "torch finds no such device here"
+    return ""
 
 
 def keep_freed_memory() -> None:

@@ -13,14 +13,12 @@ from torch.optim import Optimizer
 from audiossl.errors import ConfigError
 from audiossl.training.averaging import ModelAverage, load_average
 from audiossl.training.checkpoints import Checkpoint, latest_checkpoint, list_checkpoints, load_checkpoint, save_checkpoint
-from audiossl.training.config import TrainingConfig
+from audiossl.training.config import PLACING, TELLING, TrainingConfig
 from audiossl.training.loss_scale import LossScale
 from audiossl.training.sharing import load_whole, load_whole_optimiser, whole_state
 
-FREE_TO_CHANGE = {  # options that may differ when a run is resumed: they change how long it goes on and what it tells
-    "max_steps", "epochs", "validate_every", "checkpoint_every", "log_every", "keep", "health_frames", "device", "num_threads",
-    "log_seconds", "tensorboard", "rollback_above", "parallel",
-}  # fmt: skip
+# Options that may differ when a run is resumed: they change how long it goes on, what it tells, and where it computes.
+FREE_TO_CHANGE = TELLING | PLACING | {"max_steps", "epochs", "checkpoint_every", "keep", "rollback_above"}
 
 
 @dataclass

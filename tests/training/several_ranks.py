@@ -52,11 +52,12 @@ class TwoHeads(nn.Module):
         self.gain, self.shift = nn.Parameter(torch.ones(())), nn.Parameter(torch.zeros(1, 16))
         self.heads = nn.ModuleDict({name: nn.Linear(16, 4) for name in ("sin", "cos")})
         self.dies_at = -1
+        self.notes: Path | None = None  # folder for a file of each rank: what ranks print may come interleaved
 
     def before_step(self, step, seconds):
-        if step == 0:
-            held = sum(local(param).numel() for param in self.parameters())
-            print(f"a rank holds {held} of {sum(param.numel() for param in self.parameters())} numbers")
+        if step == 0 and self.notes is not None:
+            numbers = [sum(size(param) for param in self.parameters()) for size in (lambda own: local(own).numel(), torch.numel)]
+            (self.notes / f"held{World.join().rank}.json").write_text(json.dumps(numbers))
         if step == self.dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -108,6 +109,8 @@ def train(out: Path, accumulate: int, dies_at: int = -1, remembers: bool = False
     """Train in this process; at step `dies_at` rank 1 kills itself, but not when torchrun has started it again."""
     objective = Remembering() if remembers else TwoHeads()
     is_first_start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
+    out.mkdir(parents=True, exist_ok=True)
+    objective.notes = out
     objective.dies_at = dies_at if World.join().rank == 1 and is_first_start else -1
     fit(objective, batches, replace(CONFIG, accumulate=accumulate, **options), out, validation=validation)
     return objective

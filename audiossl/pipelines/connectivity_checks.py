@@ -1,0 +1,58 @@
+"""Models and labels of a connectivity recipe, checked before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from audiossl.config_faults import nearest
+from audiossl.errors import ConfigError, DataError
+from audiossl.models.connectivity_encoder import ConnectivityConfig
+from audiossl.objectives.connectivity_mae import ConnectivityMAEConfig
+from audiossl.objectives.contrastive_family import read_options
+from audiossl.objectives.graph_infomax import GraphInfomaxConfig
+from audiossl.pipelines.connectivity_config import ConnectivityRecipe
+from audiossl.pipelines.connectivity_data import Runs, task_runs
+from audiossl.pipelines.connectivity_tasks import Labelled, check_tasks
+
+OPTIONS = {"connectivity_mae": ConnectivityMAEConfig, "random": ConnectivityMAEConfig, "graph_infomax": GraphInfomaxConfig}
+
+
+def check_models(config: ConnectivityRecipe) -> None:
+    """Read the options of every model in vain: mistakes in them are better found before anything is trained.
+
+    Raises:
+        ConfigError: naming the model.
+    """
+    sizes = asdict(config.encoder)
+    for name, model in config.models.items():
+        if unknown := [key for key in model.encoder if key not in sizes]:
+            raise ConfigError(
+                f"models.{name}.encoder.{unknown[0]}: expected one of the keys {', '.join(sizes)}, got "
+                f"'{unknown[0]}'{nearest(unknown[0], sizes)}"
+            )
+        ConnectivityConfig(**{**sizes, **model.encoder})
+        if model.kind in OPTIONS:
+            read_options(f"models.{name}.options", OPTIONS[model.kind], model.options)
+
+
+def check_labels(recordings: Path, config: ConnectivityRecipe) -> None:
+    """Check what every model of the recipe will be scored on.
+
+    Raises:
+        ConfigError or DataError: naming the phenotype, where it is about one.
+    """
+    runs = Runs.open(recordings)
+    about = task_runs(runs, config)
+    for task in config.phenotypes:
+        found = Labelled.of(about, task)
+        if len(set(found.labels)) < 2:
+            people = len(set(found.subjects))
+            raise DataError(f"the {task.label} of all {people} people is {found.labels[0]!r}: there is nothing to tell apart")
+    for model in config.models.values():
+        check_tasks(runs, model, config)
+
+
+def check_prepared(config: ConnectivityRecipe, output: Path) -> None:
+    """Check the recordings that a run made already."""
+    check_labels(output / "recordings" / "set", config)

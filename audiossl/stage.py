@@ -1,0 +1,123 @@
+"""A stage of a recipe, and what of its config decides the result."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+Names = tuple["str | Names", ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a recipe: a function from a config and input folders to one output folder.
+
+    Attributes:
+        name: folder of the stage below the output.
+        run: called as `run(out, inputs)`; `out` exists, `inputs` maps stage names to their finished folders.
+        config: whatever decides the result, as JSON-able values or dataclasses; it goes into the fingerprint, but for what a
+            dataclass names in `free_options()`.
+        inputs: names of the earlier stages it reads.
+        version: raised by hand when the meaning of the stage changes.
+        resumable: keep what an interrupted run left in `out`, for the stage to go on from.
+        every_rank: under torchrun, run it on all ranks, with one `out`; other stages run on the first while the others wait.
+        names: of the entries of a config that is a list, for messages; of an entry that is a list itself, those of its entries.
+        data: folders and files of the user that it reads; another content of them makes it run again.
+        added: what decides the result as well, by name, but was in no fingerprint up to commit ba6cba2.
+        added_then: reads the `added` of a folder that such a version made; what it does not tell is taken as unchanged.
+    """
+
+    name: str
+    run: Callable[[Path, Mapping[str, Path]], None]
+    config: Any
+    inputs: tuple[str, ...] = ()
+    version: int = 1
+    resumable: bool = False
+    every_rank: bool = False
+    names: Names = ()
+    data: tuple[Path, ...] = ()
+    added: Mapping[str, Any] = field(default_factory=dict)
+    added_then: Callable[[Path], Mapping[str, Any]] | None = None
+
+
+@runtime_checkable
+class _HasFreeOptions(Protocol):
+    def free_options(self) -> frozenset[str]: ...
+
+
+def fingerprint(stage: Stage, inputs: Mapping[str, str], data: str = "") -> str:
+    """Hash what a stage's result depends on: its version, its config, the fingerprints of its inputs, and the data it reads.
+
+    Args:
+        stage: whose.
+        inputs: fingerprints by stage.
+        data: digest of the user's files; empty where it reads none.
+    """
+    parts: list[Any] = [deciding(stage.config)]
+    if stage.added or data:  # else as it was up to commit ba6cba2
+        parts.append([plain(stage.added), data])
+    return hash_parts(stage, parts, inputs)
+
+
+def earlier_fingerprint(stage: Stage, inputs: Mapping[str, str], config: Any = None) -> str:
+    """The fingerprint that commit ba6cba2 gave a stage.
+
+    It held every option, also those that decide nothing: these are taken as the config says that was recorded then.
+    """
+    return hash_parts(stage, [recorded_options(stage.config, config)], inputs)
+
+
+def hash_parts(stage: Stage, parts: Sequence[Any], inputs: Mapping[str, str]) -> str:
+    """Hash the name and version of a stage, what decides it, and the fingerprints of its inputs."""
+    key = [stage.name, stage.version, *parts, {name: inputs[name] for name in stage.inputs}]
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def plain(value: Any) -> Any:
+    """Turn dataclasses, paths, tuples and mappings into JSON values."""
+    return _plain(value, lambda name, item: True)
+
+
+def deciding(value: Any) -> Any:
+    """The same without the options that decide nothing of a result, which dataclasses name in `free_options()`."""
+    return _plain(value, lambda name, item: name not in _free(item))
+
+
+def recorded_options(value: Any, recorded: Any) -> Any:
+    """The same with the options that decide nothing as they were recorded, wherever the two have the same shape."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        known = recorded if isinstance(recorded, Mapping) else {}
+        free = _free(value)
+        return {
+            item.name: known[item.name]
+            if item.name in free and item.name in known
+            else recorded_options(getattr(value, item.name), known.get(item.name))
+            for item in dataclasses.fields(value)
+        }
+    if isinstance(value, Mapping):
+        known = recorded if isinstance(recorded, Mapping) else {}
+        return {str(key): recorded_options(item, known.get(str(key))) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        known = recorded if isinstance(recorded, list) and len(recorded) == len(value) else [None] * len(value)
+        return [recorded_options(item, was) for item, was in zip(value, known, strict=True)]
+    return plain(value)
+
+
+def _plain(value: Any, keeps: Callable[[str, Any], bool]) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [item.name for item in dataclasses.fields(value) if keeps(item.name, value)]
+        return {name: _plain(getattr(value, name), keeps) for name in names}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, keeps) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, keeps) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _free(value: Any) -> frozenset[str]:
+    return value.free_options() if isinstance(value, _HasFreeOptions) else frozenset()
