@@ -9,10 +9,10 @@ import soundfile
 import torch
 
 from audiossl.embedding import Embedder, EmbeddingStore, embed_paths
-from audiossl.embedding.extract import name_items
 from audiossl.embedding.store_writer import StoreWriter
 from audiossl.errors import ConfigError, StoreError
 from audiossl.files import read_jsonl
+from audiossl.signals.recordings import gather
 
 SECONDS = (0.5, 0.01, 3.0, 1.2, 0.5, 2.1)
 
@@ -140,10 +140,10 @@ def test_another_model_is_refused(corpus, embedder, make_toy, tmp_path):
 def test_same_file_counts_once_and_same_name_is_rejected(corpus, tmp_path):
     (tmp_path / "b" / "corpus").mkdir(parents=True)
     (tmp_path / "b" / "corpus" / "0.wav").write_bytes((corpus / "0.wav").read_bytes())
-    named, rejected = name_items([corpus, corpus / "0.wav", tmp_path / "b" / "corpus"])
-    assert len(named) == 8 and named["corpus/0.wav"] == corpus / "0.wav"
-    assert [row["path"] for row in rejected] == [str(tmp_path / "b" / "corpus" / "0.wav")]
-    assert "duplicate" in rejected[0]["reason"]
+    found = gather([corpus, corpus / "0.wav", tmp_path / "b" / "corpus"])
+    assert len(found.by_id) == 8 and found.by_id["corpus/0.wav"].path == corpus / "0.wav"
+    assert [row["path"] for row in found.rejected] == [str(tmp_path / "b" / "corpus" / "0.wav")]
+    assert "duplicate" in found.rejected[0]["reason"]
 
 
 def test_an_id_that_the_store_holds_of_another_file_is_rejected(corpus, embedder, tmp_path, monkeypatch):
