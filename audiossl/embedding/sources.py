@@ -71,7 +71,7 @@ class FileSource:
 class ItemSource:
     """An item of a corpus, manifest or table: a part of a recording, read at `sample_rate`."""
 
-    def __init__(self, item: CorpusItem, sample_rate: float) -> None:
+    def __init__(self, item: CorpusItem, sample_rate: float | int) -> None:
         self.item = item
         self.sample_rate = round(sample_rate)
         self.num_samples = item.num_samples

@@ -41,11 +41,11 @@ class AudioEmbedder(TransformerMixin, BaseEstimator):
         self.sample_rate = sample_rate
         self.device = device
 
-    def fit(self, X: Sequence[Signal], y: Any = None) -> AudioEmbedder:
+    def fit(self, X: Sequence[Signal] | Signal, y: Any = None) -> AudioEmbedder:
         """Learn nothing; there is nothing to fit in a frozen encoder."""
         return self
 
-    def transform(self, X: Sequence[Signal]) -> Float[np.ndarray, "N D"]:
+    def transform(self, X: Sequence[Signal] | Signal) -> Float[np.ndarray, "N D"]:
         """Embed paths or arrays; the mean over time of each.
 
         Args:
@@ -66,7 +66,7 @@ class AudioEmbedder(TransformerMixin, BaseEstimator):
             raise DataError(
                 f"{self.model} takes {takes}, and an array {shape} is none: give (N, samples) or a list of (channels, samples)"
             )
-        embeddings = embedder.to(self.device).embed(list(X), self.sample_rate, self.layers)
+        embeddings = embedder.to(self.device).embed([*X], self.sample_rate, self.layers)
         return torch.stack([embedding.pooled.flatten() for embedding in embeddings]).numpy()
 
     def __sklearn_is_fitted__(self) -> bool:

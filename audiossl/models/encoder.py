@@ -82,8 +82,7 @@ def as_encoder(model: Any) -> Encoder:
     lacking = [key for key in CONTRACT if not hasattr(model, key)]
     found = {key: getattr(model, key) for key in CONTRACT if key not in lacking}
     wrong = [f"{key} is {type(value).__name__} {str(value)[:40]}" for key, value in found.items() if not _is_number(value)]
-    forward = getattr(model, "forward", model)
-    calls = callable(forward) and _takes_two(forward)
+    calls = callable(model) and _takes_two(getattr(model, "forward", model))
     if not lacking and not wrong and calls:
         return cast(Encoder, model)
     faults = [f"it lacks {', '.join(lacking)}"] if lacking else []

@@ -49,8 +49,8 @@ class Origin:
             fresh: stamps of files that were read for this comparison; many parts of one file are compared with one reading.
 
         Returns:
-            `same`, also of a file that was moved; `unknown` where there is no stamp to go by; `changed` if the file holds something else or another part of it
-            is meant; `elsewhere` for another file.
+            `same`, also of a file that was moved; `unknown` where there is no stamp to go by; `changed` if the file holds
+            something else or another part of it is meant; `elsewhere` for another file.
         """
         if self.path and not is_same_file(self.path, path_text(recording.path)):
             # A file that was moved, or its copy, is what it was.

@@ -109,7 +109,7 @@ def _of_recordings(path: Path, sample_rate: int) -> Corpus | None:
     if not isinstance(manifest, RecordingSet):
         return None
     cuts = []
-    for recording in manifest:
+    for recording in list(manifest):
         source = Path(recording.sources[0].source)
         if recording.sources[0].type == "file" and not source.is_absolute() and (path.parent / source).exists():
             recording = recording.with_path_prefix(path.parent.absolute())
