@@ -35,8 +35,8 @@ def find_recordings(folder: Path) -> Found:
     """Find the recordings below a folder; hidden files and folders are not looked at.
 
     A file is a recording by its suffix (audio or video) or, with a suffix that says nothing, if a decoder finds audio in it.
-    Linked folders are entered after all others, each folder once: one that was entered already is listed, and so are broken
-    links, folders that may not be read, and headerless audio. Text, images and other files that hold no audio are not listed.
+    Linked folders are entered after all others, each folder once. A link to one that was entered already is listed, unless it only
+    leads back to a folder that it lies in; and so are broken links, folders that may not be read, and headerless audio. Text, images and other files that hold no audio are not listed.
     """
     found = Found()
     entered: set[str] = set()
@@ -44,8 +44,11 @@ def find_recordings(folder: Path) -> Found:
     _enter(folder, found, entered, links)
     while links:
         link = links.pop(0)
-        if os.path.realpath(link) in entered:
-            found.left_out.append((link, f"it links to {os.path.realpath(link)}, whose recordings were found under another name"))
+        real = os.path.realpath(link)
+        if any(os.path.realpath(place) == real for place in link.parents):
+            continue  # a loop
+        if real in entered:
+            found.left_out.append((link, f"it links to {real}, whose recordings were found under another name"))
         else:
             _enter(link, found, entered, links)
     found.files.sort()
