@@ -35,8 +35,9 @@ def find_recordings(folder: Path) -> Found:
     """Find the recordings below a folder; hidden files and folders are not looked at.
 
     A file is a recording by its suffix (audio or video) or, with a suffix that says nothing, if a decoder finds audio in it.
-    Linked folders are entered after all others, each folder once. A link to one that was entered already is listed, unless it only
-    leads back to a folder that it lies in; and so are broken links, folders that may not be read, and headerless audio. Text, images and other files that hold no audio are not listed.
+    Linked folders are entered after all others, each folder once. What is left out is listed: a link to a folder that was entered
+    under another name, though not one that only leads back to where it lies; broken links, folders that may not be read, and
+    headerless audio. Text, images and other files that hold no audio are not listed.
     """
     found = Found()
     entered: set[str] = set()
@@ -45,8 +46,9 @@ def find_recordings(folder: Path) -> Found:
     while links:
         link = links.pop(0)
         real = os.path.realpath(link)
-        if any(os.path.realpath(place) == real for place in link.parents):
-            continue  # a loop
+        around = [place for place in link.parents if place.is_relative_to(folder)]
+        if any(os.path.realpath(place) == real for place in around):
+            continue  # a loop, by which nothing is lost
         if real in entered:
             found.left_out.append((link, f"it links to {real}, whose recordings were found under another name"))
         else:

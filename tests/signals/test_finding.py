@@ -70,6 +70,13 @@ def test_links_are_entered_once_and_broken_ones_listed(tmp_path, wav):
     assert "absent.wav that leads nowhere" in left_out["annexed.wav"] and str(other) in left_out["twice"]
 
 
+def test_a_link_out_of_the_folder_and_around_it_is_entered(tmp_path, wav):
+    put(tmp_path / "all" / "root" / "a.wav", wav)
+    put(tmp_path / "all" / "b.wav", wav)
+    (tmp_path / "all" / "root" / "up").symlink_to(tmp_path / "all")
+    assert seen(tmp_path / "all" / "root") == (["a.wav", "up/b.wav"], {})
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(
