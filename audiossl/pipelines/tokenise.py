@@ -16,7 +16,7 @@ from torch import Tensor
 from audiossl.embedding.extract import STILL_HELD, taken_id
 from audiossl.embedding.rejected import REJECTED, earlier_rejections
 from audiossl.engines import Engine, Row, map_groups
-from audiossl.errors import DataError
+from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.frame_task import Segment, ordered, segment_at
 from audiossl.files import path_text, read_jsonl, write_jsonl
 from audiossl.recipe import console
@@ -83,6 +83,19 @@ def draw_items(corpus: Corpus, seconds: float, seed: int, purpose: str) -> list[
     return chosen
 
 
+def check_rate(teacher: Teacher, corpus: Corpus) -> None:
+    """Refuse a corpus that is read at another rate than the teacher's, whose frames would be numbers without a meaning.
+
+    Raises:
+        ConfigError: if the rates differ.
+    """
+    if corpus.sample_rate != teacher.embedder.sample_rate:
+        raise ConfigError(
+            f"the teacher {teacher.description} takes {teacher.embedder.takes}, the corpus is read at {corpus.sample_rate} Hz: "
+            "build it at the teacher's rate, or take another teacher"
+        )
+
+
 def fit_to_corpus(
     teacher: Teacher, corpus: Corpus, config: QuantiserConfig, normalise: bool = True, seed: int = 1
 ) -> tuple[Quantizer, list[str]]:
@@ -94,6 +107,7 @@ def fit_to_corpus(
     Raises:
         DataError: if the recordings hold too few frames, or broken ones.
     """
+    check_rate(teacher, corpus)
     chosen = draw_items(corpus, config.fit_frames / teacher.frame_rate, seed, "quantiser")
     # Recordings come back sorted by length; their frames are laid in the order that was drawn.
     by_item = _frames_by_item(teacher, corpus, chosen, "teacher")
@@ -140,6 +154,7 @@ def encode_corpus(
     Raises:
         StoreError: if `append` meets a store of another quantiser, teacher or quality, or another writer.
     """
+    check_rate(teacher, corpus)
     done = Encoded(rejected=list(rejected))
     with TokenWriter(
         out,
@@ -231,6 +246,7 @@ def measure_tokens(
     Raises:
         DataError: if no recording can be encoded, all frames are equal, or no label belongs to a recording.
     """
+    check_rate(teacher, corpus)
     seconds = num_frames / teacher.frame_rate
     others = corpus.subset({item.id for item in corpus.items} - set(fitted_to))
     held_out = sum(others.durations) >= LEAST_HELD_OUT * min(seconds, sum(corpus.durations))

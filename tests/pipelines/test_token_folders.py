@@ -18,8 +18,9 @@ from audiossl.models.zipformer import Zipformer, ZipformerConfig
 from audiossl.pipelines.spear import stages
 from audiossl.pipelines.spear_config import EvaluationConfig, SpearRecipe, TaskConfig
 from audiossl.pipelines.token_folders import open_recordings, open_tokeniser
-from audiossl.pipelines.tokenise import QuantiserConfig
+from audiossl.pipelines.tokenise import QuantiserConfig, encode_corpus, fit_to_corpus, measure_tokens
 from audiossl.recipe import fingerprint
+from audiossl.signals.corpus import Corpus, Item, build_corpus
 from audiossl.teachers.teacher import TeacherConfig, parse_teacher
 from audiossl.tokens.store import TokenStore
 
@@ -259,3 +260,15 @@ def test_ray_writes_the_same_bytes(recordings, tokeniser, tmp_path):
     assert len(files) > 6
     for file in (file for file in files if file.name != "command.json"):  # which says the engine
         assert (tmp_path / "local" / file).read_bytes() == (tmp_path / "ray" / file).read_bytes(), file
+
+
+def test_a_corpus_at_another_rate_is_read_at_the_teachers_and_never_taken_as_it_is(recordings, tokeniser, tmp_path):
+    build_corpus([Item("one", recordings / "1.wav")], tmp_path / "corpus", 8000, progress=False)
+    teacher, quantiser, _ = open_tokeniser(tokeniser)
+    encode = ["tokens", "encode", str(tmp_path / "corpus"), "--tokeniser", str(tokeniser), "--out", str(tmp_path / "tokens")]
+    assert main(encode) == 0 and TokenStore.open(tmp_path / "tokens").num_frames("one") == 100  # 2 s, not 1 s of 16 kHz
+    corpus = Corpus.open(tmp_path / "corpus")
+    for work in (fit_to_corpus, encode_corpus, measure_tokens):
+        with pytest.raises(ConfigError, match="takes audio at 16000 Hz, the corpus is read at 8000 Hz"):
+            arguments = [corpus, QuantiserConfig()] if work is fit_to_corpus else [quantiser, corpus]
+            work(teacher, *arguments, *([tmp_path / "x"] if work is encode_corpus else []))
