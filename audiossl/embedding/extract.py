@@ -130,11 +130,8 @@ def embed_paths(
                     raise DataError(row["error"])
                 origin = Origin.from_row(path, row)
                 writer.add(row["id"], row["frames"], row["start"], origin=origin if old is None else origin.newer(old))
-                num_written, audio_seconds, num_renewed = (
-                    num_written + 1,
-                    audio_seconds + row["seconds"],
-                    num_renewed + (old is not None),
-                )
+                num_written, audio_seconds = num_written + 1, audio_seconds + row["seconds"]
+                num_renewed += old is not None
             except DataError as error:
                 left = "" if old is None else STILL_HELD
                 rejected.append({"id": row["id"], "path": path, "reason": f"{error}{left}"})
