@@ -26,6 +26,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'audiossl' has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 class _Package(ModuleType):
     def __setattr__(self, name: str, value: Any) -> None:
         # Importing the module `audiossl.load` would put it in the place of the function of that name.

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audiossl import __version__
-from audiossl.cli_evaluate import add_evaluate, evaluate_fmri, evaluate_sensors, load_on, parse_layers, parse_numbers
-from audiossl.encoder_names import WRITTEN
+from audiossl.cli_evaluate import add_evaluate, evaluate_fmri, evaluate_sensors, parse_layers
+from audiossl.cli_stores import add_embed, add_tokens, embed_files
 from audiossl.errors import AudiosslError, ConfigError
 from audiossl.threads import wait_passively
 
@@ -104,17 +104,7 @@ def _parser() -> argparse.ArgumentParser:
             "--verify", action="store_true", help="run nothing: are all files what they were when they were made?"
         )
 
-    embed = commands.add_parser("embed", help="embed audio files into a store", description=embed_files.__doc__)
-    embed.add_argument("model", help=f"checkpoint or run folder, {WRITTEN} or a SPEAR repository")
-    embed.add_argument("paths", nargs="+", type=Path, help="files, and folders that are searched for audio")
-    embed.add_argument("--out", type=Path, required=True, help="folder of the store; the same call resumes it")
-    embed.add_argument("--layers", default="last", help="last (default), all, or numbers such as 2,4")
-    embed.add_argument("--pool", choices=["mean"], help="store one vector a file instead of frames")
-    embed.add_argument("--dtype", choices=["float16", "float32"], default="float16", help="of stored frames")
-    embed.add_argument("--shard", metavar="i/n", help="embed only the files of job i of n, 0 <= i < n")
-    embed.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps")
-    _add_engine(embed)
-    embed.set_defaults(command=embed_files)
+    add_embed(commands.add_parser("embed", help="embed recordings into a store", description=embed_files.__doc__))
     add_evaluate(commands.add_parser("evaluate", help="measure what an encoder is worth on labelled tasks"))
     export = commands.add_parser("export", help="write an encoder for other frameworks", description=export_model.__doc__)
     export.add_argument("target", choices=["s3prl", "hear", "hf"], help="an upstream folder, one module, the public SPEAR layout")
@@ -138,44 +128,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--as-published", action="store_true", help="run a hf: model in padded batches, as its documentation does")
     check.add_argument("--json", type=Path, metavar="FILE", help="write the findings to this file as well")
     check.set_defaults(command=check_model)
-    _add_tokens(commands.add_parser("tokens", help="fit a tokeniser, encode recordings, measure the tokens"))
+    add_tokens(commands.add_parser("tokens", help="fit a tokeniser, encode recordings, measure the tokens"))
     models = commands.add_parser("models", help="list the encoders that can be loaded by name", description=list_models.__doc__)
     models.set_defaults(command=list_models)
     return parser
-
-
-def _add_tokens(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(required=True, metavar="fit|encode|report")
-    fit = actions.add_parser("fit", help="fit a quantiser to a teacher's frames", description=fit_tokens.__doc__)
-    encode = actions.add_parser("encode", help="tokenise recordings into a store", description=encode_tokens.__doc__)
-    report = actions.add_parser("report", help="measure tokens before any training", description=report_tokens.__doc__)
-    for action in (fit, encode, report):
-        action.add_argument("paths", nargs="+", type=Path, help="audio files and folders, a corpus folder or a lhotse manifest")
-        action.add_argument("--out", type=Path, required=True, help="folder that is written")
-        action.add_argument("--device", default="cpu", help="of the teacher: cpu, cuda, cuda:1, mps")
-    fit.add_argument("--teacher", default="hama", help=f"{WRITTEN} or a folder (default hama)")
-    fit.add_argument("--layer", type=int, help="of the teacher; its last by default")
-    fit.add_argument("--no-normalise", action="store_true", help="keep the scale of the teacher's channels")
-    fit.add_argument("--kind", choices=["mvq", "rvq", "fsq", "kmeans"], default="mvq")
-    fit.add_argument("--num-codebooks", type=int, default=8, help="codes per frame")
-    fit.add_argument("--codebook-size", type=int, default=256, help="entries per codebook")
-    fit.add_argument("--frames", type=int, default=100_000, help="to fit to, of recordings drawn at random")
-    fit.add_argument("--steps", type=int, help="updates of the centres (mvq, rvq)")
-    fit.add_argument("--seed", type=int, default=1)
-    fit.set_defaults(command=fit_tokens)
-    for action in (encode, report):
-        action.add_argument("--tokeniser", type=Path, required=True, help="folder that `audiossl tokens fit` wrote")
-        action.add_argument("--quality", choices=["fast", "default", "best", "exact"], default="default", help="of the search")
-    _add_engine(encode)
-    encode.set_defaults(command=encode_tokens)
-    report.add_argument("--labels", type=Path, help='JSON lines {"id", "segments": [[label, start, end], ...]}, in seconds')
-    report.add_argument("--frames", type=int, default=20_000, help="to measure on")
-    report.set_defaults(command=report_tokens)
-
-
-def _add_engine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", choices=["local", "ray"], default="local", help="this process, or workers of Ray Data")
-    parser.add_argument("--workers", type=int, metavar="N", help="of ray; one for each CPU of its cluster by default")
 
 
 def run_recipe(options: argparse.Namespace) -> int:
@@ -201,28 +157,6 @@ def finetune_encoder(options: argparse.Namespace) -> int:
         raise ConfigError(f"expected [ENCODER] RECIPE.yaml [key=value ...], got '{' '.join(names)}'")
     overrides += [f"encoder={name}" for name in names[:-1]]
     run_pipeline(Path(names[-1]), overrides, options.first, options.last, options.dry_run, "finetune", options.verify)
-    return 0
-
-
-def embed_files(options: argparse.Namespace) -> int:
-    """Embed audio files with a model; bad files are listed in rejected.jsonl."""
-    from audiossl.embedding.extract import embed_paths
-
-    layers = parse_layers(options.layers)
-    shard = None
-    if options.shard:
-        numbers = parse_numbers(options.shard, "/", "--shard i/n, for instance 0/8")
-        if len(numbers) != 2:
-            raise ConfigError(f"expected --shard i/n, for instance 0/8, got '{options.shard}'")
-        shard = (numbers[0], numbers[1])
-    embedder = load_on(options.model, options.device)
-    summary = embed_paths(
-        embedder, options.paths, options.out, layers, options.pool, options.dtype, shard, True, options.engine, options.workers
-    )
-    print(
-        f"{summary.num_written} files embedded ({summary.audio_seconds / 3600:.2f} h), {summary.num_present} were there, "
-        f"{summary.num_rejected} rejected; {summary.folder}"
-    )
     return 0
 
 
@@ -301,56 +235,4 @@ def list_models(options: argparse.Namespace) -> int:
         *((model.name, ", ".join(filter(None, (model.preset, model.trained_on, model.note)))) for model in PUBLISHED),
     ):
         print(f"{name:42s} {about}")
-    return 0
-
-
-def fit_tokens(options: argparse.Namespace) -> int:
-    """Fit a quantiser to a teacher's frames and write a tokeniser folder."""
-    from audiossl.pipelines.token_folders import fit_tokeniser
-    from audiossl.pipelines.tokenise import QuantiserConfig
-
-    steps = {} if options.steps is None else {"steps": options.steps}
-    config = QuantiserConfig(options.kind, options.num_codebooks, options.codebook_size, options.frames, options=steps)
-    quantiser = fit_tokeniser(
-        options.paths, options.out, options.teacher, options.layer, config, not options.no_normalise, options.seed, options.device
-    )
-    print(f"{quantiser.kind} {quantiser.num_codebooks} x {quantiser.codebook_size}, id {quantiser.id}; {options.out}")
-    return 0
-
-
-def encode_tokens(options: argparse.Namespace) -> int:
-    """Tokenise recordings into a store; the same call resumes it, and bad files are listed in rejected.jsonl."""
-    from audiossl.pipelines.token_folders import encode_recordings
-
-    where = options.device, options.engine, options.workers
-    done = encode_recordings(options.paths, options.tokeniser, options.out, options.quality, *where)
-    print(
-        f"{done.num_written} recordings tokenised ({done.num_frames} frames), {done.num_present} were there, "
-        f"{len(done.rejected)} rejected; {options.out}"
-    )
-    return 0
-
-
-def report_tokens(options: argparse.Namespace) -> int:
-    """Measure the tokens of recordings: error against Shannon's bound, use of codes, agreement with labels, speed."""
-    from audiossl.pipelines.token_folders import report_tokens as measure
-
-    measured = measure(
-        options.paths, options.tokeniser, options.out, options.labels, options.quality, options.frames, options.device
-    )
-    seen = "not fitted to these" if measured.held_out else "fitted to some of these: the error is flattered"
-    print(f"{measured.diagnostics.num_frames:,} frames of {measured.num_recordings} recordings; the quantiser was {seen}")
-    for search in measured.searches:
-        print(f"{search.quality:8s} relative error {search.relative_error:.4f}, {search.frames_per_second:,.0f} frames/s")
-    print(f"Shannon bound of Gaussian frames {measured.shannon_error:.4f}; {measured.bytes_per_hour / 1e6:.2f} MB per hour")
-    if found := measured.labels:
-        print(
-            f"labels {found.name}, best codebook: purity {max(found.purity):.3f} (chance {found.chance_purity:.3f}), "
-            f"PNMI {max(found.pnmi):.3f}; {found.num_labels} labels on {found.num_frames:,} frames"
-        )
-    elif options.labels:
-        print(f"labels {options.labels.stem}: none lies on the frames that were measured")
-    for problem in measured.diagnostics.problems:
-        print(f"problem: {problem}")
-    print(f"report: {options.out / 'tokens.html'}")
     return 0

@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Literal
 
+from torch import nn
+
 from audiossl.embedding.embedder import Embedder
 from audiossl.encoder_names import ENCODERS, WRITTEN, Wanted, parse_name
 from audiossl.errors import ConfigError
@@ -17,7 +19,7 @@ WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
 NAMES = f"a checkpoint or run folder, {WRITTEN} or a SPEAR repository such as marcoyang/spear-base-speech"
 
 
-def load(name: str | Path, padding: Literal["invariant", "reference"] = "invariant") -> Embedder:
+def load(name: str | Path | Encoder | nn.Module, padding: Literal["invariant", "reference"] = "invariant") -> Embedder:
     """Load an encoder and wrap it so that it embeds signals of any length.
 
     Args:
@@ -25,15 +27,17 @@ def load(name: str | Path, padding: Literal["invariant", "reference"] = "invaria
             a Hugging Face audio model); a run folder (its student or fine-tuned encoder is meant, or its only one); `logmel`;
             `hama`; `resemblyzer`; `hf:NAME[:LAYER]` for a Hugging Face audio model; `dasheng:NAME` with dasheng_base,
             dasheng_06B, dasheng_12B or a checkpoint file; or a SPEAR repository on the Hugging Face hub. The table is in
-            `audiossl.encoder_names`.
+            `audiossl.encoder_names`. An object that meets the contract of `audiossl.models.encoder` is taken as it is.
         padding: of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the padded
             batches of the published code, in which the last frames of shorter clips see padding.
 
     Raises:
-        ConfigError: if nothing of that name is known.
+        ConfigError: if nothing of that name is known, or an object does not meet the contract.
         StoreError: if a folder is incomplete or its weights do not fit its config.
         MissingExtraError: if the model needs an optional dependency.
     """
+    if not isinstance(name, str | Path):
+        return name if isinstance(name, Embedder) else Embedder(name)
     text = str(name)
     if text.startswith("s3prl:"):
         raise ConfigError(f"'{text}' is not supported yet; known are: {NAMES}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
-from audiossl.embedding.sources import ArraySource, FileSource, Signal, open_source
+from audiossl.embedding.sources import Signal, Source, open_source
+from audiossl.embedding.takes import Takes
 from audiossl.embedding.windows import FrameBuffer, default_window_seconds, iterate_windows, plan_windows
 from audiossl.errors import ConfigError, DataError
-from audiossl.models.encoder import Encoder, Frames
+from audiossl.models.encoder import CONTRACT, Encoder, Frames, as_encoder
 
 Layers = Literal["last", "all"] | list[int]
-CONTRACT = ("sample_rate", "frame_rate", "last_frame_rate", "frame_offset", "dim", "num_layers", "min_samples", "alignment")
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,20 @@ class Embedder(nn.Module):
         name: what results and stores call it; the class name by default.
         window_seconds: 30 s by default, 4096 frames for signals below 1 kHz.
         context_seconds: 2 s by default, 64 frames for signals below 1 kHz.
+
+    Raises:
+        ConfigError: if the encoder does not meet the contract; the message says what it lacks.
     """
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: Encoder | nn.Module,
         name: str | None = None,
         window_seconds: float | int | None = None,
         context_seconds: float | int | None = None,
     ) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder = encoder = as_encoder(encoder)
         self.name = name or type(encoder).__name__
         window, context = default_window_seconds(float(encoder.sample_rate), float(encoder.frame_rate))
         self.window_seconds = window if window_seconds is None else window_seconds
@@ -72,6 +76,20 @@ class Embedder(nn.Module):
             self.context_seconds = min(float(self.context_seconds), self.window_seconds / 4)
         self.plan = plan_windows(encoder, float(self.window_seconds), float(self.context_seconds))
         self.eval()
+
+    def __repr__(self) -> str:
+        """One line that names the model, what it takes and what it gives; its layers are those of `encoder`."""
+        layers = "1 layer" if self.num_layers == 1 else f"{self.num_layers} layers"
+        gives = f"{layers} of {self.dim} channels at {self.frame_rate:g} Hz"
+        return f"Embedder({self.name!r}: {type(self.encoder).__name__}; takes {self.takes}; gives {gives})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
+
+    @property
+    def takes(self) -> Takes:
+        """What the encoder takes: audio, or the channels of sensors."""
+        return Takes.of(self.encoder)
 
     @property
     def sample_rate(self) -> float:
@@ -170,8 +188,12 @@ class Embedder(nn.Module):
         Lists run in padded batches of similar length and come back in their order. A signal shorter than `min_samples` is padded
         with zeros to that length, so that there is always at least one frame. The encoder is put in evaluation mode.
 
+        Arrays are held to the rules of files. Models of audio average the channels, and refuse NaN and samples far outside
+        [-1, 1]. Models of sensors take the channels that they were trained on, and NaN for missing samples.
+
         Args:
-            signal: path of an audio file, array (S,) or (C, S) of floats, or a list or tuple of those.
+            signal: path of an audio file, array (S,) or (C, S) of floats, or a list or tuple of those. Windows of sensors may
+                come as one array (N, C, S), which gives a list of N.
             sample_rate: Hz of arrays, which are resampled to the encoder's; None means that they are at the encoder's already.
             layers: "last" for the final output (T, D); "all" or a list of layer numbers for (L, T, D). They count from 0 or, if
                 negative, from the end.
@@ -184,12 +206,27 @@ class Embedder(nn.Module):
         if pool != "mean":
             raise ConfigError(f"expected pool='mean', got {pool!r}")
         self.layer_numbers(layers)
+        takes = self.takes
+        if isinstance(signal, np.ndarray | Tensor) and signal.ndim == 3 and not takes.is_audio:
+            signal = [*signal]
         if isinstance(signal, str | Path | np.ndarray | Tensor):
-            return self._embed_sources([open_source(signal, self.sample_rate, sample_rate)], layers)[0]
+            name = f"signal for {self.name}"
+            return self._embed_sources([open_source(signal, takes.sample_rate, sample_rate, name, takes)], layers)[0]
         if not isinstance(signal, list | tuple):
             raise DataError(f"expected a path, an array, a tensor or a list of those, got {type(signal).__name__}")
-        sources = [open_source(item, self.sample_rate, sample_rate, f"signal {i} of the list") for i, item in enumerate(signal)]
+        sources = [
+            open_source(item, takes.sample_rate, sample_rate, f"signal {i} of the list for {self.name}", takes)
+            for i, item in enumerate(signal)
+        ]
         return self._embed_sources(sources, layers)
+
+    def embed_source(self, source: Source, layers: Layers = "last") -> Embedding:
+        """Embed an opened file, part of a file or array.
+
+        Raises:
+            DataError: if it cannot be read.
+        """
+        return self._embed_sources([source], layers)[0]
 
     def layer_numbers(self, layers: Layers) -> list[int] | None:
         """Layer numbers counted from 0, or None for the final output.
@@ -215,7 +252,7 @@ class Embedder(nn.Module):
         return self.last_frame_rate, getattr(self.encoder, "last_frame_offset", middle)
 
     @torch.no_grad()
-    def _embed_sources(self, sources: Sequence[ArraySource | FileSource], layers: Layers) -> list[Embedding]:
+    def _embed_sources(self, sources: Sequence[Source], layers: Layers) -> list[Embedding]:
         self.eval()
         embeddings: dict[int, Embedding] = {}
         short = [i for i, source in enumerate(sources) if source.num_samples <= self.plan.window]
@@ -235,13 +272,17 @@ class Embedder(nn.Module):
         batch = torch.zeros(len(signals), channels.pop(), int(lengths.max()))
         for row, signal in zip(batch, signals, strict=True):
             row[:, : signal.shape[1]] = signal
-        output = self.encoder(batch.to(self.device), lengths.to(self.device))
+        output: Any = self.encoder(batch.to(self.device), lengths.to(self.device))
+        if not isinstance(output, Frames):
+            raise ConfigError(
+                f"expected Frames (audiossl.models.encoder) of the encoder {self.name}, got {type(output).__name__}"
+            )
         numbers = self.layer_numbers(layers)
         chosen = [output.last] if numbers is None else [output.layers[number] for number in numbers]
         sizes = output.last_lengths if numbers is None else output.lengths
         return [torch.stack([layer[i, :size].float().cpu() for layer in chosen]) for i, size in enumerate(sizes.tolist())]
 
-    def _encode_long(self, source: ArraySource | FileSource, layers: Layers) -> Float[Tensor, "L T D"]:
+    def _encode_long(self, source: Source, layers: Layers) -> Float[Tensor, "L T D"]:
         frames_per_sample = self.grid(layers)[0] / self.sample_rate
         buffer = FrameBuffer(math.ceil(source.num_samples * frames_per_sample) + 16)
         for window in iterate_windows(source.blocks(), self.plan):

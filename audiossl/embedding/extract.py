@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,77 +15,35 @@ from torch import Tensor
 
 from audiossl.embedding.embedder import Embedder, Embedding, Layers
 from audiossl.embedding.rejected import REJECTED, earlier_rejections
-from audiossl.embedding.sources import FileSource
+from audiossl.embedding.sources import FileSource, ItemSource
 from audiossl.embedding.store import StoreDescription
 from audiossl.embedding.store_writer import StoreWriter
 from audiossl.engines import Engine, Row, map_groups
 from audiossl.errors import ConfigError, DataError
-from audiossl.files import is_same_file, path_text, write_jsonl
+from audiossl.files import path_text, write_jsonl
 from audiossl.locks import only_user
 from audiossl.seeds import derive_seed
+from audiossl.signals.origins import Origin, compare
+from audiossl.signals.recordings import Recording, gather
 
+STILL_HELD = " It has changed, and what the store holds under this name was made of the file as it was"
 GROUP_FILES = 64  # files that are open together, so that batches of similar length can be formed
-AUDIO_SUFFIXES = frozenset(
-    f".{name}"
-    for name in "wav flac ogg oga opus mp3 m4a mp4 aac webm aif aiff aifc au caf sph w64 wma amr g722 mkv mov".split()  # noqa: SIM905
-)
 
 
 @dataclass(frozen=True)
 class ExtractSummary:
-    """What `embed_paths` did; `folder` holds the store or this job's part of it, and `rejected.jsonl` of all calls."""
+    """What `embed_paths` did; `folder` holds the store or this job's part of it, and `rejected.jsonl` of all calls.
+
+    `num_renewed` of those that were written took the place of an embedding of the same name whose file has changed since.
+    """
 
     folder: Path
     num_written: int
     num_present: int
     num_rejected: int
     audio_seconds: float
-
-
-def find_audio(paths: Sequence[Path]) -> list[Path]:
-    """List files in order: those named, whatever their suffix, and audio files in folders, hidden ones not.
-
-    Raises:
-        ConfigError: if a path does not exist, or there is no file at all.
-    """
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = (file for file in sorted(path.rglob("*")) if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
-            files += [file for file in inside if not any(part.startswith(".") for part in file.relative_to(path).parts)]
-        elif path.exists():
-            files.append(path)
-        else:
-            raise ConfigError(f"expected a file or folder, found nothing at {path}")
-    if not files:
-        raise ConfigError(f"expected audio files ({' '.join(sorted(AUDIO_SUFFIXES))}), found none in {' '.join(map(str, paths))}")
-    return files
-
-
-def name_items(paths: Sequence[Path]) -> tuple[dict[str, Path], list[dict[str, Any]]]:
-    """Name every audio file after the folder it was found in, and list those whose name is taken or is not text.
-
-    With the folder `data/en`, the file `data/en/sub/a.wav` is `en/sub/a.wav`; the file `data/en/b.wav` given by itself is
-    `en/b.wav`. The same file twice counts once.
-
-    Returns:
-        Files by id, in order of ids, and rows for `rejected.jsonl`.
-    """
-    named: dict[str, Path] = {}
-    rejected: list[dict[str, Any]] = []
-    for root in paths:
-        for file in find_audio([root]):
-            folder = root if root.is_dir() else root.parent
-            item_id = (Path(folder.resolve().name) / file.relative_to(folder)).as_posix()
-            if str(file).encode(errors="backslashreplace").decode() != str(file):
-                item_id = item_id.encode(errors="backslashreplace").decode()
-                rejected.append({"id": item_id, "path": path_text(file), "reason": "its path is not UTF-8: rename it"})
-                continue
-            first = named.setdefault(item_id, file)
-            if first.resolve() != file.resolve():
-                reason = f"duplicate id: {first} has the same folder and name. Embed their common parent folder instead"
-                rejected.append({"id": item_id, "path": path_text(file), "reason": reason})
-    return dict(sorted(named.items())), rejected
+    num_renewed: int = 0
+    first_rejected: str = ""
 
 
 def embed_paths(
@@ -100,13 +58,14 @@ def embed_paths(
     engine: Engine = "local",
     num_workers: int | None = None,
 ) -> ExtractSummary:
-    """Embed audio files into the store at `out`; ids that it holds are skipped, so a killed run is resumed by the same call.
+    """Embed recordings into the store at `out`; ids that it holds are skipped, so a killed run is resumed by the same call.
 
-    An id that the store holds of another file is rejected.
+    A file that has changed since it was embedded is embedded anew. An id that the store holds of another file is rejected.
 
     Args:
         embedder: the model.
-        paths: files, and folders that are searched for audio files.
+        paths: audio files, folders that are searched, corpus folders, lhotse manifests and shards, tables of clips, as
+            `audiossl.signals.recordings.gather` takes them; of a part of a recording that part is embedded.
         out: folder of the store.
         layers: "last", "all" or layer numbers.
         pool: "mean" stores one vector per file and layer instead of frames.
@@ -118,7 +77,8 @@ def embed_paths(
         num_workers: of ray.
 
     Raises:
-        ConfigError: if a path, layer, shard, way of pooling or type does not exist, or `out` cannot be written.
+        ConfigError: if a path, layer, shard, way of pooling or type does not exist, the model is none of audio, or `out` cannot
+            be written.
         StoreError: if `out` holds a store of another model or other layers, or another process is writing it.
     """
     if pool not in (None, "mean"):
@@ -127,49 +87,60 @@ def embed_paths(
         raise ConfigError(f"expected dtype='float16' or 'float32', got {dtype!r}")
     if shard is not None and not 0 <= shard[0] < shard[1]:
         raise ConfigError(f"expected a shard i/n with 0 <= i < n, got {shard[0]}/{shard[1]}")
+    if not embedder.takes.is_audio:
+        raise ConfigError(f"{embedder.name} takes {embedder.takes}, no files of audio: call its embed with arrays")
     out = Path(out)
-    files, rejected = name_items([Path(path) for path in paths])
+    gathered = gather([Path(path) for path in paths], round(embedder.sample_rate))
+    recordings, rejected = gathered.by_id, gathered.rejected
     part = None
     if shard is not None:
         part = f"{shard[0]:04d}-of-{shard[1]:04d}"
-        files = {item_id: file for item_id, file in files.items() if derive_seed(item_id) % shard[1] == shard[0]}
+        recordings = {item_id: one for item_id, one in recordings.items() if derive_seed(item_id) % shard[1] == shard[0]}
         rejected = [row for row in rejected if derive_seed(row["id"]) % shard[1] == shard[0]]
-    num_written, num_taken, audio_seconds = 0, 0, 0.0
+    num_written, num_renewed, audio_seconds = 0, 0, 0.0
     with ExitStack() as stack:
         stack.enter_context(only_user(out if part is None else out / f"part-{part}"))
         writer = stack.enter_context(StoreWriter(out, describe(embedder, layers, pool, dtype), part))
-        advance = stack.enter_context(_bar(progress, len(files)))
-        present = [item_id for item_id in files if item_id in writer]
-        for item_id in present:
-            if (held := writer.path(item_id)) and not is_same_file(held, files[item_id]):
-                rejected.append({"id": item_id, "path": path_text(files[item_id]), "reason": taken_id(held, files[item_id])})
-                num_taken += 1
-        advance(len(present))
+        advance = stack.enter_context(_bar(progress, len(recordings)))
+        held = dict(writer.origins)
+        checked = compare(recordings.values(), held)
+        for item_id in checked.elsewhere:
+            one = recordings[item_id]
+            rejected.append({"id": item_id, "path": path_text(one.path), "reason": taken_id(held[item_id].path, one.path)})
+        num_present = len(checked.current) + len(checked.unknown)
+        advance(num_present + len(checked.elsewhere))
+        todo = {*checked.new, *checked.changed}
         # Groups do not depend on what is there already: who is in a batch with whom changes the last bits of frames.
-        ids = list(files)
+        ids = list(recordings)
         groups = [
-            {"files": {item_id: str(files[item_id]) for item_id in some}, "wanted": wanted}
+            {"ids": some, "wanted": wanted}
             for some in (ids[i : i + GROUP_FILES] for i in range(0, len(ids), GROUP_FILES))
-            if (wanted := [item_id for item_id in some if item_id not in writer])
+            if (wanted := [item_id for item_id in some if item_id in todo])
         ]
-        seen = [*((item_id, path_text(file)) for item_id, file in files.items()), *((row["id"], row["path"]) for row in rejected)]
+        seen = [(item_id, path_text(one.path)) for item_id, one in recordings.items()]
+        seen += [(row["id"], row["path"]) for row in rejected]
         earlier = earlier_rejections(writer.folder, seen)
-        work = _EmbedGroup(embedder, layers)
+        work = _EmbedGroup(embedder, layers, recordings)
         rows = map_groups(work, groups, engine, num_workers, 1.0 if embedder.device.type == "cuda" else 0.0)
         for count, row in enumerate(rows, 1):
-            path = path_text(files[row["id"]])
+            path = path_text(recordings[row["id"]].path)
+            old = held.get(row["id"])
             try:
                 if row["error"]:
                     raise DataError(row["error"])
-                writer.add(row["id"], row["frames"], path=path)
+                origin = Origin.from_row(path, row)
+                writer.add(row["id"], row["frames"], row["start"], origin=origin if old is None else origin.newer(old))
                 num_written, audio_seconds = num_written + 1, audio_seconds + row["seconds"]
+                num_renewed += old is not None
             except DataError as error:
-                rejected.append({"id": row["id"], "path": path, "reason": str(error)})
+                left = "" if old is None else STILL_HELD
+                rejected.append({"id": row["id"], "path": path, "reason": f"{error}{left}"})
             advance(1)
             if count % GROUP_FILES == 0:
                 write_jsonl(writer.folder / REJECTED, [*earlier, *rejected])
         write_jsonl(writer.folder / REJECTED, [*earlier, *rejected])
-    return ExtractSummary(writer.folder, num_written, len(present) - num_taken, len(rejected), audio_seconds)
+    first = f"{rejected[0]['id']}: {rejected[0]['reason']}" if rejected else ""
+    return ExtractSummary(writer.folder, num_written, num_present, len(rejected), audio_seconds, num_renewed, first)
 
 
 def taken_id(held: str, file: Path) -> str:
@@ -197,50 +168,62 @@ def describe(
 
 
 class _EmbedGroup:
-    """Embeds the wanted ones of a few files: short ones in one batch with all others that are short, long ones one by one.
+    """Embeds the wanted ones of a few recordings: short ones in one batch with all others that are short, long ones one by one.
 
     A bad file yields its error. If none of the wanted short ones can be read, the others are not embedded for nothing.
     """
 
-    def __init__(self, embedder: Embedder, layers: Layers) -> None:
+    def __init__(self, embedder: Embedder, layers: Layers, recordings: Mapping[str, Recording]) -> None:
         self.embedder = embedder
         self.layers: Layers = layers
+        self.recordings = recordings
 
     def __call__(self, group: dict[str, Any]) -> Iterator[Row]:
-        embedder, files, wanted = self.embedder, group["files"], set(group["wanted"])
+        embedder, ids, wanted = self.embedder, group["ids"], set(group["wanted"])
         short: dict[str, Tensor] = {}
-        long: dict[str, float] = {}
-        for item_id in sorted(files, key=lambda name: name not in wanted):  # the wanted ones first
+        long: dict[str, FileSource | ItemSource] = {}
+        origins: dict[str, Origin] = {}
+        for item_id in sorted(ids, key=lambda name: name not in wanted):  # the wanted ones first
             if item_id not in wanted and not short:
                 break
             try:
-                source = FileSource(Path(files[item_id]), embedder.sample_rate)
+                if item_id in wanted:  # before it is read: what changes in between is embedded again next time
+                    origins[item_id] = Origin.of(self.recordings[item_id])
+                source = self._source(item_id)
                 if source.num_samples <= embedder.plan.window:
                     short[item_id] = source.read()
-                else:
-                    long[item_id] = source.num_samples / embedder.sample_rate
+                elif item_id in wanted:
+                    long[item_id] = source
             except DataError as error:
                 if item_id in wanted:
                     yield self._failed(item_id, error)
-        signals = {item_id: short[item_id] for item_id in files if item_id in short}
+        signals = {item_id: short[item_id] for item_id in ids if item_id in short}
         embeddings = embedder.embed(list(signals.values()), layers=self.layers) if signals else []
         for (item_id, signal), embedding in zip(signals.items(), embeddings, strict=True):
             if item_id in wanted:
-                yield self._row(item_id, signal.shape[1] / embedder.sample_rate, embedding)
-        for item_id, seconds in long.items():
-            if item_id not in wanted:
-                continue
+                yield self._row(item_id, signal.shape[1] / embedder.sample_rate, embedding, origins[item_id])
+        for item_id, source in long.items():
             try:
-                yield self._row(item_id, seconds, embedder.embed(files[item_id], layers=self.layers))
+                embedding = embedder.embed_source(source, self.layers)
+                yield self._row(item_id, source.num_samples / embedder.sample_rate, embedding, origins[item_id])
             except DataError as error:
                 yield self._failed(item_id, error)
 
-    def _row(self, item_id: str, seconds: float, embedding: Embedding) -> Row:
-        return {"id": item_id, "error": "", "seconds": seconds, "frames": _stored(embedding, self.layers)}
+    def _source(self, item_id: str) -> FileSource | ItemSource:
+        one = self.recordings[item_id]
+        if one.item is None:
+            return FileSource(one.path, self.embedder.sample_rate)
+        return ItemSource(one.item, self.embedder.sample_rate)
+
+    def _row(self, item_id: str, seconds: float, embedding: Embedding, origin: Origin) -> Row:
+        item = self.recordings[item_id].item
+        made = {"start": 0.0 if item is None else item.start, **origin.to_row()}
+        return {"id": item_id, "error": "", "seconds": seconds, "frames": _stored(embedding, self.layers), **made}
 
     @staticmethod
     def _failed(item_id: str, error: DataError) -> Row:
-        return {"id": item_id, "error": str(error), "seconds": 0.0, "frames": np.zeros((1, 0, 1), np.float32)}
+        empty = {"start": 0.0, **Origin().to_row()}
+        return {"id": item_id, "error": str(error), "seconds": 0.0, "frames": np.zeros((1, 0, 1), np.float32), **empty}
 
 
 def _stored(embedding: Embedding, layers: Layers) -> np.ndarray:

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from audiossl.embedding.takes import Takes, resampled
 from audiossl.errors import DataError
+from audiossl.signals.corpus import Corpus, CorpusItem
+
+__all__ = ["ArraySource", "FileSource", "ItemSource", "Signal", "Source", "open_source", "resampled"]
 
 Signal = str | Path | np.ndarray | Tensor
 BLOCK_SECONDS = 10.0
+ITEM_BLOCK_SECONDS = 300.0  # a block of an item is looked for from the start of its file
 
 
 class ArraySource:
@@ -64,8 +68,34 @@ class FileSource:
             yield block[None]
 
 
+class ItemSource:
+    """An item of a corpus, manifest or table: a part of a recording, read at `sample_rate`."""
+
+    def __init__(self, item: CorpusItem, sample_rate: float | int) -> None:
+        self.item = item
+        self.sample_rate = round(sample_rate)
+        self.num_samples = item.num_samples
+        self._corpus = Corpus([item], self.sample_rate, None, Path())
+
+    def read(self) -> Float[Tensor, "C S"]:
+        """The whole item."""
+        return self._corpus.read(self.item)[None]
+
+    def blocks(self) -> Iterator[Float[Tensor, "C S"]]:
+        """The item in blocks of some minutes; what is no file of its own is read at once."""
+        if self.item.cut is not None or self.item.member is not None:
+            yield self.read()
+            return
+        size = round(ITEM_BLOCK_SECONDS * self.sample_rate)
+        for first in range(0, self.num_samples, size):
+            yield self._corpus.read(self.item, first, min(size, self.num_samples - first))[None]
+
+
+Source = ArraySource | FileSource | ItemSource
+
+
 def open_source(
-    signal: Any, encoder_rate: float, sample_rate: float | int | None = None, name: str = "signal"
+    signal: Any, encoder_rate: float, sample_rate: float | int | None = None, name: str = "signal", takes: Takes | None = None
 ) -> ArraySource | FileSource:
     """Make a source at the encoder's rate from a path or an array (S,) or (C, S).
 
@@ -74,46 +104,16 @@ def open_source(
         encoder_rate: Hz that the encoder wants.
         sample_rate: Hz of an array; None means `encoder_rate`. Paths know their own.
         name: how messages call an array.
+        takes: what the encoder takes, if more than the rate is known of it.
 
     Raises:
-        DataError: if the signal is empty, not floating point, not finite or of another shape, or the file cannot be read.
+        DataError: if the signal is not what the encoder takes, or the file cannot be read.
     """
+    takes = takes or Takes(encoder_rate)
     if isinstance(signal, str | Path):
+        if not takes.is_audio:
+            raise DataError(f"{signal}: expected a model of audio, this one takes {takes}: pass arrays, not files")
         return FileSource(Path(signal), encoder_rate)
     if not isinstance(signal, np.ndarray | Tensor):
         raise DataError(f"{name}: expected a path, an array or a tensor, got {type(signal).__name__}")
-    array = torch.as_tensor(signal).detach()
-    if array.ndim not in (1, 2):
-        raise DataError(f"{name}: expected an array (samples,) or (channels, samples), got shape {tuple(array.shape)}")
-    if not array.is_floating_point():
-        raise DataError(f"{name}: expected floating-point samples, got {array.dtype}: divide 16-bit samples by 32768")
-    if array.ndim == 2 and array.shape[0] > array.shape[1] and encoder_rate >= 1000:
-        raise DataError(f"{name}: expected (channels, samples), got shape {tuple(array.shape)}: transpose it")
-    channels = checked((array if array.ndim == 2 else array[None]).to("cpu", torch.float32), name)
-    if sample_rate is not None and sample_rate != encoder_rate:
-        channels = resampled(channels, sample_rate, encoder_rate, name)
-    return ArraySource(channels)
-
-
-def checked(signal: Tensor, name: str) -> Tensor:
-    """Return the signal (C, S) when it holds finite samples.
-
-    Raises:
-        DataError: if it is empty or holds NaN or infinity.
-    """
-    if signal.numel() == 0:
-        raise DataError(f"{name}: expected at least one sample, got an empty signal")
-    if not bool(torch.isfinite(signal).all()):
-        raise DataError(f"{name}: expected finite samples, got NaN or infinity")
-    return signal
-
-
-def resampled(signal: Float[Tensor, "C S"], from_rate: float | int, to_rate: float, name: str) -> Float[Tensor, "C S2"]:
-    """Resample every channel with soxr, high quality; a signal too short for one sample keeps its first."""
-    import soxr
-
-    if not from_rate > 0:
-        raise DataError(f"{name}: expected a sample_rate above 0 Hz, got {from_rate}")
-    samples = soxr.resample(signal.numpy().T, from_rate, to_rate).reshape(-1, len(signal))
-    output = torch.from_numpy(np.ascontiguousarray(samples.T))
-    return output if output.shape[1] else signal[:, :1]
+    return ArraySource(takes.admit(signal, sample_rate, name))

@@ -2,12 +2,14 @@
 
 A folder holds `store.json` (what made the frames), and for every shard `frames-NNNNNN.npy` (L, T, D), `pooled-NNNNNN.npy`
 (items, L, D, float32) and `index-NNNNNN.parquet`. The index of a shard is written last, by rename: a shard without one was never
-finished and does not count. `part-*` sub-folders, written by parallel jobs, are stores of their own and are read together.
+finished and does not count. It says which file each item was made of (path, size, time, digest), and which part of it. An item
+whose file was replaced is embedded anew: the row with the higher version counts. `part-*` sub-folders, written by parallel jobs,
+are stores of their own and are read together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +19,7 @@ from jaxtyping import Float
 
 from audiossl.errors import StoreError
 from audiossl.files import map_array, read_json, whole_file, write_json
+from audiossl.signals.origins import COLUMNS, Origin
 
 VERSION = 1
 
@@ -96,7 +99,7 @@ class StoreDescription:
 
 @dataclass(frozen=True)
 class StoredItem:
-    """Where an item is: row `row` of shard `shard` in `folder`, frames `[offset, offset + num_frames)`."""
+    """Where an item is: row `row` of shard `shard` in `folder`, frames `[offset, offset + num_frames)`; and its origin."""
 
     folder: Path
     shard: int
@@ -105,7 +108,12 @@ class StoredItem:
     num_frames: int
     start: float
     frame_rate: float
-    path: str
+    origin: Origin
+
+    @property
+    def path(self) -> str:
+        """Of the file that the item was made of."""
+        return self.origin.path
 
 
 class EmbeddingStore:
@@ -131,16 +139,9 @@ class EmbeddingStore:
         if not parts:
             raise StoreError(f"expected an embedding store, found no store.json in {folder} or in its part-* folders")
         description = StoreDescription.read(parts[0])
-        items: dict[str, StoredItem] = {}
         for part in parts:
             description.require_equal(StoreDescription.read(part), part)
-            for item_id, item in read_index(part).items():
-                if item_id in items:
-                    raise StoreError(
-                        f"expected each id once, got '{item_id}' in {items[item_id].folder} and in {part}: remove one"
-                    )
-                items[item_id] = item
-        return cls(description, items)
+        return cls(description, read_parts(parts))
 
     @property
     def ids(self) -> list[str]:
@@ -155,6 +156,10 @@ class EmbeddingStore:
 
     def __contains__(self, item_id: object) -> bool:
         return item_id in self._items
+
+    def origins(self) -> dict[str, Origin]:
+        """What each item was made of, by id."""
+        return {item_id: item.origin for item_id, item in self._items.items()}
 
     def item(self, item_id: str) -> StoredItem:
         """Index row of an item.
@@ -224,6 +229,23 @@ def store_parts(folder: Path) -> list[Path]:
     return [part for part in [folder, *sorted(folder.glob("part-*"))] if (part / "store.json").is_file()]
 
 
+def read_parts(parts: Sequence[Path]) -> dict[str, StoredItem]:
+    """Read the indexes of a store and its parts; of an item that was made anew the latest.
+
+    Raises:
+        StoreError: if an id occurs in two parts, and neither was made in place of the other.
+    """
+    items: dict[str, StoredItem] = {}
+    for part in parts:
+        for item_id, item in read_index(part).items():
+            first = items.get(item_id, item)
+            if first is not item and first.origin.version == item.origin.version:
+                raise StoreError(f"expected each id once, got '{item_id}' in {first.folder} and in {part}: remove one")
+            if first is item or item.origin.version > first.origin.version:
+                items[item_id] = item
+    return items
+
+
 def read_index(folder: Path) -> dict[str, StoredItem]:
     """Read the index of one folder, parts not included; finished shards only.
 
@@ -238,7 +260,8 @@ def read_index(folder: Path) -> dict[str, StoredItem]:
             rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
             for number, row in enumerate(rows):
                 item_id = row.pop("id")
-                items[item_id] = StoredItem(folder=folder, row=number, **row)
+                origin = Origin.from_row(row.pop("path"), {name: row.pop(name) for name in COLUMNS if name in row})
+                items[item_id] = StoredItem(folder=folder, row=number, origin=origin, **row)  # later shards take the place
         except (OSError, ValueError, TypeError, KeyError) as error:  # pyarrow's are kinds of these
             raise StoreError(
                 f"expected a shard index at {path}, could not read it ({error!r}): remove the file and embed again"

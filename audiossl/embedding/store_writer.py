@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -9,9 +10,10 @@ from types import TracebackType
 import numpy as np
 from jaxtyping import Float
 
-from audiossl.embedding.store import StoreDescription, read_index, shard_path, store_parts, write_array
+from audiossl.embedding.store import StoreDescription, read_index, read_parts, shard_path, store_parts, write_array
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import whole_file
+from audiossl.signals.origins import Origin, origin_columns
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class _Pending:
     pooled: Float[np.ndarray, "L D"]
     num_frames: int
     start: float
-    path: str
+    origin: Origin
 
 
 class StoreWriter:
@@ -56,10 +58,10 @@ class StoreWriter:
         self._shard_items, self._shard_bytes = shard_items, shard_bytes
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
-        self._paths: dict[str, str] = {}  # by id, of all that is there
-        for present in store_parts(Path(folder)):
+        parts = store_parts(Path(folder))
+        for present in parts:
             description.require_equal(StoreDescription.read(present), present)
-            self._paths.update((item_id, item.path) for item_id, item in read_index(present).items())
+        self._origins = {item_id: item.origin for item_id, item in read_parts(parts).items()}  # of all that is there
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -69,13 +71,16 @@ class StoreWriter:
         self._next_shard = 1 + max((item.shard for item in read_index(self.folder).values()), default=-1)
 
     def __contains__(self, item_id: object) -> bool:
-        return item_id in self._paths
+        return item_id in self._origins
 
-    def path(self, item_id: str) -> str:
-        """The file that an item which is there was made of; "" if that was not said."""
-        return self._paths[item_id]
+    @property
+    def origins(self) -> Mapping[str, Origin]:
+        """What the items that are there were made of, by id."""
+        return self._origins
 
-    def add(self, item_id: str, frames: Float[np.ndarray, "L T D"], start: float = 0.0, path: str = "") -> None:
+    def add(
+        self, item_id: str, frames: Float[np.ndarray, "L T D"], start: float = 0.0, path: str = "", origin: Origin | None = None
+    ) -> None:
         """Add the frames of an item, float of any width.
 
         Args:
@@ -83,13 +88,15 @@ class StoreWriter:
             frames: (L, T, D); a description with `contents="pooled"` keeps their mean only.
             start: seconds into the file at `path` where the item begins.
             path: file that the item was made of.
+            origin: the same, with the stamp of the file and the part of it; one of a higher version takes the place of an item.
 
         Raises:
-            StoreError: if the id is present, or the shape is not that of the description.
+            StoreError: if the id is present and not replaced, or the shape is not that of the description.
             DataError: if a frame is not finite, or too large for the dtype of the store.
         """
         expected = (self.description.num_layers, self.description.dim)
-        if item_id in self._paths:
+        origin = origin or Origin(path)
+        if item_id in self._origins and origin.version <= self._origins[item_id].version:
             raise StoreError(f"expected a new id, got '{item_id}', which is in {self.folder} already")
         if (frames.shape[0], frames.shape[2]) != expected or frames.shape[1] == 0:
             raise StoreError(f"{item_id}: expected (layers, frames, width) with layers, width = {expected}, got {frames.shape}")
@@ -101,8 +108,8 @@ class StoreWriter:
             kept = kept.astype(self.description.dtype)
         if not np.isfinite(kept).all():
             raise DataError(f"{item_id}: expected frames within ±65504, got {np.abs(frames).max():g}: use dtype float32")
-        self._paths[item_id] = path
-        self._pending.append(_Pending(item_id, kept, pooled, frames.shape[1], start, path))
+        self._origins[item_id] = origin
+        self._pending.append(_Pending(item_id, kept, pooled, frames.shape[1], start, origin))
         self._pending_bytes += kept.nbytes
         if len(self._pending) >= self._shard_items or self._pending_bytes >= self._shard_bytes:
             self.flush()
@@ -126,7 +133,8 @@ class StoreWriter:
             "num_frames": pyarrow.array([item.num_frames for item in items], pyarrow.int64()),
             "start": pyarrow.array([item.start for item in items], pyarrow.float64()),
             "frame_rate": pyarrow.array([self.description.frame_rate] * len(items), pyarrow.float64()),
-            "path": pyarrow.array([item.path for item in items], pyarrow.string()),
+            "path": pyarrow.array([item.origin.path for item in items], pyarrow.string()),
+            **origin_columns([item.origin for item in items]),
         }
         with whole_file(shard_path(self.folder, "index", shard)) as partial:
             parquet.write_table(pyarrow.table(columns), partial)

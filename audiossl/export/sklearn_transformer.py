@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from audiossl.embedding.embedder import Embedder, Layers
 from audiossl.embedding.sources import Signal
+from audiossl.errors import DataError
 from audiossl.load import load
 
 
@@ -39,20 +41,32 @@ class AudioEmbedder(TransformerMixin, BaseEstimator):
         self.sample_rate = sample_rate
         self.device = device
 
-    def fit(self, X: Sequence[Signal], y: Any = None) -> AudioEmbedder:
+    def fit(self, X: Sequence[Signal] | Signal, y: Any = None) -> AudioEmbedder:
         """Learn nothing; there is nothing to fit in a frozen encoder."""
         return self
 
-    def transform(self, X: Sequence[Signal]) -> Float[np.ndarray, "N D"]:
-        """Embed paths or arrays (S,); the mean over time of each.
+    def transform(self, X: Sequence[Signal] | Signal) -> Float[np.ndarray, "N D"]:
+        """Embed paths or arrays; the mean over time of each.
+
+        Args:
+            X: paths; arrays (S,), or (C, S), whose channels are averaged for models of audio. Windows of sensors may come as one
+                array (N, C, S).
 
         Raises:
-            DataError: if a recording cannot be used; the message names it.
+            DataError: if a recording is not what the model takes; the message names it and the model.
             ConfigError: if the model or a layer does not exist.
         """
-        if self._embedder is None or self._embedder.name != str(self.model):
-            self._embedder = load(self.model)
-        embeddings = self._embedder.to(self.device).embed(list(X), self.sample_rate, self.layers)
+        embedder = self._embedder
+        if embedder is None or embedder.name != str(self.model):
+            embedder = self._embedder = load(self.model)
+        if isinstance(X, str | Path):
+            raise DataError(f"expected a list of recordings, got the text or path {X}: put it in a list")
+        takes, shape = embedder.takes, tuple(getattr(X, "shape", ()))
+        if takes.is_audio and len(shape) > 2:
+            raise DataError(
+                f"{self.model} takes {takes}, and an array {shape} is none: give (N, samples) or a list of (channels, samples)"
+            )
+        embeddings = embedder.to(self.device).embed([*X], self.sample_rate, self.layers)
         return torch.stack([embedding.pooled.flatten() for embedding in embeddings]).numpy()
 
     def __sklearn_is_fitted__(self) -> bool:

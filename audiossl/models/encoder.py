@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from audiossl.errors import ConfigError
+
+CONTRACT = ("sample_rate", "frame_rate", "last_frame_rate", "frame_offset", "dim", "num_layers", "min_samples", "alignment")
 
 
 @dataclass
@@ -64,3 +70,42 @@ class Encoder(Protocol):
     def __call__(self, signal: Float[Tensor, "B C S"], lengths: Int[Tensor, "B"]) -> Frames:
         """Encode a padded batch of signals; `lengths` are valid samples."""
         ...
+
+
+def as_encoder(model: Any) -> Encoder:
+    """Return a model that meets the contract.
+
+    Raises:
+        ConfigError: if it does not; the message says what it lacks and what an encoder has.
+    """
+    name = type(model).__name__
+    lacking = [key for key in CONTRACT if not hasattr(model, key)]
+    found = {key: getattr(model, key) for key in CONTRACT if key not in lacking}
+    wrong = [f"{key} is {type(value).__name__} {str(value)[:40]}" for key, value in found.items() if not _is_number(value)]
+    calls = callable(model) and _takes_two(getattr(model, "forward", model))
+    if not lacking and not wrong and calls:
+        return cast(Encoder, model)
+    faults = [f"it lacks {', '.join(lacking)}"] if lacking else []
+    faults += [f"expected numbers, {'; '.join(wrong)}"] if wrong else []
+    faults += [] if calls else ["it cannot be called with a signal and its lengths"]
+    raise ConfigError(
+        f"{name} is no encoder: {'; '.join(faults)}. An encoder has the numbers {', '.join(CONTRACT)}, and "
+        "encoder(signal[B, C, S], lengths[B]) returns Frames, see audiossl.models.encoder"
+    )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return not isinstance(value, bool | str) and math.isfinite(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _takes_two(call: Any) -> bool:
+    try:
+        inspect.signature(call).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:  # written in C, and says nothing of what it takes
+        return True
+    return True

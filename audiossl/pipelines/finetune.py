@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from audiossl.pipelines.finetune_scores import evaluate_models
 from audiossl.pipelines.labelled_batches import LabelledBatches
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.pipelines.tuned_model import save_tuned
+from audiossl.pipelines.unseen import check_unseen
 from audiossl.recipe import Stage, console
 from audiossl.seeds import derive_seed
 from audiossl.signals.corpus import Corpus
@@ -62,7 +63,9 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
         check_sides(out, sides, config.task)
 
     def train(out: Path, inputs: Mapping[str, Path]) -> None:
-        check_unseen(read_json(inputs["corpus"] / "splits.json")["test"], config.encoder)
+        check_unseen(
+            read_json(inputs["corpus"] / "splits.json")["test"], config.encoder, Corpus.open(inputs["corpus"] / "corpus")
+        )
         train_model(out, inputs, config, load(config.encoder).encoder)
 
     def train_random(out: Path, inputs: Mapping[str, Path]) -> None:
@@ -138,21 +141,6 @@ def divide(corpus: Corpus, config: FinetuneRecipe) -> dict[str, list[str]]:
     if empty := [side for side, ids in sides.items() if not ids]:
         raise DataError(f"no item of the corpus belongs to {', '.join(empty)}; the parts of the recipe are {config.parts}.")
     return {"valid": [], **sides}
-
-
-def check_unseen(test: Sequence[str], encoder: str) -> None:
-    """Refuse an encoder whose run folder lists test items among those that it was pre-trained on.
-
-    Raises:
-        ConfigError: if there are any.
-    """
-    splits = Path(encoder) / "corpus" / "splits.json"
-    seen = set(test) & set(read_json(splits)["train"]) if splits.is_file() else set()
-    if seen:
-        raise ConfigError(
-            f"{len(seen)} of {len(test)} test items, such as '{min(seen)}', are in the training side of {encoder}: the result "
-            "would be too good. Use the seed and the split that the encoder was pre-trained with."
-        )
 
 
 def encoder_identity(name: str) -> str:

@@ -26,6 +26,7 @@ from audiossl.pipelines.spear_report import report_run
 from audiossl.pipelines.spear_tasks import evaluate_models
 from audiossl.pipelines.token_batches import TokenBatches
 from audiossl.pipelines.tokenise import encode_corpus, fit_to_corpus, measure_tokens, read_segments
+from audiossl.pipelines.unseen import write_trained_on
 from audiossl.recipe import Stage, console
 from audiossl.seeds import derive_seed
 from audiossl.signals.corpus import Corpus
@@ -234,6 +235,7 @@ def train_student(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) ->
     if not world.is_first:
         return
     hub.save(student, out / "student")
+    write_trained_on(out / "student", (item.id for item in open_split(inputs["corpus"], "train").items))
     for name, error in {name: error for some in failed for name, error in some.items()}.items():
         console.print(f"[yellow]{name} was left out of training: {error}[/yellow]")
     write_json(out / "result.json", {"steps": result.progress.step, "seconds": result.progress.seconds, **result.validation})

@@ -1,36 +1,38 @@
 """What `audiossl tokens` does: fit, encode and report over folders, for any teacher and any recordings.
 
 A tokeniser is a folder: `teacher.json` says which model is read at which layer (with the digest of weights that lie in a local
-folder, which may be trained anew), `quantiser/` holds the codebooks and
-`fitted_to.json` the recordings that they were fitted to.
+folder, which may be trained anew), `quantiser/` holds the codebooks, `fitted_to.json` the ids of the recordings that they were
+fitted to, and `fitted_to_files.jsonl` their files with stamps, by which they are known under any other name.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from audiossl.embedding.extract import name_items
+from audiossl.embedding.rejected import REJECTED
 from audiossl.engines import Engine
-from audiossl.errors import ConfigError, StoreError
+from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, read_jsonl, whole_folder, write_json, write_jsonl
+from audiossl.pipelines.fitted_to import fitted_row, read_fitted, seen_among
 from audiossl.pipelines.tokenise import Encoded, QuantiserConfig, encode_corpus, fit_to_corpus, measure_tokens, read_segments
 from audiossl.report.token_quality import write_quality_page
 from audiossl.signals.corpus import Corpus, Item, build_corpus
-from audiossl.signals.opening import open_corpus
-from audiossl.signals.shar import is_shar
+from audiossl.signals.finding import Row
+from audiossl.signals.recordings import Recording, gather
 from audiossl.teachers.teacher import Teacher, TeacherConfig, load_teacher, parse_teacher, teacher_digest
 from audiossl.tokens.contract import Quantizer
 from audiossl.tokens.factory import load_quantiser
 from audiossl.tokens.quality import TokenQuality
 
-TEACHER_FILE, FITTED_FILE, QUANTISER_FOLDER = "teacher.json", "fitted_to.json", "quantiser"
+TEACHER_FILE, QUANTISER_FOLDER = "teacher.json", "quantiser"
+FITTED_FILE, FITTED_FILES = "fitted_to.json", "fitted_to_files.jsonl"
 
 
 def fit_tokeniser(
@@ -46,7 +48,8 @@ def fit_tokeniser(
     """Fit a quantiser to a teacher's frames of recordings and write the tokeniser folder `out`, which appears whole.
 
     Args:
-        paths: audio files and folders, or one corpus folder, or one lhotse manifest of cuts.
+        paths: audio files, folders, corpus folders, lhotse manifests and shards, tables of clips, as
+            `audiossl.signals.recordings.gather` takes them.
         out: folder of the tokeniser.
         teacher: a name as in `audiossl.load` (`audiossl.encoder_names`), such as hama, hf:NAME[:LAYER] or a run folder.
         layer: to read the teacher at; its last if None.
@@ -57,12 +60,13 @@ def fit_tokeniser(
     """
     config = parse_teacher(teacher, layer, normalise)
     model = load_teacher(config, torch.device(device))
-    with open_recordings(paths) as (corpus, rejected), whole_folder(out) as partial:
-        fitted, ids = fit_to_corpus(model, corpus, quantiser or QuantiserConfig(), normalise, seed)
+    with open_recordings(paths, rate_of(model)) as opened, whole_folder(out) as partial:
+        fitted, ids = fit_to_corpus(model, opened.usable(), quantiser or QuantiserConfig(), normalise, seed)
         fitted.save(partial / QUANTISER_FOLDER)
         write_json(partial / TEACHER_FILE, {**asdict(config), **({"digest": model.digest} if model.digest else {})})
         write_json(partial / FITTED_FILE, ids)
-        write_jsonl(partial / "rejected.jsonl", rejected)
+        write_jsonl(partial / FITTED_FILES, [fitted_row(opened.recordings[id_]) for id_ in ids])
+        write_jsonl(partial / REJECTED, opened.rejected)
     return fitted
 
 
@@ -80,9 +84,9 @@ def encode_recordings(
     `engine` and `num_workers` are those of `audiossl.engines.map_groups`.
     """
     teacher, quantiser, _ = open_tokeniser(tokeniser, device)
-    with open_recordings(paths) as (corpus, rejected):
-        sources = {item.id: item.path for item in corpus.items}
-        return encode_corpus(teacher, quantiser, corpus, out, quality, True, engine, num_workers, sources, rejected)
+    with open_recordings(paths, rate_of(teacher)) as opened:
+        where = out, quality, True, engine, num_workers
+        return encode_corpus(teacher, quantiser, opened.corpus, *where, opened.recordings, opened.rejected)
 
 
 def report_tokens(
@@ -105,10 +109,11 @@ def report_tokens(
         num_frames: about how many frames to measure on.
         device: of the teacher.
     """
-    teacher, quantiser, fitted_to = open_tokeniser(tokeniser, device)
+    teacher, quantiser, ids = open_tokeniser(tokeniser, device)
     named = (labels.stem, read_segments(labels)) if labels else None
-    with open_recordings(paths) as (corpus, _):
-        measured = measure_tokens(teacher, quantiser, corpus, fitted_to, named, quality, num_frames)
+    with open_recordings(paths, rate_of(teacher)) as opened:
+        fitted_to = sorted(seen_among(opened.recordings.values(), ids, read_fitted(tokeniser / FITTED_FILES)))
+        measured = measure_tokens(teacher, quantiser, opened.usable(), fitted_to, named, quality, num_frames)
     write_json(out / "tokens.json", measured.to_json())
     write_quality_page(measured.to_json(), out / "tokens.html")
     return measured
@@ -137,28 +142,63 @@ def open_tokeniser(folder: Path, device: str = "cpu") -> tuple[Teacher, Quantize
     return load_teacher(config, torch.device(device)), load_quantiser(folder / QUANTISER_FOLDER), fitted_to
 
 
+def rate_of(teacher: Teacher) -> int:
+    """Hz at which a teacher reads recordings.
+
+    Raises:
+        ConfigError: if it is no model of audio.
+    """
+    if not teacher.embedder.takes.is_audio:
+        raise ConfigError(f"the teacher {teacher.description} takes {teacher.embedder.takes}, no recordings of audio")
+    return round(teacher.embedder.sample_rate)
+
+
+@dataclass(frozen=True)
+class OpenedRecordings:
+    """Recordings as a corpus, each with its file, and what could not be used."""
+
+    corpus: Corpus
+    recordings: Mapping[str, Recording]
+    rejected: list[Row]
+
+    def usable(self) -> Corpus:
+        """The corpus.
+
+        Raises:
+            DataError: if no recording can be used; the message has the first reason.
+        """
+        if not self.corpus.items:
+            first = f"{self.rejected[0]['id']}: {self.rejected[0]['reason']}" if self.rejected else "there is none"
+            raise DataError(f"none of {len(self.rejected)} recordings can be used; the first is {first}")
+        return self.corpus
+
+
 @contextmanager
-def open_recordings(paths: Sequence[Path]) -> Iterator[tuple[Corpus, list[dict[str, str]]]]:
-    """Open audio files and folders, a corpus folder, a lhotse manifest or shards as a corpus; yields it and what was rejected.
+def open_recordings(paths: Sequence[Path], sample_rate: int = 16_000) -> Iterator[OpenedRecordings]:
+    """Open whatever `audiossl.signals.recordings.gather` takes as one corpus, read at `sample_rate`.
 
     Files are decoded once to check them; nothing is written beside them.
 
     Raises:
         ConfigError: if a path does not exist or holds no audio.
-        DataError: if no recording can be used.
+        DataError: if a manifest or table cannot be read.
     """
-    if len(paths) == 1 and (paths[0] / "corpus.json").is_file():
-        yield Corpus.open(paths[0]), []
-    elif len(paths) == 1 and (paths[0].name.endswith((".jsonl", ".jsonl.gz")) or is_shar(paths[0])):
-        yield open_corpus(paths[0]), []
-    elif any((path / "corpus.json").is_file() for path in paths):
-        raise ConfigError("give one corpus folder, or audio files and folders, not both")
-    else:
-        files, taken = name_items(paths)
-        temporary = Path(tempfile.mkdtemp(prefix="audiossl-"))
-        try:
-            build_corpus((Item(id_, path) for id_, path in files.items()), temporary / "corpus", transcode=False)
-            rejected = taken + read_jsonl(temporary / "corpus" / "rejected.jsonl")
-            yield Corpus.open(temporary / "corpus"), [{key: row[key] for key in ("id", "path", "reason")} for row in rejected]
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    gathered = gather(paths, sample_rate)
+    files = [Item(id_, one.path) for id_, one in gathered.by_id.items() if one.item is None]
+    items = {id_: one.item for id_, one in gathered.by_id.items() if one.item is not None}
+    rejected = list(gathered.rejected)
+    temporary = Path(tempfile.mkdtemp(prefix="audiossl-"))
+    place = temporary / "corpus"
+    try:
+        if files:
+            try:
+                build_corpus(files, place, sample_rate, transcode=False)
+                items |= {item.id: item for item in Corpus.open(place).items}
+            except DataError:  # not one of them is accepted; the reasons are in what is left of the build
+                place = place.with_name(f".{place.name}.partial")
+            messages = read_jsonl(place / REJECTED)
+            rejected += [{"id": row["id"], "path": row["path"], "reason": row["message"]} for row in messages]
+        usable = {id_: one for id_, one in gathered.by_id.items() if id_ in items}
+        yield OpenedRecordings(Corpus([items[id_] for id_ in usable], sample_rate, None, temporary), usable, rejected)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -13,15 +13,17 @@ from jaxtyping import Float
 from rich.progress import track
 from torch import Tensor
 
-from audiossl.embedding.extract import taken_id
+from audiossl.embedding.extract import STILL_HELD, taken_id
 from audiossl.embedding.rejected import REJECTED, earlier_rejections
 from audiossl.engines import Engine, Row, map_groups
-from audiossl.errors import DataError
+from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.frame_task import Segment, ordered, segment_at
-from audiossl.files import is_same_file, path_text, read_jsonl, write_jsonl
+from audiossl.files import path_text, read_jsonl, write_jsonl
 from audiossl.recipe import console
 from audiossl.seeds import derive_generator, derive_seed
 from audiossl.signals.corpus import Corpus, CorpusItem
+from audiossl.signals.origins import Origin, compare
+from audiossl.signals.recordings import Recording
 from audiossl.teachers.teacher import Teacher
 from audiossl.tokens.contract import Quantizer
 from audiossl.tokens.factory import fit_quantiser
@@ -58,9 +60,13 @@ class QuantiserConfig:
 
 @dataclass
 class Encoded:
-    """What `encode_corpus` did: recordings written now, there before, and rejected ones with their reason."""
+    """What `encode_corpus` did: recordings written now, there before, and rejected ones with their reason.
+
+    `num_renewed` of those written took the place of tokens of the same name whose file has changed since.
+    """
 
     num_written: int = 0
+    num_renewed: int = 0
     num_present: int = 0
     num_frames: int = 0
     rejected: list[dict[str, str]] = field(default_factory=list)
@@ -77,6 +83,19 @@ def draw_items(corpus: Corpus, seconds: float, seed: int, purpose: str) -> list[
     return chosen
 
 
+def check_rate(teacher: Teacher, corpus: Corpus) -> None:
+    """Refuse a corpus that is read at another rate than the teacher's, whose frames would be numbers without a meaning.
+
+    Raises:
+        ConfigError: if the rates differ.
+    """
+    if corpus.sample_rate != teacher.embedder.sample_rate:
+        raise ConfigError(
+            f"the teacher {teacher.description} takes {teacher.embedder.takes}, the corpus is read at {corpus.sample_rate} Hz: "
+            "build it at the teacher's rate, or take another teacher"
+        )
+
+
 def fit_to_corpus(
     teacher: Teacher, corpus: Corpus, config: QuantiserConfig, normalise: bool = True, seed: int = 1
 ) -> tuple[Quantizer, list[str]]:
@@ -88,6 +107,7 @@ def fit_to_corpus(
     Raises:
         DataError: if the recordings hold too few frames, or broken ones.
     """
+    check_rate(teacher, corpus)
     chosen = draw_items(corpus, config.fit_frames / teacher.frame_rate, seed, "quantiser")
     # Recordings come back sorted by length; their frames are laid in the order that was drawn.
     by_item = _frames_by_item(teacher, corpus, chosen, "teacher")
@@ -113,7 +133,7 @@ def encode_corpus(
     append: bool = False,
     engine: Engine = "local",
     num_workers: int | None = None,
-    sources: Mapping[str, Path] | None = None,
+    recordings: Mapping[str, Recording] | None = None,
     rejected: Sequence[dict[str, str]] = (),
 ) -> Encoded:
     """Tokenise every recording of a corpus into the store at `out`.
@@ -127,12 +147,14 @@ def encode_corpus(
         append: go on with the store that is there; recordings that it holds are skipped. Otherwise it is replaced.
         engine: `ray` has the recordings encoded by workers of Ray Data (extra `ray`); the store gets the same bytes.
         num_workers: of ray.
-        sources: the file of each recording, by id, to be kept in the store: an id that it holds of another file is rejected.
+        recordings: the items of the corpus with their files, by id. These are stamped, and kept in the store: a recording whose
+            file has changed is tokenised anew, and an id that the store holds of another file is rejected.
         rejected: rows about recordings that did not come into the corpus.
 
     Raises:
         StoreError: if `append` meets a store of another quantiser, teacher or quality, or another writer.
     """
+    check_rate(teacher, corpus)
     done = Encoded(rejected=list(rejected))
     with TokenWriter(
         out,
@@ -145,25 +167,30 @@ def encode_corpus(
         codebook_size=quantiser.codebook_size,
         append=append,
     ) as writer:
-        todo = [item for item in corpus.items if item.id not in writer]
-        num_taken = 0
-        for id_, file in (sources or {}).items():
-            if id_ in writer and (held := writer.source(id_)) and not is_same_file(held, file):
-                done.rejected.append({"id": id_, "path": path_text(file), "reason": taken_id(held, file)})
-                num_taken += 1
-        done.num_present = len(corpus) - len(todo) - num_taken
+        held = {id_: origin for id_, origin in writer.origins.items() if recordings and id_ in recordings}
+        checked = compare((recordings[id_] for id_ in held) if recordings else (), held)
+        changed = set(checked.changed)
+        todo = [item for item in corpus.items if item.id not in writer or item.id in changed]
+        for id_ in checked.elsewhere:
+            path = recordings[id_].path if recordings else Path()
+            done.rejected.append({"id": id_, "path": path_text(path), "reason": taken_id(held[id_].path, path)})
+        done.num_present = len(corpus) - len(todo) - len(checked.elsewhere)
         groups = [[item.id for item in group] for group in _groups(todo)]
-        work = _EncodeGroup(teacher, quantiser, corpus, quality)
+        work = _EncodeGroup(teacher, quantiser, corpus, quality, recordings)
         rows = map_groups(work, groups, engine, num_workers, 1.0 if teacher.embedder.device.type == "cuda" else 0.0)
         for row in track(rows, "tokens", total=len(todo), console=console, disable=not console.is_terminal):
-            source = path_text(sources[row["id"]]) if sources else ""
+            source = path_text(recordings[row["id"]].path) if recordings else ""
+            old = held.get(row["id"])
             if row["error"]:
-                done.rejected.append({"id": row["id"], **({"path": source} if source else {}), "reason": row["error"]})
+                reason = row["error"] + ("" if old is None else STILL_HELD)
+                done.rejected.append({"id": row["id"], **({"path": source} if source else {}), "reason": reason})
                 continue
             codes = torch.from_numpy(np.array(row["codes"]))
-            writer.add(row["id"], codes, source)
+            origin = Origin.from_row(source, row)
+            writer.add(row["id"], codes, origin=origin if old is None else origin.newer(old))
             done.num_written, done.num_frames = done.num_written + 1, done.num_frames + len(codes)
-    seen = [(item.id, path_text(sources[item.id]) if sources else "") for item in corpus.items]
+            done.num_renewed += old is not None
+    seen = [(item.id, path_text(recordings[item.id].path) if recordings else "") for item in corpus.items]
     seen += [(row["id"], row.get("path", "")) for row in rejected]
     write_jsonl(out / REJECTED, [*earlier_rejections(out, seen), *done.rejected])
     return done
@@ -172,20 +199,26 @@ def encode_corpus(
 class _EncodeGroup:
     """Tokenises some recordings of a corpus, by id; one that cannot be used yields its error."""
 
-    def __init__(self, teacher: Teacher, quantiser: Quantizer, corpus: Corpus, quality: str) -> None:
+    def __init__(
+        self, teacher: Teacher, quantiser: Quantizer, corpus: Corpus, quality: str, recordings: Mapping[str, Recording] | None
+    ) -> None:
         self.teacher, self.quantiser, self.quality = teacher, quantiser, quality
         self.corpus, self.items = corpus, {item.id: item for item in corpus.items}
+        self.recordings = recordings or {}
 
     def __call__(self, ids: list[str]) -> Iterator[Row]:
+        # Before they are read: what changes in between is tokenised again next time.
+        origins = {id_: Origin.of(self.recordings[id_]).to_row() for id_ in ids if id_ in self.recordings}
+        unknown = Origin().to_row()
         clips, rejected = read_frames(self.teacher, self.corpus, [self.items[id_] for id_ in ids])
         # Codes do not depend on what is encoded together, and whole blocks are searched faster than short recordings.
         if clips:
             codes = self.quantiser.encode(torch.cat(list(clips.values())), quality=self.quality)
             for id_, own in zip(clips, codes.split([len(clip) for clip in clips.values()]), strict=True):
-                yield {"id": id_, "error": "", "codes": own.numpy()}
+                yield {"id": id_, "error": "", "codes": own.numpy(), **origins.get(id_, unknown)}
         nothing = torch.zeros(0, 1, dtype=self.quantiser.code_dtype).numpy()
         for id_, reason in rejected.items():
-            yield {"id": id_, "error": reason, "codes": nothing}
+            yield {"id": id_, "error": reason, "codes": nothing, **unknown}
 
 
 def measure_tokens(
@@ -213,6 +246,7 @@ def measure_tokens(
     Raises:
         DataError: if no recording can be encoded, all frames are equal, or no label belongs to a recording.
     """
+    check_rate(teacher, corpus)
     seconds = num_frames / teacher.frame_rate
     others = corpus.subset({item.id for item in corpus.items} - set(fitted_to))
     held_out = sum(others.durations) >= LEAST_HELD_OUT * min(seconds, sum(corpus.durations))

@@ -4,7 +4,9 @@ store.json             quantiser id, teacher, frame rate, N, K, type, and the sh
                        of a local teacher's weights and the quality of the search, where the writer was told
 tokens-00000.npy       codes of the cuts of a shard end to end, (frames, N) uint8 or uint16
 index-00000.parquet    cut_id, offset, num_frames of the cuts of that shard, in the same order; also source, the file of each
-                       cut, where the writer was told
+                       cut, with its stamp and the part that was meant, where the writer was told
+
+A cut whose file was replaced is tokenised anew: the row with the higher version counts.
 
 A shard counts once store.json lists it. `audiossl.tokens.store_writer` writes stores.
 """
@@ -24,6 +26,7 @@ from torch import Tensor
 
 from audiossl.errors import DataError, StoreError
 from audiossl.files import map_array, read_json
+from audiossl.signals.origins import COLUMNS, Origin
 
 FORMAT = 2
 STORE_FILE = "store.json"
@@ -69,15 +72,22 @@ class TokenStore:
         # No method, which would hold the store and its maps in a reference cycle.
         self._map = lru_cache(maxsize=KEPT_OPEN)(partial(_map_shard, folder, shards, written, self.num_codebooks, dtype))
         indices = [_read_index(folder / shard.index, shard) for shard in shards]
-        names = [name for ids, _, _ in indices for name in ids]
-        self._rows = dict(zip(names, range(len(names)), strict=True))
-        if len(self._rows) != len(names):
-            raise StoreError(
-                f"{len(names) - len(self._rows)} cuts of {folder} are indexed twice; the store is damaged, tokenise again"
-            )
+        self._rows: dict[str, int] = {}
+        versions: list[int] = []
+        twice = 0
+        for names, of_shard in ((ids, of_cut) for ids, _, _, of_cut in indices):
+            for name, version in zip(names, of_shard, strict=True):
+                first = self._rows.setdefault(name, len(versions))
+                versions.append(version)
+                if first < len(versions) - 1:
+                    twice += version == versions[first]
+                    if version > versions[first]:
+                        self._rows[name] = len(versions) - 1
+        if twice:
+            raise StoreError(f"{twice} cuts of {folder} are indexed twice; the store is damaged, tokenise again")
         empty = [np.zeros(0, np.int64)]
-        self._offsets = np.concatenate([offsets for _, offsets, _ in indices] or empty)
-        self._lengths = np.concatenate([lengths for _, _, lengths in indices] or empty)
+        self._offsets = np.concatenate([offsets for _, offsets, _, _ in indices] or empty)
+        self._lengths = np.concatenate([lengths for _, _, lengths, _ in indices] or empty)
         self._shard_of = np.repeat(np.arange(len(shards)), [shard.num_cuts for shard in shards])
         self.num_bytes: int = sum(shard.num_bytes + (folder / shard.index).stat().st_size for shard in shards)
 
@@ -104,7 +114,7 @@ class TokenStore:
     @property
     def num_token_frames(self) -> int:
         """Token frames of all cuts; over `frame_rate` these are the seconds of the store."""
-        return sum(shard.num_frames for shard in self.shards)
+        return int(self._lengths[list(self._rows.values())].sum())
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -118,14 +128,22 @@ class TokenStore:
 
     def sources(self) -> dict[str, str]:
         """The file that each cut was made of, by id; cuts of which that was not written are left out."""
+        return {cut_id: origin.path for cut_id, origin in self.origins().items() if origin.path}
+
+    def origins(self) -> dict[str, Origin]:
+        """What each cut was made of, by id: its file with a stamp, and the part of it; cuts without either are left out."""
         import pyarrow.parquet as pq
 
-        found: dict[str, str] = {}
+        found: dict[str, Origin] = {}
         for shard in self.shards:
             table = pq.read_table(self.folder / shard.index, use_threads=False)
-            if "source" in table.column_names:
-                pairs = zip(table.column("cut_id").to_pylist(), table.column("source").to_pylist(), strict=True)
-                found |= {cut_id: source for cut_id, source in pairs if source}
+            if "source" not in table.column_names and "size" not in table.column_names:
+                continue
+            kept = [name for name in ("cut_id", "source", *COLUMNS) if name in table.column_names]
+            for row in table.select(kept).to_pylist():
+                cut_id, origin = row.pop("cut_id"), Origin.from_row(row.pop("source", ""), row)
+                if origin != Origin() and (cut_id not in found or origin.version > found[cut_id].version):
+                    found[cut_id] = origin
         return found
 
     def num_frames(self, cut_id: str) -> int:
@@ -239,8 +257,8 @@ def _map_shard(
     return codes
 
 
-def _read_index(path: Path, shard: Shard) -> tuple[list[str], Int64[np.ndarray, "C"], Int64[np.ndarray, "C"]]:
-    """Read the cut ids, offsets and lengths of a shard."""
+def _read_index(path: Path, shard: Shard) -> tuple[list[str], Int64[np.ndarray, "C"], Int64[np.ndarray, "C"], list[int]]:
+    """Read the cut ids, offsets, lengths and versions of a shard."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -249,6 +267,8 @@ def _read_index(path: Path, shard: Shard) -> tuple[list[str], Int64[np.ndarray, 
             table = file.read(use_threads=False)  # threads cost more than they save on tables this small
         names = table.column("cut_id").to_pylist()
         offsets, lengths = (table.column(name).to_numpy() for name in ("offset", "num_frames"))
+        has_versions = "version" in table.column_names
+        versions = table.column("version").to_pylist() if has_versions else [0] * len(names)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise StoreError(f"the index {path} is missing or damaged ({error}); tokenise again") from error
     if len(names) != shard.num_cuts:
@@ -257,4 +277,4 @@ def _read_index(path: Path, shard: Shard) -> tuple[list[str], Int64[np.ndarray, 
         )
     if names and (min(offsets.min(), lengths.min()) < 0 or (offsets + lengths).max() > shard.num_frames):
         raise StoreError(f"the index {path} points beyond {shard.tokens}; the store is damaged, tokenise again")
-    return names, offsets, lengths
+    return names, offsets, lengths, versions

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Integer
@@ -17,6 +19,7 @@ from torch import Tensor
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import whole_file, whole_folder, write_json
 from audiossl.locks import only_user
+from audiossl.signals.origins import Origin, origin_columns
 from audiossl.tokens.store import FORMAT, STORE_FILE, Shard, TokenStore
 
 LEFTOVERS = re.compile(r"tokens-\d{5,}\.npy|index-\d{5,}\.parquet|\.(tokens-\d+\.npy|index-\d+\.parquet|store\.json)\.partial")
@@ -78,7 +81,7 @@ class TokenWriter:
         }
         self._details = {"teacher_digest": teacher_digest, "quality": quality}
         self._ids: set[str] = set()
-        self._sources: dict[str, str] = {}
+        self._origins: dict[str, Origin] = {}
         self._shards: list[Shard] = []
         self._open: _OpenShard | None = None
         self._root: Path | None = None  # where files go, inside the block
@@ -102,19 +105,27 @@ class TokenWriter:
         """Tell whether a cut was added, to this writer or, with `append`, before."""
         return cut_id in self._ids
 
-    def source(self, cut_id: str) -> str:
-        """The file that a cut of the store in the folder was made of; "" if that was not said."""
-        return self._sources.get(cut_id, "")
+    @property
+    def origins(self) -> Mapping[str, Origin]:
+        """What the cuts of the store in the folder were made of, by id."""
+        return self._origins
 
-    def add(self, cut_id: str, codes: Integer[Tensor, "T N"], source: str = "") -> None:
+    def add(self, cut_id: str, codes: Integer[Tensor, "T N"], source: str = "", origin: Origin | None = None) -> None:
         """Add the codes of one cut, and say which file it was made of.
 
+        Args:
+            cut_id: which cut.
+            codes: its codes.
+            source: the file.
+            origin: the same with its stamp and the part that is meant; one of a higher version takes the place of a cut.
+
         Raises:
-            DataError: if their shape or range is wrong, or the cut is there already.
+            DataError: if their shape or range is wrong, or the cut is there already and not replaced.
         """
+        origin = origin or Origin(source)
         if self._root is None:
             raise RuntimeError("a TokenWriter takes cuts inside its `with` block only")
-        if cut_id in self._ids:
+        if cut_id in self._ids and origin.version <= self._origins.get(cut_id, Origin()).version:
             raise DataError(f"cut '{cut_id}' is tokenised twice; cut ids must be unique within a store")
         if codes.shape[1] != self.num_codebooks:
             raise DataError(f"cut '{cut_id}' has {codes.shape[1]} codes per frame, the store holds {self.num_codebooks}")
@@ -127,8 +138,10 @@ class TokenWriter:
         if self._open is None:
             number = 1 + max((int(shard.tokens.removeprefix("tokens-")[:-4]) for shard in self._shards), default=-1)
             self._open = _OpenShard(self._root, number, self.num_codebooks, self.dtype)
-        self._open.add(cut_id, np.ascontiguousarray(values, dtype=self.dtype), source)
+        self._open.add(cut_id, np.ascontiguousarray(values, dtype=self.dtype), origin)
         self._ids.add(cut_id)
+        if origin != Origin():  # a pre-training corpus has millions of cuts, and no need of them
+            self._origins[cut_id] = origin
         late = self.append and time.monotonic() - self._open.began >= self.commit_seconds
         if late or self._open.num_frames >= self.shard_frames:
             self.commit()
@@ -180,7 +193,7 @@ class TokenWriter:
                 raise StoreError(
                     f"the tokens in {self.folder} were made otherwise ({'; '.join(different)}): choose another folder"
                 )
-            self._shards, self._ids, self._sources = list(store.shards), set(store.cut_ids()), store.sources()
+            self._shards, self._ids, self._origins = list(store.shards), set(store.cut_ids()), store.origins()
         elif any(not path.name.startswith(".") for path in left):
             # A writer lists its shards, none at first, before it writes one: this is no leftover but a store that lost its list.
             raise StoreError(f"{self.folder} holds tokens but no {STORE_FILE}; the store is damaged, choose another folder")
@@ -202,8 +215,9 @@ class _OpenShard:
     def __init__(self, root: Path, number: int, num_codebooks: int, dtype: np.dtype) -> None:
         self.tokens, self.index = root / f"tokens-{number:05d}.npy", root / f"index-{number:05d}.parquet"
         self.num_codebooks, self.dtype = num_codebooks, dtype
-        self.lengths: dict[str, int] = {}  # of cuts, in frames
-        self.sources: list[str] = []  # files of the cuts
+        self.ids: list[str] = []
+        self.lengths: list[int] = []  # of cuts, in frames
+        self.origins: list[Origin] = []
         self.num_frames = 0
         self.began = time.monotonic()
         self._partial = self.tokens.with_name(f".{self.tokens.name}.partial")
@@ -211,12 +225,13 @@ class _OpenShard:
         self._write_header()
         self._codes_begin = self._file.tell()
 
-    def add(self, cut_id: str, values: Integer[np.ndarray, "T N"], source: str) -> None:
+    def add(self, cut_id: str, values: Integer[np.ndarray, "T N"], origin: Origin) -> None:
         # A write that failed half way must not shift the cuts that follow.
         self._file.seek(self._end())
         self._file.write(values.data)
-        self.lengths[cut_id] = len(values)
-        self.sources.append(source)
+        self.ids.append(cut_id)
+        self.lengths.append(len(values))
+        self.origins.append(origin)
         self.num_frames += len(values)
 
     def close(self) -> Shard:
@@ -224,14 +239,16 @@ class _OpenShard:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        lengths = np.fromiter(self.lengths.values(), np.int64)
-        columns = {
-            "cut_id": pa.array(list(self.lengths), pa.string()),
+        lengths = np.array(self.lengths, np.int64)
+        columns: dict[str, Any] = {
+            "cut_id": pa.array(self.ids, pa.string()),
             "offset": lengths.cumsum() - lengths,
             "num_frames": lengths,
         }
-        if any(self.sources):
-            columns["source"] = pa.array(self.sources, pa.string())
+        if any(origin.path for origin in self.origins):
+            columns["source"] = pa.array([origin.path for origin in self.origins], pa.string())
+        if any(origin != Origin(origin.path) for origin in self.origins):
+            columns |= origin_columns(self.origins)
         with whole_file(self.index) as partial:
             pq.write_table(pa.table(columns), partial, compression="zstd", use_dictionary=False, write_page_checksum=True)
             with partial.open("rb+") as file:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,10 @@ import soundfile
 import torch
 
 from audiossl.embedding import Embedder, EmbeddingStore, embed_paths
-from audiossl.embedding.extract import name_items
 from audiossl.embedding.store_writer import StoreWriter
 from audiossl.errors import ConfigError, StoreError
 from audiossl.files import read_jsonl
+from audiossl.signals.recordings import gather
 
 SECONDS = (0.5, 0.01, 3.0, 1.2, 0.5, 2.1)
 
@@ -140,10 +141,10 @@ def test_another_model_is_refused(corpus, embedder, make_toy, tmp_path):
 def test_same_file_counts_once_and_same_name_is_rejected(corpus, tmp_path):
     (tmp_path / "b" / "corpus").mkdir(parents=True)
     (tmp_path / "b" / "corpus" / "0.wav").write_bytes((corpus / "0.wav").read_bytes())
-    named, rejected = name_items([corpus, corpus / "0.wav", tmp_path / "b" / "corpus"])
-    assert len(named) == 8 and named["corpus/0.wav"] == corpus / "0.wav"
-    assert [row["path"] for row in rejected] == [str(tmp_path / "b" / "corpus" / "0.wav")]
-    assert "duplicate" in rejected[0]["reason"]
+    found = gather([corpus, corpus / "0.wav", tmp_path / "b" / "corpus"])
+    assert len(found.by_id) == 8 and found.by_id["corpus/0.wav"].path == corpus / "0.wav"
+    assert [row["path"] for row in found.rejected] == [str(tmp_path / "b" / "corpus" / "0.wav")]
+    assert "duplicate" in found.rejected[0]["reason"]
 
 
 def test_an_id_that_the_store_holds_of_another_file_is_rejected(corpus, embedder, tmp_path, monkeypatch):
@@ -177,6 +178,64 @@ def test_what_an_earlier_call_rejected_stays_listed_until_it_succeeds(corpus, em
     (out / "rejected.jsonl").write_text("{")
     with pytest.raises(StoreError, match=r"rejected\.jsonl"):
         embed_paths(embedder, [corpus], out)
+
+
+def replace_file(path: Path, seconds: float, seed: int = 7) -> None:
+    soundfile.write(path, np.random.default_rng(seed).uniform(-0.5, 0.5, int(seconds * 4000)), 4000)
+
+
+@pytest.mark.parametrize("pool", [None, "mean"])
+def test_a_replaced_file_is_embedded_anew_and_a_touched_one_is_not(corpus, embedder, tmp_path, pool):
+    out = tmp_path / "out"
+    embed_paths(embedder, [corpus], out, pool=pool)
+    replace_file(corpus / "2.wav", 0.7)
+    os.utime(corpus / "0.wav", ns=(1, 1))
+    summary = embed_paths(embedder, [corpus], out, pool=pool)
+    assert (summary.num_written, summary.num_renewed, summary.num_present) == (1, 1, 5)
+    store, expected = EmbeddingStore.open(out), embedder.embed(corpus / "2.wav")
+    assert len(store) == 6 and store.item("corpus/2.wav").num_frames == len(expected.frames)
+    assert np.allclose(store.pooled()[store.ids.index("corpus/2.wav"), 0], expected.pooled.numpy(), atol=1e-2)
+    assert embed_paths(embedder, [corpus], out, pool=pool).num_written == 0
+    # What can no longer be read is listed, and so is what the store still holds.
+    (corpus / "2.wav").write_bytes(b"gone bad")
+    assert embed_paths(embedder, [corpus], out, pool=pool).num_rejected == 3
+    [row] = [row for row in read_jsonl(out / "rejected.jsonl") if row["id"] == "corpus/2.wav"]
+    assert "made of the file as it was" in row["reason"]
+
+
+def test_what_was_replaced_in_a_part_is_taken_from_the_later_call(corpus, embedder, tmp_path):
+    out = tmp_path / "out"
+    for i in range(2):
+        embed_paths(embedder, [corpus], out, shard=(i, 2))
+    for seconds, shard in ((0.7, None), (0.9, (0, 2)), (0.3, (1, 2)), (1.1, None)):
+        replace_file(corpus / "2.wav", seconds, seed=int(10 * seconds))
+        embed_paths(embedder, [corpus], out, shard=shard)
+        if shard is not None:  # the file falls to one of the two
+            embed_paths(embedder, [corpus], out, shard=(1 - shard[0], 2))
+        store = EmbeddingStore.open(out)
+        assert len(store) == 6 and store.item("corpus/2.wav").num_frames == len(embedder.embed(corpus / "2.wav").frames)
+
+
+def test_cuts_of_a_manifest_are_embedded_as_the_parts_that_they_are(corpus, make_toy, tmp_path):
+    """Long parts go through windows, short ones through batches; a cut that is moved in its recording is embedded anew."""
+    embedder = Embedder(make_toy(sample_rate=4000.0), window_seconds=0.3, context_seconds=0.1)
+    rows = [("a", 0.5, 0.7), ("b", 0.5, 1.9)]
+    signal, _ = soundfile.read(corpus / "2.wav", dtype="float32")
+    for shift in (0.0, 0.25):
+        text = "".join(f"corpus/2.wav,{start + shift},{end + shift},{name}\n" for name, start, end in rows)
+        (tmp_path / "clips.csv").write_text("path,start,end,id\n" + text)
+        summary = embed_paths(embedder, [tmp_path / "clips.csv"], tmp_path / "out", dtype="float32")
+        assert (summary.num_written, summary.num_renewed) == (2, 2 if shift else 0)
+        store = EmbeddingStore.open(tmp_path / "out")
+        for name, start, end in rows:
+            part = signal[round((start + shift) * 4000) : round((end + shift) * 4000)]
+            assert np.allclose(store[name][0], embedder.embed(part).frames.numpy(), atol=1e-4)
+            assert store.times(name)[0] == pytest.approx(start + shift + embedder.grid("last")[1])
+
+
+def test_models_of_sensors_embed_no_files(corpus, make_toy, tmp_path):
+    with pytest.raises(ConfigError, match="takes signals at 50 Hz, no files of audio"):
+        embed_paths(Embedder(make_toy(sample_rate=50.0)), [corpus], tmp_path / "out")
 
 
 def test_user_errors(corpus, embedder, tmp_path):

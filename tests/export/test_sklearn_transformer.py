@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import soundfile
+import torch
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -12,6 +13,8 @@ from sklearn.pipeline import make_pipeline
 import audiossl
 from audiossl.errors import DataError
 from audiossl.load import load
+from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
 
 
 @pytest.fixture
@@ -50,3 +53,23 @@ def test_arrays_at_another_rate_are_resampled():
     assert abs(one - other)[:10].max() < 0.2  # the bins around 440 Hz
     with pytest.raises(DataError, match="signal 1"):
         audiossl.AudioEmbedder().transform([wave, np.zeros(0, np.float32)])
+
+
+def test_what_the_model_does_not_take_is_refused_and_windows_of_sensors_are_taken(tmp_path):
+    torch.manual_seed(0)
+    for count in (2, 3):
+        network = ResNet1d(count, 50.0, ResNet1dConfig(width=8, num_blocks=4, dim=16)).eval()
+        SensorEncoder(network, SensorInput(("x", "y", "z")[:count], ("g",) * count, 50.0)).save(tmp_path / f"{count}")
+    windows = np.random.default_rng(0).standard_normal((10, 3, 128)).astype(np.float32)
+    for model, given, options, message in (
+        ("logmel", windows, {}, r"logmel takes audio at 16000 Hz, and an array \(10, 3, 128\) is none"),
+        ("logmel", list(windows), {}, "for logmel: the model takes audio at 16000 Hz; 3 channels of 128 samples"),
+        ("logmel", windows[:, 0], {"sample_rate": 52.3}, "a signal at 52.3 Hz is no audio"),
+        ("logmel", "a.wav", {}, "put it in a list"),
+        (str(tmp_path / "2"), windows, {}, "takes 2 channels, got 3"),
+    ):
+        with pytest.raises(DataError, match=message):
+            audiossl.AudioEmbedder(model, **options).fit_transform(given)
+    embedder = audiossl.AudioEmbedder(str(tmp_path / "3"))
+    assert np.array_equal(embedder.fit_transform(windows), embedder.fit_transform(list(windows)))
+    assert embedder.transform(windows).shape == (10, 16)

@@ -18,8 +18,9 @@ from audiossl.models.zipformer import Zipformer, ZipformerConfig
 from audiossl.pipelines.spear import stages
 from audiossl.pipelines.spear_config import EvaluationConfig, SpearRecipe, TaskConfig
 from audiossl.pipelines.token_folders import open_recordings, open_tokeniser
-from audiossl.pipelines.tokenise import QuantiserConfig
+from audiossl.pipelines.tokenise import QuantiserConfig, encode_corpus, fit_to_corpus, measure_tokens
 from audiossl.recipe import fingerprint
+from audiossl.signals.corpus import Corpus, Item, build_corpus
 from audiossl.teachers.teacher import TeacherConfig, parse_teacher
 from audiossl.tokens.store import TokenStore
 
@@ -53,8 +54,8 @@ def test_fit_encode_again_and_report(recordings, tokeniser, tmp_path, capsys):
     assert main(encode) == 0 and "6 recordings tokenised" in capsys.readouterr().out
     store = TokenStore.open(tmp_path / "tokens")
     teacher, quantiser, _ = open_tokeniser(tokeniser)
-    with open_recordings([recordings]) as (corpus, _):
-        frames = teacher.frames([corpus.read(corpus.items[3])])[0]
+    with open_recordings([recordings]) as opened:
+        frames = teacher.frames([opened.corpus.read(opened.corpus.items[3])])[0]
     assert torch.equal(store["clips/3.wav"], quantiser.encode(frames)) and store.quantiser_id == quantiser.id
 
     soundfile.write(recordings / "new.wav", np.full(8000, 0.1, np.float32), 16000)
@@ -102,8 +103,8 @@ def test_a_corpus_and_a_manifest_are_taken(recordings, tokeniser, tmp_path):
 
     build_corpus([Item("one", recordings / "1.wav")], tmp_path / "corpus", progress=False)
     for paths in ([tmp_path / "corpus"], [tmp_path / "corpus" / "cuts.jsonl.gz"]):
-        with open_recordings(paths) as (corpus, rejected):
-            assert [item.id for item in corpus.items] == ["one"] and rejected == []
+        with open_recordings(paths) as opened:
+            assert [item.id for item in opened.corpus.items] == ["one"] and opened.rejected == []
 
 
 def test_an_id_that_the_store_holds_of_another_file_is_rejected(recordings, tokeniser, tmp_path, capsys):
@@ -113,8 +114,9 @@ def test_an_id_that_the_store_holds_of_another_file_is_rejected(recordings, toke
         (recordings / f"{number}.wav").rename(tmp_path / f"s{number}" / "wav" / "001.wav")
     out = tmp_path / "tokens"
     rest = ["--tokeniser", str(tokeniser), "--out", str(out)]
-    for number, said in ((1, "1 recordings tokenised"), (1, "1 were there, 0 rejected"), (2, "0 were there, 1 rejected")):
-        assert main(["tokens", "encode", str(tmp_path / f"s{number}" / "wav"), *rest]) == 0
+    runs = ((1, 0, "1 recordings tokenised"), (1, 0, "1 were there, 0 rejected"), (2, 2, "0 were there, 1 rejected"))
+    for number, code, said in runs:
+        assert main(["tokens", "encode", str(tmp_path / f"s{number}" / "wav"), *rest]) == code
         assert said in capsys.readouterr().out
     (row,) = read_jsonl(out / "rejected.jsonl")
     assert row["id"] == "wav/001.wav" and row["path"] == str(tmp_path / "s2" / "wav" / "001.wav")
@@ -258,3 +260,15 @@ def test_ray_writes_the_same_bytes(recordings, tokeniser, tmp_path):
     assert len(files) > 6
     for file in (file for file in files if file.name != "command.json"):  # which says the engine
         assert (tmp_path / "local" / file).read_bytes() == (tmp_path / "ray" / file).read_bytes(), file
+
+
+def test_a_corpus_at_another_rate_is_read_at_the_teachers_and_never_taken_as_it_is(recordings, tokeniser, tmp_path):
+    build_corpus([Item("one", recordings / "1.wav")], tmp_path / "corpus", 8000, progress=False)
+    teacher, quantiser, _ = open_tokeniser(tokeniser)
+    encode = ["tokens", "encode", str(tmp_path / "corpus"), "--tokeniser", str(tokeniser), "--out", str(tmp_path / "tokens")]
+    assert main(encode) == 0 and TokenStore.open(tmp_path / "tokens").num_frames("one") == 100  # 2 s, not 1 s of 16 kHz
+    corpus = Corpus.open(tmp_path / "corpus")
+    for work in (fit_to_corpus, encode_corpus, measure_tokens):
+        with pytest.raises(ConfigError, match="takes audio at 16000 Hz, the corpus is read at 8000 Hz"):
+            arguments = [corpus, QuantiserConfig()] if work is fit_to_corpus else [quantiser, corpus]
+            work(teacher, *arguments, *([tmp_path / "x"] if work is encode_corpus else []))

@@ -1,0 +1,167 @@
+"""Tables of clips: CSV, TSV, JSON lines or Parquet with a path in each row, and perhaps the part that is meant and its id."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audiossl.errors import DataError
+from audiossl.files import parse_json, path_text
+
+COLUMNS = ("path", "start", "end", "id")
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".jsonl", ".jsonl.gz")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A row of a table: a file, or the part of it from `start` to `end` seconds; an `end` of None is that of the file."""
+
+    id: str
+    path: Path
+    start: float = 0.0
+    end: float | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole file is meant."""
+        return self.start == 0 and self.end is None
+
+
+def is_clip_table(path: Path) -> bool:
+    """Tell a table of clips by its suffix; JSON lines are one if their first row has a path and no recording of lhotse."""
+    if not path.name.lower().endswith(SUFFIXES) or not path.is_file():
+        return False
+    if ".jsonl" not in path.name.lower():
+        return True
+    try:
+        first = next(_json_rows(path), {})
+    except DataError:
+        return False
+    return "path" in first and not {"recording", "sources", "supervisions"} & set(first)
+
+
+def read_clips(table: Path) -> tuple[list[Clip], list[dict[str, str]]]:
+    """Read the clips of a table, and the rows that name none, for `rejected.jsonl`.
+
+    Columns are `path` and, where wanted, `start` and `end` in seconds and `id`; others are not looked at. A relative path starts
+    from the folder of the table if the file is there, else from the working folder. Without an id a clip is called by its path,
+    and a part by its path and its span, as in `a.wav@1.5-3`.
+
+    Raises:
+        DataError: if the table cannot be read, has no rows, or no column `path`.
+    """
+    clips: list[Clip] = []
+    rejected: list[dict[str, str]] = []
+    seen: dict[str, Clip] = {}
+    number = 0
+    for number, row in enumerate(_rows(table), 1):
+        try:
+            clip = _clip(row, table.parent)
+            first = seen.setdefault(clip.id, clip)
+            if first is clip:
+                clips.append(clip)
+            elif first != clip:
+                raise ValueError(f"duplicate id: another row is called '{clip.id}', too")
+        except (ValueError, TypeError) as error:
+            name = str(row.get("id") or row.get("path") or f"row {number}")
+            rejected.append({"id": name, "path": path_text(table), "reason": f"row {number} of {table.name}: {error}"})
+    if number == 0:
+        raise DataError(f"the table {table} has no rows")
+    return clips, rejected
+
+
+def _clip(row: dict[str, Any], folder: Path) -> Clip:
+    written = row.get("path")
+    if not isinstance(written, str) or not written.strip():
+        raise ValueError("expected a path, got none")
+    start, end = _seconds(row, "start"), _seconds(row, "end")
+    if end is not None and end <= (start or 0.0):
+        raise ValueError(f"expected an end after the start, got {start or 0.0:g} to {end:g} s")
+    below = folder / written.strip()
+    path = below if below.exists() or not Path(written.strip()).exists() else Path(written.strip())
+    part = "" if start is None and end is None else f"@{start or 0.0:g}-{'' if end is None else f'{end:g}'}"
+    name = row.get("id")
+    id_ = str(name) if name not in (None, "") else f"{Path(written.strip()).as_posix()}{part}"
+    return Clip(id_, path, start or 0.0, end)
+
+
+def _seconds(row: dict[str, Any], column: str) -> float | None:
+    value = row.get(column)
+    if value is None or (isinstance(value, str) and not value.strip()) or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"expected {column} in seconds, got {value!r}")
+    try:
+        seconds = float(value)
+    except ValueError:
+        raise ValueError(f"expected {column} in seconds, got {value!r}") from None
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"expected {column} in seconds from 0 on, got {value!r}")
+    return seconds
+
+
+def _rows(table: Path) -> Iterator[dict[str, Any]]:
+    name = table.name.lower()
+    read = _json_rows if ".jsonl" in name else _parquet_rows if name.endswith(".parquet") else _text_rows
+    for number, row in enumerate(read(table)):
+        if number == 0 and "path" not in row:
+            raise DataError(
+                f"the table {table} has no column 'path'; its columns are {', '.join(map(repr, row))}. Expected path, and where "
+                "wanted start and end in seconds and id"
+            )
+        yield row
+
+
+def _text_rows(table: Path) -> Iterator[dict[str, Any]]:
+    open_text = gzip.open if table.name.lower().endswith(".gz") else open
+    try:
+        with open_text(table, "rt", encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+            file.seek(0)
+            is_tsv = ".tsv" in table.name.lower()
+            delimiter = (
+                "\t"
+                if is_tsv or ("\t" in header and "," not in header)
+                else ";"
+                if header.count(";") > header.count(",")
+                else ","
+            )
+            rows = csv.DictReader(file, delimiter=delimiter)
+            if rows.fieldnames is not None and "path" not in rows.fieldnames:
+                yield dict.fromkeys(rows.fieldnames)  # refused by its columns, also where no row follows
+            yield from rows
+    except (OSError, EOFError, ValueError, csv.Error) as error:
+        raise DataError(f"the table {table} cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _json_rows(table: Path) -> Iterator[dict[str, Any]]:
+    open_text = gzip.open if table.name.lower().endswith(".gz") else open
+    try:
+        with open_text(table, "rt", encoding="utf-8") as file:
+            for line in file:
+                if line.strip():
+                    row = parse_json(line)
+                    if not isinstance(row, dict):
+                        raise ValueError(f"expected an object in each line, got {type(row).__name__}")
+                    yield row
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(f"{table} cannot be read as JSON lines ({type(error).__name__}: {error})") from error
+
+
+def _parquet_rows(table: Path) -> Iterator[dict[str, Any]]:
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(table) as file:
+            names = file.schema_arrow.names
+            if "path" not in names:
+                yield dict.fromkeys(names)
+            for batch in file.iter_batches(columns=[name for name in COLUMNS if name in names]):
+                yield from batch.to_pylist()
+    except (OSError, ValueError) as error:  # pyarrow's errors are kinds of these
+        raise DataError(f"the table {table} cannot be read ({type(error).__name__}: {error})") from error

@@ -1,0 +1,87 @@
+"""A recording is known again by its content and its part, and a replaced one is not taken for the old one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audiossl.signals.manifest import CorpusItem
+from audiossl.signals.origins import COLUMNS, Origin, compare, origin_columns, part_of
+from audiossl.signals.recordings import Recording
+from audiossl.signals.tar_index import TarMember
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    (tmp_path / "a.wav").write_bytes(b"0123456789")
+    return tmp_path / "a.wav"
+
+
+def item(path: Path, start: float = 0.0, duration: float = 1.0) -> CorpusItem:
+    return CorpusItem("a", path, start, duration, 100, "a", channels=(0,))
+
+
+def test_replaced_touched_moved_and_gone_files(file):
+    known = Origin.of(Recording("a", file))
+    assert known.state(Recording("a", file)) == "same"
+    os.utime(file, ns=(1, 1))
+    assert known.state(Recording("a", file)) == "same"  # touched: the content decides
+    (moved := file.with_name("b.wav")).write_bytes(file.read_bytes())
+    assert known.state(Recording("a", moved)) == "same"
+    moved.write_bytes(b"another file")
+    assert known.state(Recording("a", moved)) == "elsewhere"
+    file.write_bytes(b"9876543210")
+    assert known.state(Recording("a", file)) == "changed"
+    file.unlink()
+    assert known.state(Recording("a", file)) == "changed"
+    assert Origin(known.path).state(Recording("a", file)) == "unknown"  # of an older version
+
+
+def test_only_verifying_sees_a_change_that_kept_size_and_time(file):
+    known = Origin.of(Recording("a", file))
+    time = file.stat().st_mtime_ns
+    file.write_bytes(b"9876543210")
+    os.utime(file, ns=(time, time))
+    assert known.state(Recording("a", file)) == "same"
+    assert known.state(Recording("a", file), verify=True) == "changed"
+
+
+def test_another_part_of_the_same_file_is_another_recording(file):
+    known = Origin.of(Recording("a", file, item(file)))
+    assert known.state(Recording("a", file, item(file))) == "same"
+    for other in (item(file, 0.5), item(file, 0.0, 0.9), replace(item(file), channels=(1,))):
+        assert known.state(Recording("a", file, other)) == "changed"
+    assert known.state(Recording("a", file)) == "changed"
+
+
+def test_a_part_of_a_tar_is_known_by_its_bytes(file):
+    def member(offset: int) -> Recording:
+        packed = replace(item(file / "x.flac"), member=TarMember(str(file), offset, 4))
+        return Recording("a", packed.path, packed)
+
+    known = Origin.of(member(2))
+    assert known.state(member(2)) == "same" and known.state(member(2), verify=True) == "same"
+    file.write_bytes(b"__2345____")
+    os.utime(file, ns=(1, 1))
+    assert known.state(member(2)) == "same"
+    file.write_bytes(b"__2346____")
+    assert known.state(member(2)) == "changed"
+
+
+@settings(max_examples=20, deadline=None)
+@given(content=st.binary(max_size=20), later=st.binary(max_size=20), version=st.integers(0, 9))
+def test_any_change_of_content_is_seen_and_columns_come_back(tmp_path_factory, content, later, version):
+    path = tmp_path_factory.mktemp("any") / "a"
+    path.write_bytes(content)
+    known = replace(Origin.of(Recording("a", path)), version=version)
+    columns = {name: column.to_pylist()[0] for name, column in origin_columns([known]).items()}
+    assert tuple(columns) == COLUMNS and Origin.from_row(known.path, columns) == known
+    path.write_bytes(later)
+    checked = compare([Recording("a", path), Recording("b", path)], {"a": known}, verify=True)
+    assert (checked.current, checked.changed) == ((["a"], []) if content == later else ([], ["a"])) and checked.new == ["b"]
+    assert part_of(None) == Origin.from_row("x", {}).part == ""
