@@ -39,13 +39,15 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
         report_run(out, inputs, config)
 
     shared = [config.windows, config.subjects, config.seeds, config.seed, config.task.name, config.task.classes]
+    if config.task.kind != "auto":  # what a run of old did not say changes nothing of it
+        shared.append(config.task.kind)
     trained = [_model_stage(name, model, config, shared) for name, model in config.models.items()]
     names = tuple(stage.name for stage in trained)
     return [
         Stage("recordings", recordings, source),
         *trained,
         Stage(
-            "evaluate", evaluate, [config.dataset, config.task, list(config.models), shared], ("recordings", *names), version=2
+            "evaluate", evaluate, [config.dataset, config.task, list(config.models), shared], ("recordings", *names), version=3
         ),
         Stage("report", report, [config], ("recordings", *names, "evaluate")),
     ]
