@@ -17,7 +17,7 @@ from audiossl.evaluation.ridge import fit_ridge_path
 from audiossl.evaluation.window_ranking import WindowRanking
 from audiossl.evaluation.window_scores import WindowScores
 from audiossl.seeds import derive_generator
-from audiossl.signals.sensors.labels import LabelKind, ask_where_numbers_are_text, kind_of
+from audiossl.signals.sensors.labels import LabelKind, ask_where_kind_is_open, kind_of
 from audiossl.signals.sensors.subjects import SubjectSides
 from audiossl.signals.sensors.windows import WindowSet
 
@@ -51,7 +51,7 @@ class WindowTask:
         try:
             found = kind_of(labels)
             if kind == "auto":
-                ask_where_numbers_are_text(labels)
+                ask_where_kind_is_open(labels)
         except DataError as error:
             raise DataError(f"task '{name}': {error}") from error
         if found is None:

@@ -79,8 +79,8 @@ class WindowTaskConfig:
     Attributes:
         name: of the recordings' annotations.
         classes: that count; windows of other classes are as if they had no label. Empty takes all.
-        kind: of the labels; `auto` takes text for classes and numbers for quantities, and asks where text is numbers. `class`
-            takes numbers for classes, `quantity` reads text as numbers.
+        kind: of the labels; `auto` takes text for classes and numbers for quantities, and asks where text is numbers, or
+            numbers are small whole ones. `class` takes numbers for classes, `quantity` reads text as numbers.
         fractions: shares of the training labels that probes may read; the rest of the pipeline never sees labels.
         knn: also answer by nearest neighbours, from all labels (classes only).
         bins: also answer a quantity by classification into bins of width 1.

@@ -12,6 +12,7 @@ import numpy as np
 from audiossl.errors import DataError
 
 Label = str | float | None
+_MOST_CODES = 30  # whole numbers up to this one may be codes of classes
 LabelKind = Literal["auto", "class", "quantity"]
 _NUMBER = re.compile(r"\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*")
 _UNKNOWN_AS_TEXT = frozenset({"nan", "<na>", "nat"})  # what tables write when a column with gaps is turned into text
@@ -84,16 +85,25 @@ def declared(label: Label, kind: LabelKind) -> Label:
         raise DataError(f"expected a quantity, as is declared, got {label!r}") from error
 
 
-def ask_where_numbers_are_text(labels: Iterable[Label]) -> None:
-    """Refuse classes that are all numbers and not all whole ones, as quantities are that were never converted.
+def ask_where_kind_is_open(labels: Iterable[Label]) -> None:
+    """Refuse labels that may be classes as well as quantities, for want of a declaration.
+
+    They are text that is all numbers and not all whole ones, as quantities are that were never converted; and small whole numbers
+    only, as codes of classes are that a table with gaps turned into floats.
 
     Raises:
         DataError: that says how to declare what they are.
     """
-    names = [label for label in labels if isinstance(label, str)]
+    known = [label for label in labels if label is not None]
+    names = [label for label in known if isinstance(label, str)]
+    numbers = [label for label in known if not isinstance(label, str)]
+    what = ""
     if names and all(map(_NUMBER.fullmatch, names)) and not all(map(str.isdecimal, names)):
-        shown = next(name for name in names if not name.isdecimal())
+        what = f"numbers as text, such as {next(name for name in names if not name.isdecimal())!r}"
+    elif numbers and all(0 <= number <= _MOST_CODES and number == int(number) for number in numbers):
+        what = f"whole numbers from {min(numbers):g} to {max(numbers):g}"
+    if what:
         raise DataError(
-            f"labels are numbers as text, such as {shown!r}: declare in the recipe whether they are classes, task.kind=class, "
-            f"or quantities, task.kind=quantity, or write floats in the prepare script"
+            f"labels are {what}: declare in the recipe whether they are classes, task.kind=class, or quantities, "
+            f"task.kind=quantity"
         )

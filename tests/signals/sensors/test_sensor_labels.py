@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiossl.errors import DataError
-from audiossl.signals.sensors.labels import as_label, ask_where_numbers_are_text, declared, kind_of
+from audiossl.signals.sensors.labels import as_label, ask_where_kind_is_open, declared, kind_of
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_declared_labels_are_what_they_are_declared_to_be():
         declared("72,4", "quantity")
 
 
-@pytest.mark.parametrize("labels", [["72.4", "80"], ["72,4", "71,9"], ["1e1", "2"], ["-1", "1"]])
-def test_numbers_as_text_are_asked_for(labels):
+@pytest.mark.parametrize("labels", [["72.4", "80"], ["72,4", "71,9"], ["1e1", "2"], ["-1", "1"], [0.0, 1.0], [1.0, None, 24.0]])
+def test_numbers_as_text_and_small_whole_numbers_are_asked_for(labels):
     with pytest.raises(DataError, match=r"task\.kind=class.*task\.kind=quantity"):
-        ask_where_numbers_are_text(labels)
+        ask_where_kind_is_open(labels)
 
 
-@pytest.mark.parametrize("labels", [["0", "1", "2"], ["walk", "7.5"], [1.5, None], []])
-def test_names_and_codes_as_text_are_classes(labels):
-    ask_where_numbers_are_text(labels)
+@pytest.mark.parametrize("labels", [["0", "1", "2"], ["walk", "7.5"], [1.5, 2.0, None], [60.0, 61.0], [-1.0, 1.0], []])
+def test_names_codes_as_text_and_other_numbers_are_what_they_are(labels):
+    ask_where_kind_is_open(labels)
