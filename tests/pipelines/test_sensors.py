@@ -201,7 +201,7 @@ def test_other_units_are_refused_or_converted_and_lost_labels_are_said(finished,
     assert "takes x in g, y in g, z in g; the recordings, such as p0_1, have x in m/s^2" in said and "--convert-units" in said
     assert main([*call, "--convert-units"]) == 0
     said = " ".join(capsys.readouterr().err.split())
-    lost = "6 of 18 labels of activity are in no window (6 covered by no whole window); 6 labels of activity are not known"
+    lost = "6 of 18 labels of activity are in no window (6 covered by no whole window); 6 labels of activity not known"
     assert lost in said and lost in (tmp_path / "run" / "report.html").read_text()
     counts = {"task": "activity", "labels": 18, "held": 12, "partly": 6, "unknown": 6, "labelled": 6 * 34}
     for found in (

@@ -57,7 +57,8 @@ class LabelCounts:
         )
         said = [f"{count} {reason}" for count, reason in why if count]
         parts = [f"{self.lost} of {self.labels} labels of {self.task} are in no window ({', '.join(said)})"] if self.lost else []
-        parts += [f"{self.unknown} labels of {self.task} are not known"] if self.unknown else []
+        if self.unknown:
+            parts.append(f"{self.unknown} label{'s' if self.unknown > 1 else ''} of {self.task} not known")
         return "; ".join(parts)
 
 

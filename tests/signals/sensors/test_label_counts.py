@@ -31,7 +31,7 @@ def test_each_label_has_its_fate():
     assert counts.lost == 4
     assert str(counts) == (
         "4 of 5 labels of act are in no window (1 covered by no whole window, 2 with another label in the same windows, "
-        "1 where no window is); 1 labels of act are not known"
+        "1 where no window is); 1 label of act not known"
     )
 
 
