@@ -41,7 +41,7 @@ class WindowTask:
         kind: what the labels were declared to be when the windows were cut.
 
     Raises:
-        DataError: if a side has no labelled window, labels are of both kinds, or nobody said whether numbers as text are classes.
+        DataError: if a side has no labelled window, labels are of both kinds, or nobody said whether numbers are classes.
     """
 
     def __init__(self, name: str, windows: WindowSet, sides: SubjectSides, kind: LabelKind = "auto") -> None:

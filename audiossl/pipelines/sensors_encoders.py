@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from audiossl.errors import ConfigError, DataError
+from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, write_json
 from audiossl.load import encoder_folder, load
 from audiossl.models.resnet1d import ResNet1d
@@ -130,7 +130,10 @@ def _takes(name: str) -> SensorInput | None:
     if folder is None or not is_sensor_encoder(folder):
         return None
     values = read_json(folder / CONFIG)
-    return SensorInput(tuple(values["channels"]), tuple(values["units"]), values["rate"], values["normalise"])
+    try:
+        return SensorInput(tuple(values["channels"]), tuple(values["units"]), values["rate"], values["normalise"])
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{folder / CONFIG} does not say which channels the encoder takes. Train it again.") from error
 
 
 def _folder(name: str) -> Path | None:

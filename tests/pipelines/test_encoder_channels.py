@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sensor_data import recording
 
-from audiossl.errors import ConfigError, DataError
+from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.models.connectivity_encoder import ConnectivityEncoder
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
 from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
@@ -145,4 +146,13 @@ def test_rows_are_compared_before_any_row_is_worked_on(tmp_path, encoder):
         check_channels(config, folds.recordings[0])
     folds, _, config = folds_of(tmp_path, encoder, "asked", convert_units="yes")
     with pytest.raises(ConfigError, match=r"perhaps transductive and convert_units \(true or false\)"):
+        check_channels(config, folds.recordings[0])
+
+
+def test_a_config_without_channels_is_named(tmp_path, encoder):
+    values = json.loads((encoder / "config.json").read_text())
+    values.pop("channels")
+    (encoder / "config.json").write_text(json.dumps(values))
+    folds, _, config = folds_of(tmp_path, encoder, "set")
+    with pytest.raises(StoreError, match=r"config\.json does not say which channels"):
         check_channels(config, folds.recordings[0])
