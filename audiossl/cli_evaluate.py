@@ -23,6 +23,9 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     sensors.add_argument("model", help="folder of an encoder that a sensor run saved, or any other that `audiossl.load` takes")
     sensors.add_argument("recipe", type=Path, help="YAML file of method sensors, for instance recipes/hapt/frame_projection.yaml")
     sensors.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR seeds=[1,2,3]")
+    sensors.add_argument(
+        "--convert-units", action="store_true", help="bring units and the order of channels to those that the encoder takes"
+    )
     sensors.set_defaults(command=evaluate_sensors)
     fmri = kinds.add_parser("fmri", help="on the tasks of a connectivity recipe", description=evaluate_fmri.__doc__)
     fmri.add_argument("model", help="folder of an encoder that a connectivity run saved, or of a run with one")
@@ -65,7 +68,8 @@ def _add_benchmark(parser: argparse.ArgumentParser, recipe: str, unit: str) -> N
 
 def evaluate_sensors(options: argparse.Namespace) -> int:
     """Probe a frozen encoder on a sensor recipe's task, beside hand-made statistics and an untrained network."""
-    encoder = {"kind": "encoder", "options": {"name": options.model}}
+    convert = {"convert_units": True} if options.convert_units else {}
+    encoder = {"kind": "encoder", "options": {"name": options.model, **convert}}
     return _run_with_models(
         options, "sensors", {"encoder": encoder, "statistics": {"kind": "statistics"}, "random": {"kind": "random"}}
     )

@@ -5,16 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 
-def write_edf(path, signals, record_seconds, num_records, kind="", start="24.04.8916.13.00"):
-    """Write signals `(label, unit, (physical min, max), steps)`: int16 steps for the whole file, cut into records."""
+def write_edf(path, signals, record_seconds, num_records, kind="", start="24.04.8916.13.00", promised=None, pad=" "):
+    """Write signals `(label, unit, (physical min, max), steps)`: int16 steps for the whole file, cut into records.
+
+    The header promises as many records as there are, or `promised`; its fields are filled up by `pad`.
+    """
     count = len(signals)
 
     def text(value, width):
         assert len(str(value)) <= width
-        return str(value).ljust(width).encode("latin1")
+        return str(value).ljust(width, pad).encode("latin1")
 
     header = text(0, 8) + text("X F X Female_33yr", 80) + text("Startdate 24-APR-1989 X X X", 80) + text(start, 16)
-    header += text(256 * (count + 1), 8) + text(kind, 44) + text(num_records, 8) + text(record_seconds, 8) + text(count, 4)
+    header += (
+        text(256 * (count + 1), 8)
+        + text(kind, 44)
+        + text(num_records if promised is None else promised, 8)
+        + text(record_seconds, 8)
+        + text(count, 4)
+    )
     parts = [steps.astype("<i2").reshape(num_records, -1) for *_, steps in signals]
     columns = [
         [(label, 16) for label, *_ in signals],
@@ -38,3 +47,9 @@ def write_edf_notes(path, notes, start="24.04.8916.13.00"):
     raw = b"+0\x14\x14\x00" + b"".join(f"+{onset}\x15{seconds}\x14{text}\x14\x00".encode() for onset, seconds, text in notes)
     raw += bytes(2 + len(raw) % 2)
     write_edf(path, [("EDF Annotations", "", (-1, 1), np.frombuffer(raw, "<i2"))], 0, 1, kind="EDF+C", start=start)
+
+
+def stamped(records):
+    """The steps of an annotation signal whose records hold these bytes each, filled up by zeros."""
+    size = max(map(len, records)) + 1
+    return np.frombuffer(b"".join(record.ljust(size + size % 2, b"\0") for record in records), "<i2")

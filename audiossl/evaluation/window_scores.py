@@ -20,8 +20,8 @@ def accuracy(confusion: Float[Tensor, "R K K"]) -> Float[Tensor, "R"]:
 
 
 def macro_f1(confusion: Float[Tensor, "R K K"]) -> Float[Tensor, "R"]:
-    """F1 of every class that occurs, averaged; 0 for a class that is never right."""
-    present = confusion.sum(2) > 0
+    """F1 of every class that is true or answered somewhere, averaged, as scikit-learn has it; 0 for one that is never right."""
+    present = confusion.sum(2) + confusion.sum(1) > 0
     return (_f1(confusion) * present).sum(1) / present.sum(1)
 
 

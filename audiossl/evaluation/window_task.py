@@ -17,6 +17,7 @@ from audiossl.evaluation.ridge import fit_ridge_path
 from audiossl.evaluation.window_ranking import WindowRanking
 from audiossl.evaluation.window_scores import WindowScores
 from audiossl.seeds import derive_generator
+from audiossl.signals.sensors.labels import LabelKind, ask_where_kind_is_open, kind_of
 from audiossl.signals.sensors.subjects import SubjectSides
 from audiossl.signals.sensors.windows import WindowSet
 
@@ -37,19 +38,25 @@ class WindowTask:
         name: of the task.
         windows: of all subjects.
         sides: who is on which side.
+        kind: what the labels were declared to be when the windows were cut.
 
     Raises:
-        DataError: if a side has no labelled window, or labels are of both kinds.
+        DataError: if a side has no labelled window, labels are of both kinds, or nobody said whether numbers are classes.
     """
 
-    def __init__(self, name: str, windows: WindowSet, sides: SubjectSides) -> None:
+    def __init__(self, name: str, windows: WindowSet, sides: SubjectSides, kind: LabelKind = "auto") -> None:
         self.name = name
         self.rows = [row for row, label in enumerate(windows.labels) if label is not None]
         labels = [windows.labels[row] for row in self.rows]
-        kinds = {isinstance(label, str) for label in labels}
-        if len(kinds) != 1:
-            raise DataError(f"task '{name}': expected labels that are all names or all numbers, got {len(labels)} labels")
-        self.classes: tuple[str, ...] = tuple(sorted({str(label) for label in labels})) if kinds == {True} else ()
+        try:
+            found = kind_of(labels)
+            if kind == "auto":
+                ask_where_kind_is_open(labels)
+        except DataError as error:
+            raise DataError(f"task '{name}': {error}") from error
+        if found is None:
+            raise DataError(f"task '{name}': expected labelled windows, got none among {len(windows)}")
+        self.classes: tuple[str, ...] = tuple(sorted({str(label) for label in labels})) if found == "class" else ()
         number = {label: i for i, label in enumerate(self.classes)}
         self.y: Tensor = torch.tensor([number[str(label)] if number else float(label) for label in labels])  # pyright: ignore[reportArgumentType]
         self.subjects = [windows.subjects[row] for row in self.rows]

@@ -44,6 +44,8 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
 
     shared = [config.windows, config.subjects, config.seeds, config.seed, config.task.name, config.task.classes]
     data = (config.data_root,) if config.data_root else ()
+    if config.task.kind != "auto":  # what a run of old did not say changes nothing of it
+        shared.append(config.task.kind)
     trained = [_model_stage(name, model, config, shared) for name, model in config.models.items()]
     names = tuple(stage.name for stage in trained)
     return [
@@ -54,7 +56,7 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
             evaluate,
             [config.dataset, config.task, list(config.models), shared],
             ("recordings", *names),
-            version=2,
+            version=3,
             names=("dataset", "task", "models", SHARED),
         ),
         Stage("report", report, [config], ("recordings", *names, "evaluate"), names=("recipe",)),

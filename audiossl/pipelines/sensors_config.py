@@ -9,6 +9,7 @@ from typing import Any, Literal
 from audiossl.errors import ConfigError
 from audiossl.models.resnet1d import ResNet1dConfig
 from audiossl.pipelines.window_batches import WindowBatchConfig
+from audiossl.signals.sensors.labels import LabelKind
 from audiossl.signals.sensors.windows import WindowConfig
 from audiossl.training.config import TrainingConfig
 
@@ -28,7 +29,8 @@ class SensorModel:
     Attributes:
         kind: an objective; `random`, the encoder as it is drawn; `supervised`, trained on the labels alone; `encoder`, any that
             `audiossl.load` knows, frozen; or a baseline without an encoder.
-        options: of the objective; of an `encoder` its `name`, and `transductive: true` to test people whom it was pre-trained on.
+        options: of the objective; of an `encoder` its `name`, `transductive: true` to test people whom it was pre-trained on, and
+            `convert_units: true` to bring units and the order of channels to those that it takes.
         mappers: of frame projections: what stands beside h_t in the features. The first gives the row that is named after the
             model, the others `MODEL_MAPPER`: none (h_t only), conv, linear, mlp, random (untrained), real (the views' encoders).
         dim: width of the encoder's output in place of the recipe's, so that a baseline's features may be as wide as others.
@@ -77,6 +79,8 @@ class WindowTaskConfig:
     Attributes:
         name: of the recordings' annotations.
         classes: that count; windows of other classes are as if they had no label. Empty takes all.
+        kind: of the labels; `auto` takes text for classes and numbers for quantities, and asks where text is numbers, or
+            numbers are small whole ones. `class` takes numbers for classes, `quantity` reads text as numbers.
         fractions: shares of the training labels that probes may read; the rest of the pipeline never sees labels.
         knn: also answer by nearest neighbours, from all labels (classes only).
         bins: also answer a quantity by classification into bins of width 1.
@@ -87,6 +91,7 @@ class WindowTaskConfig:
 
     name: str = "activity"
     classes: list[str] = field(default_factory=list)
+    kind: LabelKind = "auto"
     fractions: list[float] = field(default_factory=lambda: [1.0, 0.1, 0.01])
     knn: bool = True
     bins: bool = False

@@ -12,7 +12,7 @@ from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.signals.sensors.recording_set import RecordingSet
 from audiossl.signals.sensors.statistics import ChannelStatistics
 from audiossl.signals.sensors.subjects import SubjectSides, held_out_sides, subject_folds
-from audiossl.signals.sensors.windows import WindowSet, cut_windows
+from audiossl.signals.sensors.windows import WindowSet, cut_and_count
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def rejections(found: RecordingSet) -> str:
 
 
 class SensorFolds:
-    """The divisions of the subjects of a set of recordings.
+    """The divisions of the subjects of a set of recordings; `labels` counts what windows make of the labels.
 
     Windows take most of a run's memory. They are the same in all folds, and made once, unless they are normalised by training
     subjects; then `open` makes them anew, and whoever opens a fold lets the one before go first.
@@ -72,7 +72,8 @@ class SensorFolds:
                 f"limit={config.limit} left recordings out" if config.limit is not None else "",
             ]
             raise type(error)(". ".join([str(error), *filter(None, causes)])) from error
-        self.places = cut_windows(self.recordings, config.windows, config.task.name, config.task.classes)
+        task = config.task
+        self.places, self.labels = cut_and_count(self.recordings, config.windows, task.name, task.classes, task.kind)
         self._same: WindowSet | None = None
 
     def __len__(self) -> int:
@@ -86,5 +87,5 @@ class SensorFolds:
             windows = WindowSet(self.recordings, self.places, normalise, statistics)
         else:
             windows = self._same = self._same or WindowSet(self.recordings, self.places, normalise)
-        task = WindowTask(self.config.task.name, windows, sides)
+        task = WindowTask(self.config.task.name, windows, sides, self.config.task.kind)
         return SensorFold(number, self.recordings[0], statistics, sides, windows, task)

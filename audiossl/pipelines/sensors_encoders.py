@@ -10,18 +10,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from audiossl.errors import ConfigError, DataError
+from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, write_json
 from audiossl.load import encoder_folder, load
 from audiossl.models.resnet1d import ResNet1d
-from audiossl.models.sensor_encoder import CONFIG, SensorEncoder, SensorInput
+from audiossl.models.sensor_encoder import CONFIG, SensorEncoder, SensorInput, is_sensor_encoder
+from audiossl.pipelines.encoder_channels import CONVERT, ChannelMatch, check_other_encoder, match_channels
 from audiossl.pipelines.sensors_config import SensorModel, SensorsRecipe
-from audiossl.pipelines.sensors_data import SensorFold
+from audiossl.pipelines.sensors_data import SensorFold, SensorFolds
+from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.signals.sensors.subjects import SubjectSides
+from audiossl.signals.sensors.units import Conversion
 
 ORIGIN = "encoder.json"  # in the stage of a row: what its encoder was pre-trained on
 BLOCK = 512  # windows embedded at once
 MOST_NAMES = 40  # of subjects in a message
+FLAGS = ("transductive", CONVERT)  # options of a row that are true or false
 
 
 def describe(fold: SensorFold, encoder: ResNet1d, config: SensorsRecipe) -> SensorEncoder:
@@ -38,23 +42,31 @@ def seen_by(fold: SensorFold, config: SensorsRecipe, seed: int) -> dict[str, Any
     return {"dataset": config.dataset, "subjects": sorted(fold.sides.known), "seed": seed, "fold": fold.number}
 
 
-def check_encoder(out: Path, model: SensorModel, config: SensorsRecipe, divisions: Sequence[SubjectSides]) -> None:
-    """Refuse an encoder that was pre-trained on people whom a fold tests; write what is known of it to `encoder.json`.
+def check_channels(config: SensorsRecipe, recording: SensorRecording) -> None:
+    """Compare the channels of all rows of kind `encoder` that a sensor run saved with the set's, before any row is worked on.
+
+    Raises:
+        ConfigError: for options that such a row does not have.
+        DataError: if one takes other channels, another order or other units.
+    """
+    for model in config.models.values():
+        if model.kind == "encoder" and _takes(str(_options(model)["name"])) is not None:
+            _match(model, recording)
+
+
+def check_encoder(out: Path, model: SensorModel, config: SensorsRecipe, folds: SensorFolds) -> None:
+    """Refuse an encoder that takes other signals or was pre-trained on people whom a fold tests; `encoder.json` tells of it.
 
     Raises:
         ConfigError: for options that such a row does not have, or windows that lost their units.
-        DataError: if it saw test people and the row does not say `transductive: true`.
+        DataError: if it takes other channels, order or units, or saw test people and the row does not say `transductive: true`.
     """
-    options = {"transductive": False, **model.options}
-    if set(options) != {"name", "transductive"} or not isinstance(options["transductive"], bool):
-        raise ConfigError(
-            f"expected a model of kind encoder to have the option name, and perhaps transductive (true or false), "
-            f"got {model.options}"
-        )
+    options, divisions = _options(model), folds.sides
     if config.windows.normalise == "window":
         raise ConfigError(
             "an encoder reads recordings in their units, which windows.normalise=window loses; use training or none"
         )
+    _match(model, folds.recordings[0])
     folder = _folder(str(options["name"]))
     origin = (read_json(folder / CONFIG).get("pretrained_on") if folder else None) or {}
     same = origin.get("dataset") == config.dataset
@@ -81,15 +93,47 @@ def _refusal(name: str, origin: dict[str, Any], seen: list[str], divisions: Sequ
 
 def embed_windows(fold: SensorFold, rows: list[int], model: SensorModel) -> Float[Tensor, "N D"]:
     """Mean frame of an encoder that `audiossl.load` knows, which reads windows in the units of the recordings."""
-    embedder, windows = load(model.options["name"]), fold.windows
+    embedder, windows, match = load(model.options["name"]), fold.windows, _match(model, fold.first)
     pooled = []
     for block in torch.tensor(rows).split(BLOCK):
         signal = windows.values[block]
         if fold.statistics is not None:
             signal = signal * fold.statistics.deviation[:, None] + fold.statistics.mean[:, None]
+        signal = match.convert(signal)
         signals = [row[:, :length] for row, length in zip(signal, windows.lengths[block].tolist(), strict=True)]
         pooled += [embedding.pooled for embedding in embedder.embed(signals, windows.rate)]
     return torch.stack(pooled)
+
+
+def _options(model: SensorModel) -> dict[str, Any]:
+    options = {**dict.fromkeys(FLAGS, False), **model.options}
+    if set(options) != {"name", *FLAGS} or not all(isinstance(options[flag], bool) for flag in FLAGS):
+        raise ConfigError(
+            f"expected a model of kind encoder to have the option name, and perhaps {' and '.join(FLAGS)} (true or false), "
+            f"got {model.options}"
+        )
+    return options
+
+
+def _match(model: SensorModel, recording: SensorRecording) -> ChannelMatch:
+    options = _options(model)
+    name = str(options["name"])
+    if (takes := _takes(name)) is not None:
+        return match_channels(name, takes, recording, options[CONVERT])
+    check_other_encoder(name, load(name).encoder, recording)
+    return ChannelMatch(tuple(range(len(recording.channels))), (Conversion(),) * len(recording.channels))
+
+
+def _takes(name: str) -> SensorInput | None:
+    """What an encoder takes, without its weights; None if no sensor run saved it."""
+    folder = _folder(name)
+    if folder is None or not is_sensor_encoder(folder):
+        return None
+    values = read_json(folder / CONFIG)
+    try:
+        return SensorInput(tuple(values["channels"]), tuple(values["units"]), values["rate"], values["normalise"])
+    except (KeyError, TypeError) as error:
+        raise StoreError(f"{folder / CONFIG} does not say which channels the encoder takes. Train it again.") from error
 
 
 def _folder(name: str) -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,14 +24,16 @@ from audiossl.objectives.window_labels import LabelledWindowBatch, WindowLabels
 from audiossl.pipelines.sensors_checks import check_labels
 from audiossl.pipelines.sensors_config import NOT_RANDOM, UNTRAINED, SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors_data import SensorFold, SensorFolds
-from audiossl.pipelines.sensors_encoders import check_encoder, describe, embed_windows, seen_by
-from audiossl.pipelines.window_batches import WindowBatches, windows_of
+from audiossl.pipelines.sensors_encoders import check_channels, check_encoder, describe, embed_windows, seen_by
+from audiossl.pipelines.window_batches import WindowBatches, say_once, windows_of
 from audiossl.seeds import derive_seed
+from audiossl.signals.sensors.label_counts import LabelCounts
 from audiossl.signals.sensors.windows import WindowSet
 from audiossl.training.fit import fit
 from audiossl.training.world import World
 
 FEATURES, ANSWERS = "features.safetensors", "answers.safetensors"
+LABELS = "labels.json"  # what became of the labels
 BLOCK = 512  # windows encoded at once
 Vectors = dict[str, Float[Tensor, "N _"]]
 
@@ -43,11 +45,22 @@ def represent(out: Path, recordings: Path, model: SensorModel, config: SensorsRe
     """
     seeds = config.seeds[:1] if model.kind in NOT_RANDOM else config.seeds
     folds = SensorFolds(recordings, config)
+    check_channels(config, folds.recordings[0])
+    if World.join().is_first:
+        _tell_labels(out, folds.labels, config)
     check_labels(folds)
     if model.kind == "encoder":
-        check_encoder(out, model, config, folds.sides)
+        check_encoder(out, model, config, folds)
     for number in range(len(folds)):
         _represent_fold(out, folds.open(number), model, config, seeds)
+
+
+def _tell_labels(out: Path, labels: LabelCounts, config: SensorsRecipe) -> None:
+    """Write `labels.json`, and say once in a run which labels are lost."""
+    write_json(out / LABELS, asdict(labels))
+    if said := str(labels):
+        is_most = labels.lost > labels.labels / 2 and config.windows.by == "time"
+        say_once(said + ("; windows.by=annotation cuts a window from the start of each" if is_most else ""))
 
 
 def _represent_fold(out: Path, fold: SensorFold, model: SensorModel, config: SensorsRecipe, seeds: list[int]) -> None:

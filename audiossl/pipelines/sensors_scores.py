@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,12 @@ Scored = dict[str, dict[str, SubjectScores]]  # by readout, by model
 
 def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe) -> None:
     """Write `results.json`, and `details.json` with the spread over seeds, scores of each subject and paired differences."""
-    scores = _score_all(inputs, config)
+    folds = SensorFolds(inputs["recordings"] / "set", config)
+    scores = _score_all(folds, inputs, config)
     rows: list[ResultRow] = []
-    notes: list[str] = []
+    notes: list[str] = [said] if (said := str(folds.labels)) else []
     details: dict[str, Any] = {"seeds": config.seeds, "readouts": {}, "differences": {}, "notes": notes}
+    details["labels"] = asdict(folds.labels)
     for readout, models in scores.items():
         if not all(scored.metric_names for scored in models.values()):
             notes.append(f"{readout}: every fold tests windows of one class only, so there is no area under a ROC curve")
@@ -61,9 +64,8 @@ def readout_of(fraction: float) -> str:
     return "probe" if fraction >= 1 else f"probe_{100 * fraction:g}pct"
 
 
-def _score_all(inputs: Mapping[str, Path], config: SensorsRecipe) -> Scored:
+def _score_all(folds: SensorFolds, inputs: Mapping[str, Path], config: SensorsRecipe) -> Scored:
     parts: dict[str, dict[str, list[SubjectScores]]] = defaultdict(lambda: defaultdict(list))
-    folds = SensorFolds(inputs["recordings"] / "set", config)
     for number in range(len(folds)):
         _score_fold(folds.open(number), inputs, config, parts)
     return {readout: {name: scores[0].join(scores) for name, scores in models.items()} for readout, models in parts.items()}
@@ -93,7 +95,10 @@ def _answers(folder: Path, model: str, fold: int, task: WindowTask, config: Sens
             for variant, features in load_file(place / FEATURES).items():
                 row = f"{model}_{variant}" if variant else model
                 if len(features) != len(task.rows):
-                    raise DataError(f"{place / FEATURES} holds {len(features)} windows, the task {len(task.rows)}; run it again")
+                    raise DataError(
+                        f"{place / FEATURES} holds {len(features)} windows, the task {len(task.rows)}: remove {folder} and run "
+                        f"the recipe again"
+                    )
                 for fraction in config.task.fractions:
                     found[readout_of(fraction)][row].append(task.probe(features, fraction, seed))
                 if config.task.knn and task.classes:

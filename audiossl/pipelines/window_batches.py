@@ -98,7 +98,7 @@ class WindowBatches:
         share = max(1, self.size // self._subjects_per_batch())
         few = [f"{name} ({len(rows)})" for name, rows in self.by_subject.items() if len(rows) < share]
         if 0 < len(few) < len(self.by_subject):
-            _say_once(
+            say_once(
                 f"batches of {self.config.size} windows of {self.config.subjects} subjects take {share} of each; never trained "
                 f"on, with fewer, are {', '.join(few)}: lower batches.size or raise batches.subjects"
             )
@@ -115,17 +115,19 @@ class WindowBatches:
     def _find_partners(self) -> Int[Tensor, "N 2"]:
         """First and last window of the same recording that start near each window of the set; windows are in order of time."""
         recording = self.windows.recording
-        start = torch.tensor([int(id_.rpartition("@")[2]) for id_ in self.windows.ids]) / self.windows.rate
+        samples = torch.tensor([int(id_.rpartition("@")[2]) for id_ in self.windows.ids], dtype=torch.float64)
+        start = samples / self.windows.rate
         # Recordings are set far apart on one line of time.
-        line = start.double() + recording * 2.0 * (float(start.max()) + self.config.neighbours + 1)
-        reach = self.config.neighbours + 1e-6
+        line = start + recording * 2.0 * (float(start.max()) + self.config.neighbours + 1)
+        # Each of two starts is rounded to a sample, so that windows as far apart as asked may be one sample further.
+        reach = self.config.neighbours + 1 / self.windows.rate
         first = torch.searchsorted(line, line - reach)
         last = torch.searchsorted(line, line + reach, right=True) - 1
         return torch.stack([first, last], 1)
 
 
 @cache
-def _say_once(text: str) -> None:
+def say_once(text: str) -> None:
     """Print a line, however many seeds and folds have cause for it."""
     console.print(text, markup=False)
 

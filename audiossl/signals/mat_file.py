@@ -11,15 +11,22 @@ from scipy.io import loadmat
 
 from audiossl.errors import DataError
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
 
 def load_matrix(path: Path, name: str) -> Float64[np.ndarray, "M N"]:
     """Read the variable `name`, a real matrix.
 
     Raises:
-        DataError: if the file is missing, damaged, or holds no such matrix; the message names the file.
+        DataError: if the file is missing, damaged, of version 7.3, or holds no such matrix; the message names the file.
     """
     if not path.is_file():
         raise DataError(f"{path} is not there: expected a MATLAB file with the variable {name}")
+    if _is_hdf5(path):
+        raise DataError(
+            f"{path.name} is a MATLAB 7.3 file (HDF5), which is not read here: save it as version 7, in MATLAB by "
+            f"save('{path.name}', '{name}', '-v7')"
+        )
     try:
         with warnings.catch_warnings(action="ignore"):  # scipy warns of what it then reads, or fails on
             variables = loadmat(path, variable_names=[name])
@@ -30,3 +37,10 @@ def load_matrix(path: Path, name: str) -> Float64[np.ndarray, "M N"]:
         kind = "none" if matrix is None else f"{type(matrix).__name__} of {getattr(matrix, 'dtype', '?')}"
         raise DataError(f"{path.name}: expected a real matrix {name}, got {kind}")
     return matrix.astype(np.float64)
+
+
+def _is_hdf5(path: Path) -> bool:
+    """Whether the bytes of HDF5 are there: at the start, or behind the 512 bytes that MATLAB puts before them."""
+    with path.open("rb") as file:
+        start = file.read(520)
+    return start[:8] == _HDF5 or start[512:] == _HDF5

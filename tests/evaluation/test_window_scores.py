@@ -17,16 +17,23 @@ def test_class_metrics_equal_scikit_learn(seed, num_classes):
     answers = torch.where(
         torch.rand(60, generator=generator) < 0.6, truth, torch.randint(num_classes, (60,), generator=generator)
     )
-    present = sorted(set(truth.tolist()))
     scores = WindowScores.of_classes(truth, answers[None], [f"p{i % 4}" for i in range(60)], num_classes)
     expected = {
         "accuracy": sk.accuracy_score(truth, answers),
-        "macro_f1": sk.f1_score(truth, answers, average="macro", labels=present, zero_division=0),
+        "macro_f1": sk.f1_score(truth, answers, average="macro", zero_division=0),
         "weighted_f1": sk.f1_score(truth, answers, average="weighted", zero_division=0),
         "kappa": sk.cohen_kappa_score(truth, answers),
     }
     for metric, value in expected.items():
         assert scores.each_seed(metric)[0] == pytest.approx(value, abs=1e-9), metric
+
+
+def test_a_class_that_is_answered_but_never_true_counts_0_as_in_scikit_learn():
+    """torchmetrics#295, #300, torcheval#176: without it 0.833 instead of 0.556."""
+    truth, answers = torch.tensor([0, 0, 0, 1]), torch.tensor([0, 0, 2, 1])
+    scores = WindowScores.of_classes(truth, answers[None], ["a", "b", "a", "b"], 4)
+    assert scores.each_seed("macro_f1") == [pytest.approx(sk.f1_score(truth, answers, average="macro"))]
+    assert scores.each_seed("macro_f1") == [pytest.approx((0.8 + 1 + 0) / 3)]
 
 
 def test_quantity_metrics_equal_numpy():

@@ -6,7 +6,7 @@ from audiossl.errors import DataError
 from audiossl.evaluation.window_task import WindowTask
 from audiossl.signals.sensors.recording import Annotation
 from audiossl.signals.sensors.subjects import SubjectSides
-from audiossl.signals.sensors.windows import WindowConfig, WindowSet, cut_windows
+from audiossl.signals.sensors.windows import WindowConfig, WindowSet, cut_and_count, cut_windows
 
 SIDES = SubjectSides(("p0", "p1", "p2"), ("p3",), ("p4", "p5"))
 CONFIG = WindowConfig(seconds=1.0, hop=0.5, normalise="none")
@@ -87,6 +87,18 @@ def test_quantities_are_read_by_regression_and_by_bins():
     seen = set(task.y[task.sides["train"]].tolist())
     right = torch.tensor([float(value) in seen for value in task.y[task.sides["test"]]])
     assert torch.equal(task.probe_bins(one_hot)[right], task.y[task.sides["test"]][right])
+
+
+def test_codes_that_became_floats_are_classes_or_quantities_as_is_declared():
+    """skll#219; a table with gaps turns the codes 0, 1, 2 into floats."""
+    marks = {"activity": tuple(Annotation(2.0 * i, 2.0 * i + 2, float(i % 3)) for i in range(5))}
+    recordings = [recording(f"p{i}_1", f"p{i}", annotations=marks, seed=i) for i in range(6)]
+    with pytest.raises(DataError, match=r"task 'activity': labels are whole numbers from 0 to 2: .*task\.kind=class"):
+        WindowTask("activity", window_set(recordings), SIDES)
+    for kind, classes in (("class", ("0", "1", "2")), ("quantity", ())):
+        windows, _ = cut_and_count(recordings, CONFIG, "activity", kind=kind)
+        task = WindowTask("activity", WindowSet(recordings, windows, "none"), SIDES, kind)
+        assert task.classes == classes and set(task.y.tolist()) == {0, 1, 2}
 
 
 def test_sides_without_labels_and_mixed_labels_are_refused():

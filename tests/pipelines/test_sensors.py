@@ -186,6 +186,34 @@ def test_people_whom_an_encoder_saw_are_not_tested_without_a_word(finished, tmp_
     assert "never seen people" in page and "was pre-trained on toy, on none of those that are tested" in page
 
 
+def test_other_units_are_refused_or_converted_and_lost_labels_are_said(finished, tmp_path, capsys):
+    """The people of the encoder's own set, in m/s^2 in place of g, with a label that is too short and one that is not known."""
+    _, run = finished
+    encoder = run / "model_simclr" / "seed1-fold0" / "encoder"
+    other = write_recipe(tmp_path / "other", scale="values = values * 9.80665")
+    prepare = other.with_name("prepare.py")
+    marks = '(Annotation(0.0, 12.0, "walk"), Annotation(1.0, 1.1, "wave"), Annotation(2.0, 3.0, None), '
+    text = prepare.read_text().replace('("g",)', '("m/s^2",)').replace('(Annotation(0.0, 12.0, "walk"), ', marks)
+    prepare.write_text(text)
+    call = ["evaluate", "sensors", str(encoder), str(other), f"output={tmp_path / 'run'}", "task.fractions=[1.0]"]
+    assert main(call) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "takes x in g, y in g, z in g; the recordings, such as p0_1, have x in m/s^2" in said and "--convert-units" in said
+    assert main([*call, "--convert-units"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    lost = "6 of 18 labels of activity are in no window (6 covered by no whole window); 6 labels of activity not known"
+    assert lost in said and lost in (tmp_path / "run" / "report.html").read_text()
+    counts = {"task": "activity", "labels": 18, "held": 12, "partly": 6, "unknown": 6, "labelled": 6 * 34}
+    for found in (
+        read_json(tmp_path / "run" / "model_encoder" / "labels.json"),
+        read_json(tmp_path / "run" / "evaluate" / "details.json")["labels"],
+    ):
+        assert counts.items() <= found.items()
+    converted = load_file(tmp_path / "run" / "model_encoder" / "seed1-fold0" / "features.safetensors")[""]
+    own = load_file(run / "model_simclr" / "seed1-fold0" / "features.safetensors")[""]
+    torch.testing.assert_close(converted, own, rtol=1e-3, atol=1e-4)
+
+
 def test_another_encoder_under_the_same_name_is_read(finished, tmp_path, capsys):
     recipe, run = finished
     place = tmp_path / "encoder"

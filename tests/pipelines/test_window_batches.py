@@ -85,3 +85,14 @@ def test_impossible_batches_are_refused():
         WindowBatchConfig(size=1)
     with pytest.raises(ConfigError, match="no subject has 30 windows"):
         list(WindowBatches(windows, range(len(windows)), WindowBatchConfig(size=60, subjects=2), 0)(0))
+
+
+@pytest.mark.parametrize("rate", [50.0, 51.2, 100 / 3])
+def test_partners_are_as_far_as_asked_at_any_rate(rate):
+    """Starts are rounded to samples, so that two windows may lie a sample further apart than asked."""
+    recordings = [recording("a1", "a", samples=int(rate * 400), rate=rate, annotations={})]
+    windows = WindowSet(recordings, cut_windows(recordings, WindowConfig(seconds=2.0, hop=1.0), None), "none")
+    partners = WindowBatches(windows, range(len(windows)), WindowBatchConfig(neighbours=3.0), seed=0)._partners
+    rows = torch.arange(len(windows))
+    assert partners[:, 0].tolist() == (rows - 3).clamp(min=0).tolist()
+    assert partners[:, 1].tolist() == (rows + 3).clamp(max=len(windows) - 1).tolist()

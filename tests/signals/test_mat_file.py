@@ -32,3 +32,10 @@ def test_refusals_name_the_file(tmp_path):
         (tmp_path / "a.mat").write_bytes(whole[:length])
         with pytest.raises(DataError, match=r"a\.mat"):
             load_matrix(tmp_path / "a.mat", "sig")
+
+
+@pytest.mark.parametrize("start", [b"", b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM" + bytes(384)])
+def test_the_version_of_today_is_named_not_called_damaged(tmp_path, start):
+    (tmp_path / "a.mat").write_bytes(start + b"\x89HDF\r\n\x1a\n" + bytes(100))
+    with pytest.raises(DataError, match=r"a\.mat is a MATLAB 7\.3 file \(HDF5\).*'-v7'"):
+        load_matrix(tmp_path / "a.mat", "sig")

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64, Int16
 
 from audiossl.errors import DataError, naming
+from audiossl.signals.sensors.edf_header import ANNOTATIONS, EdfHeader, number, read_header
 
-_ANNOTATIONS = "EDF Annotations"
-# Widths of a signal's fields in the header, which holds each field for all signals before the next one.
-_SIGNAL_FIELDS = {
-    "label": 16, "transducer": 80, "unit": 8, "physical_min": 8, "physical_max": 8, "digital_min": 8, "digital_max": 8,
-    "filters": 80, "samples": 8, "reserved": 32,
-}  # fmt: skip
 # Onset, perhaps a duration, then texts, each behind a byte 20, and a byte 0 at the end.
 _TIME_STAMPED = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?\x14((?:[^\x00\x14]*\x14)*)\x00")
+_MOST_SAMPLES = 2**30  # of a signal with its gaps; damaged time stamps ask for more
 
 
 @dataclass(frozen=True)
 class EdfSignal:
-    """One signal. `values`: (S,) in `unit`; `rate`: samples per second."""
+    """One signal. `values`: (S,) in `unit`, NaN in the gaps of an interrupted file; `rate`: samples per second."""
 
     label: str
     unit: str
@@ -35,61 +32,64 @@ class EdfSignal:
 
 @dataclass(frozen=True)
 class EdfNote:
-    """A text that holds from `onset` for `duration`, in seconds from the start of the file."""
+    """A text that holds from `onset` for `duration`, in seconds from the first sample."""
 
     onset: float
     duration: float
     text: str
 
 
-@dataclass(frozen=True)
-class _Header:
-    num_records: int
-    record_seconds: float
-    start: str
-    signals: tuple[dict[str, str], ...]
-    num_bytes: int
-
-
 def read_edf_signal(path: Path, label: str) -> EdfSignal:
     """Read one signal of an EDF file; the others are not held in memory.
 
+    Records of an interrupted file (EDF+D) are placed by their time stamps, from that of the first one; what lies between them is
+    missing (NaN).
+
     Raises:
-        DataError: if the file is missing, damaged, cut short, has gaps (EDF+D), or no such signal; the message names it.
+        DataError: if the file is missing, damaged, cut short, its records overlap, or it has no such signal; the message names
+            it.
     """
     with _opened(path) as file, naming(path):
-        header = _read_header(file)
-        labels = [signal["label"] for signal in header.signals]
-        if label not in labels:
-            raise DataError(f"expected a signal {label}, got {', '.join(labels)}")
-        signal = header.signals[labels.index(label)]
+        header = read_header(file)
+        place = header.place(label)
+        signal, count = header.signals[place], header.counts[place]
         if header.record_seconds <= 0:
             raise DataError("expected records that last longer than 0 s")
+        if not count:
+            raise DataError(f"expected samples of {label}, its records have none")
         low, high, bottom, top = (
-            _number(signal, field) for field in ("physical_min", "physical_max", "digital_min", "digital_max")
+            number(signal, field) for field in ("physical_min", "physical_max", "digital_min", "digital_max")
         )
         if top <= bottom or low == high:
             raise DataError(f"expected ranges of {label}, got {low:g} to {high:g} for steps {bottom:g} to {top:g}")
-        steps = _read_steps(file, header, labels.index(label))
-        values = low + (steps - np.float64(bottom)) * ((high - low) / (top - bottom))
-        return EdfSignal(label, signal["unit"], _samples(signal) / header.record_seconds, values.astype(np.float32))
+        rate = count / header.record_seconds
+        steps = _read_steps(file, header, place)
+        values = (low + (steps - np.float64(bottom)) * ((high - low) / (top - bottom))).astype(np.float32)
+        if header.has_gaps:
+            values = _on_one_line(values, _record_starts(file, header) * rate)
+        return EdfSignal(label, signal["unit"], rate, values.ravel())
 
 
 def read_edf_notes(path: Path) -> list[EdfNote]:
-    """Read the annotations of an EDF+ file in the order of the file, without the time stamps of its records.
+    """Read the annotations of an EDF+ file in the order of its records, without the time stamps of records.
+
+    A file counts from its start in whole seconds, which may be a part of a second before the first record: onsets are given from
+    the first sample. All annotation signals are read.
 
     Raises:
         DataError: if the file is missing, damaged, cut short, or holds no annotations; the message names it.
     """
     with _opened(path) as file, naming(path):
-        header = _read_header(file)
-        labels = [signal["label"] for signal in header.signals]
-        if _ANNOTATIONS not in labels:
-            raise DataError(f"expected a signal '{_ANNOTATIONS}', got {', '.join(labels)}")
-        raw = _read_steps(file, header, labels.index(_ANNOTATIONS)).tobytes()
+        header = read_header(file)
+        if not header.annotation_places:
+            raise DataError(f"expected a signal '{ANNOTATIONS}', got {', '.join(header.labels)}")
+        first = _first_stamp(file, header)
+        parts = [_read_steps(file, header, place) for place in header.annotation_places]
         found = [
-            EdfNote(float(onset), float(duration or 0), text.decode("utf-8", errors="replace"))
-            for onset, duration, texts in _TIME_STAMPED.findall(raw)
+            EdfNote(round(float(onset) - first, 9), float(duration or 0), text.decode("utf-8", errors="replace"))
+            for record in range(header.num_records)
+            for part in parts
+            for onset, duration, texts in _TIME_STAMPED.findall(part[record].tobytes())
             for text in texts.split(b"\x14")
             if text
         ]
@@ -99,17 +99,14 @@ def read_edf_notes(path: Path) -> list[EdfNote]:
 
 
 def read_edf_start(path: Path) -> datetime:
-    """The date and time at which a file says it starts.
+    """The date and time of the first sample: the start that the file names, and the part of a second that EDF+ adds to it.
 
     Raises:
         DataError: if the file is missing, its header is damaged, or that is no date and time; the message names it.
     """
     with _opened(path) as file, naming(path):
-        text = _read_header(file).start
-        try:
-            return datetime.strptime(text, "%d.%m.%y%H.%M.%S")
-        except ValueError as error:
-            raise DataError(f"expected a start as dd.mm.yyhh.mm.ss, got {text!r}") from error
+        header = read_header(file)
+        return header.begins() + timedelta(seconds=_first_stamp(file, header))
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -118,53 +115,60 @@ def _opened(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _read_header(file: BinaryIO) -> _Header:
-    fixed = file.read(256)
-    if len(fixed) < 256 or fixed[:8].strip() != b"0":
-        raise DataError("expected an EDF file, whose first byte is 0")
-    text = fixed.decode("latin1")
-    if text[192:236].startswith("EDF+D"):
-        raise DataError("expected an uninterrupted file, got one with gaps (EDF+D)")
-    fields = {
-        "bytes": text[184:192],
-        "records": text[236:244],
-        "seconds": text[244:252],
-        "signals": text[252:256],
-    }
-    num_signals, num_records = round(_number(fields, "signals")), round(_number(fields, "records"))
-    if num_signals < 1 or num_records < 1 or _number(fields, "bytes") != 256 * (num_signals + 1):
-        raise DataError(f"expected signals and records in a header of whole length, got {fields}")
-    signals: list[dict[str, str]] = [{} for _ in range(num_signals)]
-    for name, width in _SIGNAL_FIELDS.items():
-        block = file.read(width * num_signals).decode("latin1")
-        for place, signal in enumerate(signals):
-            signal[name] = block[width * place : width * (place + 1)].strip()
-    return _Header(num_records, _number(fields, "seconds"), text[168:184].strip(), tuple(signals), 256 * (num_signals + 1))
-
-
-def _read_steps(file: BinaryIO, header: _Header, place: int) -> np.ndarray:
+def _read_steps(file: BinaryIO, header: EdfHeader, place: int) -> Int16[np.ndarray, "R N"]:
     """The 16-bit steps of one signal: a part of each record."""
-    counts = [_samples(signal) for signal in header.signals]
-    expected = header.num_bytes + 2 * sum(counts) * header.num_records
-    if (size := file.seek(0, 2)) < expected:
-        raise DataError(f"expected {expected} bytes for {header.num_records} records, got {size}: the file is cut short")
-    records = np.memmap(file, "<i2", "r", header.num_bytes, (header.num_records, sum(counts)))
-    start = sum(counts[:place])
-    return np.array(records[:, start : start + counts[place]]).ravel()
+    records = np.memmap(file, "<i2", "r", header.num_bytes, (header.num_records, sum(header.counts)))
+    start = sum(header.counts[:place])
+    return np.array(records[:, start : start + header.counts[place]])
 
 
-def _samples(signal: dict[str, str]) -> int:
-    count = _number(signal, "samples")
-    if count < 1 or count != int(count):
-        raise DataError(f"expected whole samples a record, got {signal['samples']!r}")
-    return int(count)
+def _first_stamp(file: BinaryIO, header: EdfHeader) -> float:
+    """Seconds from the start that the header names to the first record; 0 where records have no time stamps, as in plain EDF."""
+    if not header.annotation_places:
+        return 0.0
+    stamp = _stamp(_read_steps(file, header, header.annotation_places[0])[0].tobytes())
+    return 0.0 if stamp is None else stamp
 
 
-def _number(fields: dict[str, str], name: str) -> float:
-    try:
-        value = float(fields[name])
-    except ValueError as error:
-        raise DataError(f"expected a number for {name} in the header, got {fields[name]!r}") from error
-    if not np.isfinite(value):
-        raise DataError(f"expected a finite number for {name} in the header, got {fields[name]!r}")
-    return value
+def _record_starts(file: BinaryIO, header: EdfHeader) -> Float64[np.ndarray, "R"]:
+    """Seconds from the first record to each one.
+
+    Raises:
+        DataError: if a record has no time stamp.
+    """
+    if not header.annotation_places:
+        raise DataError(f"expected a signal '{ANNOTATIONS}' with the times of records in a file with gaps (EDF+D), got none")
+    stamps = [_stamp(record.tobytes()) for record in _read_steps(file, header, header.annotation_places[0])]
+    if None in stamps:
+        raise DataError(f"expected the time of each record in a file with gaps (EDF+D), record {stamps.index(None)} has none")
+    starts = np.array(stamps, np.float64)
+    return starts - starts[0]
+
+
+def _stamp(record: bytes) -> float | None:
+    """When a record begins, which the first annotation of its first annotation signal says with an empty text."""
+    found = _TIME_STAMPED.match(record)
+    return float(found[1]) if found and found[3].startswith(b"\x14") else None
+
+
+def _on_one_line(records: Float32[np.ndarray, "R N"], times: Float64[np.ndarray, "R"]) -> Float32[np.ndarray, "S"]:
+    """Records at the samples nearest to their times, NaN between them.
+
+    One that begins within half a sample behind the end of the one before, or within a sample before it, follows it: times are
+    rounded when they are written.
+
+    Args:
+        records: samples of one signal.
+        times: where each record begins, as positions among the samples.
+    """
+    size, starts = records.shape[1], np.zeros(len(times), np.int64)
+    for place, time in enumerate(times[1:], start=1):
+        behind = int(starts[place - 1]) + size
+        if time < behind - 1:
+            raise DataError(f"record {place} begins before the one before it ends")
+        starts[place] = behind if time < behind + 0.5 else math.floor(time + 0.5)
+    if (num_samples := int(starts[-1]) + size) > _MOST_SAMPLES:
+        raise DataError(f"expected times of records that make at most {_MOST_SAMPLES} samples, got {num_samples}")
+    line = np.full(num_samples, np.nan, np.float32)
+    line[starts[:, None] + np.arange(size)] = records
+    return line

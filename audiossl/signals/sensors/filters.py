@@ -11,6 +11,8 @@ from scipy import signal
 from audiossl.errors import DataError
 
 _LARGEST_RATIO = 10_000  # of up and down steps; an odd rate such as 100.42 Hz is met to 1 part in 10^8
+_LONGEST_STEPS = 1_000_000  # where that would drift in a long recording, as 49.9998 Hz taken for 50 Hz does
+_MOST_DRIFT = 0.25  # new samples from the true time at the end of a recording
 
 
 def bandpass(
@@ -69,6 +71,7 @@ def resample(values: Float[np.ndarray, "C S"], rate: float, new_rate: float) -> 
     if not 0 < ratio <= _LARGEST_RATIO:
         raise DataError(f"expected rates that differ by less than {_LARGEST_RATIO} times, got {rate:g} and {new_rate:g} Hz")
     num_samples = values.shape[1]
+    ratio = _without_drift(ratio, Fraction(new_rate) / Fraction(rate), num_samples)
     if ratio == 1 or num_samples == 0:
         return values.astype(np.float32)
     present = ~np.isnan(values)
@@ -84,6 +87,15 @@ def resample(values: Float[np.ndarray, "C S"], rate: float, new_rate: float) -> 
     after = np.minimum(np.ceil(place).astype(np.int64), num_samples - 1)
     resampled[~(present[:, before] & present[:, after])] = np.nan
     return resampled
+
+
+def _without_drift(ratio: Fraction, exact: Fraction, num_samples: int) -> Fraction:
+    """A ratio of rates in longer steps where the one in short steps would be off by too much at the end of a recording."""
+    bound = _LARGEST_RATIO
+    while abs(ratio - exact) * num_samples > _MOST_DRIFT and bound < _LONGEST_STEPS:
+        bound *= 10
+        ratio = exact.limit_denominator(bound)
+    return ratio
 
 
 def _bridge_gaps(samples: Float[np.ndarray, "S"], present: Bool[np.ndarray, "S"]) -> Float[np.ndarray, "S"]:

@@ -10,6 +10,7 @@ from audiossl.signals.sensors.recording import Annotation
 
 WINDOW_SECONDS = 8.0
 HOP_SECONDS = 2.0
+_ROUNDING = 1e-6  # s; samples / rate at an odd rate is not exact
 
 
 def heart_rate_windows(bpm: Float[np.ndarray, "N"], seconds: float) -> tuple[Annotation, ...]:
@@ -34,5 +35,5 @@ def heart_rate_windows(bpm: Float[np.ndarray, "N"], seconds: float) -> tuple[Ann
 
 
 def num_windows(seconds: float) -> int:
-    """Number of whole windows."""
-    return max(0, int((seconds - WINDOW_SECONDS) // HOP_SECONDS) + 1)
+    """Number of whole windows; a length that lacks less than a millionth of a second of one, by rounding, holds it."""
+    return max(0, int((seconds + _ROUNDING - WINDOW_SECONDS) // HOP_SECONDS) + 1)

@@ -13,13 +13,15 @@ import numpy as np
 
 from audiossl.errors import DataError, StoreError
 from audiossl.files import map_array, read_jsonl, whole_folder, write_json, write_jsonl
+from audiossl.signals.sensors.agreement import Agreement
+from audiossl.signals.sensors.copies import Copies
 from audiossl.signals.sensors.recording import Annotation, Rejected, SensorRecording
 
 MANIFEST, REJECTED, VALUES = "recordings.jsonl", "rejected.jsonl", "values"
 
 
 def write_recordings(recordings: Iterable[SensorRecording | Rejected], folder: Path, one_rate: bool = True) -> RecordingSet:
-    """Write recordings as they come; those that a loader rejects are listed in `rejected.jsonl`.
+    """Write recordings as they come; those that a loader rejects, and copies of others, are listed in `rejected.jsonl`.
 
     Args:
         recordings: of the same channels.
@@ -27,26 +29,24 @@ def write_recordings(recordings: Iterable[SensorRecording | Rejected], folder: P
         one_rate: refuse other rates than the first recording's; scanners of several sites have several.
 
     Raises:
-        DataError: if an id repeats, recordings differ in rate or channels, or none is left.
+        DataError: if an id repeats, recordings differ in rate, channels, units or the kind of their labels, two subjects have
+            the same samples, or none is left.
     """
     with whole_folder(folder) as partial:
         (partial / VALUES).mkdir()
         rows: dict[str, dict[str, Any]] = {}
         rejected: list[Rejected] = []
-        first: SensorRecording | None = None
+        agreement, copies = Agreement(one_rate), Copies()
         for recording in recordings:
             if isinstance(recording, Rejected):
                 rejected.append(recording)
                 continue
-            first = first or recording
             if recording.id in rows:
                 raise DataError(f"the recording id '{recording.id}' comes twice")
-            same = (recording.channels, recording.units) == (first.channels, first.units)
-            if not same or (one_rate and recording.rate != first.rate):
-                raise DataError(
-                    f"{recording.id} has {recording.rate} Hz and channels {', '.join(recording.channels)}; {first.id} has "
-                    f"{first.rate} Hz and {', '.join(first.channels)}. A set has one rate and the same channels throughout."
-                )
+            agreement.check(recording)
+            if copy := copies.find(recording):
+                rejected.append(copy)
+                continue
             np.save(partial / VALUES / f"{recording.id}.npy", recording.values)
             rows[recording.id] = _row(recording)
         write_jsonl(partial / REJECTED, [asdict(item) for item in rejected])
@@ -115,7 +115,9 @@ class RecordingSet(Sequence[SensorRecording]):
         if values.shape != (len(row["channels"]), size):
             raise StoreError(f"{self._file(row['id'])} holds {values.shape}, its manifest says {(len(row['channels']), size)}")
         annotations = {
-            task: tuple(Annotation(start, end, value) for start, end, value in rows) for task, rows in row["annotations"].items()
+            # Sets of old may hold whole numbers, which were taken for quantities; today a loader is asked what they are.
+            task: tuple(Annotation(start, end, float(value) if isinstance(value, int) else value) for start, end, value in rows)
+            for task, rows in row["annotations"].items()
         }
         names = {name: tuple(row[name]) for name in ("channels", "units")}
         return SensorRecording(**{**row, **names, "annotations": annotations, "values": values})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +10,7 @@ from jaxtyping import Float32
 
 from audiossl.errors import DataError, naming
 from audiossl.signals.mat_file import load_matrix
-
-# `1000(0)/mV`: steps per unit, the step of zero, the unit. Only the first is always there.
-_GAIN = re.compile(r"(?P<gain>[-+0-9.eE]+)(\((?P<zero>[-+0-9]+)\))?(/(?P<unit>\S+))?")
-_MISSING = -(2**15)  # what format 16 writes for a sample that is not there
+from audiossl.signals.sensors.wfdb_header import WfdbHeader, parse_header
 
 
 @dataclass(frozen=True)
@@ -39,59 +35,48 @@ class WfdbRecord:
 def read_wfdb_record(header: Path) -> WfdbRecord:
     """Read `NAME.hea` and the matrix `val` (channels x samples, whole steps) of `NAME.mat`.
 
+    What a line of the header leaves out is what header(5) of the WFDB manual says it is: 200 steps per mV, the step of zero that
+    of the converter. Samples that are not there are known by the format, as -32768 in 16 bits.
+
     Raises:
-        DataError: if a file is missing, damaged, or the two do not fit together; the message names the file.
+        DataError: if a file is missing, damaged, the two do not fit together, or the header asks for what is not read here, such
+            as skew between signals; the message names the file.
     """
     if not header.is_file():
         raise DataError(f"{header} is not there")
     with naming(header):
-        lines = [line.strip() for line in header.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-        comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
-        fields = [line.split() for line in lines if not line.startswith("#")]
-        num_channels, rate, num_samples = _first_line(fields)
-        specifications = fields[1:]
-        if len(specifications) != num_channels or any(len(line) < 9 for line in specifications):
-            raise DataError(
-                f"expected {num_channels} lines of at least 9 fields, a channel each, got {len(specifications)} lines"
-            )
-        gains, zeros, units = zip(*(_gain(line[2]) for line in specifications), strict=True)
-    samples = header.with_suffix(".mat")
+        about = parse_header(header.read_text(encoding="utf-8", errors="replace"))
+    samples = _samples_file(header, about)
     steps = load_matrix(samples, "val")
-    if steps.shape != (num_channels, num_samples):
+    shape = (len(about.signals), about.num_samples or steps.shape[1])
+    if steps.shape != shape or not steps.size:
         raise DataError(
-            f"{samples.name}: expected {num_channels} x {num_samples} samples as {header.name} says, got {steps.shape}"
+            f"{samples.name}: expected {shape[0]} x {about.num_samples or 'some'} samples as {header.name} says, "
+            f"got {steps.shape}"
         )
     if not np.isfinite(steps).all():
         raise DataError(f"{samples.name}: expected finite samples")
-    values = np.where(steps == _MISSING, np.nan, (steps - np.array(zeros)[:, None]) / np.array(gains)[:, None])
-    codes = [comment.partition(":")[2] for comment in comments if comment.partition(":")[0].strip() == "Dx"]
+    values = np.empty(steps.shape, np.float32)
+    for row, (signal, of_signal) in enumerate(zip(about.signals, steps, strict=True)):
+        values[row] = (of_signal - signal.zero) / signal.gain
+        if signal.missing is not None:
+            values[row, of_signal == signal.missing] = np.nan
     return WfdbRecord(
-        rate=rate,
-        channels=tuple(line[8] for line in specifications),
-        units=tuple(units),
-        values=values.astype(np.float32),
-        codes=tuple(code.strip() for line in codes for code in line.split(",") if code.strip()),
+        rate=about.rate,
+        channels=tuple(signal.name for signal in about.signals),
+        units=tuple(signal.unit for signal in about.signals),
+        values=values,
+        codes=about.codes,
     )
 
 
-def _first_line(fields: list[list[str]]) -> tuple[int, float, int]:
-    """Name, number of channels, rate (perhaps with a counter's, `500/1000`), number of samples."""
-    try:
-        _, num_channels, rate, num_samples, *_ = fields[0]
-        found = int(num_channels), float(re.split(r"[/(]", rate)[0]), int(num_samples)
-    except (IndexError, ValueError) as error:
-        raise DataError("expected a first line such as 'A0001 12 500 7500'") from error
-    if not (found[0] > 0 and found[1] > 0 and np.isfinite(found[1]) and found[2] > 0):
-        raise DataError(f"expected channels, a rate and samples above 0, got {found}")
-    return found
-
-
-def _gain(field: str) -> tuple[float, float, str]:
-    match = _GAIN.fullmatch(field)
-    try:
-        gain = float(match["gain"]) if match else 0.0
-    except ValueError:
-        gain = 0.0
-    if match is None or not gain:
-        raise DataError(f"expected a gain such as '1000/mV', got '{field}'")
-    return gain, float(match["zero"] or 0), match["unit"] or "mV"
+def _samples_file(header: Path, about: WfdbHeader) -> Path:
+    """The matrix beside the header; where there is none, a message says what the header names instead."""
+    samples = header.with_suffix(".mat")
+    named = sorted({signal.file for signal in about.signals})
+    if not samples.is_file() and named != [samples.name]:
+        raise DataError(
+            f"{samples} is not there: only samples in MATLAB files are read, {header.name} names {', '.join(named)}. "
+            f"wfdb2mat of the WFDB software converts a record"
+        )
+    return samples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,10 +15,13 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.lengths import standardise_known
-from audiossl.signals.sensors.recording import Annotation, SensorRecording
+from audiossl.signals.sensors.label_counts import LabelCounts, StretchIndex
+from audiossl.signals.sensors.labels import Label, LabelKind
+from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.signals.sensors.statistics import ChannelStatistics
 
 Normalisation = Literal["training", "window", "none"]
+_ROUNDING = 0.5 + 1e-6  # samples that a window, as its label, may end behind a recording
 BLOCK = 512  # windows normalised at once, so that copies are small
 
 
@@ -27,7 +31,7 @@ class WindowConfig:
 
     Attributes:
         seconds: length of a window.
-        hop: seconds between starts of windows.
+        hop: seconds between starts of windows: start k lies at the sample nearest to k x hop x rate, so that nothing adds up.
         by: `time` cuts every `hop` seconds; `annotation` takes one window from the start of each annotation of the task, with its
             label even where the window outlasts it: words and events are shorter than windows that hold them.
         normalise: `training` subtracts mean and deviation of the training subjects' channels, `window` those of the window's own
@@ -54,56 +58,96 @@ class Window:
     recording: int
     start: int
     length: int
-    value: str | float | None
+    value: Label
 
 
 def cut_windows(
     recordings: Sequence[SensorRecording], config: WindowConfig, task: str | None, classes: Sequence[str] = ()
 ) -> list[Window]:
-    """Cut recordings into windows, in order.
+    """Cut recordings into windows, in order; see `cut_and_count`, which also tells what became of the labels."""
+    return cut_and_count(recordings, config, task, classes)[0]
 
-    By time a window has a class if one annotation of the task holds during all of it, and a quantity likewise. By annotation it
-    has the one that it starts with.
+
+def cut_and_count(
+    recordings: Sequence[SensorRecording],
+    config: WindowConfig,
+    task: str | None,
+    classes: Sequence[str] = (),
+    kind: LabelKind = "auto",
+) -> tuple[list[Window], LabelCounts]:
+    """Cut recordings into windows, in order, and count the labels that no window has.
+
+    By time window k lies from k x hop to k x hop + seconds, whatever the rate; its samples begin at the nearest one. It has a
+    class if one annotation of the task holds during all of it, and a quantity likewise, to within half a sample. Where labels
+    that differ hold it has none. By annotation it has the one that it starts with.
 
     Args:
         recordings: of one rate.
         config: lengths.
         task: name of the annotations that are read; None reads none.
         classes: that count; others are as if they were not known. Empty takes all.
+        kind: what the labels are declared to be; `auto` takes text for classes and numbers for quantities.
 
     Raises:
-        DataError: if no window comes out, or a class does not occur.
+        DataError: if no window comes out, a class does not occur, or a label is not what is declared.
     """
     known: set[str] = set()
     windows: list[Window] = []
+    counts = LabelCounts(task)
     for number, recording in enumerate(recordings):
-        size = round(config.seconds * recording.rate)
+        span = _whole_if_near(config.seconds * recording.rate)
+        size = max(1, round(span))
         stretches = recording.annotations.get(task, ()) if task else ()
-        known.update(str(stretch.value) for stretch in stretches)
         if config.by == "annotation":
-            starts = [round(stretch.start * recording.rate) for stretch in stretches]
+            times = [stretch.start * recording.rate for stretch in stretches]
         else:
-            hop = max(1, round(config.hop * recording.rate))
-            starts = list(range(0, max(1, recording.num_samples - size + 1), hop))
+            times = _regular(config.hop * recording.rate, span, recording.num_samples)
+        try:
+            index = StretchIndex(task, stretches, recording.rate, classes, kind)
+        except DataError as error:
+            raise DataError(f"{recording.id}: {task}: {error}") from error
+        known |= index.names
         present = ~np.isnan(recording.values)
-        for index, start in enumerate(starts):
+        for place, time in enumerate(times):
+            is_whole = time + span <= recording.num_samples + _ROUNDING
+            start = round(time)
+            if is_whole:  # half a sample before the nearest one, rather than beyond the end
+                start = min(start, max(recording.num_samples - size, math.ceil(time - 0.5)))
             length = min(size, recording.num_samples - start)
-            if length <= 0 or present[:, start : start + length].sum(1).min() < config.min_share * size:
+            # A window that is whole by time may lack a sample; a recording shorter than a window lacks more.
+            wanted = length if is_whole else size
+            if length <= 0 or present[:, start : start + length].sum(1).min() < config.min_share * wanted:
                 continue
-            stretch = stretches[index] if config.by == "annotation" else _holding(stretches, start, length, recording.rate)
-            value = stretch.value if stretch else None
-            windows.append(Window(number, start, length, value if not classes or value in classes else None))
+            if config.by == "annotation":
+                value = index.starting(stretches[place])
+            else:
+                value = index.holding(time, min(time + span, float(recording.num_samples)))
+            windows.append(Window(number, start, length, value))
+        counts += index.counts()
     if unknown := sorted(set(classes) - known):
         raise DataError(f"no recording has {', '.join(unknown)} under '{task}'; it has {', '.join(sorted(known))}")
     if not windows:
         raise DataError(f"no recording gives a window of {config.seconds} s with {config.min_share:.0%} of its samples known")
-    return windows
+    return windows, counts
 
 
-def _holding(stretches: Sequence[Annotation], start: int, length: int, rate: float) -> Annotation | None:
-    """The annotation that holds during all samples of a window; ends may be off by half a sample."""
-    first, last = (start + 0.5) / rate, (start + length - 0.5) / rate
-    return next((stretch for stretch in stretches if stretch.start < first and last < stretch.end), None)
+def _whole_if_near(samples: float) -> float:
+    """A whole number of samples where only the product of seconds and rate is rounded, as 0.28 x 100."""
+    return float(round(samples)) if abs(samples - round(samples)) < 1e-9 * samples else samples
+
+
+def _regular(hop: float, span: float, num_samples: int) -> list[float]:
+    """Where windows begin by time, as positions among samples: those that lie within the recording, at least the first.
+
+    A hop of less than a sample would give the same window several times, each of which counts once.
+    """
+    hop = _whole_if_near(hop)
+    times = np.arange(max(0, math.floor((num_samples + 1 - span) / hop)) + 1) * hop
+    # A window may also fit by its samples only, where rounding makes it shorter.
+    fits = (times + span <= num_samples + _ROUNDING) | (np.rint(times) + max(1, round(span)) <= num_samples)
+    fits[0] = True
+    times = times[fits]
+    return times[np.unique(np.rint(times), return_index=True)[1]].tolist()
 
 
 class WindowSet:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 import pytest
-from edf_files import write_edf, write_edf_notes
+from edf_files import stamped, write_edf, write_edf_notes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -55,7 +55,8 @@ def test_damage_is_named(night, tmp_path):
             read_edf_signal(path, "EOG")
     for old, new, reason in [
         (b"3       2       3   ", b"x       2       3   ", "expected a number for records"),
-        (b"3       2       3   ", b"-1      2       3   ", "expected signals and records"),
+        (b"3       2       3   ", b"-2      2       3   ", "expected signals and records"),
+        (b"3       2       3   ", b"4       2       3   ", "is cut short"),
         (b"3       2       3   ", b"3       0       3   ", "last longer than 0 s"),
         (b"3       2       3   ", b"3       nan     3   ", "finite number for seconds"),
         (b"200     2       200 ", b"200     2.5     200 ", "whole samples"),
@@ -87,3 +88,79 @@ def test_no_notes_are_an_error(tmp_path):
     write_edf(tmp_path / "n.edf", [("EDF Annotations", "", (-1, 1), np.zeros(8))], 0, 1)
     with pytest.raises(DataError, match=r"n\.edf: expected annotations, got none"):
         read_edf_notes(tmp_path / "n.edf")
+
+
+def recorded(path, records, stamps=(), kind="EDF+C", seconds=1, **options):
+    """A signal X of 10 samples a record, counting up, and an annotation signal with a part of each record."""
+    steps = np.arange(10 * records)
+    signals = [("X", "uV", (-2048, 2047), steps)]
+    signals += [("EDF Annotations", "", (-1, 1), stamped(list(part))) for part in stamps]
+    write_edf(path, signals, seconds, records, kind, **options)
+    return steps
+
+
+def test_notes_count_from_the_first_sample_where_a_file_starts_within_a_second(tmp_path):
+    """mne-python#7872, fieldtrip#1425, eeglab#168."""
+    parts = [b"+%d.25\x14\x14\x00" % i for i in range(3)]
+    parts[1] += b"+1.75\x15.5\x14no\x14\x00+1.75\x150.5\x14stimulus\x14\x00"
+    recorded(tmp_path / "n.edf", 3, [parts])
+    assert read_edf_notes(tmp_path / "n.edf") == [EdfNote(1.5, 0.5, "stimulus")]
+    assert read_edf_start(tmp_path / "n.edf") == datetime(1989, 4, 24, 16, 13, 0, 250_000)
+
+
+def test_every_annotation_signal_is_read_in_the_order_of_records(tmp_path):
+    first = [b"+0\x14\x14\x00+0.1\x14a\x14\x00", b"+1\x14\x14and b\x14\x00"]
+    second = [b"+0.2\x14c\x14\x00", b"+1.3\x14d\x14\x00"]
+    recorded(tmp_path / "n.edf", 2, [first, second])
+    notes = [(note.onset, note.text) for note in read_edf_notes(tmp_path / "n.edf")]
+    assert notes == [(0.1, "a"), (0.2, "c"), (1.0, "and b"), (1.3, "d")]
+
+
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=6), st.floats(0, 0.999), st.sampled_from([1, 0.3]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_gaps_of_an_interrupted_file_are_missing_samples(tmp_path, gaps, late, seconds):
+    """Gaps in samples before each record but the first; times are written with four digits, and shifted by a part of a second."""
+    starts = np.cumsum([0, *(10 + gap for gap in gaps)])
+    stamps = [f"+{start * seconds / 10 + late:.4f}\x14\x14\x00".encode() for start in starts]
+    steps = recorded(tmp_path / "d.edf", len(starts), [stamps], "EDF+D", seconds)
+    found = read_edf_signal(tmp_path / "d.edf", "X").values
+    expected = np.full(starts[-1] + 10, np.nan)
+    for number, start in enumerate(starts):
+        expected[start : start + 10] = steps[10 * number : 10 * number + 10]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_an_interrupted_file_needs_times_that_make_sense(tmp_path):
+    for stamps, said in [
+        ([b"+0\x14\x14\x00", b"+0.5\x14\x14\x00"], "record 1 begins before the one before it ends"),
+        ([b"+0\x14\x14\x00", b"\0"], "record 1 has none"),
+        ([b"+0\x14\x14\x00", b"+99999999999\x14\x14\x00"], "at most"),
+    ]:
+        recorded(tmp_path / "d.edf", 2, [stamps], "EDF+D")
+        with pytest.raises(DataError, match=rf"d\.edf: .*{said}"):
+            read_edf_signal(tmp_path / "d.edf", "X")
+
+
+@pytest.mark.parametrize("promised", [-1, 0, 2])
+def test_a_file_that_was_never_closed_is_read_to_its_end(tmp_path, promised):
+    steps = recorded(tmp_path / "a.edf", 4, promised=promised)
+    with (tmp_path / "a.edf").open("ab") as file:
+        file.write(bytes(7))  # a part of the next record
+    np.testing.assert_array_equal(read_edf_signal(tmp_path / "a.edf", "X").values, steps)
+
+
+def test_headers_filled_by_zero_bytes_and_signals_without_samples_are_read(tmp_path):
+    steps = np.arange(20)
+    signals = [("none", "", (0, 1), np.zeros(0)), ("X", "uV", (-2048, 2047), steps)]
+    write_edf(tmp_path / "a.edf", signals, 1, 2, pad="\0")
+    found = read_edf_signal(tmp_path / "a.edf", "X")
+    assert (found.unit, found.rate) == ("uV", 10.0)
+    np.testing.assert_array_equal(found.values, steps)
+    with pytest.raises(DataError, match=r"a\.edf: expected samples of none"):
+        read_edf_signal(tmp_path / "a.edf", "none")
+
+
+def test_two_signals_of_one_name_are_not_told_apart(tmp_path):
+    write_edf(tmp_path / "a.edf", [("X", "uV", (0, 1), np.zeros(2)), ("X", "mV", (0, 1), np.zeros(2))], 1, 2)
+    with pytest.raises(DataError, match="expected one signal X, got X, X"):
+        read_edf_signal(tmp_path / "a.edf", "X")

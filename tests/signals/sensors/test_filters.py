@@ -88,3 +88,14 @@ def test_resample_says_which_rates_it_cannot_bridge():
         resample(np.zeros((1, 9), np.float32), 0.0, 25.0)
     with pytest.raises(DataError, match="10000 times"):
         resample(np.zeros((1, 9), np.float32), 1e6, 1e-3)
+
+
+@pytest.mark.parametrize(("rate", "new_rate"), [(50.0, 50.0 * 30_001 / 30_000), (50.0, 25.0 * 30_001 / 30_000)])
+def test_resample_does_not_drift_in_long_recordings(rate, new_rate):
+    """A ratio near a simple one was taken for it, and was off by seconds after a day."""
+    samples = 30_000
+    resampled = resample(np.linspace(0, samples - 1, samples)[None] / rate, rate, new_rate)
+    assert abs(resampled.shape[1] - samples * new_rate / rate) <= 1
+    times = np.arange(resampled.shape[1]) / new_rate
+    inside = times < (samples - 1) / rate
+    assert np.abs(resampled[0][inside] - times[inside]).max() <= 0.5 / new_rate

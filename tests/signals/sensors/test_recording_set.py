@@ -10,7 +10,7 @@ from sensor_data import people, recording
 
 from audiossl.errors import DataError, StoreError
 from audiossl.files import read_json, read_jsonl
-from audiossl.signals.sensors.recording import Rejected
+from audiossl.signals.sensors.recording import Annotation, Rejected
 from audiossl.signals.sensors.recording_set import RecordingSet, write_recordings
 from audiossl.signals.sensors.statistics import ChannelStatistics
 from audiossl.signals.sensors.windows import WindowConfig, WindowSet, cut_windows
@@ -45,6 +45,21 @@ def test_sets_that_make_no_sense_are_refused_and_leave_nothing(tmp_path, recordi
     with pytest.raises(DataError, match=message):
         write_recordings(recordings, tmp_path / "set")
     assert not (tmp_path / "set").exists()
+
+
+def test_labels_that_are_not_known_come_back(tmp_path):
+    marks = {"hr": (Annotation(0.0, 2.0, float("nan")), Annotation(2.0, 4.0, None), Annotation(4.0, 6.0, 61.5))}
+    (found,) = write_recordings([recording(annotations=marks)], tmp_path / "set")
+    assert [stretch.value for stretch in found.annotations["hr"]] == [None, None, 61.5]
+
+
+def test_whole_numbers_in_a_set_of_old_are_the_quantities_that_they_were(tmp_path):
+    write_recordings([recording(annotations={"act": (Annotation(0.0, 2.0, 3.0),)})], tmp_path / "set")
+    manifest = tmp_path / "set" / "recordings.jsonl"
+    manifest.write_text(manifest.read_text().replace("3.0]", "3]"))
+    assert "3]" in manifest.read_text()
+    (found,) = RecordingSet(tmp_path / "set")
+    assert found.annotations["act"][0].value == 3.0
 
 
 def test_damaged_sets_are_named(tmp_path):

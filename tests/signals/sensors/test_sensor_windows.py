@@ -1,18 +1,93 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sensor_data import people, recording
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.signals.sensors.recording import Annotation
 from audiossl.signals.sensors.statistics import ChannelStatistics
-from audiossl.signals.sensors.windows import WindowConfig, WindowSet, cut_windows
+from audiossl.signals.sensors.windows import WindowConfig, WindowSet, cut_and_count, cut_windows
 
 
 def test_windows_by_time_have_a_label_only_where_one_holds_throughout():
     windows = cut_windows([recording()], WindowConfig(seconds=2.0, hop=1.0), "activity")
     assert [window.start for window in windows] == [0, 50, 100, 150, 200, 250, 300, 350, 400]
     assert [window.value for window in windows] == ["walk"] * 4 + [None] + ["sit"] * 4
+
+
+def graded(rate, seconds, length, hop):
+    """A recording of some seconds whose windows by time have a label each, which may end half a sample behind it."""
+    samples = int(rate * seconds)
+    end = (samples + 0.499) / rate
+    count = int((end - length) // hop) + 1
+    marks = tuple(Annotation(i * hop, min(i * hop + length, end), float(i)) for i in range(count))
+    return recording(samples=samples, rate=rate, annotations={"hr": marks}), count
+
+
+@pytest.mark.parametrize("rate", [25.0, 64 / 3, 31.25, 33.3, 51.2, 100.0, 102.4, 127.9881, 204.8])
+def test_windows_lie_where_time_says_at_any_rate(rate):
+    """letswave6#60, biobankAccelerometerAnalysis#33: a hop in whole samples drifts, and labels vanish."""
+    one, count = graded(rate, 600, 8.0, 2.0)
+    windows = cut_windows([one], WindowConfig(seconds=8.0, hop=2.0), "hr")
+    assert count >= 296 and [window.value for window in windows[:count]] == [float(i) for i in range(count)]
+    assert max(abs(window.start / rate - 2 * i) for i, window in enumerate(windows)) <= 0.5 / rate + 1e-9
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.floats(1.0, 500.0), st.floats(0.5, 20.0), st.floats(0.3, 20.0), st.sampled_from([0.5, 1.0]))
+def test_starts_never_drift_and_labels_of_a_regular_grid_are_kept(rate, length, hop, min_share):
+    if hop * rate < 1.5 or length * rate < 2:
+        return
+    one, count = graded(rate, 90, length, hop)
+    windows = cut_windows([one], WindowConfig(seconds=length, hop=hop, min_share=min_share), "hr")
+    assert all(abs(window.start - i * hop * rate) <= 0.5 + 1e-6 for i, window in enumerate(windows))
+    assert {window.length for window in windows[:-1]} <= {round(length * rate)}
+    assert round(length * rate) - windows[-1].length in (0, 1)
+    assert all(0 <= window.start <= one.num_samples - window.length for window in windows)
+    assert [window.value for window in windows[:count]] == [float(i) for i in range(count)]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 40), st.integers(1, 30), st.integers(1, 300), st.sampled_from([25.0, 50.0, 100.0, 128.0]))
+def test_where_hop_times_rate_is_whole_nothing_moved(size, hop, samples, rate):
+    """Starts of windows as they were cut before windows were placed by time."""
+    one = recording(samples=samples, rate=rate, annotations={})
+    if samples < size:
+        return
+    windows = cut_windows([one], WindowConfig(seconds=size / rate, hop=hop / rate), None)
+    assert [window.start for window in windows] == list(range(0, samples - size + 1, hop))
+    assert {window.length for window in windows} == {size}
+
+
+def test_a_hop_below_a_sample_gives_each_window_once():
+    windows = cut_windows([recording(samples=60)], WindowConfig(seconds=1.0, hop=0.009), None)
+    assert [window.start for window in windows] == list(range(11))
+
+
+def test_a_window_from_an_annotation_at_the_end_is_whole_at_any_rate():
+    one = recording(samples=819, rate=102.4, annotations={"hr": (Annotation(2.0 - 0.002, 7.998, 60.0),)})
+    (window,) = cut_windows([one], WindowConfig(seconds=6.0, by="annotation", min_share=1.0), "hr")
+    assert (window.start, window.length, window.value) == (205, 614, 60.0)
+
+
+def test_labels_that_are_not_known_give_windows_without():
+    marks = tuple(Annotation(2.0 * i, 2.0 * i + 2, np.nan if i == 1 else None if i == 2 else float(i)) for i in range(5))
+    one = recording(annotations={"hr": marks})
+    for by in ("time", "annotation"):
+        windows = cut_windows([one], WindowConfig(seconds=2.0, hop=2.0, by=by), "hr")
+        assert [window.value for window in windows] == [0.0, None, None, 3.0, 4.0]
+
+
+def test_declared_kinds_reach_labels_and_classes():
+    marks = {"act": (Annotation(0.0, 2.0, 0.0), Annotation(2.0, 4.0, 1.0))}
+    one, config = recording(samples=200, annotations=marks), WindowConfig(seconds=2.0, hop=2.0)
+    windows, _ = cut_and_count([one], config, "act", ["1"], "class")
+    assert [window.value for window in windows] == [None, "1"]
+    text = recording(samples=200, annotations={"act": (Annotation(0.0, 2.0, "70.5"), Annotation(2.0, 4.0, "x"))})
+    with pytest.raises(DataError, match="a1: act: expected a quantity, as is declared, got 'x'"):
+        cut_and_count([text], config, "act", kind="quantity")
 
 
 def test_windows_by_annotation_start_where_it_does():
