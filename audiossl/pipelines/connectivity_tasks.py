@@ -11,7 +11,8 @@ import numpy as np
 from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.fmri.phenotypes import check_people
 from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe, GraphModel, PhenotypeTask
-from audiossl.pipelines.connectivity_data import Runs, is_transductive, segments, task_runs
+from audiossl.pipelines.connectivity_data import Runs, is_transductive
+from audiossl.pipelines.connectivity_parts import segments, whole_runs
 from audiossl.signals.bold.plain_numbers import is_foreign_number, is_missing, is_number, plain_number
 from audiossl.signals.sensors.recording import SensorRecording
 
@@ -78,7 +79,7 @@ def check_tasks(runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> No
         DataError: if pre-training would see what is to be identified without `part=all`, or with labels; or if people, labels or
             confounds are too few.
     """
-    about, volumes = task_runs(runs, config), config.fingerprint.volumes
+    volumes = config.fingerprint.volumes
     is_graph = model.kind not in FITTED_INSIDE and model.kind != "encoder"
     if volumes and not runs.are_matrices:
         window = model.encoder.get("window", config.encoder.window)
@@ -90,6 +91,7 @@ def check_tasks(runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> No
                 "or first_session where everybody has two; for models without labels part=all says that this is wanted"
             )
         next(segments(runs, config))
+    about = whole_runs(runs, config)[0] if config.phenotypes else runs
     for task in config.phenotypes:
         found = Labelled.of(about, task)
         check_people(found.labels, found.subjects, task.options, found.sites, found.families, found.confounds)
