@@ -32,7 +32,6 @@ from audiossl.pipelines.connectivity_parts import (
     training_segments,
     usable_parts,
     whole_runs,
-    windows_of,
 )
 from audiossl.pipelines.connectivity_tasks import check_tasks
 from audiossl.pipelines.connectivity_times import warn_of_other_times, warn_of_several_times
@@ -160,9 +159,10 @@ def _held_out_edges(objective: ConnectivityMAE, runs: Runs, config: Connectivity
     than the density.
     """
     torch.manual_seed(0)
-    batches, windows, what = [], windows_of(config), "a window of edges"
+    sizes, what = objective.encoder.config, "a window of edges"
+    batches, windows = [], [(sizes.window, sizes.stride, 1)]
     for stretches in (fingerprint_stretches(runs, config)[1], training_stretches(runs, config)):
-        whole, _ = usable_parts(runs, stretches, objective.encoder.config.window, windows, what)
+        whole, _ = usable_parts(runs, stretches, sizes.window, windows, what)
         crop = min(config.pretrain.crop, *(part.series.shape[1] for part in whole))
         parts, _ = usable_parts(runs, [part.stretch for part in whole], crop, windows, what)
         batches.append(RunCrops(parts, crop, len(parts), 1 / runs.tr, 0).fixed()[0])

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from audiossl.errors import DataError
 from audiossl.evaluation.fmri.fingerprint import draw_segments
 from audiossl.files import read_json
 from audiossl.load import encoder_folder
-from audiossl.models.connectivity_encoder import CONFIG
+from audiossl.models.connectivity_encoder import CONFIG, ConnectivityConfig
+from audiossl.objectives.contrastive_family import read_options
+from audiossl.objectives.graph_infomax import GraphInfomaxConfig
 from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
 from audiossl.pipelines.connectivity_data import Runs, Stretch, fingerprint_choices, task_runs, training_stretches
 from audiossl.signals.sensors.recording import Rejected
 
-Windows = Sequence[tuple[int, int]]  # window and stride, volumes
+Windows = Sequence[tuple[int, int, int]]  # window and stride, volumes, and how many such windows are needed
 
 
 @dataclass(frozen=True)
@@ -42,46 +44,57 @@ class Part:
 
 
 def usable_starts(kept: Bool[Tensor, "T"], length: int, windows: Windows = ()) -> list[int]:
-    """First volumes of segments that can be used: half of their volumes are kept, and half of those of a window of every encoder.
+    """First volumes of segments that can be used: half of their volumes are kept, and half of those of windows of every encoder.
 
     Args:
         kept: volumes that are not censored.
         length: of a segment.
         windows: of the encoders that read it; they lie at multiples of their strides from the segment's first volume. One that is
-            longer than a segment is left to the check of the recipe.
+            longer than a segment, or needed more often than a segment holds it, is left to the check of the recipe.
     """
     if len(kept) < length:
         return []
     usable = 2 * kept.unfold(0, length, 1).sum(1) >= length
-    for window, stride in windows:
+    for window, stride, fewest in windows:
         if window <= length:
-            usable &= _holds_window(kept, length, window, stride)
+            usable &= _count_windows(kept, length, window, stride) >= min(fewest, (length - window) // stride + 1)
     starts: list[int] = usable.nonzero()[:, 0].tolist()
     return starts
 
 
-def _holds_window(kept: Bool[Tensor, "T"], length: int, window: int, stride: int) -> Bool[Tensor, "S"]:
-    """Whether a segment from each start on has a window that keeps half of its volumes."""
+def _count_windows(kept: Bool[Tensor, "T"], length: int, window: int, stride: int) -> Int[Tensor, "S"]:
+    """How many windows that keep half of their volumes a segment from each start on has."""
     half = 2 * kept.unfold(0, window, 1).sum(1) >= window
     count = len(kept) - length + 1
-    return torch.stack([half[first : first + count] for first in range(0, length - window + 1, stride)]).any(0)
+    return torch.stack([half[first : first + count] for first in range(0, length - window + 1, stride)]).sum(0)
 
 
 def holds_windows(kept: Bool[Tensor, "T"], windows: Windows) -> bool:
     """Whether a whole run has a window for every encoder that keeps half of its volumes."""
-    return all(len(kept) >= window and bool(_holds_window(kept, len(kept), window, stride)) for window, stride in windows)
+    return all(
+        len(kept) >= size and int(_count_windows(kept, len(kept), size, stride)) >= fewest for size, stride, fewest in windows
+    )
 
 
-def windows_of(config: ConnectivityRecipe) -> list[tuple[int, int]]:
+def windows_of(config: ConnectivityRecipe) -> list[tuple[int, int, int]]:
     """Windows of all graph encoders of a recipe: segments are the same for every model, so they suit all."""
-    found: set[tuple[int, int]] = set()
-    for model in config.models.values():
-        sizes = {**asdict(config.encoder), **model.encoder}
-        if model.kind == "encoder" and "folder" in model.options:
-            sizes |= read_json(encoder_folder(Path(model.options["folder"])) / CONFIG).get("encoder", {})
-        if model.kind not in FITTED_INSIDE:
-            found.add((sizes["window"], sizes["stride"]))
-    return sorted(found)
+    of_models = [_sizes(model, config) for model in config.models.values() if model.kind not in FITTED_INSIDE]
+    return sorted({(sizes.window, sizes.stride, 1) for sizes in of_models})
+
+
+def _sizes(model: GraphModel, config: ConnectivityRecipe) -> ConnectivityConfig:
+    if model.kind == "encoder" and "folder" in model.options:
+        return ConnectivityConfig(**read_json(encoder_folder(Path(model.options["folder"])) / CONFIG).get("encoder", {}))
+    return ConnectivityConfig(**{**asdict(config.encoder), **model.encoder})
+
+
+def _windows_of_infomax(model: GraphModel, sizes: ConnectivityConfig) -> int:
+    """A window and the one whose summary it is to agree with."""
+    return read_options(model.kind, GraphInfomaxConfig, model.options).summary_gap + 1
+
+
+# Windows of every crop that an objective needs; one, by default.
+NEEDED: dict[str, Callable[[GraphModel, ConnectivityConfig], int]] = {"graph_infomax": _windows_of_infomax}
 
 
 def usable_part(runs: Runs, stretch: Stretch, length: int, windows: Windows, what: str) -> Part:
@@ -132,8 +145,10 @@ def training_parts(runs: Runs, model: GraphModel, config: ConnectivityRecipe) ->
     """
     # People are named from half a crop.
     crop = config.pretrain.crop // 2 if model.kind == "supervised_gin" else config.pretrain.crop
-    stretches = training_stretches(runs, config)
-    return usable_parts(runs, stretches, crop, windows_of(config), "a crop for pre-training (pretrain.crop)")
+    sizes = _sizes(model, config)
+    fewest = NEEDED[model.kind](model, sizes) if model.kind in NEEDED else 1
+    windows = [(sizes.window, sizes.stride, fewest)]
+    return usable_parts(runs, training_stretches(runs, config), crop, windows, "a crop for pre-training (pretrain.crop)")
 
 
 def training_segments(runs: Runs, config: ConnectivityRecipe) -> tuple[list[Float[Tensor, "S N L"]], list[Rejected]]:
@@ -210,7 +225,7 @@ def whole_runs(runs: Runs, config: ConnectivityRecipe) -> tuple[Runs, list[Rejec
         if holds_windows(of_task.kept(Stretch(place, 0, run.num_samples)), windows):
             places.append(place)
         else:
-            long = " or ".join(str(window) for window, _ in windows)
+            long = " or ".join(str(window) for window, *_ in windows)
             reason = (
                 f"{run.id}: expected a window of {long} volumes of which half are not censored, got none in its {run.num_samples}"
             )
