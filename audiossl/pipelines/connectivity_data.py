@@ -163,25 +163,29 @@ def training_stretches(runs: Runs, config: ConnectivityRecipe) -> list[Stretch]:
 
 
 def fingerprint_stretches(runs: Runs, config: ConnectivityRecipe) -> tuple[list[Stretch], list[Stretch]]:
-    """Gallery part and the other part of everybody a task is about, the first of `fingerprint_choices`."""
-    first = [choices[0] for choices in fingerprint_choices(runs, config)]
+    """Gallery part and the other part of everybody who has both, the first of `fingerprint_choices`."""
+    first = [choices[0] for choices in fingerprint_choices(runs, config).values() if choices]
     return [gallery for gallery, _ in first], [probe for _, probe in first]
 
 
-def fingerprint_choices(runs: Runs, config: ConnectivityRecipe) -> list[list[tuple[Stretch, Stretch]]]:
+def fingerprint_choices(runs: Runs, config: ConnectivityRecipe) -> dict[str, list[tuple[Stretch, Stretch]]]:
     """Pairs of a gallery part and another part of everybody a task is about: runs of their first two sessions, first runs first.
 
-    Where pre-training sees everybody's first halves, or somebody has one session, they are the halves of a run. Later pairs are
+    Where pre-training sees everybody's first halves, or half of the people have one session, they are the halves of a run.
+    Otherwise people with one session have no pair: a run that is missing does not change the task of the others. Later pairs are
     for people whose first runs cannot be used.
     """
-    of_people = [runs.sessions[name] for name in task_people(runs, config)]
+    of_people = {name: runs.sessions[name] for name in task_people(runs, config)}
+    num_single = sum(len(sessions) < 2 for sessions in of_people.values())
     by_half = config.pretrain.part == "first_half" and not config.pretrain.subjects
-    if by_half or min(map(len, of_people)) < 2:
-        return [
-            [(replace(run, last=run.last // 2), replace(run, first=run.last // 2)) for session in sessions for run in session]
-            for sessions in of_people
-        ]
-    return [list(product(sessions[0], sessions[1])) for sessions in of_people]
+    if by_half or 2 * num_single >= len(of_people):
+        return {
+            name: [
+                (replace(run, last=run.last // 2), replace(run, first=run.last // 2)) for session in sessions for run in session
+            ]
+            for name, sessions in of_people.items()
+        }
+    return {name: list(product(*sessions[:2])) if len(sessions) > 1 else [] for name, sessions in of_people.items()}
 
 
 def is_transductive(runs: Runs, config: ConnectivityRecipe) -> bool:

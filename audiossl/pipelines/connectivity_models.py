@@ -80,10 +80,8 @@ def _list_left_out(out: Path, runs: Runs, model: GraphModel, config: Connectivit
     if left_out and World.join().is_first:
         out.mkdir(parents=True, exist_ok=True)
         write_jsonl(out / REJECTED, [asdict(rejected) for rejected in left_out])
-        count = len({rejected.id for rejected in left_out})
-        text = (
-            f"{count} of {len(runs.recordings)} runs are not used everywhere, see {out / REJECTED}, such as {left_out[0].reason}"
-        )
+        number = f"{len({rejected.id for rejected in left_out})} of {len(runs.recordings)} runs are"
+        text = f"{number} not used for everything, see {REJECTED} in this stage's folder. The first: {left_out[0].reason}"
         console.print(text, style="yellow", markup=False, soft_wrap=True)
 
 

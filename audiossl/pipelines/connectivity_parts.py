@@ -178,8 +178,14 @@ def fingerprint_parts(runs: Runs, config: ConnectivityRecipe) -> tuple[list[Part
     gallery: list[Part] = []
     probes: list[Part] = []
     left_out: dict[Stretch, Rejected] = {}
-    for pairs in fingerprint_choices(runs, config):
+    for name, pairs in fingerprint_choices(runs, config).items():
         known: dict[Stretch, Part] = {}
+        if not pairs:
+            (only,) = runs.sessions[name]
+            run = runs.recordings[only[0].run].id
+            left_out[only[0]] = Rejected(
+                run, f"{run}: {name} has no other session, and most people have two: not in the fingerprint"
+            )
         for pair in pairs:
             for stretch in (one for one in pair if one not in known and one not in left_out):
                 try:

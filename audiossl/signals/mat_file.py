@@ -23,6 +23,8 @@ def load_matrix(path: Path, name: str) -> Float64[np.ndarray, "M N"]:
     try:
         with warnings.catch_warnings(action="ignore"):  # scipy warns of what it then reads, or fails on
             variables = loadmat(path, variable_names=[name])
+    except NotImplementedError as error:  # scipy's word for version 7.3
+        raise DataError(f"{path.name} is of MATLAB 7.3 (HDF5), which is not read here: save it by save(..., '-v7')") from error
     except Exception as error:  # a damaged file fails in any way that its bytes happen to ask for
         raise DataError(f"{path.name} is not a whole MATLAB file ({type(error).__name__}: {error})") from error
     matrix = variables.get(name)

@@ -108,6 +108,20 @@ def test_a_run_without_a_segment_is_named_and_the_others_stay_as_they_are(tmp_pa
     assert drawn[0].shape == (4, 5, 30) and not drawn[0].isnan().all(1).any()
 
 
+def test_a_session_that_is_missing_changes_nobody_elses_task(tmp_path):
+    """A run that was refused left its person with one session, and everybody with halves, which pre-training had seen."""
+    runs, config = runs_of(tmp_path), recipe("first_session")
+    fewer = runs.at([place for place in range(10) if place != 3])  # without the second session of p1
+    gallery, probes, left_out = fingerprint_parts(fewer, config)
+    assert [fewer.recordings[one.stretch.run].id for one in probes] == ["p0_1", "p2_1", "p3_1", "p4_1"]
+    assert [one.id for one in left_out] == ["p1_0"] and "p1 has no other session, and most people have two" in left_out[0].reason
+    assert not is_transductive(fewer, config) and len(fingerprint_stretches(fewer, config)[0]) == 4
+    check_tasks(fewer, config.models["m"], config)
+    singles = runs.at([0, 2, 4, 6, 7, 8, 9])  # half of the people or more have one: then it is halves of everybody's
+    gallery, probes, _ = fingerprint_parts(singles, config)
+    assert [(one.stretch.first, one.stretch.last) for one in gallery + probes] == [(0, 60)] * 5 + [(60, 120)] * 5
+
+
 def test_another_run_of_the_session_stands_in_for_one_that_cannot_be_used(tmp_path):
     runs = runs_of(tmp_path, {(2, 0): slice(0, 59)})
     gallery, probes, left_out = fingerprint_parts(runs, recipe())
@@ -155,7 +169,7 @@ def test_a_run_without_a_crop_is_left_out_of_training(tmp_path, kind, capsys):
     represent(tmp_path / "out", tmp_path / "set", config.models["m"], config)
     assert {row["id"] for row in read_jsonl(tmp_path / "out/rejected.jsonl")} == {"p1_0"}
     assert [row["reason"] for row in read_jsonl(tmp_path / "out/rejected.jsonl") if "a crop" in row["reason"]]
-    assert "1 of 10 runs are not used everywhere" in capsys.readouterr().err
+    assert "1 of 10 runs are not used for everything" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("kind", "options", "needed"), [("graph_infomax", {"summary_gap": 2}, 3), ("connectivity_mae", {}, 1)])

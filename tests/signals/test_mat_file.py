@@ -32,3 +32,10 @@ def test_refusals_name_the_file(tmp_path):
         (tmp_path / "a.mat").write_bytes(whole[:length])
         with pytest.raises(DataError, match=r"a\.mat"):
             load_matrix(tmp_path / "a.mat", "sig")
+
+
+def test_another_version_is_not_called_damaged(tmp_path):
+    header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM"
+    (tmp_path / "a.mat").write_bytes(header + bytes(384) + b"\x89HDF\r\n\x1a\n" + bytes(100))
+    with pytest.raises(DataError, match=r"a\.mat is of MATLAB 7\.3 \(HDF5\), which is not read here: save it by"):
+        load_matrix(tmp_path / "a.mat", "tc")

@@ -42,6 +42,7 @@ def bold_run(
         DataError: if the rows are not the regions or no real numbers, the repetition time is no number of seconds, or the mask is
             none or keeps nothing; it names the run.
     """
+    series = np.asarray(series)
     if series.ndim != 2 or len(series) != len(regions) or series.dtype.kind not in "fiu":
         found = f"{series.shape} of {series.dtype}"
         raise DataError(f"{id_}: expected {len(regions)} regions x volumes of numbers, as the atlas names them, got {found}")

@@ -228,6 +228,10 @@ def test_mistakes_are_named():
         run(series=values().T)
     with pytest.raises(DataError, match="repetition time in seconds"):
         bold_run("x", "p", values(), 2000.0, REGIONS)
+    for other in (values() > 800, values() * 1j, values().astype(object), values().astype(str), values()[0]):
+        with pytest.raises(DataError, match="run0: expected 4 regions x volumes of numbers"):
+            run(series=other)
+    assert run(series=values().astype(np.int16)).values.dtype == np.float32
     with pytest.raises(DataError, match="keeps some"):
         run(kept=np.zeros(60, bool))
     with pytest.raises(DataError, match="region names repeat: a"):
