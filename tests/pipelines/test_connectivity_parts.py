@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from audiossl.errors import DataError
+from audiossl.evaluation.fmri.phenotypes import PhenotypeConfig
 from audiossl.files import read_jsonl
 from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe, GraphModel, PhenotypeTask, PretrainConfig
@@ -280,3 +281,13 @@ def test_one_run_of_another_time_is_enough_for_a_word(tmp_path, capsys):
     encoder = ConnectivityEncoder(REGIONS, 2.0, recipe().encoder)
     warn_of_other_times(runs_of(tmp_path, times=(2.0, 2.0, 2.0, 2.0, 2.5)), encoder, "x")
     assert "2 s (8 runs) and 2.5 s (2 runs)" in capsys.readouterr().err
+
+
+def test_people_who_are_seen_are_others_than_those_of_the_tasks(tmp_path):
+    """Segments were drawn from runs without the people whom `pretrain.subjects` names, which then were said to be unknown."""
+    config = recipe("all", phenotypes=[PhenotypeTask("age", options=PhenotypeConfig(folds=3))])
+    config.pretrain.subjects = ["p0", "p1"]
+    runs_of(tmp_path, {(0, 1): slice(10, 110)})
+    represent(tmp_path / "out", tmp_path / "set", config.models["m"], config)
+    vectors = load_file(tmp_path / "out/seed1/vectors.safetensors")
+    assert vectors["segments/"].shape == (2, 8, 3, 10) and vectors["runs/"].shape == (6, 10)
