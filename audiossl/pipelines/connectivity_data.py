@@ -133,10 +133,10 @@ def task_people(runs: Runs, config: ConnectivityRecipe) -> list[str]:
     Raises:
         DataError: if pre-training names somebody who has no run, or everybody.
     """
-    seen = config.pretrain.subjects
-    if unknown := sorted(set(seen) - set(runs.subjects)):
+    seen = set(config.pretrain.subjects)
+    if unknown := sorted(seen - set(runs.subjects)):
         raise DataError(f"pretrain.subjects names {', '.join(unknown)}; the data have {', '.join(runs.subjects)}")
-    others = [name for name in runs.subjects if name not in set(seen)]
+    others = [name for name in runs.subjects if name not in seen]
     if not others:
         raise DataError(f"pretrain.subjects names all {len(seen)} people, so nobody is left for the tasks")
     return others
