@@ -72,7 +72,8 @@ class PhenotypeTask:
     Attributes:
         label: name in what the runs say of themselves.
         name: of the task in results; by default the label, with `_by_site` where sites are left out.
-        kind: of the label; `auto` takes text for classes and numbers for quantities, and asks where numbers have two values.
+        kind: of the label; `auto` takes text for classes and numbers for quantities, and asks where they may be the other:
+            numbers that have two values or are whole and shared by people, as codes are, and text that looks like numbers.
         confounds: names of numbers that are scored alone beside every model.
         options: how.
     """

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from audiossl.errors import DataError
-from audiossl.evaluation.fmri.fingerprint import draw_segments
-from audiossl.objectives.window_batch import WindowBatch
-from audiossl.objectives.window_labels import LabelledWindowBatch
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
-from audiossl.seeds import derive_generator
 from audiossl.signals.bold.matrix import is_matrix
 from audiossl.signals.bold.run import common_regions, standardised
 from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.signals.sensors.recording_set import RecordingSet
-from audiossl.training.world import World
+
+SAME_TIME = 0.01  # share by which repetition times may differ and be one
 
 
 @dataclass(frozen=True)
@@ -76,18 +74,36 @@ class Runs:
 
     @property
     def tr(self) -> float:
-        """Seconds a volume; the median of runs whose sites differ."""
-        return 1 / float(np.median([run.rate for run in self.recordings]))
+        """Seconds a volume: of most runs, where they differ, and the shortest of as many."""
+        counts = self.repetition_times
+        return max(counts, key=lambda seconds: (counts[seconds], -seconds))
+
+    @property
+    def repetition_times(self) -> dict[float, int]:
+        """How many runs have each repetition time, seconds, in rising order; times within 1 % are one."""
+        counts: dict[float, int] = {}
+        for seconds in sorted(round(1 / run.rate, 6) for run in self.recordings):
+            near = next((known for known in counts if seconds <= known * (1 + SAME_TIME)), seconds)
+            counts[near] = counts.get(near, 0) + 1
+        return counts
 
     def of(self, subjects: list[str]) -> Runs:
         """The runs of some people."""
-        places = [i for i, run in enumerate(self.recordings) if run.subject in subjects]
+        wanted = set(subjects)
+        return self.at([i for i, run in enumerate(self.recordings) if run.subject in wanted])
+
+    def at(self, places: list[int]) -> Runs:
+        """The runs at some places."""
         return replace(
             self,
             numbers=[self.numbers[i] for i in places],
             recordings=[self.recordings[i] for i in places],
             series=[self.series[i] for i in places],
         )
+
+    def kept(self, stretch: Stretch) -> Bool[Tensor, "T"]:
+        """Volumes of a stretch that are not censored."""
+        return ~self.series[stretch.run][:, stretch.first : stretch.last].isnan().all(0)
 
     def part(self, stretch: Stretch) -> Float[Tensor, "N _"]:
         """A stretch of a run, detrended and standardised by itself."""
@@ -99,7 +115,16 @@ class Runs:
     @property
     def subjects(self) -> list[str]:
         """People, each once."""
-        return list(dict.fromkeys(run.subject for run in self.recordings))
+        return list(self.sessions)
+
+    @cached_property
+    def sessions(self) -> dict[str, list[list[Stretch]]]:
+        """Whole runs of every person by session; a run that does not say its session is one."""
+        found: dict[str, dict[str, list[Stretch]]] = {}
+        for place, run in enumerate(self.recordings):
+            of_person = found.setdefault(run.subject, {})
+            of_person.setdefault(str(run.custom.get("session") or run.id), []).append(Stretch(place, 0, run.num_samples))
+        return {name: list(of_person.values()) for name, of_person in found.items()}
 
 
 def task_people(runs: Runs, config: ConnectivityRecipe) -> list[str]:
@@ -108,8 +133,8 @@ def task_people(runs: Runs, config: ConnectivityRecipe) -> list[str]:
     Raises:
         DataError: if pre-training names somebody who has no run, or everybody.
     """
-    seen = config.pretrain.subjects
-    if unknown := sorted(set(seen) - set(runs.subjects)):
+    seen = set(config.pretrain.subjects)
+    if unknown := sorted(seen - set(runs.subjects)):
         raise DataError(f"pretrain.subjects names {', '.join(unknown)}; the data have {', '.join(runs.subjects)}")
     others = [name for name in runs.subjects if name not in seen]
     if not others:
@@ -126,8 +151,7 @@ def training_stretches(runs: Runs, config: ConnectivityRecipe) -> list[Stretch]:
     """What pre-training sees."""
     chosen = set(config.pretrain.subjects or runs.subjects)
     found = []
-    for name in (name for name in runs.subjects if name in chosen):
-        sessions = _sessions(runs, name)
+    for sessions in (sessions for name, sessions in runs.sessions.items() if name in chosen):
         whole = [stretch for session in sessions for stretch in session]
         if config.pretrain.part == "first_session":
             found += sessions[0]
@@ -138,123 +162,40 @@ def training_stretches(runs: Runs, config: ConnectivityRecipe) -> list[Stretch]:
     return sorted(found, key=lambda stretch: stretch.run)
 
 
-def training_series(runs: Runs, config: ConnectivityRecipe) -> list[Float[Tensor, "N _"]]:
-    """What pre-training sees of every run, standardised over that part alone."""
-    return [runs.part(stretch) for stretch in training_stretches(runs, config)]
-
-
 def fingerprint_stretches(runs: Runs, config: ConnectivityRecipe) -> tuple[list[Stretch], list[Stretch]]:
-    """Gallery part and the other part of everybody a task is about: the first runs of their first two sessions.
+    """Gallery part and the other part of everybody who has both, the first of `fingerprint_choices`."""
+    first = [choices[0] for choices in fingerprint_choices(runs, config).values() if choices]
+    return [gallery for gallery, _ in first], [probe for _, probe in first]
 
-    Where pre-training sees everybody's first halves, or somebody has one session, they are the halves of everybody's first run.
+
+def fingerprint_choices(runs: Runs, config: ConnectivityRecipe) -> dict[str, list[tuple[Stretch, Stretch]]]:
+    """Pairs of a gallery part and another part of everybody a task is about: runs of their first two sessions, first runs first.
+
+    Where pre-training sees everybody's first halves, or half of the people have one session, they are the halves of a run.
+    Otherwise people with one session have no pair: a run that is missing does not change the task of the others. Later pairs are
+    for people whose first runs cannot be used.
     """
-    of_people = [_sessions(runs, name) for name in task_people(runs, config)]
+    of_people = {name: runs.sessions[name] for name in task_people(runs, config)}
+    num_single = sum(len(sessions) < 2 for sessions in of_people.values())
     by_half = config.pretrain.part == "first_half" and not config.pretrain.subjects
-    if by_half or min(map(len, of_people)) < 2:
-        first = [sessions[0][0] for sessions in of_people]
-        return [replace(run, last=run.last // 2) for run in first], [replace(run, first=run.last // 2) for run in first]
-    return [sessions[0][0] for sessions in of_people], [sessions[1][0] for sessions in of_people]
+    if by_half or 2 * num_single >= len(of_people):
+        return {
+            name: [
+                (replace(run, last=run.last // 2), replace(run, first=run.last // 2)) for session in sessions for run in session
+            ]
+            for name, sessions in of_people.items()
+        }
+    return {name: list(product(*sessions[:2])) if len(sessions) > 1 else [] for name, sessions in of_people.items()}
 
 
 def is_transductive(runs: Runs, config: ConnectivityRecipe) -> bool:
     """Whether pre-training sees volumes that are to be identified."""
-    seen = training_stretches(runs, config)
-    return any(one.meets(probe) for one in seen for probe in fingerprint_stretches(runs, config)[1])
-
-
-def segments(runs: Runs, config: ConnectivityRecipe) -> Iterator[tuple[Float[Tensor, "P N L"], Float[Tensor, "P N L"]]]:
-    """Segments of everybody's gallery part and other part, draw by draw; the same for every model and seed.
-
-    Segments of which less than half of the volumes are kept are not drawn.
-    """
-    length = config.fingerprint.volumes
-    parts = [[runs.part(stretch) for stretch in part] for part in fingerprint_stretches(runs, config)]
-    places = [[_usable_starts(series, length) for series in part] for part in parts]
-    counts = [[len(starts) for starts in part] for part in places]
-    drawn = draw_segments(counts[0], counts[1], length, config.fingerprint.draws, seed=0)
-    for draw in drawn.tolist():
-        gallery, other = (
-            torch.stack([series[:, starts[i] : starts[i] + length] for series, starts, i in zip(*row, strict=True)])
-            for row in zip(parts, places, draw, strict=True)
-        )
-        yield gallery, other
+    probes: dict[int, list[Stretch]] = {}
+    for probe in fingerprint_stretches(runs, config)[1]:
+        probes.setdefault(probe.run, []).append(probe)
+    return any(seen.meets(probe) for seen in training_stretches(runs, config) for probe in probes.get(seen.run, ()))
 
 
 def _series(run: SensorRecording, regions: list[str]) -> Float[Tensor, "N T"]:
     """Standardised, with NaN where volumes were censored."""
     return torch.from_numpy(standardised(run, regions))
-
-
-def _sessions(runs: Runs, subject: str) -> list[list[Stretch]]:
-    """Whole runs of a person by session; a run that does not say its session is one."""
-    found: dict[str, list[Stretch]] = {}
-    for place, run in enumerate(runs.recordings):
-        if run.subject == subject:
-            found.setdefault(str(run.custom.get("session") or run.id), []).append(Stretch(place, 0, run.num_samples))
-    return list(found.values())
-
-
-def _usable_starts(series: Float[Tensor, "N T"], length: int) -> list[int]:
-    if series.shape[1] < length:
-        raise DataError(f"expected parts of at least {length} volumes, a segment, got {series.shape[1]}")
-    kept = (~series.isnan().all(0)).unfold(0, length, 1).sum(1)
-    starts: list[int] = (2 * kept >= length).nonzero()[:, 0].tolist()
-    if not starts:
-        raise DataError(f"expected {length} volumes, a segment, of which half are not censored in every part, got none")
-    return starts
-
-
-class RunCrops:
-    """Batches of random crops, one of each run: crops of one length, so that nothing is padded.
-
-    Raises:
-        DataError: if a run is shorter than a crop.
-    """
-
-    def __init__(
-        self,
-        series: list[Float[Tensor, "N _"]],
-        crop: int,
-        batch_runs: int,
-        rate: float,
-        seed: int,
-        labels: list[int] | None = None,
-    ) -> None:
-        if (shortest := min(own.shape[1] for own in series)) < crop:
-            raise DataError(f"expected {crop} volumes of every run for a crop, got {shortest}: lower pretrain.crop")
-        self.series, self.crop, self.size, self.rate, self.seed = series, crop, min(batch_runs, len(series)), rate, seed
-        self.labels, self.world = labels, World.join()
-
-    def steps_per_epoch(self, batches_per_step: int) -> int:
-        """Steps of every epoch."""
-        return max(1, len(self.series) // self.size // batches_per_step)
-
-    def __call__(self, epoch: int, first_step: int = 0, batches_per_step: int = 1) -> Iterator[WindowBatch | LabelledWindowBatch]:
-        """Iterate over this rank's batches of an epoch, from any step on."""
-        order = torch.randperm(len(self.series), generator=derive_generator(self.seed, "runs", epoch))
-        batches = list(order[: len(order) // self.size * self.size].split(self.size))
-        batches = batches * batches_per_step if len(batches) < batches_per_step else batches
-        for step in range(first_step, len(batches) // batches_per_step):
-            group = batches[step * batches_per_step : (step + 1) * batches_per_step]
-            for place in range(self.world.rank, len(group), self.world.size):
-                yield self._batch(group[place].tolist(), epoch, step * batches_per_step + place)
-
-    def fixed(self) -> list[WindowBatch]:
-        """One batch of the last crop of every run, for a measurement."""
-        signal = torch.stack([own[:, -self.crop :] for own in self.series])
-        return [_as_batch(signal, self.rate)]
-
-    def _batch(self, rows: list[int], epoch: int, place: int) -> WindowBatch | LabelledWindowBatch:
-        generator = derive_generator(self.seed, "crops", epoch, place)
-        parts = []
-        for row in rows:
-            own = self.series[row]
-            start = int(torch.randint(own.shape[1] - self.crop + 1, (), generator=generator))
-            parts.append(own[:, start : start + self.crop])
-        batch = _as_batch(torch.stack(parts), self.rate)
-        return batch if self.labels is None else LabelledWindowBatch(batch, torch.tensor([self.labels[row] for row in rows]))
-
-
-def _as_batch(signal: Float[Tensor, "B N T"], rate: float) -> WindowBatch:
-    names = [str(i) for i in range(len(signal))]
-    return WindowBatch(signal, torch.full((len(signal),), signal.shape[2]), names, names, rate)

@@ -12,9 +12,10 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
 
+from audiossl.console import console
 from audiossl.errors import ConfigError
 from audiossl.features.connectivity import correlation, covariance, fisher_z, from_vector, vectorise
-from audiossl.files import whole_file, write_json
+from audiossl.files import whole_file, write_json, write_jsonl
 from audiossl.load import encoder_folder
 from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
 from audiossl.objectives.connectivity_labels import ConnectivityLabels
@@ -22,23 +23,23 @@ from audiossl.objectives.connectivity_mae import ConnectivityMAE, ConnectivityMA
 from audiossl.objectives.contrastive_family import read_options
 from audiossl.objectives.graph_infomax import GraphInfomax, GraphInfomaxConfig
 from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
-from audiossl.pipelines.connectivity_data import (
-    RunCrops,
-    Runs,
-    fingerprint_stretches,
-    is_transductive,
+from audiossl.pipelines.connectivity_crops import RunCrops
+from audiossl.pipelines.connectivity_data import Runs, fingerprint_stretches, is_transductive, training_stretches
+from audiossl.pipelines.connectivity_parts import (
+    left_out_of,
     segments,
-    task_runs,
-    training_series,
-    training_stretches,
+    training_parts,
+    training_segments,
+    usable_parts,
+    whole_runs,
 )
 from audiossl.pipelines.connectivity_tasks import check_tasks
-from audiossl.recipe import console
+from audiossl.pipelines.connectivity_times import warn_of_other_times, warn_of_several_times
 from audiossl.seeds import derive_seed
 from audiossl.training.fit import fit
 from audiossl.training.world import World
 
-VECTORS = "vectors.safetensors"
+VECTORS, REJECTED = "vectors.safetensors", "rejected.jsonl"
 SEGMENTS, REGIONS, RUNS = "segments", "regions", "runs"  # prefixes of the tensors in it, before the name of a variant
 SETTLING_BATCHES = 40  # epochs of crops that an untrained network sees, without a gradient
 Objective = ConnectivityMAE | GraphInfomax | ConnectivityLabels
@@ -49,10 +50,14 @@ def represent(out: Path, recordings: Path, model: GraphModel, config: Connectivi
     """Train a model for every seed and write what the tasks read; finished seeds of an interrupted run are kept.
 
     Per variant of the model: vectors of all drawn segments (2, D, P, E), plain and standardised by segments of what pre-training
-    saw; vectors of every region of every run (R, N, D); and one vector of every run (R, E).
+    saw; vectors of every region of every run (R, N, D); and one vector of every run (R, E). Runs that keep too few volumes for
+    one of these are left out of it, and listed in `rejected.jsonl`.
     """
     runs = Runs.open(recordings)
     check_tasks(runs, model, config)
+    if model.kind != "encoder":  # of which `_reader` says more
+        warn_of_several_times(runs, config)
+    _list_left_out(out, runs, model, config)
     for seed in config.seeds[:1] if model.kind in FITTED_INSIDE | {"encoder"} else config.seeds:
         folder = out / f"seed{seed}"
         if (folder / "done.json").is_file():
@@ -67,6 +72,17 @@ def represent(out: Path, recordings: Path, model: GraphModel, config: Connectivi
             save_file(found, partial)
         about = {"seed": seed, "left_out": runs.left_out, **reader.measured}
         write_json(folder / "done.json", about)
+
+
+def _list_left_out(out: Path, runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> None:
+    """Name the runs that a part of the work does without; the table of a run's report has them too."""
+    left_out = left_out_of(runs, model, config)
+    if left_out and World.join().is_first:
+        out.mkdir(parents=True, exist_ok=True)
+        write_jsonl(out / REJECTED, [asdict(rejected) for rejected in left_out])
+        number = f"{len({rejected.id for rejected in left_out})} of {len(runs.recordings)} runs are"
+        text = f"{number} not used for everything, see {REJECTED} in this stage's folder. The first: {left_out[0].reason}"
+        console.print(text, style="yellow", markup=False, soft_wrap=True)
 
 
 @dataclass(frozen=True)
@@ -98,21 +114,16 @@ def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRec
         if set(model.options) != {"folder"}:
             raise ConfigError(f"expected a model of kind encoder to have the option folder alone, got {sorted(model.options)}")
         encoder = ConnectivityEncoder.load(encoder_folder(Path(model.options["folder"])), runs.regions)
-        if abs(encoder.tr - runs.tr) > 0.01 * encoder.tr:
-            window, times = encoder.config.window, f"{encoder.tr:g} s a volume, these runs have {runs.tr:g} s"
-            console.print(
-                f"[yellow]{model.options['folder']} was trained at {times}: its windows of {window} volumes were "
-                f"{window * encoder.tr:.0f} s long and are {window * runs.tr:.0f} s here[/yellow]"
-            )
+        warn_of_other_times(runs, encoder, str(model.options["folder"]))
         return _of_encoder(encoder, {})
     sizes = ConnectivityConfig(**{**asdict(config.encoder), **model.encoder})
     encoder = ConnectivityEncoder(runs.regions, runs.tr, sizes)
     if model.kind == "supervised_gin":
-        return _of_encoder(_name_people(folder, encoder, runs, config, seed), {})
-    crops = RunCrops(training_series(runs, config), config.pretrain.crop, config.batch_runs, 1 / runs.tr, seed)
+        return _of_encoder(_name_people(folder, encoder, runs, model, config, seed), {})
+    crops = RunCrops(training_parts(runs, model, config)[0], config.pretrain.crop, config.batch_runs, 1 / runs.tr, seed)
     if model.kind == "graph_infomax":
         infomax = GraphInfomax(encoder, read_options("graph_infomax", GraphInfomaxConfig, model.options))
-        _train(folder, infomax, crops, config, seed)
+        _train(folder, infomax, crops, runs, config, seed)
         return _of_encoder(encoder, {})
     options = read_options("connectivity_mae", ConnectivityMAEConfig, model.options)
     objective = ConnectivityMAE(encoder, options, _network_numbers(runs))
@@ -120,14 +131,16 @@ def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRec
         _settle(objective, crops)
         _keep(folder, objective, {})
     else:
-        _train(folder, objective, crops, config, seed)
+        _train(folder, objective, crops, runs, config, seed)
     return _of_mae(objective, {} if is_transductive(runs, config) else _held_out_edges(objective, runs, config))
 
 
-def _train(folder: Path, objective: Objective, crops: RunCrops, config: ConnectivityRecipe, seed: int) -> None:
+def _train(folder: Path, objective: Objective, crops: RunCrops, runs: Runs, config: ConnectivityRecipe, seed: int) -> None:
     """Train an objective and save its encoder; both are then in evaluation mode on the CPU."""
     fit(objective, crops, replace(config.training, seed=seed), folder / "pretrain", steps_per_epoch=crops.steps_per_epoch)
     seen = {"dataset": config.dataset, **asdict(config.pretrain), "steps": config.training.max_steps, "seed": seed}
+    if len(runs.repetition_times) > 1:
+        seen["repetition_times"] = list(runs.repetition_times)
     _keep(folder, objective, seen)
 
 
@@ -144,10 +157,12 @@ def _held_out_edges(objective: ConnectivityMAE, runs: Runs, config: Connectivity
     than the density.
     """
     torch.manual_seed(0)
-    batches = []
+    sizes, what = objective.encoder.config, "a window of edges"
+    batches, windows = [], [(sizes.window, sizes.stride, 1)]
     for stretches in (fingerprint_stretches(runs, config)[1], training_stretches(runs, config)):
-        parts = [runs.part(stretch) for stretch in stretches]
-        crop = min(config.pretrain.crop, *(series.shape[1] for series in parts))
+        whole, _ = usable_parts(runs, stretches, sizes.window, windows, what)
+        crop = min(config.pretrain.crop, *(part.series.shape[1] for part in whole))
+        parts, _ = usable_parts(runs, [part.stretch for part in whole], crop, windows, what)
         batches.append(RunCrops(parts, crop, len(parts), 1 / runs.tr, 0).fixed()[0])
     held_out, seen = batches
     error = float(objective.edge_error(held_out))
@@ -184,15 +199,15 @@ def _covariances(series: Float[Tensor, "P N T"]) -> dict[str, Tensor]:
 
 
 def _name_people(
-    folder: Path, encoder: ConnectivityEncoder, runs: Runs, config: ConnectivityRecipe, seed: int
+    folder: Path, encoder: ConnectivityEncoder, runs: Runs, model: GraphModel, config: ConnectivityRecipe, seed: int
 ) -> ConnectivityEncoder:
     """Train an encoder to name the person of a crop, the one label that every set has."""
-    series = training_series(runs, config)
-    names = [runs.recordings[stretch.run].subject for stretch in training_stretches(runs, config)]
+    parts, _ = training_parts(runs, model, config)
+    names = [runs.recordings[part.stretch.run].subject for part in parts]
     people = list(dict.fromkeys(names))
     labels = [people.index(name) for name in names]
-    crops = RunCrops(series, config.pretrain.crop // 2, config.batch_runs, 1 / runs.tr, seed, labels)
-    _train(folder, ConnectivityLabels(encoder, len(people)), crops, config, seed)
+    crops = RunCrops(parts, config.pretrain.crop // 2, config.batch_runs, 1 / runs.tr, seed, labels)
+    _train(folder, ConnectivityLabels(encoder, len(people)), crops, runs, config, seed)
     return encoder
 
 
@@ -232,9 +247,9 @@ def _of_mae(objective: ConnectivityMAE, measured: dict[str, float]) -> Reader:
 
 def _everything(reader: Reader, runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
-    of_task = task_runs(runs, config)
+    of_task, _ = whole_runs(runs, config)
     if config.fingerprint.volumes and model.kind not in ("tangent", "brainnetcnn"):
-        drawn = [[reader.vectors(part) for part in pair] for pair in segments(of_task, config)]
+        drawn = [[reader.vectors(part) for part in pair] for pair in segments(runs, config)]
         mean, deviation = _statistics(reader, runs, config)
         for variant in drawn[0][0]:
             plain = torch.stack([torch.stack([part[variant] for part in pair]) for pair in drawn], dim=1)
@@ -250,11 +265,9 @@ def _everything(reader: Reader, runs: Runs, model: GraphModel, config: Connectiv
 
 
 def _statistics(reader: Reader, runs: Runs, config: ConnectivityRecipe) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Mean and deviation of every entry over half-overlapping segments of what pre-training saw."""
-    length = config.fingerprint.volumes
+    """Mean and deviation of every entry over half-overlapping segments of what pre-training saw that keep enough volumes."""
     each: dict[str, list[Tensor]] = {}
-    for series in training_series(runs, config):
-        pieces = series.unfold(1, length, length // 2).movedim(1, 0).contiguous()
+    for pieces in training_segments(runs, config)[0]:
         for variant, values in reader.vectors(pieces).items():
             each.setdefault(variant, []).append(values)
     together = {variant: torch.cat(values) for variant, values in each.items()}

@@ -17,7 +17,7 @@ from audiossl.load import encoder_folder
 from audiossl.models.connectivity_encoder import CONFIG, ConnectivityEncoder
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
 from audiossl.pipelines.connectivity_data import Runs, is_transductive
-from audiossl.pipelines.connectivity_models import kept_correlation
+from audiossl.pipelines.connectivity_models import REJECTED, kept_correlation
 from audiossl.pipelines.connectivity_saliency import region_saliency
 from audiossl.recipe import plain
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
@@ -188,13 +188,15 @@ def _facts(inputs: Mapping[str, Path], config: ConnectivityRecipe, runs: Runs) -
         **({} if runs.are_matrices else _times(runs, config)),
     }
     minutes = [(name, f"{read_json(folder / 'stage.json')['seconds'] / 60:.1f} min") for name, folder in inputs.items()]
-    rejected = [[row["id"], row["reason"]] for row in read_jsonl(inputs["recordings"] / "set" / "rejected.jsonl")]
+    lists = [inputs["recordings"] / "set" / REJECTED, *(inputs[f"model_{name}"] / REJECTED for name in config.models)]
+    listed = [(row["id"], row["reason"]) for path in lists if path.is_file() for row in read_jsonl(path)]
+    rejected = [list(row) for row in dict.fromkeys(listed)]
     return Section(
         "Facts",
         [
             KeyValues("Runs", list(about.items())),
             KeyValues("Time", minutes),
-            Table("Runs that were not used", ["Run", "Reason"], rejected or [["none", ""]]),
+            Table("Runs that were not used, or not for everything", ["Run", "Reason"], rejected or [["none", ""]]),
             Text("Configuration", yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True), preformatted=True),
         ],
     )

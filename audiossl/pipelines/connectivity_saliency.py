@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from audiossl.models.connectivity_encoder import ConnectivityEncoder
+from audiossl.pipelines.connectivity_parts import holds_windows
 
 
 def region_saliency(
@@ -18,10 +19,14 @@ def region_saliency(
 ) -> tuple[Float[np.ndarray, "N"], Float[np.ndarray, "N N"]]:
     """Mean size of the gradient of a window's squared length by the edges of its graph, and its sum at each region.
 
-    Edges count with the sign of their gradient in the matrix; regions as shares that sum to 1.
+    Edges count with the sign of their gradient in the matrix; regions as shares that sum to 1. Runs without a window that keeps
+    half of its volumes say nothing, and are passed over.
     """
+    sizes = [(encoder.config.window, encoder.config.stride, 1)]
     total = torch.zeros(len(encoder.regions), len(encoder.regions))
     for run in series:
+        if not holds_windows(~run.isnan().all(0), sizes):
+            continue
         with torch.no_grad():
             cut = encoder.windows(run[None], torch.tensor([run.shape[1]]))
         graphs = cut.graphs.clone().requires_grad_()

@@ -21,15 +21,16 @@ from audiossl.evaluation.fmri.tangent_vectors import TangentVectors
 from audiossl.evaluation.results import ResultRow, write_results
 from audiossl.files import read_json, write_json
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe, PhenotypeTask
-from audiossl.pipelines.connectivity_data import Runs, task_runs
+from audiossl.pipelines.connectivity_data import Runs
 from audiossl.pipelines.connectivity_models import REGIONS, RUNS, SEGMENTS, VECTORS
+from audiossl.pipelines.connectivity_parts import whole_runs
 from audiossl.pipelines.connectivity_tasks import Labelled
 from audiossl.recipe import console
 
 
 def evaluate_models(out: Path, inputs: Mapping[str, Path], config: ConnectivityRecipe) -> None:
     """Write `results.json`, and `details.json` with the values of every seed and what belongs beside each score."""
-    runs = task_runs(Runs.open(inputs["recordings"] / "set"), config)
+    runs, _ = whole_runs(Runs.open(inputs["recordings"] / "set"), config)
     scorer = _Scorer(runs, config)
     for name, model in config.models.items():
         console.print(f"scoring {name}")

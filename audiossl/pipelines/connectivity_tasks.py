@@ -11,8 +11,12 @@ import numpy as np
 from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.fmri.phenotypes import check_people
 from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe, GraphModel, PhenotypeTask
-from audiossl.pipelines.connectivity_data import Runs, is_transductive, segments, task_runs
+from audiossl.pipelines.connectivity_data import Runs, is_transductive
+from audiossl.pipelines.connectivity_parts import segments, whole_runs
+from audiossl.signals.bold.plain_numbers import is_foreign_number, is_missing, is_number, plain_number
 from audiossl.signals.sensors.recording import SensorRecording
+
+MOST_CODES = 20  # different whole numbers, each of two people or more, that `auto` takes for possible codes of classes
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class Labelled:
     @property
     def families(self) -> list[str]:
         """Family of each run; who names none is one."""
-        return [str(run.custom.get("family", run.subject)) for run in self.runs]
+        said = [run.custom.get("family") for run in self.runs]
+        return [str(family) if _is_known(family) else run.subject for family, run in zip(said, self.runs, strict=True)]
 
 
 def check_tasks(runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> None:
@@ -74,7 +79,7 @@ def check_tasks(runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> No
         DataError: if pre-training would see what is to be identified without `part=all`, or with labels; or if people, labels or
             confounds are too few.
     """
-    about, volumes = task_runs(runs, config), config.fingerprint.volumes
+    volumes = config.fingerprint.volumes
     is_graph = model.kind not in FITTED_INSIDE and model.kind != "encoder"
     if volumes and not runs.are_matrices:
         window = model.encoder.get("window", config.encoder.window)
@@ -86,23 +91,34 @@ def check_tasks(runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> No
                 "or first_session where everybody has two; for models without labels part=all says that this is wanted"
             )
         next(segments(runs, config))
+    about = whole_runs(runs, config)[0] if config.phenotypes else runs
     for task in config.phenotypes:
         found = Labelled.of(about, task)
-        check_people(found.labels, found.subjects, task.options, found.sites, found.families)
+        check_people(found.labels, found.subjects, task.options, found.sites, found.families, found.confounds)
 
 
 def _is_known(value: object) -> bool:
-    return value is not None and value != "" and not (isinstance(value, float) and math.isnan(value))
+    if isinstance(value, str):
+        return not is_missing(value)
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
 
 
 def _number(run: SensorRecording, name: str) -> float:
-    try:
-        return float(run.custom[name])
-    except ValueError:
-        raise DataError(f"{run.id}: expected {name} to be a number, got {run.custom[name]!r}") from None
+    value = run.custom[name]
+    if isinstance(value, str) and not is_number(value):
+        raise DataError(f"{run.id}: expected {name} to be a number, got {value!r}")
+    number = plain_number(value) if isinstance(value, str) else float(value)
+    if not math.isfinite(number):
+        raise DataError(f"{run.id}: expected {name} to be a finite number, got {number}")
+    return number
 
 
 def _labels(runs: list[SensorRecording], task: PhenotypeTask) -> list[Any]:
+    """Labels of runs, text for classes and floats for a quantity.
+
+    Raises:
+        DataError: if `auto` would have to guess: numbers that may be codes of classes, text that may be numbers, or some of each.
+    """
     values = [run.custom[task.label] for run in runs]
     texts = [value for value in values if isinstance(value, str)]
     if task.kind == "class":
@@ -112,8 +128,19 @@ def _labels(runs: list[SensorRecording], task: PhenotypeTask) -> list[Any]:
     if texts and len(texts) < len(values):
         number = next(value for value in values if not isinstance(value, str))
         raise DataError(f"{task.label} is text for some and a number for others, such as {texts[0]!r} and {number}: set its kind")
-    if not texts and len(set(values)) == 2:
-        raise DataError(
-            f"{task.label} is {' or '.join(f'{value:g}' for value in np.unique(values))}: set kind: class or quantity"
-        )
-    return values
+    if texts:
+        _ask_about_texts(texts, task.label)
+        return texts
+    of_people = {run.subject: float(value) for run, value in zip(runs, values, strict=True)}
+    different = np.unique(list(of_people.values()))
+    may_be_codes = bool((different == np.round(different)).all()) and 2 * len(different) <= min(2 * MOST_CODES, len(of_people))
+    if len(different) == 2 or may_be_codes:
+        shown = [f"{value:g}" for value in different]
+        raise DataError(f"{task.label} is {', '.join(shown[:-1])} or {shown[-1]}: set kind: class or quantity")
+    return [_number(run, task.label) for run in runs]
+
+
+def _ask_about_texts(texts: list[str], label: str) -> None:
+    numbers = [text for text in texts if is_number(text) or is_foreign_number(text)]
+    if len(numbers) == len(texts) and not all(text.isdecimal() for text in texts):
+        raise DataError(f"{label} is text that looks like numbers, such as {numbers[0]!r}: set kind: class or quantity")

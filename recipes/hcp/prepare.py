@@ -48,10 +48,8 @@ def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorReco
     for path in islice(files, limit):
         person = path.parent.name
         try:
-            series, names = read_series(path, regions_first=path.suffix != ".tsv")
+            series, names = read_series(path, regions_first=path.suffix != ".tsv", num_volumes=VOLUMES)
             series = in_order(series, names, regions, path)
-            if series.shape[1] != VOLUMES:
-                raise DataError(f"{path}: {series.shape[1]} volumes, whole runs have {VOLUMES}")
             session = path.stem.removesuffix("_LR").removesuffix("_RL")  # both directions of a day are one session
             about = {**people[person], "session": session}
             yield bold_run(f"{person}_{path.stem}", person, series, TR, regions, about=about)

@@ -41,10 +41,10 @@ def recordings(data_root: Path | None, limit: int | None) -> Iterator[SensorReco
     for path in islice(files, limit):
         person = entities(path)["sub"]
         try:
-            series, names = read_series(path, regions_first=path.suffix != ".tsv")
+            series, names = read_series(path, regions_first=path.suffix != ".tsv", num_volumes=VOLUMES)
             series = in_order(series, names, regions, path)
-            if person not in people or series.shape[1] != VOLUMES:
-                raise DataError(f"{path}: expected {VOLUMES} volumes of somebody in participants.tsv, got {series.shape[1]}")
+            if person not in people:
+                raise DataError(f"{path}: expected a run of somebody in participants.tsv, got {person}")
             yield bold_run(path.name.partition("_task")[0], person, series, TR, regions, about=phenotypes(path, people[person]))
         except DataError as error:
             yield Rejected(path.name.partition("_task")[0], str(error))

@@ -17,7 +17,8 @@ from audiossl.files import read_json
 from audiossl.pipelines import connectivity
 from audiossl.pipelines.catalogue import run_pipeline
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
-from audiossl.pipelines.connectivity_data import Runs, fingerprint_stretches, segments, task_runs, training_series
+from audiossl.pipelines.connectivity_data import Runs, fingerprint_stretches, task_runs, training_stretches
+from audiossl.pipelines.connectivity_parts import segments
 from audiossl.pipelines.connectivity_saliency import region_saliency
 from audiossl.recipe import read_recipe
 
@@ -133,7 +134,7 @@ def test_parts_of_runs(finished, tmp_path):
     config = read_recipe(recipe, [], {"connectivity": ConnectivityRecipe})
     gallery, other = ([runs.part(one) for one in part] for part in fingerprint_stretches(runs, config))
     assert {part.shape[1] for part in gallery + other} == {80} and len(gallery) == 6
-    assert [part.shape for part in training_series(runs, config)] == [(16, 80)] * 6
+    assert [runs.part(one).shape for one in training_stretches(runs, config)] == [(16, 80)] * 6
     config.pretrain.subjects = ["p0", "p1"]
     assert task_runs(runs, config).subjects == ["p2", "p3", "p4", "p5"]
     config.pretrain.subjects = ["p7"]
@@ -144,7 +145,9 @@ def test_parts_of_runs(finished, tmp_path):
     config.pretrain.part = "first_session"
     gallery, other = ([runs.part(one) for one in part] for part in fingerprint_stretches(runs, config))
     assert torch.equal(gallery[3], runs.series[6]) and torch.equal(other[3], runs.series[7])
-    assert [torch.equal(part, runs.series[2 * i]) for i, part in enumerate(training_series(runs, config))] == [True] * 6
+    assert [torch.equal(part, runs.series[2 * i]) for i, part in enumerate(map(runs.part, training_stretches(runs, config)))] == [
+        True
+    ] * 6
     drawn = list(segments(runs, config))
     assert len(drawn) == 6 and drawn[0][0].shape == (6, 16, 20)
 
@@ -173,7 +176,7 @@ def test_saliency_is_of_edges_that_are_there(finished):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("pretrain.crop=90", "expected 90 volumes of every run for a crop, got 80"),
+        ("pretrain.crop=90", "expected at least 90 volumes, a crop for pre-training .*, got 80"),
         ("fingerprint.volumes=81", "at least 81 volumes, a segment"),
         ("models={x: {kind: connectivity_mae, options: {mask: 1}}}", "has no option mask"),
         ("runs.min_volumes=500", "no recording could be used"),

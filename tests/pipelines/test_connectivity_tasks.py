@@ -170,6 +170,15 @@ def test_people_without_a_label_or_a_confound_are_left_out_and_named(tmp_path):
         ([80.0, "89+", 70.0], "quantity", "expected label to be a number, got '89\\+'"),
         ([1.5, 2.5, 3.5], "auto", [1.5, 2.5, 3.5]),
         (["a", "b", "b"], "auto", ["a", "b", "b"]),
+        (["0", "1", "1"], "auto", ["0", "1", "1"]),
+        ([0, 1, 1], "auto", "is 0 or 1: set kind"),
+        ([True, False, True], "class", ["1", "0", "1"]),
+        (["23,5", "24,5", "25"], "auto", "text that looks like numbers, such as '23,5': set kind"),
+        (["23.5", "24.5", "25"], "auto", "text that looks like numbers, such as '23.5': set kind"),
+        (["23,5", "24,5", "25"], "quantity", "expected label to be a number, got '23,5'"),
+        (["23.5", "2e1", "25"], "quantity", [23.5, 20.0, 25.0]),
+        (["1_000", "2", "3"], "quantity", "expected label to be a number, got '1_000'"),
+        ([1.0, float("inf"), 3.0], "quantity", "expected label to be a finite number, got inf"),
     ],
 )
 def test_kinds_of_labels(tmp_path, values, kind, expected):
@@ -179,6 +188,28 @@ def test_kinds_of_labels(tmp_path, values, kind, expected):
             Labelled.of(runs, PhenotypeTask("label", kind=kind))
     else:
         assert Labelled.of(runs, PhenotypeTask("label", kind=kind)).labels == expected
+
+
+def test_whole_numbers_that_many_people_share_may_be_codes(tmp_path):
+    """Sites or diagnoses 1, 2, 3 would be regressed; ages in years are different enough, or ask for one word."""
+    people = {f"p{i}": ONE for i in range(12)}
+    runs = runs_of(tmp_path, people, code=lambda i: 1.0 + i % 3, age=lambda i: 20.0 + i, part=lambda i: 0.5 + i % 3)
+    with pytest.raises(DataError, match="code is 1, 2 or 3: set kind: class or quantity"):
+        Labelled.of(runs, PhenotypeTask("code"))
+    assert Labelled.of(runs, PhenotypeTask("code", kind="class")).labels[:4] == ["1", "2", "3", "1"]
+    assert Labelled.of(runs, PhenotypeTask("age")).labels[0] == 20.0
+    assert Labelled.of(runs, PhenotypeTask("part")).labels[0] == 0.5
+
+
+def test_who_has_no_family_or_label_is_known_by_name(tmp_path):
+    runs = runs_of(
+        tmp_path,
+        {f"p{i}": ONE for i in range(4)},
+        sex=lambda i: ["N/A", "f", "m", "f"][i],
+        family=lambda i: ["", "x", "n/a", "x"][i],
+    )
+    found = Labelled.of(runs, PhenotypeTask("sex"))
+    assert found.left_out == ["p0"] and found.families == ["x", "p2", "x"]
 
 
 def test_mistakes_are_named_before_training(tmp_path):

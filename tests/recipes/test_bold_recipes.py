@@ -148,7 +148,7 @@ def test_hcp_and_ukb(tmp_path):
     assert len(found) == 6 and found[0].custom == about
     np.save(root / "2/rfMRI_REST1_LR.npy", np.zeros((8, 90)))
     rejected = [run for run in module.recordings(root, None) if isinstance(run, Rejected)]
-    assert len(rejected) == 1 and "rfMRI_REST1_LR.npy: 90 volumes" in rejected[0].reason
+    assert len(rejected) == 1 and "expected 1200 volumes, got 90" in rejected[0].reason
     (root / "restricted.csv").write_text("Subject,Family\n1,a\n")
     with pytest.raises(DataError, match=r"restricted\.csv"):
         list(module.recordings(root, None))
@@ -190,6 +190,12 @@ def test_a_header_says_the_order_of_regions(tmp_path, name, write, volumes, file
     np.savetxt(path, values.T, delimiter="\t", header="\t".join(names), comments="")
     found = next(run for run in recordings_of(module, root) if run.subject == "1" and "REST1" not in run.id)
     np.testing.assert_allclose(found.values, np.roll(values, -1, axis=0), rtol=1e-6)
+    numbers = {name: str(1001 + int(name[1:])) for name in names}  # FreeSurfer's names are no values, though they lie among them
+    (root / "regions.txt").write_text("\n".join(sorted(numbers.values())))
+    np.savetxt(path, values.T, delimiter="\t", header="\t".join(numbers[name] for name in names), comments="")
+    found = next(run for run in recordings_of(module, root) if run.subject == "1" and "REST1" not in run.id)
+    np.testing.assert_allclose(found.values, np.roll(values, -1, axis=0), rtol=1e-6)
+    (root / "regions.txt").write_text("\n".join(sorted(names)))
     np.savetxt(path, values.T, delimiter="\t", header="\t".join(["x", *names[1:]]), comments="")
     (rejected,) = (run for run in module.recordings(root, None) if isinstance(run, Rejected))
     assert path.name in rejected.reason and "2 are in one only" in rejected.reason

@@ -15,6 +15,15 @@ from jaxtyping import Float, Shaped
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.bootstrap import Interval
+from audiossl.evaluation.fmri.columns import (
+    Column,
+    check_lengths,
+    confounds_of_people,
+    labels_of_people,
+    one_for_each,
+    rows_of_people,
+)
+from audiossl.signals.bold.plain_numbers import is_missing
 
 LEAKS = "leaks labels into the score"
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
@@ -82,12 +91,12 @@ class PhenotypeScores:
 
 def score_phenotype(
     features: Float[np.ndarray, "R E"],
-    labels: Sequence[str] | Sequence[float],
-    subjects: Sequence[str],
+    labels: Column,
+    subjects: Column,
     config: PhenotypeConfig | None = None,
-    sites: Sequence[str] | None = None,
-    families: Sequence[str] | None = None,
-    confounds: Mapping[str, Sequence[float]] | None = None,
+    sites: Column | None = None,
+    families: Column | None = None,
+    confounds: Mapping[str, Column] | None = None,
     transform: Any = None,
     model: Any = None,
 ) -> PhenotypeScores:
@@ -98,20 +107,26 @@ def score_phenotype(
 
     Args:
         features: of every run.
-        labels: of every run; the same in all runs of a person.
+        labels: of every run; the same in all runs of a person. Text is a class and a float a quantity; ints and truth values may
+            be either, and are refused.
         subjects: of every run.
         config: options.
-        sites: of every run, for `by_site`.
-        families: of every run; relatives stay on one side.
-        confounds: numbers of every run, such as age, sex as 0 and 1, mean_fd; they are scored alone beside the features.
+        sites: of every run, for `by_site`; the same in all runs of a person.
+        families: of every run, the same in all runs of a person; relatives stay on one side.
+        confounds: numbers of every run, such as age, sex as 0 and 1, mean_fd; they are scored alone beside the features. Whole
+            numbers are the same in all runs of a person, others are averaged.
         transform: scikit-learn transformer that is fitted before all else, inside folds, such as `TangentVectors`.
         model: scikit-learn classifier or regressor in place of ours, with nothing to be chosen, such as `BrainNetClassifier`.
 
     Raises:
-        DataError: if a label differs within a person, there are fewer people of a class than folds, or a number is not finite.
+        DataError: if columns have other lengths; labels, sites, families or whole confounds differ within a person; labels may be
+            of either kind; a label, a confound or a feature is not known; or there are fewer people of a class than folds.
     """
     config = config or PhenotypeConfig()
-    people = _People.of(features, labels, subjects, families or subjects, sites, transform, model)
+    columns = {"labels": labels, "subjects": subjects, "sites": sites, "families": families}
+    check_lengths(len(features), columns, confounds)
+    people = _People.of(features, labels, subjects, families, sites if config.by_site else None, transform, model)
+    table = confounds_of_people(rows_of_people(subjects), confounds or {})
     people.check(config)
     answers = _answers(people, people.features, config)
     metrics = _of_repeats(people, answers, config)
@@ -119,22 +134,25 @@ def score_phenotype(
     if config.by_site and people.is_class:
         found = replace(found, of_sites=_areas_of_sites(people, answers[0]))
     if confounds:
-        table = np.stack([np.asarray(values, float) for values in confounds.values()], axis=1)
         plain, alone = replace(config, edges=0, edges_before_splitting=""), replace(people, transform=None, model=None)
-        told = _answers(alone, people.average(table, subjects), plain)
+        told = _answers(alone, table, plain)
         found = replace(found, confounds=_of_repeats(alone, told, plain), confound_intervals=_intervals(alone, told, plain))
     return replace(found, p_value=_p_value(people, metrics, config)) if config.permutations else found
 
 
 def check_people(
-    labels: Sequence[str] | Sequence[float],
-    subjects: Sequence[str],
+    labels: Column,
+    subjects: Column,
     config: PhenotypeConfig,
-    sites: Sequence[str] | None = None,
-    families: Sequence[str] | None = None,
+    sites: Column | None = None,
+    families: Column | None = None,
+    confounds: Mapping[str, Column] | None = None,
 ) -> None:
     """Say whether `score_phenotype` could divide these people; errors are those that it would raise."""
-    _People.of(np.zeros((len(subjects), 1)), labels, subjects, families or subjects, sites).check(config)
+    check_lengths(len(subjects), {"labels": labels, "sites": sites, "families": families}, confounds)
+    confounds_of_people(rows_of_people(subjects), confounds or {})
+    people = _People.of(np.zeros((len(subjects), 1)), labels, subjects, families, sites if config.by_site else None)
+    people.check(config)
 
 
 def leakage_self_test(people: int = 40, edges: int = 2000, seed: int = 0) -> float:
@@ -172,29 +190,20 @@ class _People:
     def of(
         cls,
         features: Any,
-        labels: Sequence[Any],
-        subjects: Sequence[str],
-        families: Sequence[str],
-        sites: Sequence[str] | None = None,
+        labels: Column,
+        subjects: Column,
+        families: Column | None = None,
+        sites: Column | None = None,
         transform: Any = None,
         model: Any = None,
     ) -> _People:
-        names = list(dict.fromkeys(subjects))
-        first = {name: list(subjects).index(name) for name in names}
-        for name, label in zip(subjects, labels, strict=True):
-            if labels[first[name]] != label:
-                raise DataError(f"{name} has the labels {labels[first[name]]} and {label}: expected one for each person")
-        order = [first[name] for name in names]
-        is_class = isinstance(labels[0], str)
-        values = np.array([labels[i] for i in order]) if is_class else np.array([float(labels[i]) for i in order])
-        place = np.array([names.index(name) for name in subjects])
-        averaged = np.stack([np.asarray(features, float)[place == i].mean(0) for i in range(len(names))])
-        of_site = None if sites is None else np.array([sites[i] for i in order])
-        return cls(averaged, values, np.array([families[i] for i in order]), of_site, names, is_class, transform, model)
-
-    def average(self, table: Float[np.ndarray, "R C"], subjects: Sequence[str]) -> Float[np.ndarray, "P C"]:
-        place = np.array([self.names.index(name) for name in subjects])
-        return np.stack([table[place == i].mean(0) for i in range(len(self.names))])
+        rows = rows_of_people(subjects)
+        values, is_class = labels_of_people(rows, labels)
+        groups = np.array(list(rows) if families is None else one_for_each(rows, families, "families"))
+        of_site = None if sites is None else np.array(one_for_each(rows, sites, "sites"))
+        table = np.asarray(features, float)
+        averaged = np.stack([table[own].mean(0) for own in rows.values()]) if rows else table
+        return cls(averaged, values, groups, of_site, list(rows), is_class, transform, model)
 
     def check(self, config: PhenotypeConfig) -> None:
         if not np.isfinite(self.features).all():
@@ -207,6 +216,8 @@ class _People:
         if groups < wanted:
             raise DataError(f"expected {wanted} people or families to divide into {config.folds} folds, got {groups}")
         if not self.is_class:
+            if len(set(self.labels)) < 2:
+                raise DataError(f"expected a quantity that varies, got {self.labels[0]:g} of all {len(self.names)} people")
             return
         counts = {str(label): int((self.labels == label).sum()) for label in sorted(set(self.labels))}
         fewest = min(counts.values())
@@ -217,6 +228,10 @@ class _People:
     def _check_sites(self) -> None:
         if self.sites is None or len(set(self.sites)) < 2:
             raise DataError("expected at least two sites to leave one out, got none or one")
+        if unknown := [name for name, site in zip(self.names, self.sites, strict=True) if is_missing(str(site))]:
+            raise DataError(
+                f"expected a site of everybody to leave one out, got none of {len(unknown)} people, such as {unknown[0]}"
+            )
         for site in sorted(set(self.sites)) if self.is_class else ():
             if len(set(self.labels[self.sites != site])) < 2:
                 raise DataError(f"without site {site} one class is left: sites stand for classes and cannot be left out")

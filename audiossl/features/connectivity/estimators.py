@@ -92,9 +92,10 @@ def precision(
         DataError: if it has no inverse: too few volumes, or a constant or missing region; shrinkage gives one for the first.
     """
     matrix = covariance(series.double(), kept, shrinkage)
+    is_finite = bool(torch.isfinite(matrix).all())  # LAPACK fails at what is not
     inverse, failed = torch.linalg.inv_ex(matrix)
-    smallest = torch.linalg.eigvalsh(matrix)
-    if bool((failed != 0).any()) or bool((smallest[..., 0] <= 1e-12 * smallest[..., -1]).any()):
+    smallest = torch.linalg.eigvalsh(matrix) if is_finite else matrix.new_zeros(1, 1)
+    if not is_finite or bool((failed != 0).any()) or bool((smallest[..., 0] <= 1e-12 * smallest[..., -1]).any()):
         raise DataError(
             f"the covariance of {series.shape[-2]} regions over {series.shape[-1]} volumes has no inverse: use "
             "shrinkage='ledoit_wolf' or longer runs, and leave constant and missing regions out"

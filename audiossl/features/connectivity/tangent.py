@@ -10,6 +10,9 @@ from torch import Tensor
 
 from audiossl.errors import DataError
 
+# Share of the largest eigenvalue below which the smallest is zero: covariances of float32 series round a zero to 1e-7 of it.
+SINGULAR = 1e-6
+
 
 class TangentSpace:
     """Maps covariances to log(W C W), where W is the inverse root of the geometric mean of those it was fitted to.
@@ -25,11 +28,10 @@ class TangentSpace:
         """Find the geometric mean by gradient descent on the manifold, as nilearn does.
 
         Raises:
-            DataError: if a covariance is not positive definite.
+            DataError: if there is no covariance, or one is not positive definite: not finite, or with an eigenvalue below 1e-6 of
+                its largest.
         """
-        matrices = covariances.double()
-        if bool((torch.linalg.eigvalsh(matrices)[..., 0] <= 0).any()):
-            raise DataError("expected positive definite covariances, got one that is not: use shrinkage='ledoit_wolf'")
+        matrices = _positive_definite(covariances)
         mean, step, last = matrices.mean(0), 1.0, None
         for _ in range(max_steps):
             root, inverse = _power(mean, 0.5), _power(mean, -0.5)
@@ -46,12 +48,29 @@ class TangentSpace:
         """Map covariances to the tangent space.
 
         Raises:
-            DataError: if nothing was fitted, or the regions are others.
+            DataError: if nothing was fitted, the regions are others, or a covariance is not positive definite.
         """
         if self._whitening is None or self._whitening.shape != covariances.shape[1:]:
             fitted = "nothing" if self._whitening is None else f"{len(self._whitening)} regions"
             raise DataError(f"expected covariances of what was fitted ({fitted}), got {covariances.shape[-1]} regions")
-        return _of_eigenvalues(self._whitening @ covariances.double() @ self._whitening, torch.log)
+        return _of_eigenvalues(self._whitening @ _positive_definite(covariances) @ self._whitening, torch.log)
+
+
+def _positive_definite(covariances: Float[Tensor, "B N N"]) -> Float[Tensor, "B N N"]:
+    matrices = covariances.double()
+    if not len(matrices):
+        raise DataError("expected positive definite covariances, got none")
+    is_good = torch.isfinite(matrices).all(-1).all(-1)
+    # LAPACK fails at what is not finite.
+    eigenvalues = torch.linalg.eigvalsh(torch.where(is_good[:, None, None], matrices, 0.0))
+    is_good &= eigenvalues[:, 0] > SINGULAR * eigenvalues[:, -1]
+    if not bool(is_good.all()):
+        bad = (~is_good).nonzero()[:, 0].tolist()
+        raise DataError(
+            f"expected positive definite covariances, got {len(bad)} of {len(matrices)} that are not, such as number {bad[0]}: "
+            "too few volumes, equal regions or missing values. Use shrinkage='ledoit_wolf' and leave such regions out"
+        )
+    return matrices
 
 
 def _power(matrix: Float[Tensor, "*B N N"], exponent: float) -> Float[Tensor, "*B N N"]:

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audiossl.errors import DataError
+from audiossl.signals.bold.masks import as_repetition_time
+from audiossl.signals.bold.plain_numbers import is_missing, is_number, plain_number
 from audiossl.signals.sensors.recording import Rejected
 
 # Entities that tell derivatives of one scan apart.
 OF_DERIVATIVE = ("space", "cohort", "res", "den", "desc", "atlas", "seg", "stat", "hash", "suffix")
 NATIVE = ("native", "T1w")
-MISSING = ("n/a", "nan", "")
 
 
 def entities(path: Path) -> dict[str, str]:
@@ -88,13 +89,11 @@ def read_table(path: Path) -> list[dict[str, str]]:
     for number, row in rows:
         if len(row) != len(header):
             raise DataError(f"{path}, line {number}: expected {len(header)} columns, got {len(row)}")
-    return [
-        {name: value for name, value in zip(header, row, strict=True) if value.strip().lower() not in MISSING} for _, row in rows
-    ]
+    return [{name: value for name, value in zip(header, row, strict=True) if not is_missing(value)} for _, row in rows]
 
 
 def read_participants(root: Path) -> dict[str, dict[str, str | float]]:
-    """Phenotypes of each participant, numbers as numbers; empty where there is no participants.tsv.
+    """Phenotypes of each participant, numbers with a decimal point as numbers; empty where there is no participants.tsv.
 
     Raises:
         DataError: if the table has no column participant_id, or one comes twice.
@@ -117,7 +116,7 @@ def repetition_time(path: Path, image: str = "") -> float:
         image: end of the name of another JSON file of the same scan, for series whose own does not say it.
 
     Raises:
-        DataError: if none says it; the message names the files.
+        DataError: if none says it, or what the first of them says is no number of seconds; the message names the files.
     """
     of_file = entities(path)
     own = path.with_name(path.name.partition(".")[0] + ".json")
@@ -129,14 +128,11 @@ def repetition_time(path: Path, image: str = "") -> float:
                 value = json.loads(side.read_text(encoding="utf-8")).get("RepetitionTime")
             except (ValueError, AttributeError) as error:
                 raise DataError(f"{side} is not a JSON object: {error}") from error
-            if isinstance(value, int | float) and value > 0:
-                return float(value)
+            if value is not None:
+                return as_repetition_time(value, f"{side}, RepetitionTime")
     places = ", ".join([own.name, *([f"*{image} of the same scan"] if image else []), f"{shared[0].name} there and above"])
     raise DataError(f"no JSON file beside {path} says its RepetitionTime; looked for {places}. Give tr=SECONDS")
 
 
 def _number(value: str) -> str | float:
-    try:
-        return float(value)
-    except ValueError:
-        return value
+    return plain_number(value) if is_number(value) else value

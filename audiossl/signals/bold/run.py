@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int
+from jaxtyping import Bool, Float, Float32, Float64, Int, Shaped
 
 from audiossl.errors import DataError
+from audiossl.signals.bold.copies import Copies
+from audiossl.signals.bold.masks import Mask, as_mask, as_repetition_time
 from audiossl.signals.bold.matrix import is_matrix
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
+
+CONSTANT = 1e-6  # a region whose deviation is a smaller share of its values is constant but for their rounding in float32
 
 
 def bold_run(
     id_: str,
     subject: str,
-    series: Float[np.ndarray, "N T"],
-    tr: float,
+    series: Shaped[np.ndarray, "..."],
+    tr: object,
     regions: Sequence[str],
-    kept: Bool[np.ndarray, "T"] | None = None,
+    kept: Mask | None = None,
     about: Mapping[str, str | float] | None = None,
 ) -> SensorRecording:
     """Make a run of regional series.
@@ -32,34 +35,47 @@ def bold_run(
         series: regions x volumes in any unit; a row of NaN is a region that was not covered.
         tr: seconds from volume to volume.
         regions: names, one for each row.
-        kept: False at volumes that were censored for motion.
+        kept: for each volume True or 1, and False or 0 where it was censored for motion.
         about: what else is known: `session`, `task`, `site`, `family`, and phenotypes such as `age`, `sex` or `mean_fd`.
 
     Raises:
-        DataError: if the rows are not the regions, the repetition time is not positive, or nothing is kept; it names the run.
+        DataError: if the rows are not the regions or no real numbers, the repetition time is no number of seconds, or the mask is
+            none or keeps nothing; it names the run.
     """
-    if series.ndim != 2 or len(series) != len(regions):
-        raise DataError(f"{id_}: expected {len(regions)} regions x volumes, as the atlas names them, got {series.shape}")
-    if not 0 < tr < 60:
-        raise DataError(f"{id_}: expected a repetition time in seconds, above 0 and below 60, got {tr}")
+    series = np.asarray(series)
+    if series.ndim != 2 or len(series) != len(regions) or series.dtype.kind not in "fiu":
+        found = f"{series.shape} of {series.dtype}"
+        raise DataError(f"{id_}: expected {len(regions)} regions x volumes of numbers, as the atlas names them, got {found}")
+    seconds = as_repetition_time(tr, id_)
     values = series.astype(np.float32)
     if kept is not None:
-        if len(kept) != values.shape[1] or not kept.any():
-            raise DataError(f"{id_}: expected a mask of {values.shape[1]} volumes that keeps some, got {len(kept)}, {kept.sum()}")
-        values[:, ~kept] = np.nan
+        values[:, ~as_mask(kept, values.shape[1], id_)] = np.nan
     if repeated := sorted({name for name in regions if list(regions).count(name) > 1}):
         raise DataError(f"{id_}: region names repeat: {', '.join(repeated[:5])}")
     name = re.sub(r"[^\w.-]", "_", id_)
-    return SensorRecording(name, subject, 1 / tr, tuple(regions), ("1",) * len(values), values, custom=dict(about or {}))
+    return SensorRecording(name, subject, 1 / seconds, tuple(regions), ("1",) * len(values), values, custom=dict(about or {}))
 
 
-def covered(run: SensorRecording) -> Bool[np.ndarray, "N"]:
-    """Regions that have values and are not constant."""
-    volumes = kept_volumes(run)
+def covered(run: SensorRecording, detrend: bool = True) -> Bool[np.ndarray, "N"]:
+    """Regions that have values which vary: not constant, and not a mere line over time where a line is taken out.
+
+    Args:
+        run: to be judged over its kept volumes.
+        detrend: judge what `standardised` divides by, the deviation from a straight line. A line that was rounded to some
+            decimals, such as a column of times, is a line, whatever its steps.
+    """
+    volumes = np.flatnonzero(kept_volumes(run))
     values = np.asarray(run.values[:, volumes], np.float64)
-    is_whole = np.isfinite(values).all(axis=1)
-    deviation = np.where(is_whole, np.nan_to_num(values).std(axis=1), 0.0)
-    return is_whole & (deviation > 1e-6 * np.maximum(np.abs(np.nan_to_num(values)).max(axis=1), 1e-30))
+    is_whole = np.asarray(np.isfinite(values).all(axis=1))
+    known = np.where(is_whole[:, None], values, 0.0)
+    rest = _without_line(known, volumes) if detrend else known
+    deviation = rest.std(axis=1) if len(volumes) else np.zeros(len(rest))
+    varies = np.asarray(deviation > CONSTANT * np.maximum(np.abs(known).max(axis=1, initial=0.0), 1e-30))
+    if detrend:
+        steps = np.diff(known, axis=1)
+        for row in np.flatnonzero(varies & ((steps >= 0).all(axis=1) | (steps <= 0).all(axis=1))):
+            varies[row] = not _is_rounded_line(steps[row][np.diff(volumes) == 1], known[row], rest[row])
+    return np.asarray(is_whole & varies)
 
 
 def kept_volumes(run: SensorRecording) -> Bool[np.ndarray, "T"]:
@@ -90,9 +106,10 @@ def standardised(run: SensorRecording, regions: Sequence[str] | None = None, det
     if regions is not None and (missing := [name for name in regions if name not in place]):
         raise DataError(f"{run.id}: its atlas lacks {len(missing)} regions, such as {missing[0]}; was another atlas used?")
     rows = [place[name] for name in regions] if regions is not None else list(range(len(run.channels)))
-    if not (good := covered(run)[rows]).all():
+    if not (good := covered(run, detrend)[rows]).all():
         bad = [run.channels[row] for row, is_good in zip(rows, good, strict=True) if not is_good]
-        raise DataError(f"{run.id}: {len(bad)} regions are constant or have missing values, such as {bad[0]}: leave them out")
+        what = "constant or have missing values" + ", or are a mere line over time" * detrend
+        raise DataError(f"{run.id}: {len(bad)} regions are {what}, such as {bad[0]}: leave them out")
     kept = kept_volumes(run)
     known = np.asarray(run.values[rows], np.float64)[:, kept]
     known = _without_line(known, np.flatnonzero(kept)) if detrend else known
@@ -102,8 +119,19 @@ def standardised(run: SensorRecording, regions: Sequence[str] | None = None, det
     return out
 
 
+def _is_rounded_line(steps: Float64[np.ndarray, "S"], values: Float64[np.ndarray, "K"], rest: Float64[np.ndarray, "K"]) -> bool:
+    """Whether values go on by one of two steps, as a rounded line does, and are off it, by `rest`, by less than a step."""
+    if len(steps) < 2:
+        return False
+    unit, rounding = steps.max() - steps.min(), CONSTANT * np.abs(values).max()
+    is_either = np.minimum(steps - steps.min(), steps.max() - steps) <= rounding
+    return bool(is_either.all() and np.abs(rest).max() <= unit + rounding)
+
+
 def _without_line(series: Float64[np.ndarray, "N K"], volumes: Int[np.ndarray, "K"]) -> Float64[np.ndarray, "N K"]:
     """What is left of each row after a least-squares line over the numbers of its volumes, which may have gaps."""
+    if len(volumes) < 3:  # a line goes through any two values
+        return np.zeros_like(series)
     # About their means, slope and offset are found apart: slope = <series, time> / <time, time>.
     time = volumes - volumes.mean()
     series = series - series.mean(axis=1, keepdims=True)
@@ -128,11 +156,12 @@ class RunPolicy:
 def select_runs(runs: Iterable[SensorRecording | Rejected], policy: RunPolicy) -> Iterator[SensorRecording | Rejected]:
     """Pass on runs and matrices, and say of each that is not used why: too short, too many regions missing, or a copy.
 
+    A copy may lack volumes or regions, at the ends or inside.
+
     Raises:
         DataError: if two subjects have the same values: one person under two names would be on both sides of a split.
     """
-    # Of what was passed on, only digests are kept: a cohort does not fit into memory.
-    passed: dict[bytes, tuple[str, str]] = {}
+    passed = Copies()
     for run in runs:
         if isinstance(run, Rejected):
             yield run
@@ -140,8 +169,7 @@ def select_runs(runs: Iterable[SensorRecording | Rejected], policy: RunPolicy) -
         if reason := None if is_matrix(run) else _why_not(run, policy):
             yield Rejected(run.id, reason)
             continue
-        digest = hashlib.sha256(np.ascontiguousarray(run.values).data).digest()
-        twin, person = passed.setdefault(digest, (run.id, run.subject))
+        twin, person = passed.of(run)
         if person != run.subject:
             raise DataError(f"{run.id} of {run.subject} has the very values of {twin} of {person}: one person, two names?")
         if twin != run.id:
@@ -156,7 +184,9 @@ def _why_not(run: SensorRecording, policy: RunPolicy) -> str:
         wanted = f"{policy.min_volumes} volumes and {policy.min_seconds:g} s"
         return f"it keeps {count} volumes, {count / run.rate:.0f} s, of the {wanted} that are needed"
     if missing > policy.max_missing:
-        return f"{missing:.0%} of its regions are constant or missing, more than {policy.max_missing:.0%}"
+        return (
+            f"{missing:.0%} of its regions are constant or missing, or a mere line over time, more than {policy.max_missing:.0%}"
+        )
     return ""
 
 

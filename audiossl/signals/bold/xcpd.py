@@ -9,12 +9,15 @@ import numpy as np
 
 from audiossl.errors import DataError
 from audiossl.signals.bold.bids import beside, entities, in_one_space, read_participants, read_table, repetition_time, scan_of
+from audiossl.signals.bold.masks import as_repetition_time
+from audiossl.signals.bold.plain_numbers import plain_number
 from audiossl.signals.bold.run import bold_run
 from audiossl.signals.bold.tables import read_series
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 
 # XCP-D's JSON file of a series gives its rate as "TR"; the seconds are in that of the image.
 IMAGE, OUTLIERS = "_desc-denoised_bold.json", "_outliers.tsv"
+DRAWN = "exact_"  # columns of volumes that are left out to bring runs to one length, not for motion
 
 
 def read_xcpd(
@@ -22,14 +25,15 @@ def read_xcpd(
     atlas: str = "4S456Parcels",
     task: str = "rest",
     min_coverage: float = 0.5,
-    tr: float | None = None,
+    tr: int | float | None = None,
     space: str | None = None,
     res: str | None = None,
 ) -> Iterator[SensorRecording | Rejected]:
     """Yield the runs of one atlas and task.
 
     Series that were censored (shorter than `_outliers.tsv`) get their gaps back, so that time is right; in interpolated ones the
-    same volumes are censored. Regions below the coverage are NaN. Series that XCP-D joined of several runs are rejected: the runs
+    same volumes are censored: those that any column of that table flags, but for `exact_*`, which XCP-D drew at random to bring
+    runs to one length. Regions below the coverage are NaN. Series that XCP-D joined of several runs are rejected: the runs
     are there by themselves.
 
     Args:
@@ -44,6 +48,8 @@ def read_xcpd(
     Raises:
         DataError: if there is no such series, runs come in several spaces and none is named, or runs name other regions.
     """
+    if tr is not None:
+        as_repetition_time(tr, "tr")
     found = sorted(root.glob("sub-*/**/*_stat-mean_timeseries.tsv"))
     files = [path for path in found if atlas in (entities(path).get("seg"), entities(path).get("atlas"))]
     files = [path for path in files if entities(path).get("task") == task]
@@ -60,7 +66,7 @@ def read_xcpd(
             yield Rejected(name, f"{path} joins runs that are there by themselves")
             continue
         try:
-            series, names = read_series(path, regions_first=False)
+            series, names = read_series(path, regions_first=False, header=True)
         except DataError as error:
             yield Rejected(name, str(error))
             continue
@@ -70,7 +76,8 @@ def read_xcpd(
         try:
             series, kept = _uncensor(path, _cover(path, series, names, min_coverage))
             about = {"session": of_file.get("ses", ""), "task": task, **people.get(of_file["sub"], {})}
-            yield bold_run(name, of_file["sub"], series, tr or repetition_time(path, IMAGE), names, kept, about)
+            seconds = repetition_time(path, IMAGE) if tr is None else tr
+            yield bold_run(name, of_file["sub"], series, seconds, names, kept, about)
         except DataError as error:
             yield Rejected(name, str(error))
 
@@ -91,12 +98,12 @@ def _shares(coverage: Path) -> dict[str, float]:
     """Coverage of each region: a row for each (`Node`, `coverage`) where XCP-D read NIfTI, one row of all where it read CIFTI."""
     rows = read_table(coverage)
     if rows and "Node" not in rows[0]:
-        shares, names = read_series(coverage, regions_first=False)
+        shares, names = read_series(coverage, regions_first=False, header=True)
         if shares.shape[1] != 1 or not names:
             raise DataError(f"{coverage}: expected columns Node and coverage, or one row with a column for each region")
         return dict(zip(names, shares[:, 0].tolist(), strict=True))
     try:
-        return {row.pop("Node"): float(next(iter(row.values()), "nan")) for row in rows}
+        return {row.pop("Node"): plain_number(next(iter(row.values()), "nan")) for row in rows}
     except (KeyError, ValueError) as error:
         raise DataError(f"{coverage}: expected columns Node and coverage ({type(error).__name__}: {error})") from error
 
@@ -107,15 +114,33 @@ def _uncensor(path: Path, series: np.ndarray) -> tuple[np.ndarray, np.ndarray | 
         return series, None
     if len(tables) > 1:
         raise DataError(f"{path}: expected one table of outliers, got {', '.join(table.name for table in tables)}")
-    outliers = tables[0]
-    try:
-        flagged = np.array([float(next(iter(row.values()), "")) > 0 for row in read_table(outliers)])
-    except ValueError as error:
-        raise DataError(f"{outliers}: expected a column of 0 and 1 ({error})") from error
+    flags = _flags(tables[0])
+    flagged = np.logical_or.reduce(list(flags.values()))
     if series.shape[1] == len(flagged):
         return series, ~flagged
-    if series.shape[1] != int((~flagged).sum()):
-        raise DataError(f"{path}: {series.shape[1]} volumes, but {outliers.name} has {len(flagged)} and keeps {(~flagged).sum()}")
-    whole = np.zeros((len(series), len(flagged)))
-    whole[:, ~flagged] = series
-    return whole, ~flagged
+    # The volumes that the series lacks are those of all columns, or of the one that XCP-D censored by; it may hold others that
+    # another column flags, which are censored here.
+    for lacking in (flagged, *flags.values()):
+        if series.shape[1] == int((~lacking).sum()):
+            whole = np.zeros((len(series), len(flagged)))
+            whole[:, ~lacking] = series
+            return whole, ~flagged
+    kept = f"has {len(flagged)} and keeps {(~flagged).sum()}"
+    raise DataError(f"{path}: {series.shape[1]} volumes, but {tables[0].name} {kept}")
+
+
+def _flags(outliers: Path) -> dict[str, np.ndarray]:
+    """Which volumes each column of a table of outliers flags."""
+    rows = read_table(outliers)
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if not name.startswith(DRAWN)]
+    try:
+        flags = {name: np.array([plain_number(row.get(name, "nan")) for row in rows]) for name in names}
+    except ValueError as error:
+        raise DataError(f"{outliers}: expected columns of 0 and 1 ({error})") from error
+    if odd := [name for name, values in flags.items() if not np.isin(values, (0, 1)).all()]:
+        raise DataError(f"{outliers}: expected columns of 0 and 1 in every line, got others in {odd[0]}")
+    if not flags:
+        raise DataError(
+            f"{outliers}: expected a column of 0 and 1, such as framewise_displacement, got {', '.join(names) or 'none'}"
+        )
+    return {name: values == 1 for name, values in flags.items()}

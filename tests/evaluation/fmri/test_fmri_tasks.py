@@ -8,6 +8,7 @@ import torch
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.fmri.brainnetcnn import BrainNetClassifier
+from audiossl.evaluation.fmri.columns import confounds_of_people, rows_of_people
 from audiossl.evaluation.fmri.fingerprint import Fingerprint, draw_segments
 from audiossl.evaluation.fmri.networks import assign_networks, majority
 from audiossl.evaluation.fmri.phenotypes import (
@@ -158,6 +159,74 @@ def test_mistakes_are_named():
         score_phenotype(features[:10], labels[:10], subjects[:10])
     with pytest.raises(DataError, match="two sites"):
         score_phenotype(features, labels, subjects, PhenotypeConfig(by_site=True), sites=["x"] * 80)
+
+
+NAMES = [f"p{i}" for i in range(12)]
+CLASSES = ["a", "b"] * 6
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 1] * 6, "labels such as 0 may be classes or a quantity"),
+        ([False, True] * 6, "labels such as False may be"),
+        (np.arange(12), "labels such as 0 may be"),
+        (np.array([0, 1] * 6, bool), "labels such as False may be"),
+        ([1.5] * 11 + [2], "labels such as 2 may be"),
+        (["a", 1.0] * 6, "text for some and a number for others, such as 'a' and 1"),
+        ([1.0] * 11 + [float("nan")], "p11 has the label nan"),
+        ([None, *CLASSES[1:]], "p0 has the label None"),
+        (["n/a", *CLASSES[1:]], "p0 has the label 'n/a'"),
+        ([3.0] * 12, "a quantity that varies, got 3 of all 12 people"),
+    ],
+)
+def test_kinds_of_labels_are_not_guessed(labels, message):
+    """skll 219: a diagnosis of 0 and 1 was regressed."""
+    with pytest.raises(DataError, match=message):
+        score_phenotype(np.zeros((12, 2)), labels, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"families": [*NAMES, "p1"]}, "p0 has the families p0 and p1"),
+        ({"sites": [*CLASSES, "b"], "config": PhenotypeConfig(by_site=True)}, "p0 has the sites a and b"),
+        ({"confounds": {"sex": [0] * 12 + [1]}}, "p0 has the confound sex 0 and 1"),
+        ({"confounds": {"age": [30.0] * 12 + [31.0]}}, "p0 has the confound age 30.0 and 31.0"),
+        ({"confounds": {"age": [float("nan")] + [30.5] * 12}}, "p0 has the confound age nan: expected a number"),
+        ({"confounds": {"fd": [0.1] * 13, "age": [30.5] * 11 + [None, 1]}}, "p11 has the confound age None"),
+        ({"confounds": {"age": [float("inf")] * 13}}, "p0 has the confound age inf"),
+        ({"confounds": {"age": ["30"] * 13}}, "p0 has the confound age '30'"),
+        ({"confounds": {"sites": [1.0] * 9}}, "13 runs .rows of features., got 9 of the confound sites"),
+        ({"families": NAMES, "sites": NAMES}, "got 12 sites, 12 families"),
+        (
+            {"sites": ["", *CLASSES[1:], ""], "config": PhenotypeConfig(by_site=True)},
+            "a site of everybody .* 1 people, such as p0",
+        ),
+    ],
+)
+def test_a_person_is_one_in_every_column(columns, message):
+    """ABCD 22, C-PAC 412: a person at two sites trained the model that one of them was left out of."""
+    with pytest.raises(DataError, match=message):
+        score_phenotype(np.zeros((13, 2)), [*CLASSES, "a"], [*NAMES, "p0"], **columns)
+
+
+def test_labels_and_subjects_of_another_length():
+    with pytest.raises(DataError, match=r"each of 12 runs .*got 11 labels, 13 subjects"):
+        score_phenotype(np.zeros((12, 2)), CLASSES[:-1], [*NAMES, "p0"])
+
+
+def test_confounds_of_runs_are_averaged():
+    rows = rows_of_people(["a", "b", "a"])
+    found = confounds_of_people(rows, {"mean_fd": [0.1, 0.2, 0.3], "is_male": np.array([True, False, True])})
+    np.testing.assert_allclose(found, [[0.2, 1], [0.2, 0]])
+
+
+def test_two_sites_of_a_person_matter_only_where_a_site_is_left_out():
+    sites = [*CLASSES, "b"]
+    found = score_phenotype(np.random.default_rng(0).standard_normal((13, 2)), [*CLASSES, "a"], [*NAMES, "p0"],
+                            PhenotypeConfig(repeats=1, folds=3), sites=sites)  # fmt: skip
+    assert found.people == 12
 
 
 def test_the_corrected_t_test_is_wider_than_the_plain_one():

@@ -85,6 +85,45 @@ def test_tangent_vectors_of_equal_matrices_are_zero_and_other_regions_are_refuse
         TangentSpace().fit(covariance(series(2, 30, 10)))
 
 
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    regions=st.integers(2, 12),
+    kind=st.sampled_from(["few volumes", "twins", "a sum", "constant", "missing"]),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+)
+@settings(deadline=None, max_examples=60)
+def test_singular_covariances_are_refused_whatever_their_rounding(seed, regions, kind, dtype):
+    """pyRiemann 14 and 65, nilearn 1460: some had a logarithm of 1e-8 taken, others ended in an error of LAPACK."""
+    draws = torch.Generator().manual_seed(seed)
+    x = torch.randn(3, regions, regions if kind == "few volumes" else 200, generator=draws, dtype=torch.float64)
+    fitted = TangentSpace().fit(covariance(torch.randn(3, regions, 200, generator=draws, dtype=torch.float64)))
+    if kind == "twins":
+        x[1, 1] = x[1, 0]
+    elif kind == "a sum":
+        x[1, 0] = x[1, 1:].sum(0) / 3 if regions > 2 else 2 * x[1, 1]
+    elif kind == "constant":
+        x[1, 0] = 5.0
+    elif kind == "missing":
+        x[1, 0, 3] = torch.nan
+    matrices = covariance(x.to(dtype))
+    number = 0 if kind == "few volumes" else 1
+    for use in (lambda m: TangentSpace().fit(m), lambda m: TangentSpace().fit(m.double()), fitted.transform):
+        with pytest.raises(DataError, match=f"positive definite covariances, got .* such as number {number}: too few volumes"):
+            use(matrices)
+    with pytest.raises(DataError, match="has no inverse"):
+        precision(x, shrinkage="none")
+    with pytest.raises(DataError, match="got none"):
+        TangentSpace().fit(matrices[:0])
+
+
+def test_covariances_that_are_not_singular_are_fitted():
+    """Of strongly correlated regions, of float32, and shrunk ones of fewer volumes than regions."""
+    x = series(4, 12, 80).float()
+    for matrices in (covariance(x), covariance(x[..., :9], shrinkage="ledoit_wolf")):
+        space = TangentSpace().fit(matrices)
+        assert float(space.transform(matrices).mean(0).abs().max()) < 1e-4
+
+
 def test_censored_volumes_count_for_nothing():
     x = series(2, 7, 40)
     kept = torch.rand(2, 40, generator=torch.Generator().manual_seed(1)) < 0.7

@@ -51,3 +51,24 @@ def test_one_file_of_each_scan(tmp_path):
     )
     with pytest.raises(DataError, match="are of one scan"):
         in_one_space(tmp_path, files("1_space-A_cohort-1", "1_space-A_cohort-2"), None, None)
+
+
+def test_what_is_no_plain_number_stays_text(tmp_path):
+    (tmp_path / "participants.tsv").write_text(
+        "participant_id\tage\tcode\nsub-1\t23,5\t1_000\nsub-2\tinf\t0x1f\nsub-3\t-1.5e1\t7\n"
+    )
+    assert read_participants(tmp_path) == {
+        "1": {"age": "23,5", "code": "1_000"}, "2": {"age": "inf", "code": "0x1f"}, "3": {"age": -15.0, "code": 7.0},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["true", "0", "-2", "NaN", '"2"', "2000", "[2]"])
+def test_a_repetition_time_that_is_none_is_refused(tmp_path, value):
+    """true once was 1 s, as a bool is an int in Python; and what another file says does not stand in for it."""
+    name = tmp_path / "sub-01_task-rest_bold.nii.gz"
+    name.with_name("sub-01_task-rest_bold.json").write_text(f'{{"RepetitionTime": {value}}}')
+    (tmp_path / "task-rest_bold.json").write_text('{"RepetitionTime": 1.4}')
+    with pytest.raises(DataError, match=r"sub-01_task-rest_bold\.json, RepetitionTime: expected a repetition time in seconds"):
+        repetition_time(name)
+    name.with_name("sub-01_task-rest_bold.json").write_text('{"RepetitionTime": null}')
+    assert repetition_time(name) == 1.4

@@ -31,7 +31,8 @@ def write_images(folder: Path, volumes: int = 30) -> tuple[Path, Path, np.ndarra
 
 def test_mean_series_of_labels(tmp_path):
     image, atlas, data = write_images(tmp_path)
-    series, kept = read_image(image, atlas, ["one", "two", "three"])
+    with pytest.warns(UserWarning, match=r"bold\.nii\.gz: 1 of 3 regions have no voxel .*: three$"):
+        series, kept = read_image(image, atlas, ["one", "two", "three"])
     assert kept is None and series.shape == (3, 30)
     assert np.allclose(series[0], data[:3, 0].mean((0, 1)), atol=1e-3) and np.isnan(series[2]).all()
     mask = np.delete(np.arange(30), [4, 9])
@@ -42,6 +43,51 @@ def test_mean_series_of_labels(tmp_path):
     image.write_bytes(b"x")
     with pytest.raises(DataError, match=r"bold\.nii\.gz"):
         read_image(image, atlas, ["one", "two"])
+
+
+@pytest.mark.parametrize(
+    "distort", [lambda x: x * 0.9999999, lambda x: x + 0.09 * (x > 0), lambda x: x * 1.0117, lambda x: x / (x > 0)]
+)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_labels_near_whole_numbers_are_those(tmp_path, distort):
+    """petprep 152 and torchio 220: cut off, they gave regions the series of others; NaN is no region, as SPM writes it."""
+    image, atlas, _ = write_images(tmp_path)
+    expected, _ = read_image(image, atlas, ["one", "two"])
+    labels = nibabel.load(atlas)
+    changed = distort(np.asarray(labels.dataobj, np.float32)).astype(np.float32)
+    nibabel.Nifti1Image(changed, labels.affine).to_filename(tmp_path / "other.nii.gz")
+    found, _ = read_image(image, tmp_path / "other.nii.gz", ["one", "two"])
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([0, 1, 1.5], "1 labels that are no whole numbers, such as 1.5: was it resampled"),
+        ([0, 1, np.inf], "no whole numbers, such as inf"),
+        ([0, 1, -1], "labels below 0, such as -1"),
+        ([0, 1, 3], "labels up to 3, but 2 regions"),
+        ([0, 0.04, 0.04], "no label above 0"),
+    ],
+)
+def test_other_labels_are_refused(tmp_path, values, message):
+    image, atlas, _ = write_images(tmp_path)
+    labels = nibabel.load(atlas)
+    changed = np.array(values, np.float32)[np.asarray(labels.dataobj)]
+    nibabel.Nifti1Image(changed, labels.affine).to_filename(atlas)
+    with pytest.raises(DataError, match=rf"atlas\.nii\.gz has .*{message}"):
+        read_image(image, atlas, ["one", "two"])
+
+
+def test_sample_masks_are_numbers_of_volumes_or_truth_values(tmp_path):
+    image, atlas, _ = write_images(tmp_path)
+    kept = np.ones(30, bool)
+    kept[[3, 29]] = False
+    for mask in (kept, np.flatnonzero(kept), np.flatnonzero(kept).tolist()):
+        assert np.array_equal(read_image(image, atlas, ["one", "two"], sample_mask=mask)[1], kept)
+    for mask in (kept.astype(int), [-1, 2], [0, 30], [], kept[:-1], kept.astype(float)):
+        with pytest.raises(DataError, match=r"bold\.nii\.gz: expected"):
+            read_image(image, atlas, ["one", "two"], sample_mask=mask)
 
 
 def test_fmriprep_derivatives_with_a_real_confound_table(tmp_path):

@@ -116,7 +116,7 @@ def test_two_tables_of_outliers_are_not_guessed_between(tmp_path):
     outliers.with_name("sub-01_task-rest_desc-other_outliers.tsv").unlink()
     outliers.write_text("framewise_displacement\n" + "yes\n" * 60)
     (rejected,) = read_xcpd(tmp_path, "Tiny")
-    assert "sub-01_task-rest_outliers.tsv: expected a column of 0 and 1" in rejected.reason
+    assert "sub-01_task-rest_outliers.tsv: expected columns of 0 and 1" in rejected.reason
 
 
 def test_a_scan_in_two_spaces_is_one_run(tmp_path):
@@ -145,3 +145,31 @@ def test_runs_that_xcpd_joined_are_not_read_twice(tmp_path):
     found = list(read_xcpd(tmp_path, "Tiny"))
     (rejected,) = (one for one in found if isinstance(one, Rejected))
     assert len(found) == 4 and joined.name in rejected.reason and "joins runs" in rejected.reason
+
+
+def test_volumes_that_any_column_flags_are_censored(tmp_path):
+    """Further columns than framewise displacement; those of volumes drawn to bring runs to one length flag no motion."""
+    for censored in ((), (5, 6)):  # interpolated, and censored by XCP-D, which left out what the first column flags
+        path = write_scan(tmp_path, "01", censored=censored)
+        outliers = path.parent / "sub-01_task-rest_outliers.tsv"
+        rows = [f"{int(i in (5, 6))}\t{int(i in (6, 20))}\t{int(i % 2)}" for i in range(60)]
+        outliers.write_text("\n".join(["framewise_displacement\tstd_dvars\texact_100", *rows]) + "\n")
+        found = next(read_xcpd(tmp_path, "Tiny"))
+        assert censored_of(found) == [5, 6, 20] and found.values.shape == (4, 60)
+        assert np.allclose(found.values[0, 21], values(0)[0, 21], rtol=1e-6)
+    for wrong in ("0.3", "n/a"):
+        outliers.write_text("\n".join(["framewise_displacement\tstd_dvars", *["0\t1"] * 30, *[f"0\t{wrong}"] * 30]) + "\n")
+        (rejected,) = read_xcpd(tmp_path, "Tiny")
+        assert isinstance(rejected, Rejected) and "got others in std_dvars" in rejected.reason
+
+
+def test_a_repetition_time_of_nothing_is_refused(tmp_path):
+    path = write_scan(tmp_path, "01")
+    for tr in (0, True):
+        with pytest.raises(DataError, match="tr: expected a repetition time in seconds"):
+            list(read_xcpd(tmp_path, "Tiny", tr=tr))
+    image = next(path.parent.glob("*denoised*"))
+    for wrong in ("true", "0", '"2.0"', "800"):
+        image.write_text(f'{{"RepetitionTime": {wrong}}}')
+        (rejected,) = read_xcpd(tmp_path, "Tiny")
+        assert isinstance(rejected, Rejected) and f"{image}, RepetitionTime: expected a repetition time" in rejected.reason
