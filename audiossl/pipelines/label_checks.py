@@ -20,7 +20,7 @@ from audiossl.signals.corpus import Corpus
 SLACK_SECONDS = 0.5  # that a segment may end after its recording: aligners round up, and recordings are cut
 
 
-def check_labels(folder: Path, corpus: Corpus, sides: Mapping[Split, Sequence[str]], config: SpearRecipe, script: Path) -> None:
+def check_labels(folder: Path, corpus: Corpus, sides: Mapping[Split, list[str]], config: SpearRecipe, script: Path) -> None:
     """Refuse labels that could not be scored, or could not fail to be.
 
     Args:
