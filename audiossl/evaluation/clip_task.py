@@ -55,7 +55,7 @@ class ClipTask:
         numbers = self.splits.group_numbers(split)
         y = torch.tensor([self._numbers.get(self._label_of[item_id], -1) for item_id in ids])
         groups = torch.tensor([numbers[self.splits.groups[item_id]] for item_id in ids])
-        return Examples(torch.stack(vectors).float(), y, groups, len(numbers))
+        return Examples(torch.stack(vectors).float(), y, groups, len(numbers), list(numbers))
 
     def run(self, model: str, vector_of: VectorOf, readout: Readout = CLIP_READOUT) -> Outcome:
         """Score a model: fit on train, choose on valid, test once.

@@ -130,7 +130,7 @@ def write_csv(comparison: Comparison, path: Path) -> None:
     kinds = [item.name for item in fields(Cost)] if comparison.costs else []
     with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["dataset", "task", "metric", "model", "value", "low", "high", "n", "z", *kinds])
+        writer.writerow(["dataset", "task", "metric", "model", "value", "low", "high", "n", "groups", "z", *kinds])
         for setting in comparison.settings:
             z = comparison._oriented_z(setting)
             for model in comparison.models:
@@ -138,4 +138,4 @@ def write_csv(comparison: Comparison, path: Path) -> None:
                     score = f"{z[model]:.6f}" if model in z else ""
                     cost = comparison.costs.get(model)
                     costs = [getattr(cost, kind) if cost else "" for kind in kinds]
-                    writer.writerow([*setting, model, row.value, row.low, row.high, row.n, score, *costs])
+                    writer.writerow([*setting, model, row.value, row.low, row.high, row.n, row.groups, score, *costs])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from audiossl.errors import DataError, import_extra
-from audiossl.evaluation.bootstrap import Interval, bootstrap_rate
+from audiossl.evaluation.intervals import MEAN, Interval, range_of, rate_interval
+from audiossl.evaluation.readout import rates_of_groups
 from audiossl.evaluation.results import ResultRow
-from audiossl.seeds import derive_generator
 from audiossl.text import clean_text
 
 METRICS = ("wer", "cer")
@@ -24,6 +24,7 @@ class ErrorCounts:
 
     edits: Float[Tensor, "G"]
     total: Float[Tensor, "G"]
+    groups: Sequence[str] = ()
 
 
 def count_errors(
@@ -51,26 +52,30 @@ def count_errors(
             counts[metric][:, numbers[group_of[id_]]] += torch.tensor(
                 [found.substitutions + found.deletions + found.insertions, found.substitutions + found.deletions + found.hits]
             )
-    return {metric: ErrorCounts(*values) for metric, values in counts.items()}
+    return {metric: ErrorCounts(values[0], values[1], tuple(numbers)) for metric, values in counts.items()}
 
 
 def error_rows(
-    dataset: str, task: str, model: str, counts: Mapping[str, ErrorCounts], num_resamples: int = 1000, seed: int = 0
+    dataset: str,
+    task: str,
+    model: str,
+    counts: Mapping[str, ErrorCounts],
+    num_resamples: int | None = None,
+    seed: int | None = None,
 ) -> list[ResultRow]:
     """Rates with 95 % intervals over groups; `n` counts words or characters.
 
-    Raises:
-        DataError: if there are fewer than two groups.
+    An interval of a rate draws nothing: `num_resamples` and `seed` are not used.
     """
     rows = []
     for metric, count in counts.items():
-        generator = derive_generator(seed, dataset, task, "bootstrap")
-        found = bootstrap_rate(count.edits, count.total, generator, num_resamples)
-        rows.append(ResultRow(dataset, task, model, metric, found.value, found.low, found.high, int(count.total.sum())))
+        found = rate_interval(count.edits, count.total, range_of(metric))
+        scores = rates_of_groups(count.groups, count.edits, count.total)
+        rows.append(ResultRow.of(dataset, task, model, metric, found, int(count.total.sum()), scores))
     return rows
 
 
-def error_difference(first: ErrorCounts, second: ErrorCounts, num_resamples: int = 1000, seed: int = 0) -> Interval:
+def error_difference(first: ErrorCounts, second: ErrorCounts) -> Interval:
     """Paired interval of the first model's rate minus the second's, over the same groups; below 0 the first is better.
 
     Raises:
@@ -78,4 +83,4 @@ def error_difference(first: ErrorCounts, second: ErrorCounts, num_resamples: int
     """
     if not torch.equal(first.total, second.total):
         raise DataError("expected two models scored on the same references, got different ones")
-    return bootstrap_rate(first.edits - second.edits, first.total, derive_generator(seed, "difference"), num_resamples)
+    return rate_interval(first.edits - second.edits, first.total, MEAN)

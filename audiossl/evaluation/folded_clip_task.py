@@ -11,12 +11,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from audiossl.errors import DataError
-from audiossl.evaluation.bootstrap import bootstrap_rate
 from audiossl.evaluation.clip_task import CLIP_READOUT, VectorOf
+from audiossl.evaluation.intervals import rate_interval
 from audiossl.evaluation.probes import fit_probe_path
-from audiossl.evaluation.readout import Outcome
+from audiossl.evaluation.readout import Outcome, rates_of_groups
 from audiossl.evaluation.results import ResultRow
-from audiossl.seeds import derive_generator
 
 
 class FoldedClipTask:
@@ -44,14 +43,12 @@ class FoldedClipTask:
         self.y = torch.tensor([self.labels.index(labels[id_]) for id_ in self.ids])
         self.group = torch.tensor([self.groups.index(groups[id_]) for id_ in self.ids])
 
-    def run(self, model: str, layers: Sequence[VectorOf], num_resamples: int = 2000, seed: int = 0) -> Outcome:
+    def run(self, model: str, layers: Sequence[VectorOf]) -> Outcome:
         """Score a model.
 
         Args:
             model: name in results.
             layers: for each layer what gives the vector (D,) of an item by id.
-            num_resamples: of the confidence interval over groups.
-            seed: of the interval.
         """
         x = [torch.stack([vector_of(id_) for id_ in self.ids]).float() for vector_of in layers]
         grid = sorted(CLIP_READOUT.l2_grid, reverse=True)
@@ -63,8 +60,8 @@ class FoldedClipTask:
             chosen.append((layer, grid[strength]))
             correct[group] = self._hits(x[layer], self.group == group, [grid[strength]], [group])[0, 0]
         total = torch.bincount(self.group, minlength=len(self.groups)).double()
-        found = bootstrap_rate(correct, total, derive_generator(seed, self.dataset, self.task, "bootstrap"), num_resamples)
-        row = ResultRow(self.dataset, self.task, model, "accuracy", found.value, found.low, found.high, len(self.ids))
+        found, scores = rate_interval(correct, total), rates_of_groups(self.groups, correct, total)
+        row = ResultRow.of(self.dataset, self.task, model, "accuracy", found, len(self.ids), scores)
         counts = {f"layer {layer}": float(count) for layer, count in sorted(Counter(layer for layer, _ in chosen).items())}
         return Outcome([row], counts, {}, {"accuracy": correct}, total)
 

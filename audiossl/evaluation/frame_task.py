@@ -88,7 +88,7 @@ class FrameTask:
             features.append(sample_at(frames, centres, times, context))
             labels.append(y)
             groups.append(torch.full_like(y, numbers[self.splits.groups[item_id]]))
-        return Examples(torch.cat(features).float(), torch.cat(labels), torch.cat(groups), len(numbers))
+        return Examples(torch.cat(features).float(), torch.cat(labels), torch.cat(groups), len(numbers), list(numbers))
 
     def run(self, model: str, frames_of: FramesOf, context: int = 0, readout: Readout | None = None) -> Outcome:
         """Score a model: fit on train, choose on valid, test once.

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from audiossl.errors import DataError
-from audiossl.evaluation.bootstrap import Interval, bootstrap_rate
+from audiossl.evaluation.intervals import SHARE, Interval, rate_interval
 from audiossl.evaluation.knn import K_GRID, fit_knn
 from audiossl.evaluation.probes import L2_GRID, check_split, fit_linear_probe
 from audiossl.evaluation.results import ResultRow
@@ -28,8 +28,8 @@ class Readout:
         l2_grid: strengths of the probe.
         k_grid: numbers of neighbours.
         max_references: training rows that nearest neighbours search at most.
-        num_resamples: of the confidence intervals.
-        seed: of the references and the resamples; not of the model, so that all models meet the same draws.
+        num_resamples: not used, for intervals of rates draw nothing.
+        seed: of the references; not of the model, so that all models meet the same draws.
     """
 
     probe: bool = True
@@ -43,12 +43,16 @@ class Readout:
 
 @dataclass(frozen=True)
 class Examples:
-    """Features of one split with their classes (-1 where training never saw the label) and groups 0 .. num_groups - 1."""
+    """Features of one split with their classes (-1 where training never saw the label) and groups 0 .. num_groups - 1.
+
+    `group_names` are those of the groups, where they are known.
+    """
 
     x: Float[Tensor, "N D"]
     y: Int[Tensor, "N"]
     groups: Int[Tensor, "N"]
     num_groups: int
+    group_names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def read_out(
     Labels of the test split are read after every choice has been made.
 
     Raises:
-        DataError: if a split is empty or not finite, or the test split has fewer than two groups.
+        DataError: if a split is empty or not finite.
     """
     readout = readout or Readout()
     train, valid, test = (examples[split] for split in ("train", "valid", "test"))
@@ -100,12 +104,20 @@ def read_out(
     total = torch.bincount(test.groups, minlength=test.num_groups).double()
     for metric, predicted in predictions.items():
         correct[metric] = torch.bincount(test.groups, (predicted == test.y).double(), test.num_groups)
-        found = bootstrap_rate(correct[metric], total, _resampling(dataset, task, readout.seed), readout.num_resamples)
-        rows.append(ResultRow(dataset, task, model, metric, found.value, found.low, found.high, len(test.y)))
+        found, scores = rate_interval(correct[metric], total), rates_of_groups(test.group_names, correct[metric], total)
+        rows.append(ResultRow.of(dataset, task, model, metric, found, len(test.y), scores))
     return Outcome(rows, chosen, valid_accuracy, correct, total)
 
 
-def difference(first: Outcome, second: Outcome, metric: str = "accuracy", seed: int = 0) -> Interval:
+def rates_of_groups(
+    names: Sequence[str], correct: Float[Tensor, "G"], total: Float[Tensor, "G"]
+) -> dict[str, tuple[float | None, float]] | None:
+    """Rate and count of each group by name; None where groups have no names."""
+    rows = zip(names, correct.tolist(), total.tolist(), strict=True) if names else ()
+    return {name: (part / whole if whole else None, whole) for name, part, whole in rows} or None
+
+
+def difference(first: Outcome, second: Outcome, metric: str = "accuracy") -> Interval:
     """Paired interval of how much better the first model is than the second, over the same test groups.
 
     Raises:
@@ -113,9 +125,4 @@ def difference(first: Outcome, second: Outcome, metric: str = "accuracy", seed: 
     """
     if not torch.equal(first.total, second.total):
         raise DataError("expected two outcomes of one task, got different test examples: run both models with the same FrameTask")
-    generator = derive_generator(seed, "difference", metric)
-    return bootstrap_rate(first.correct[metric] - second.correct[metric], first.total, generator)
-
-
-def _resampling(dataset: str, task: str, seed: int) -> torch.Generator:
-    return derive_generator(seed, dataset, task, "bootstrap")
+    return rate_interval(first.correct[metric] - second.correct[metric], first.total, SHARE.of_differences)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from audiossl.console import print_table
 from audiossl.errors import StoreError
+from audiossl.evaluation.intervals import Interval
 from audiossl.files import read_json, write_json
 
 LOWER_IS_BETTER = frozenset(
@@ -37,14 +38,21 @@ LOWER_IS_BETTER = frozenset(
 )
 
 
+GROUP_SCORES = "group_scores.json"
+GroupScores = Mapping[str, tuple[float | None, float]]
+"""By group: the metric in it alone (None where it is not defined there), and how many items it holds."""
+
+
 @dataclass(frozen=True)
 class ResultRow:
     """One number of one model on one task; rates are fractions.
 
     Attributes:
-        low: lower end of the 95 % interval.
+        low: lower end of the 95 % interval; None where there is no interval.
         high: upper end.
         n: how many frames or clips were scored.
+        groups: over how many groups (speakers, subjects) the interval is; None in older files, which do not say it.
+        scores: of each group, where they are known; they are written beside the rows, not in them.
     """
 
     dataset: str
@@ -52,39 +60,67 @@ class ResultRow:
     model: str
     metric: str
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
+    groups: int | None = None
+    scores: GroupScores | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not all(map(math.isfinite, (self.value, self.low, self.high))):
-            raise ValueError(f"expected finite numbers in a result, got {self}")
+        numbers = [number for number in (self.value, self.low, self.high) if number is not None]
+        if self.value is None or not all(map(math.isfinite, numbers)) or (self.low is None) != (self.high is None):
+            raise ValueError(f"expected a finite number with two ends or none in a result, got {self}")
+        if self.groups is not None and (not isinstance(self.groups, int) or self.groups < 0):
+            raise ValueError(f"expected the number of groups of a result, got {self.groups!r}")
+
+    @classmethod
+    def of(
+        cls, dataset: str, task: str, model: str, metric: str, found: Interval, n: int, scores: GroupScores | None = None
+    ) -> ResultRow:
+        """The row of a value with its interval."""
+        return cls(dataset, task, model, metric, found.value, found.low, found.high, n, found.groups, scores)
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The row as it stands in `results.json`; the number of groups only where it is known."""
+        names = NAMES if self.groups is None else (*NAMES, "groups")
+        return {name: getattr(self, name) for name in names}
+
+
+NAMES = tuple(item.name for item in fields(ResultRow) if item.default is MISSING)
 
 
 def write_results(path: Path, rows: Sequence[ResultRow]) -> None:
-    """Write `results.json`, a list of rows, by rename."""
-    write_json(path, [asdict(row) for row in rows])
+    """Write `results.json`, a list of rows, by rename, and next to it `group_scores.json`, what each group scored alone."""
+    known = [{**{name: getattr(row, name) for name in NAMES[:4]}, "scores": row.scores} for row in rows if row.scores is not None]
+    write_json(path.with_name(GROUP_SCORES), known)
+    write_json(path, [row.plain for row in rows])
 
 
 def read_results(path: Path) -> list[ResultRow]:
-    """Read `results.json`.
+    """Read `results.json`, with the scores of groups where `group_scores.json` lies beside it.
 
     Raises:
         StoreError: if the file is missing or does not hold a list of rows.
     """
-    names = [field.name for field in fields(ResultRow)]
     try:
         rows: list[dict[str, Any]] = read_json(path)
-        return [ResultRow(**{name: row[name] for name in names}) for row in rows]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise StoreError(f"expected a list of results with {', '.join(names)} in {path}, could not read it: {error!r}") from error
+        found = [ResultRow(**{name: row[name] for name in NAMES}, groups=row.get("groups")) for row in rows]
+        beside = path.with_name(GROUP_SCORES)
+        scores = {
+            tuple(row[name] for name in NAMES[:4]): {group: (value, count) for group, (value, count) in row["scores"].items()}
+            for row in (read_json(beside) if beside.is_file() else ())
+        }
+        return [replace(row, scores=scores.get((row.dataset, row.task, row.model, row.metric))) for row in found]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StoreError(f"expected a list of results with {', '.join(NAMES)} in {path}, could not read it: {error!r}") from error
 
 
 def results_table(rows: Sequence[ResultRow]) -> Table:
     """Lay rows out as a table, best first below the name of each dataset, task and metric."""
     table = Table()
     table.add_column("model", overflow="fold")
-    for name in ("value", "95 % interval", "n"):
+    for name in ("value", "95 % (groups)", "n"):
         table.add_column(name, justify="right", no_wrap=True)
     order = {key: i for i, key in enumerate(dict.fromkeys((row.dataset, row.task, row.metric) for row in rows))}
     previous = None
@@ -98,7 +134,9 @@ def results_table(rows: Sequence[ResultRow]) -> Table:
         if place != previous:
             table.add_section()
             table.add_row(Text(" ".join(place), style="bold"))
-        table.add_row(Text(f"  {row.model}"), f"{row.value:.3f}", f"{row.low:.3f} .. {row.high:.3f}", f"{row.n:,}")
+        ends = "none" if row.low is None or row.high is None else f"{row.low:.3f} .. {row.high:.3f}"
+        groups = "" if row.groups is None else f" ({row.groups:,})"
+        table.add_row(Text(f"  {row.model}"), f"{row.value:.3f}", ends + groups, f"{row.n:,}")
         previous = place
     return table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from audiossl.errors import DataError
-from audiossl.evaluation.bootstrap import Interval, percentile_interval, resample_groups
+from audiossl.evaluation.intervals import MOST_PARTS, Interval, divide_groups, leave_out_interval, range_of
 from audiossl.seeds import derive_generator
 
 BLOCK = 256  # subjects scored alone at once
@@ -34,6 +35,11 @@ class SubjectScores(ABC):
     def metric_names(self) -> tuple[str, ...]:
         """Names of the metrics that can be read."""
 
+    @property
+    @abstractmethod
+    def sizes(self) -> Float[Tensor, "G"]:
+        """How many windows each subject has."""
+
     @abstractmethod
     def values(self, metric: str, times: Float[Tensor, "R G"]) -> Float[Tensor, "S R"]:
         """The metric under every seed, when each subject counts as often as `times` says."""
@@ -53,16 +59,24 @@ class SubjectScores(ABC):
         blocks = [functional.one_hot(block, len(numbers)).double() for block in numbers.split(BLOCK)]
         return torch.cat([self.values(metric, block).mean(0) for block in blocks]).tolist()
 
-    def interval(self, metric: str, num_resamples: int = 2000, seed: int = 0) -> Interval:
-        """Mean over seeds with its 95 % interval over subjects; of one subject, who says nothing of others, the value alone."""
-        value = _mean(self.each_seed(metric))
-        if len(self.subjects) == 1:
-            return Interval(value, value, value)
-        drawn = resample_groups(len(self.subjects), derive_generator(seed, "subjects"), num_resamples)
-        resampled = torch.cat([self.values(metric, times).mean(0) for times in drawn])
-        return percentile_interval(value, resampled)
+    def scores(self, metric: str) -> dict[str, tuple[float | None, float]]:
+        """By subject, the metric (None where it is not defined) and the number of windows."""
+        rows = zip(self.subjects, self.each_subject(metric), self.sizes.tolist(), strict=True)
+        return {name: (value if math.isfinite(value) else None, size) for name, value, size in rows}
 
-    def minus(self, other: SubjectScores, metric: str, num_resamples: int = 2000, seed: int = 0) -> Interval:
+    def interval(self, metric: str, num_resamples: int | None = None, seed: int = 0) -> Interval:
+        """Mean over seeds with its 95 % interval over subjects; of one subject, who says nothing of others, the value alone.
+
+        Args:
+            metric: one of `metric_names`.
+            num_resamples: not used, for nothing is drawn.
+            seed: of the parts that more than 200 subjects are divided into, each of which is left out as one.
+        """
+        without, sizes = self._without(metric, seed)
+        value = _mean(self.each_seed(metric))
+        return leave_out_interval(value, without, sizes, range_of(metric), len(self.subjects))
+
+    def minus(self, other: SubjectScores, metric: str, num_resamples: int | None = None, seed: int = 0) -> Interval:
         """How much higher the metric is than another model's, with the paired interval over the same subjects.
 
         Seeds of the two are not paired: each model's metric is averaged over its own.
@@ -72,9 +86,19 @@ class SubjectScores(ABC):
         """
         if self.subjects != other.subjects:
             raise DataError("expected scores of the same test subjects, got others: score both models on one task")
-        drawn = resample_groups(len(self.subjects), derive_generator(seed, "subjects"), num_resamples)
-        gaps = torch.cat([self.values(metric, times).mean(0) - other.values(metric, times).mean(0) for times in drawn])
-        return percentile_interval(_mean(self.each_seed(metric)) - _mean(other.each_seed(metric)), gaps)
+        if len(self.subjects) < 2:
+            raise DataError(f"expected at least 2 test subjects to compare models on, got {len(self.subjects)}")
+        without, sizes = self._without(metric, seed)
+        gaps = without - other._without(metric, seed)[0]
+        value = _mean(self.each_seed(metric)) - _mean(other.each_seed(metric))
+        return leave_out_interval(value, gaps, sizes, range_of(metric).of_differences, len(self.subjects))
+
+    def _without(self, metric: str, seed: int) -> tuple[Float[Tensor, "P"], Float[Tensor, "P"]]:
+        """The metric, averaged over seeds, without each part of the subjects, and the windows of each part."""
+        parts = divide_groups(len(self.subjects), MOST_PARTS, derive_generator(seed, "subjects"))
+        members = functional.one_hot(parts).T.double()
+        without = [self.values(metric, 1 - block).mean(0) for block in members.split(BLOCK)]
+        return torch.cat(without), members @ self.sizes
 
 
 def group_subjects(subjects: list[str]) -> tuple[tuple[str, ...], Int[Tensor, "N"]]:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
 
 from audiossl.errors import DataError
-from audiossl.evaluation.bootstrap import Interval
-from audiossl.evaluation.results import ResultRow
-from audiossl.seeds import derive_seed
+from audiossl.evaluation.intervals import MOST_PARTS, Interval, divide_groups, leave_out_interval, range_of
+from audiossl.evaluation.results import GroupScores, ResultRow
+from audiossl.seeds import derive_generator
 
 METRICS = ("map", "auroc")
 
@@ -44,49 +46,73 @@ def tag_scores(scored: TagScores, weights: Float[np.ndarray, "B"] | None = None)
     return values
 
 
-def resample_scores(scored: TagScores, num_resamples: int, seed: int) -> dict[str, Float[np.ndarray, "R"]]:
-    """Mean over tags in resamples of the groups; models scored on the same clips with the same seed meet the same draws.
+@dataclass(frozen=True)
+class LeftOut:
+    """Means over tags of all clips and without each part of the groups.
 
-    Raises:
-        DataError: if there are fewer than two groups.
+    Attributes:
+        whole: by metric.
+        without: by metric, of each part that is left out.
+        sizes: clips of each part.
+        groups: that the parts are made of.
+        scores: by metric, of each group alone; empty where the groups are more than the parts.
     """
+
+    whole: dict[str, float]
+    without: dict[str, Float[Tensor, "P"]]
+    sizes: Float[Tensor, "P"]
+    groups: int
+    scores: dict[str, GroupScores]
+
+    def interval(self, metric: str) -> Interval:
+        """A metric with its 95 % interval over groups."""
+        return leave_out_interval(self.whole[metric], self.without[metric], self.sizes, range_of(metric), self.groups)
+
+    def minus(self, other: LeftOut, metric: str) -> Interval:
+        """How much higher a metric is than another model's on the same clips, with the paired interval."""
+        gaps, value = self.without[metric] - other.without[metric], self.whole[metric] - other.whole[metric]
+        return leave_out_interval(value, gaps, self.sizes, range_of(metric).of_differences, self.groups)
+
+
+def leave_out_scores(scored: TagScores, seed: int = 0) -> LeftOut:
+    """Means over tags without each group; of more than 200 groups, without each of 200 parts that the seed divides them into."""
     names, place = np.unique(np.asarray(scored.groups), return_inverse=True)
-    if len(names) < 2:
-        raise DataError(f"expected at least 2 groups to resample for an interval, got {len(names)}: use a finer grouping")
-    generator = np.random.default_rng(derive_seed(seed, "tags", "bootstrap"))
-    means: dict[str, list[float]] = {metric: [] for metric in METRICS}
-    for _ in range(num_resamples):
-        drawn = np.bincount(generator.integers(len(names), size=len(names)), minlength=len(names))
-        for metric, values in tag_scores(scored, drawn[place].astype(float)).items():
-            means[metric].append(_mean(values))
-    return {metric: np.array(values) for metric, values in means.items()}
+    parts = divide_groups(len(names), MOST_PARTS, derive_generator(seed, "tags")).numpy()[place]
+    without: dict[str, list[float]] = {metric: [] for metric in METRICS}
+    for part in range(int(parts.max()) + 1):
+        for metric, values in tag_scores(scored, (parts != part).astype(float)).items():
+            without[metric].append(_mean(values))
+    whole = {metric: _mean(values) for metric, values in tag_scores(scored).items()}
+    left_out = {metric: torch.tensor(values, dtype=torch.float64) for metric, values in without.items()}
+    sizes = torch.from_numpy(np.bincount(parts)).double()
+    return LeftOut(whole, left_out, sizes, len(names), _of_groups(scored, names, place) if len(names) <= MOST_PARTS else {})
 
 
-def tag_rows(
-    dataset: str, task: str, model: str, scored: TagScores, resampled: dict[str, Float[np.ndarray, "R"]]
-) -> list[ResultRow]:
+def tag_rows(dataset: str, task: str, model: str, scored: TagScores, left_out: LeftOut) -> list[ResultRow]:
     """Means over tags with 95 % intervals; `n` counts clips.
 
     Raises:
         DataError: if no tag is on some clips and off others.
     """
-    whole = {metric: _mean(values) for metric, values in tag_scores(scored).items()}
-    if any(np.isnan(value) for value in whole.values()):
+    if any(np.isnan(value) for value in left_out.whole.values()):
         raise DataError(f"no tag of {dataset} is on some of {len(scored.tags)} test clips and off others; nothing can be ranked")
-    found = {metric: interval(whole[metric], resampled[metric]) for metric in METRICS}
-    return [ResultRow(dataset, task, model, metric, *_ends(found[metric]), len(scored.tags)) for metric in METRICS]
+    count = len(scored.tags)
+    return [
+        ResultRow.of(dataset, task, model, metric, left_out.interval(metric), count, left_out.scores.get(metric))
+        for metric in METRICS
+    ]
 
 
-def interval(value: float, resampled: Float[np.ndarray, "R"]) -> Interval:
-    """A value with the 95 % percentile interval of its resamples."""
-    low, high = np.nanquantile(resampled, [0.025, 0.975]).tolist()
-    return Interval(value, low, high)
+def _of_groups(scored: TagScores, names: Shaped[np.ndarray, "G"], place: Int[np.ndarray, "B"]) -> dict[str, GroupScores]:
+    found: dict[str, dict[str, tuple[float | None, float]]] = {metric: {} for metric in METRICS}
+    for number, name in enumerate(names):
+        here = place == number
+        for metric, values in tag_scores(scored, here.astype(float)).items():
+            mean = _mean(values)
+            found[metric][str(name)] = (None if np.isnan(mean) else mean, float(here.sum()))
+    return dict(found)
 
 
 def _mean(values: Float[np.ndarray, "K"]) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
-
-
-def _ends(found: Interval) -> tuple[float, float, float]:
-    return found.value, found.low, found.high

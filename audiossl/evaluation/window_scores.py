@@ -121,6 +121,11 @@ class WindowScores(SubjectScores):
         """Names of the metrics that these counts give."""
         return tuple(self.metrics)
 
+    @property
+    def sizes(self) -> Float[Tensor, "G"]:
+        """How many windows each subject has."""
+        return self.counts[0].flatten(1).sum(1) if self.counts.ndim == 4 else self.counts[0, :, 0]
+
     def values(self, metric: str, times: Float[Tensor, "R G"]) -> Float[Tensor, "S R"]:
         """The metric under every seed, when each subject counts as often as `times` says."""
         summed = [(times @ seed.flatten(1)).unflatten(1, seed.shape[1:]) for seed in self.counts]

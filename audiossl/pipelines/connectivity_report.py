@@ -23,7 +23,8 @@ from audiossl.recipe import plain
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
 from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves
-from audiossl.report.results import plot_results, results_tables, shown
+from audiossl.report.results import interval_in_words, is_share, name_of, plot_results, results_tables, shown
+from audiossl.report.words import in_words
 
 STRONGEST = 60  # edges of a connectome picture
 TRAINED = ("connectivity_mae", "graph_infomax", "supervised_gin")
@@ -35,7 +36,11 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: ConnectivityRecipe
     details = read_json(inputs["evaluate"] / "details.json")
     first = rows[0]
     highlights = [
-        Highlight(row.model, shown(row.metric, row.value), f"{row.metric}, 95 % {row.low:.3f} to {row.high:.3f}")
+        Highlight(
+            row.model,
+            shown(row.metric, row.value) + (" %" if is_share(row.metric) else ""),
+            f"{name_of(row.metric)}, {interval_in_words(row.metric, row.low, row.high, row.groups)}",
+        )
         for row in rows
         if (row.task, row.metric) == (first.task, first.metric)
     ][:4]
@@ -61,11 +66,7 @@ def _seen(config: ConnectivityRecipe, runs: Runs) -> str:
     for name, model in config.models.items():
         if model.kind == "encoder":
             about = read_json(encoder_folder(Path(model.options["folder"])) / CONFIG).get("pretrained_on")
-            what = (
-                ", ".join(f"{key} {value}" for key, value in about.items() if value not in ([], None))
-                if about
-                else "not recorded"
-            )
+            what = in_words({key: value for key, value in about.items() if value not in ([], None)}) if about else "not recorded"
             said.append(f"{name} was trained elsewhere, on: {what}.")
     return " ".join(said)
 
@@ -73,13 +74,13 @@ def _seen(config: ConnectivityRecipe, runs: Runs) -> str:
 def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
     main = [row for row in rows if row.task == rows[0].task and row.metric == rows[0].metric]
     spread = [
-        [task, model, metric, ", ".join(f"{value:.3f}" for value in values)]
+        [task, model, name_of(metric), ", ".join("–" if value is None else shown(metric, value) for value in values)]
         for task, models in details["seeds"].items()
         for model, metrics in models.items()
         for metric, values in metrics.items()
     ]
     beside = [
-        [task, model, ", ".join(f"{name} {value}" for name, value in found.items())]
+        [task, model, "; ".join(_beside(name, value) for name, value in found.items())]
         for task, models in details["beside"].items()
         for model, found in models.items()
     ]
@@ -90,11 +91,31 @@ def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
         Table("Beside the scores", ["Task", "Model", "What"], beside),
     ]
     note = (
-        "Intervals of fingerprints and phenotypes resample people, those of networks regions; of other rows they are the range "
-        "over seeds. "
+        "Intervals of fingerprints and phenotypes are over people, or families where they are named, those of networks over "
+        "regions; their number stands behind them. Other rows are not scored by person and have none. "
         "`standardised`: every entry in deviations of the segments that pre-training saw."
     )
     return Section("Results", parts, note)
+
+
+def _beside(name: str, value: Any) -> str:
+    """What `details.json` holds beside a score, in words; shares in per cent, as on the rest of the page."""
+    match name, value:
+        case "spread_over_draws", _:
+            return f"standard deviation over draws {', '.join(shown('accuracy', one) for one in value)} points"
+        case (("chance" | "majority"), _):
+            what = "chance" if name == "chance" else "the largest network alone"
+            return f"{what} {shown('accuracy', value)} %"
+        case "p_value", None:
+            return "no permutation test"
+        case "p_value", _:
+            return f"p {value:.3g} by permutation"
+        case "people_left_out", _:
+            return f"left out: {in_words(value) if value else 'nobody'}"
+        case "auroc_of_sites", _:
+            return "AUROC of sites, %: " + ", ".join(f"{site} {shown('auroc', area)}" for site, area in value.items())
+        case _:
+            return f"{name.replace('_', ' ')} {in_words(value)}"
 
 
 def _training(inputs: Mapping[str, Path], config: ConnectivityRecipe) -> Section:
@@ -124,8 +145,9 @@ def _saliency(inputs: Mapping[str, Path], config: ConnectivityRecipe, runs: Runs
             encoder = ConnectivityEncoder.load(folder, runs.regions)
             regions, edges = region_saliency(encoder, runs.series[: min(4, len(runs.series))])
             top = np.argsort(-regions)[:10]
-            rows = [[runs.regions[i], f"{regions[i]:.3f}"] for i in top]
-            parts.append(Table(f"{name}: regions its windows depend on most, share of the gradient", ["Region", "Share"], rows))
+            rows = [[runs.regions[i], f"{100 * regions[i]:.1f}"] for i in top]
+            title = f"{name}: regions its windows depend on most, share of the gradient"
+            parts.append(Table(title, ["Region", "Share, %"], rows))
             parts.append(
                 Picture(f"{name}: saliency of edges", plot_connectome(edges, places, name), alt=f"Edges that {name} depends on.")
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from audiossl.errors import DataError
-from audiossl.evaluation.bootstrap import Interval
 from audiossl.evaluation.fmri.brainnetcnn import BrainNetClassifier
 from audiossl.evaluation.fmri.fingerprint import Fingerprint
 from audiossl.evaluation.fmri.networks import NetworkAnswers, assign_networks, majority
 from audiossl.evaluation.fmri.phenotypes import PhenotypeScores, score_phenotype
 from audiossl.evaluation.fmri.tangent_vectors import TangentVectors
-from audiossl.evaluation.results import ResultRow, write_results
+from audiossl.evaluation.intervals import Interval
+from audiossl.evaluation.results import GroupScores, ResultRow, write_results
 from audiossl.files import read_json, write_json
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe, PhenotypeTask
 from audiossl.pipelines.connectivity_data import Runs
@@ -61,10 +62,19 @@ class _Scorer:
                 for phenotype in self.config.phenotypes:
                     self._phenotype(model, kind, vectors, phenotype)
 
-    def add(self, task: str, model: str, metric: str, values: list[float], interval: Interval | None, count: int) -> None:
+    def add(
+        self,
+        task: str,
+        model: str,
+        metric: str,
+        values: list[float],
+        interval: Interval | None,
+        count: int,
+        scores: GroupScores | None = None,
+    ) -> None:
         value = float(np.mean(values))
-        low, high = (interval.low, interval.high) if interval else (min(values), max(values))
-        self.rows.append(ResultRow(self.config.dataset, task, model, metric, value, low, high, count))
+        found = interval or Interval(value, None, None)
+        self.rows.append(ResultRow.of(self.config.dataset, task, model, metric, replace(found, value=value), count, scores))
         self.details["seeds"].setdefault(task, {}).setdefault(model, {})[metric] = values
 
     def held_out_edges(self, model: str, measured: list[dict[str, Any]]) -> None:
@@ -81,7 +91,9 @@ class _Scorer:
         found = [Fingerprint.of(*vectors) for vectors in seeds]
         together = Fingerprint(torch.cat([one.hits for one in found]), torch.cat([one.gap for one in found]))
         task, people = f"fingerprint_{self.config.fingerprint.volumes}", together.hits.shape[2]
-        self.add(task, model, "accuracy", [one.accuracy for one in found], together.interval(), people)
+        of_people = together.hits.double().mean((0, 1)).tolist()
+        scores = {name: (score, 1.0) for name, score in zip(self.runs.subjects, of_people, strict=True)}
+        self.add(task, model, "accuracy", [one.accuracy for one in found], together.interval(), people, scores)
         self.add(task, model, "differential_identifiability", [float(one.gap.mean()) for one in found], None, people)
         self.details["beside"].setdefault(task, {})[model] = {
             "spread_over_draws": [one.spread for one in found],
@@ -147,9 +159,10 @@ class _Scorer:
         if not all(map(np.isfinite, values)):
             self.details["seeds"].setdefault(task, {}).setdefault(model, {})[metric] = [None for _ in values]
             return
-        low, high = (
-            (np.mean([getattr(one, end) for one in known]) for end in ("low", "high")) if known else (min(values), max(values))
-        )
-        self.add(task, model, metric, values, Interval(float(np.mean(values)), float(low), float(high)), about.people)
+        lows, highs = [one.low for one in known if one.low is not None], [one.high for one in known if one.high is not None]
+        whole = len(known) == len(lows) == len(intervals)  # of each seed
+        ends = (float(np.mean(lows)), float(np.mean(highs))) if whole else (None, None)
+        groups = known[0].groups if known else None
+        self.add(task, model, metric, values, Interval(float(np.mean(values)), *ends, groups), about.people)
         ranges = self.details.setdefault("repeats", {}).setdefault(task, {}).setdefault(model, {})
         ranges[metric] = [min(map(min, seeds)), max(map(max, seeds))]

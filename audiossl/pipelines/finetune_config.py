@@ -21,7 +21,7 @@ class FinetuneEvaluation:
 
     Attributes:
         by: also score the test items of each value of this attribute or custom field apart, such as language or part.
-        bootstrap: resamples of groups for the 95 % intervals.
+        bootstrap: not used since intervals leave groups out in turn; older recipes have it.
     """
 
     by: str | None = None

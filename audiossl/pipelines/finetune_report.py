@@ -16,7 +16,7 @@ from audiossl.recipe import plain
 from audiossl.report.content import AudioClip, Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
 from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves
-from audiossl.report.results import plot_results, results_tables, shown
+from audiossl.report.results import gap_cells, interval_in_words, plot_results, results_tables, shown
 from audiossl.signals.corpus import Corpus
 
 EXAMPLES = 8
@@ -38,7 +38,11 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: FinetuneRecipe, mo
     ]
     first = rows[0]
     highlights = [
-        Highlight(names[row.model], f"{shown(row.metric, row.value)} %", f"{row.metric}, 95 % {row.low:.1%} to {row.high:.1%}")
+        Highlight(
+            names[row.model],
+            f"{shown(row.metric, row.value)} %",
+            f"{row.metric}, {interval_in_words(row.metric, row.low, row.high, row.groups)}",
+        )
         for row in rows
         if (row.task, row.metric) == (first.task, first.metric)
     ]
@@ -48,18 +52,14 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: FinetuneRecipe, mo
 
 
 def _results(rows: list[ResultRow], differences: dict[str, Any], names: Mapping[str, str]) -> Section:
-    gaps = [
-        [task, metric, f"{100 * gap['value']:+.1f}", f"{100 * gap['low']:+.1f} to {100 * gap['high']:+.1f}"]
-        for task, metrics in differences.items()
-        for metric, gap in metrics.items()
-    ]
+    gaps = [[task, metric, *gap_cells(metric, gap)] for task, metrics in differences.items() for metric, gap in metrics.items()]
     parts: list[Part] = [
         *results_tables(rows, names),
         Picture("Values with their intervals", plot_results(rows, names), alt="Each metric of each model with its interval."),
     ]
     if gaps:
-        parts.append(Table("Fine-tuned minus random, points", ["Task", "Metric", "Difference", "95 % interval"], gaps))
-    return Section("Results", parts, "Nothing was chosen on test items; intervals resample groups of them.")
+        parts.append(Table("Fine-tuned minus random, points", ["Task", "Metric", "Difference", "95 % interval", "Groups"], gaps))
+    return Section("Results", parts, "Nothing was chosen on test items; intervals are over groups of them.")
 
 
 def _training(models: Mapping[str, Path]) -> Section:
@@ -91,10 +91,14 @@ def _tags(by_tag: dict[str, dict[str, float | None]]) -> Section:
     first = next(iter(by_tag.values()))
     known = sorted((tag for tag, value in first.items() if value is not None), key=lambda tag: -(first[tag] or 0))
     chosen = known if len(known) <= 2 * TAGS_SHOWN else known[:TAGS_SHOWN] + known[-TAGS_SHOWN:]
-    rows = [[tag, *(f"{100 * (values[tag] or 0):.1f}" for values in by_tag.values())] for tag in chosen]
+    rows = [[tag, *(_share(values[tag]) for values in by_tag.values())] for tag in chosen]
     return Section(
         "Tags", [Table("Average precision of tags, %", ["Tag", *by_tag], rows, "The best and the worst of the first model.")]
     )
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else shown("map", value)
 
 
 def _facts(inputs: Mapping[str, Path], config: FinetuneRecipe, models: Mapping[str, Path]) -> Section:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from audiossl.errors import DataError
-from audiossl.evaluation.bootstrap import Interval
 from audiossl.evaluation.error_rates import ErrorCounts, count_errors, error_difference, error_rows
+from audiossl.evaluation.intervals import Interval
 from audiossl.evaluation.results import ResultRow, write_results
-from audiossl.evaluation.tag_scores import TagScores, interval, resample_scores, tag_rows, tag_scores
+from audiossl.evaluation.tag_scores import TagScores, leave_out_scores, tag_rows, tag_scores
 from audiossl.files import read_json, write_json, write_jsonl
 from audiossl.pipelines.finetune_config import FinetuneRecipe
 from audiossl.pipelines.finetune_labels import Tags, Transcripts, field_of, open_labels
@@ -49,9 +49,7 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: FinetuneRecip
         score = _score_texts if isinstance(labels, Transcripts) else _score_tags
         new, differences = score(items, labels, answers, config)  # pyright: ignore[reportArgumentType]
         rows += new
-        details[items.task] = {
-            metric: {"value": gap.value, "low": gap.low, "high": gap.high} for metric, gap in differences.items()
-        }
+        details[items.task] = {metric: gap.ends for metric, gap in differences.items()}
     write_results(out / "results.json", rows)
     write_json(out / "details.json", {"differences": details, "tags": _by_tag(test, labels, answers, config)})
     for row in rows:
@@ -104,30 +102,25 @@ def _score_texts(
     counts: dict[str, dict[str, ErrorCounts]] = {
         name: count_errors(references, {id_: answer[id_] for id_ in items.ids}, items.groups) for name, answer in answers.items()
     }
-    num, seed = config.evaluation.bootstrap, config.seed
-    rows = [row for name, found in counts.items() for row in error_rows(config.dataset, items.task, name, found, num, seed)]
+    rows = [row for name, found in counts.items() for row in error_rows(config.dataset, items.task, name, found)]
     if "random" not in counts:
         return rows, {}
     pairs = {metric: (counts["finetuned"][metric], counts["random"][metric]) for metric in counts["random"]}
-    return rows, {metric: error_difference(*pair, num, seed) for metric, pair in pairs.items()}
+    return rows, {metric: error_difference(*pair) for metric, pair in pairs.items()}
 
 
 def _score_tags(
     items: ScoredItems, labels: Tags, answers: Mapping[str, Mapping[str, list[float]]], config: FinetuneRecipe
 ) -> tuple[list[ResultRow], dict[str, Interval]]:
     rows: list[ResultRow] = []
-    resampled = {}
+    left_out = {}
     for name, answer in answers.items():
         scored = _tag_scores(items.ids, items.groups, labels, answer)
-        resampled[name] = resample_scores(scored, config.evaluation.bootstrap, config.seed)
-        rows += tag_rows(config.dataset, items.task, name, scored, resampled[name])
+        left_out[name] = leave_out_scores(scored, config.seed)
+        rows += tag_rows(config.dataset, items.task, name, scored, left_out[name])
     if "random" not in answers:
         return rows, {}
-    value = {(row.model, row.metric): row.value for row in rows}
-    return rows, {
-        metric: interval(value["finetuned", metric] - value["random", metric], draws - resampled["random"][metric])
-        for metric, draws in resampled["finetuned"].items()
-    }
+    return rows, {metric: left_out["finetuned"].minus(left_out["random"], metric) for metric in left_out["finetuned"].whole}
 
 
 def _by_tag(test: Corpus, labels: Transcripts | Tags, answers: Mapping[str, Any], config: FinetuneRecipe) -> dict[str, Any]:

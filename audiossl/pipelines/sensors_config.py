@@ -84,7 +84,7 @@ class WindowTaskConfig:
         fractions: shares of the training labels that probes may read; the rest of the pipeline never sees labels.
         knn: also answer by nearest neighbours, from all labels (classes only).
         bins: also answer a quantity by classification into bins of width 1.
-        bootstrap: resamples of test subjects for the 95 % intervals.
+        bootstrap: not used since intervals leave subjects out in turn; older recipes have it.
         finetune_steps: of supervised and fine-tuned models.
         finetune_lr: of these.
     """

@@ -17,7 +17,7 @@ from audiossl.recipe import plain
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
 from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves
-from audiossl.report.results import plot_results, results_tables, shown
+from audiossl.report.results import gap_cells, interval_in_words, is_share, name_of, plot_results, results_tables, shown
 
 SHOWN = ("accuracy", "macro_f1", "auroc", "knn_accuracy", "mae", "correlation")
 
@@ -30,8 +30,8 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe) -> 
     highlights = [
         Highlight(
             row.model,
-            shown(row.metric, row.value),
-            row.metric if len(_people(details)) == 1 else f"{row.metric}, 95 % {row.low:.3f} to {row.high:.3f}",
+            shown(row.metric, row.value) + (" %" if is_share(row.metric) else ""),
+            f"{name_of(row.metric)}, {interval_in_words(row.metric, row.low, row.high, row.groups)}",
         )
         for row in rows
         if (row.task, row.metric) == (first.task, first.metric)
@@ -72,12 +72,12 @@ def _lead(inputs: Mapping[str, Path], config: SensorsRecipe) -> str:
 def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
     main = [row for row in rows if row.task == rows[0].task]
     gaps = [
-        [readout, name, f"{gap['value']:+.3f}", f"{gap['low']:+.3f} to {gap['high']:+.3f}"]
+        [readout, name, *gap_cells(next(iter(details["readouts"][readout].values()))["metric"], gap)]
         for readout, models in details["differences"].items()
         for name, gap in models.items()
     ]
     spread = [
-        [readout, name, found["metric"], ", ".join(f"{value:.3f}" for value in found["seeds"])]
+        [readout, name, name_of(found["metric"]), ", ".join(shown(found["metric"], value) for value in found["seeds"])]
         for readout, models in details["readouts"].items()
         for name, found in models.items()
     ]
@@ -87,7 +87,12 @@ def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
     ]
     if gaps:
         parts.append(
-            Table("First model minus the others", ["Readout", "Model", "Difference", "95 % interval over subjects"], gaps)
+            Table(
+                "First model minus the others",
+                ["Readout", "Model", "Difference", "95 % interval over subjects", "Subjects"],
+                gaps,
+                "Differences of shares are in points.",
+            )
         )
     parts.append(Table("Each seed", ["Readout", "Model", "Metric", "Values"], spread))
     notes = "".join(f" {note}." for note in details["notes"])
@@ -98,8 +103,10 @@ def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
 
 def _subjects(details: dict[str, Any], config: SensorsRecipe) -> Section:
     models = next(iter(details["readouts"].values()))
-    rows = [[name, *(_number(found["subjects"][name]) for found in models.values())] for name in _people(details)]
-    return Section("Subjects", [Table(f"{config.task.name} of each test subject, mean over seeds", ["Subject", *models], rows)])
+    metric = next(iter(models.values()))["metric"]
+    rows = [[name, *(_number(metric, found["subjects"][name]) for found in models.values())] for name in _people(details)]
+    title = f"{config.task.name} of each test subject, {name_of(metric)}, mean over seeds"
+    return Section("Subjects", [Table(title, ["Subject", *models], rows)])
 
 
 def _people(details: dict[str, Any]) -> list[str]:
@@ -107,8 +114,8 @@ def _people(details: dict[str, Any]) -> list[str]:
     return list(next(iter(next(iter(details["readouts"].values())).values()))["subjects"])
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+def _number(metric: str, value: float | None) -> str:
+    return "–" if value is None else shown(metric, value)
 
 
 def _training(inputs: Mapping[str, Path], config: SensorsRecipe) -> Section:

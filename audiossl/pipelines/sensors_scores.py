@@ -42,15 +42,16 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe
         for name, scored in models.items():
             task, metrics = _task_and_metrics(readout, scored, config.task)
             for shown, metric in metrics.items():
-                found = scored.interval(metric, config.task.bootstrap)
-                rows.append(ResultRow(config.dataset, task, name, shown, found.value, found.low, found.high, scored.num_windows))
+                found = scored.interval(metric)
+                of_subjects = scored.scores(metric)
+                rows.append(ResultRow.of(config.dataset, task, name, shown, found, scored.num_windows, of_subjects))
             main = next(iter(metrics.values()))
             details["readouts"].setdefault(readout, {})[name] = {
                 "metric": main,
                 "seeds": scored.each_seed(main),
                 "subjects": dict(zip(scored.subjects, _finite(scored.each_subject(main)), strict=True)),
             }
-        details["differences"][readout] = _differences(models, config)
+        details["differences"][readout] = _differences(models)
     if len(tested := next(iter(next(iter(scores.values())).values())).subjects) == 1:
         notes.append(f"one test subject, {tested[0]}: values have no interval over subjects, and models are not compared")
     write_results(out / "results.json", rows)
@@ -125,7 +126,7 @@ def _task_and_metrics(readout: str, scored: SubjectScores, task: WindowTaskConfi
     return task.name + readout.removeprefix("probe"), {name: name for name in scored.metric_names}
 
 
-def _differences(models: Mapping[str, SubjectScores], config: SensorsRecipe) -> dict[str, dict[str, float]]:
+def _differences(models: Mapping[str, SubjectScores]) -> dict[str, dict[str, float | int | None]]:
     """The first model minus each other one, paired over subjects; nothing where there is one subject."""
     first, *others = models
     mine = models[first]
@@ -134,6 +135,6 @@ def _differences(models: Mapping[str, SubjectScores], config: SensorsRecipe) -> 
     metric = mine.metric_names[0]
     gaps = {}
     for name in others:
-        gap = mine.minus(models[name], metric, config.task.bootstrap)
-        gaps[name] = {"value": gap.value, "low": gap.low, "high": gap.high}
+        gap = mine.minus(models[name], metric)
+        gaps[name] = gap.ends
     return gaps

@@ -121,7 +121,7 @@ class EvaluationConfig:
         tasks: probes, each with labels of the recipe.
         rate: instants per second at which frame labels are read, the same for every model.
         context: frames on either side that the log-mel baseline sees.
-        bootstrap: resamples of groups for the 95 % intervals.
+        bootstrap: not used since intervals leave groups out in turn; older recipes have it.
     """
 
     tasks: list[TaskConfig] = field(default_factory=list)

@@ -26,7 +26,7 @@ from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportC
 from audiossl.report.maps import map_embeddings, plot_embedding_map
 from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves, plot_layer_weights
-from audiossl.report.results import plot_results, results_tables, shown
+from audiossl.report.results import gap_cells, interval_in_words, plot_results, results_tables, shown
 from audiossl.report.token_quality import quality_section
 from audiossl.signals.corpus import Corpus
 from audiossl.signals.corpus_faults import complaints
@@ -76,7 +76,9 @@ def _highlights(rows: list[ResultRow], names: Mapping[str, str]) -> list[Highlig
     first = rows[0]
     return [
         Highlight(
-            names[row.model], f"{shown(row.metric, row.value)} %", f"{row.task}, 95 % interval {row.low:.1%} to {row.high:.1%}"
+            names[row.model],
+            f"{shown(row.metric, row.value)} %",
+            f"{row.task}, {interval_in_words(row.metric, row.low, row.high, row.groups)}",
         )
         for row in rows
         if (row.task, row.metric) == (first.task, first.metric)
@@ -85,12 +87,17 @@ def _highlights(rows: list[ResultRow], names: Mapping[str, str]) -> list[Highlig
 
 def _results(rows: list[ResultRow], details: dict[str, Any], names: Mapping[str, str]) -> Section:
     differences = [
-        [f"student - {names[other]}", task, f"{100 * gap['value']:+.1f}", f"{100 * gap['low']:+.1f} to {100 * gap['high']:+.1f}"]
+        [f"student - {names[other]}", task, *gap_cells("accuracy", gap)]
         for task, detail in details.items()
         for other, gap in detail["differences"].items()
     ]
     chosen = [
-        [names[model], task, detail["number"], ", ".join(f"{value:.1%}" for value in detail["valid_by_layer"]) or "one layer"]
+        [
+            names[model],
+            task,
+            detail["number"],
+            ", ".join(shown("accuracy", value) for value in detail["valid_by_layer"]) or "one layer",
+        ]
         for task, models in details.items()
         for model, detail in models["models"].items()
     ]
@@ -101,10 +108,12 @@ def _results(rows: list[ResultRow], details: dict[str, Any], names: Mapping[str,
             Picture(
                 "Accuracies with their intervals", plot_results(rows, names), alt="Accuracy of each model with its interval."
             ),
-            Table("Paired differences in accuracy, points", ["Pair", "Task", "Difference", "95 % interval"], differences),
-            Table("Layers, chosen on validation", ["Model", "Task", "Layer", "Validation accuracy by layer"], chosen),
+            Table(
+                "Paired differences in accuracy, points", ["Pair", "Task", "Difference", "95 % interval", "Groups"], differences
+            ),
+            Table("Layers, chosen on validation", ["Model", "Task", "Layer", "Validation accuracy by layer, %"], chosen),
         ],
-        "The layer and the strength of regularisation are chosen on validation items; intervals resample groups of test items.",
+        "The layer and the strength of regularisation are chosen on validation items; intervals are over groups of test items.",
     )
 
 

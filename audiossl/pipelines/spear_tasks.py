@@ -35,7 +35,7 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) 
     corpus = Corpus.open(inputs["corpus"] / "corpus")
     groups = groups_of(corpus, config)
     sides: dict[Split, list[str]] = read_json(inputs["corpus"] / "splits.json")
-    readout = Readout(num_resamples=config.evaluation.bootstrap, seed=config.seed)
+    readout = Readout(seed=config.seed)
     rows: list[ResultRow] = []
     details: dict[str, Any] = {}
     for wanted in config.evaluation.tasks:
@@ -50,8 +50,8 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) 
             outcomes[model], details[wanted.name]["models"][model] = _score(task, model, store, config, readout)
             rows += outcomes[model].rows
         for other in models[1:]:
-            interval = difference(outcomes["student"], outcomes[other], seed=config.seed)
-            details[wanted.name]["differences"][other] = {"value": interval.value, "low": interval.low, "high": interval.high}
+            interval = difference(outcomes["student"], outcomes[other])
+            details[wanted.name]["differences"][other] = interval.ends
     write_results(out / "results.json", rows)
     write_json(out / "details.json", details)
 
@@ -121,7 +121,7 @@ def _score(
     numbers = store.description.layers  # the teacher is stored at one layer, whose number is not its place
     if isinstance(task, FoldedClipTask):
         layers = [_vectors_of(store, layer) for layer in range(store.description.num_layers)]
-        folded = task.run(model, layers, config.evaluation.bootstrap, config.seed)
+        folded = task.run(model, layers)
         console.print(f"{task.task} {model}: accuracy {folded.rows[0].value:.3f}")
         return folded, {"layer": None, "number": "by fold", "valid_by_layer": [], "chosen": folded.chosen, "context": 0}
     context = config.evaluation.context if model == "logmel" and isinstance(task, FrameTask) else 0
@@ -137,14 +137,12 @@ def _score(
     if num_layers > 1:
         # One strength for all layers here; the chosen layer then gets the whole grid.
         grid = (readout if isinstance(task, FrameTask) else CLIP_READOUT).l2_grid
-        quick = replace(readout, knn=False, num_resamples=1, l2_grid=grid[len(grid) // 2 :][:1])
+        quick = replace(readout, knn=False, l2_grid=grid[len(grid) // 2 :][:1])
         for layer in range(num_layers):
             by_layer.append(run(layer, quick).valid_accuracy["accuracy"])
             console.print(f"{task.task} {model} layer {layer}: validation accuracy {by_layer[-1]:.3f}")
     layer = max(range(num_layers), key=by_layer.__getitem__) if by_layer else 0
-    whole_grid = (
-        readout if isinstance(task, FrameTask) else replace(CLIP_READOUT, num_resamples=readout.num_resamples, seed=readout.seed)
-    )
+    whole_grid = readout if isinstance(task, FrameTask) else replace(CLIP_READOUT, seed=readout.seed)
     outcome = run(layer, whole_grid)
     console.print(f"{task.task} {model}: accuracy {outcome.rows[0].value:.3f}")
     number = layer if numbers == "last" else numbers[layer]

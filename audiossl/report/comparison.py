@@ -14,7 +14,7 @@ from audiossl.evaluation.cost import Cost
 from audiossl.evaluation.results import LOWER_IS_BETTER
 from audiossl.report.content import ReportContent, Section, Table
 from audiossl.report.page import write_report
-from audiossl.report.results import results_tables, shown
+from audiossl.report.results import results_tables, shown, shown_interval
 
 COST_COLUMNS = ("parameters", "GFLOP per audio s", "CPU s per audio s", "peak GiB")
 
@@ -23,7 +23,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     """Print models as rows and settings as columns, the best of each marked, and the z-score over tasks."""
     console = console or Console()
     z = comparison.z_scores()
-    table = ConsoleTable(title="value [95 % interval]")
+    table = ConsoleTable(title="value [95 % interval] (groups)")
     table.add_column("model", overflow="fold", min_width=max(map(len, comparison.models)))
     for dataset, task, metric in comparison.settings:
         table.add_column(f"{dataset}\n{task}\n{metric}", justify="right")
@@ -39,7 +39,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
             text = (
                 ""
                 if row is None
-                else f"{shown(row.metric, row.value)}\n[{shown(row.metric, row.low)}, {shown(row.metric, row.high)}]"
+                else f"{shown(row.metric, row.value)}\n{shown_interval(row.metric, row.low, row.high, row.groups)}".rstrip()
             )
             is_best = row is not None and row.value == best[setting]
             cells.append(f"[bold]{text.replace('[', chr(92) + '[')}[/bold]" if is_best else text.replace("[", "\\["))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from audiossl.errors import DataError
 from audiossl.report.content import AudioClip, Cell, KeyValues, Part, Picture, Table, Text, TokenClip
 from audiossl.report.media import EmbeddedImage, embed_image, embed_sound
+from audiossl.report.words import in_words
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -47,7 +48,7 @@ def _table(table: Table) -> str:
     for row in table.rows:
         if len(row) != len(table.columns):
             raise DataError(f"expected {len(table.columns)} cells in every row, one for each column, got {len(row)}: {list(row)}")
-    rows = [[cell if isinstance(cell, Cell) else Cell(_plain(cell)) for cell in row] for row in table.rows]
+    rows = [[cell if isinstance(cell, Cell) else Cell(in_words(cell)) for cell in row] for row in table.rows]
     numeric = [
         position > 0 and bool(rows) and all(NUMBER.match(row[position].text) or row[position].text in ("", "–") for row in rows)
         for position in range(len(table.columns))
@@ -131,7 +132,7 @@ def _caption(caption: str) -> str:
 
 
 def _key_values(facts: KeyValues) -> str:
-    items = "\n".join(f"<div><dt>{escape(name)}</dt><dd>{escape(_plain(value))}</dd></div>" for name, value in facts.items)
+    items = "\n".join(f"<div><dt>{escape(name)}</dt><dd>{escape(in_words(value))}</dd></div>" for name, value in facts.items)
     note = f'<p class="note">{escape(facts.note)}</p>' if facts.note else ""
     return f'<dl class="card facts">\n{items}\n</dl>{note}'
 
@@ -144,12 +145,3 @@ def _text(text: Text) -> str:
         )
     paragraphs = [paragraph.strip() for paragraph in re.split(r"\n\s*\n", text.body)]
     return "\n".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs if paragraph)
-
-
-def _plain(value: str | int | float) -> str:
-    """Numbers as people write them: thousands parted, floats to four figures."""
-    if isinstance(value, bool | str):
-        return str(value)
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"

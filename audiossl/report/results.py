@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
 
+MOST_DRAWN = 20.0  # times the value: an interval of two groups can be wider than any picture
 WIDTH = 6.8  # inches: narrower than the page, so that a phone shows most of it
 FRACTIONS = frozenset(
     {
@@ -65,13 +66,46 @@ def _result_cell(row: Any | None, best: float | None) -> Cell:
     if row is None or _get(row, "value") is None:
         return Cell("–")
     metric, value, low, high = str(_get(row, "metric")), _get(row, "value"), _get(row, "low"), _get(row, "high")
-    interval = f"[{shown(metric, low)}, {shown(metric, high)}]" if low is not None and high is not None else ""
-    return Cell(shown(metric, value), interval, best=value == best)
+    return Cell(shown(metric, value), shown_interval(metric, low, high, _get(row, "groups")), best=value == best)
+
+
+def shown_interval(metric: str, low: float | None, high: float | None, groups: int | None) -> str:
+    """An interval for a cell, such as "[67.8, 70.7] (9)" over 9 groups; empty where there is none."""
+    if low is None or high is None:
+        return ""
+    over = "" if groups is None else f" ({groups:,})"
+    return f"[{shown(metric, low)}, {shown(metric, high)}]{over}"
+
+
+def interval_in_words(metric: str, low: float | None, high: float | None, groups: int | None) -> str:
+    """An interval for a sentence, such as "95 % interval 67.8 to 70.7 over 9 groups"."""
+    over = "" if groups is None else f" over {groups:,} group{'' if groups == 1 else 's'}"
+    if low is None or high is None:
+        return f"no interval{over}"
+    return f"95 % interval {shown(metric, low)} to {shown(metric, high)}{over}"
+
+
+def is_share(metric: str) -> bool:
+    """Whether people read a metric in per cent."""
+    return metric.lower() in FRACTIONS
+
+
+def name_of(metric: str) -> str:
+    """A metric as people write it, with its unit, such as "macro f1 %"."""
+    return f"{metric.replace('_', ' ')}{' %' if is_share(metric) else ''}"
+
+
+def gap_cells(metric: str, gap: Mapping[str, Any]) -> list[str]:
+    """A difference of a metric, its interval and over how many groups that is; shares in points."""
+    scale, digits = (100, ".1f") if is_share(metric) else (1, ".3g")
+    ends = [f"{scale * gap[end]:+{digits}}" for end in ("low", "high") if gap[end] is not None]
+    groups = gap.get("groups")
+    return [f"{scale * gap['value']:+{digits}}", " to ".join(ends) or "none", "not said" if groups is None else f"{groups:,}"]
 
 
 def shown(metric: str, value: float) -> str:
     """A value as people read it: a fraction in per cent with one decimal, anything else to three figures."""
-    return f"{100 * value:.1f}" if metric.lower() in FRACTIONS else f"{value:.3g}"
+    return f"{100 * value:.1f}" if is_share(metric) else f"{value:.3g}"
 
 
 def _best(task: TaskKey, rows: Sequence[Any]) -> float | None:
@@ -83,6 +117,10 @@ def _best(task: TaskKey, rows: Sequence[Any]) -> float | None:
 
 def _note(tasks: Sequence[TaskKey], rows: Sequence[Any]) -> str:
     sentences = ["Bold: the best of its column. In brackets: 95 % interval."]
+    if any(_get(row, "groups") is not None and _get(row, "low") is not None for row in rows):
+        sentences.append("In parentheses: over how many groups, such as people, it is.")
+    if any(_get(row, "value") is not None and _get(row, "low") is None for row in rows):
+        sentences.append("Values without brackets have no interval.")
     lower = [metric for _, _, metric in tasks if metric.lower() in LOWER_IS_BETTER]
     if lower:
         sentences.append(f"Lower is better for {', '.join(dict.fromkeys(lower))}.")
@@ -95,7 +133,7 @@ def _note(tasks: Sequence[TaskKey], rows: Sequence[Any]) -> str:
 
 
 def plot_results(rows: Sequence[Any], model_names: Mapping[str, str] | None = None) -> matplotlib.figure.Figure:
-    """Draw each result as a dot with its interval, a panel for each task and metric, a colour for each model."""
+    """Draw each result as a dot with its interval and groups, a panel for each task and metric, a colour for each model."""
     from matplotlib.figure import Figure
 
     names = model_names or {}
@@ -119,14 +157,19 @@ def plot_results(rows: Sequence[Any], model_names: Mapping[str, str] | None = No
 def _draw_dots(
     axes: matplotlib.axes.Axes, metric: str, rows: Sequence[Any], colours: Mapping[str, str], names: Mapping[str, str]
 ) -> None:
-    scale = 100.0 if metric.lower() in FRACTIONS else 1.0
+    scale = 100.0 if is_share(metric) else 1.0
     for position, row in enumerate(rows):
         model, value, low, high = (_get(row, name) for name in ("model", "value", "low", "high"))
         if low is not None and high is not None:
+            if not is_share(metric):
+                low, high = max(low, value - MOST_DRAWN * abs(value)), min(high, value + MOST_DRAWN * abs(value))
             axes.plot([scale * low, scale * high], [position] * 2, color=colours[model], linewidth=3.2, alpha=0.45)
         axes.plot([scale * value], [position], "o", color=colours[model], markersize=7)
         right = scale * (value if high is None else max(high, value))
-        axes.annotate(shown(metric, value), (right, position), (7, 0), textcoords="offset points", va="center", fontsize=9.5)
+        over = "" if low is None or _get(row, "groups") is None else f" ({_get(row, 'groups'):,})"
+        axes.annotate(
+            shown(metric, value) + over, (right, position), (7, 0), textcoords="offset points", va="center", fontsize=9.5
+        )
     axes.set_yticks(range(len(rows)), [names.get(str(_get(row, "model")), str(_get(row, "model"))) for row in rows])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.tick_params(axis="y", left=False, labelcolor=INK)
@@ -137,7 +180,7 @@ def _draw_dots(
 
 def _task_title(task: TaskKey) -> str:
     _, name, metric = task
-    return f"{name.replace('_', ' ')}, {metric.replace('_', ' ')}{' %' if metric.lower() in FRACTIONS else ''}"
+    return f"{name.replace('_', ' ')}, {name_of(metric)}"
 
 
 def _task(row: Any) -> TaskKey:

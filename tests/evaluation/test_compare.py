@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 
 import pytest
+from page_words import prose_of, raw_python
 
 from audiossl.cli import main
 from audiossl.errors import ConfigError, StoreError
@@ -12,6 +13,7 @@ from audiossl.evaluation import compare
 from audiossl.evaluation.compare import compare_runs, write_csv
 from audiossl.evaluation.cost import Cost
 from audiossl.evaluation.results import ResultRow, write_results
+from audiossl.files import read_json
 
 
 def write(folder, rows):
@@ -91,3 +93,23 @@ def test_mistakes_are_named(runs, tmp_path, capsys):
         compare_runs(runs, ["bleu"])
     assert main(["compare", str(tmp_path / "nothing")]) == 2
     capsys.readouterr()
+
+
+def test_rows_without_an_interval_are_compared_and_groups_are_named(tmp_path, capsys):
+    """A row of a file that does not say its groups, one of nine people, and one of a single person."""
+    (tmp_path / "run").mkdir()
+    rows = [
+        ResultRow("a", "t", "old", "accuracy", 0.5, 0.4, 0.6, 10),
+        ResultRow("a", "t", "new", "accuracy", 0.7, 0.6, 0.8, 10, 9),
+    ]
+    write_results(tmp_path / "run" / "results.json", [*rows, ResultRow("a", "t", "alone", "accuracy", 0.6, None, None, 10, 1)])
+    assert [set(row) >= {"groups"} for row in read_json(tmp_path / "run" / "results.json")] == [False, True, True]
+    files = ["--csv", str(tmp_path / "out.csv"), "--html", str(tmp_path / "out.html")]
+    assert main(["compare", str(tmp_path / "run"), *files]) == 0
+    text = capsys.readouterr().out
+    assert "[60.0, 80.0] (9)" in text and "[40.0, 60.0]" in text and "None" not in text
+    with (tmp_path / "out.csv").open() as file:
+        ends = {row["model"]: (row["low"], row["high"], row["groups"]) for row in csv.DictReader(file)}
+    assert ends == {"old": ("0.4", "0.6", ""), "new": ("0.6", "0.8", "9"), "alone": ("", "", "1")}
+    page = prose_of(tmp_path / "out.html")
+    assert "[60.0, 80.0] (9)" in page and "have no interval" in page and not raw_python(page)

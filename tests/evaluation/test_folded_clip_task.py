@@ -28,11 +28,11 @@ def kits(generator_seed=0):
 
 def test_the_layer_that_tells_classes_apart_is_chosen_for_each_group():
     labels, groups, layers = kits()
-    outcome = FoldedClipTask("drums", "class", labels, groups).run("student", [layer.__getitem__ for layer in layers], 200)
+    outcome = FoldedClipTask("drums", "class", labels, groups).run("student", [layer.__getitem__ for layer in layers])
     assert outcome.chosen == {"layer 1": KITS}
     assert outcome.rows[0].value > 0.95 and outcome.rows[0].n == KITS * PER_KIT
     assert outcome.total.tolist() == [PER_KIT] * KITS
-    noise = FoldedClipTask("drums", "class", labels, groups).run("noise", [layers[0].__getitem__], 200)
+    noise = FoldedClipTask("drums", "class", labels, groups).run("noise", [layers[0].__getitem__])
     assert 0.3 < noise.rows[0].value < 0.7
 
 
@@ -49,7 +49,7 @@ def test_a_group_is_never_seen_by_the_probe_or_the_choice_that_it_is_tested_with
         return fit(x, y, *args)
 
     monkeypatch.setattr(folded_clip_task, "fit_probe_path", watched)
-    task.run("student", [layers[1].__getitem__], 50)
+    task.run("student", [layers[1].__getitem__])
     everyone = set(range(KITS))
     pairs, finals = seen[: KITS * (KITS - 1) // 2], seen[KITS * (KITS - 1) // 2 :]
     assert all(len(everyone - trained) == 2 for trained in pairs)

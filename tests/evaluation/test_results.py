@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from rich.console import Console
@@ -48,9 +48,30 @@ def test_numbers_are_whole_however_narrow_the_console_is(is_terminal):
 def test_numbers_that_are_none_are_refused():
     with pytest.raises(ValueError, match="finite"):
         ResultRow("a", "b", "c", "d", math.nan, 0.0, 1.0, 1)
+    with pytest.raises(ValueError, match="two ends or none"):
+        ResultRow("a", "b", "c", "d", 0.5, None, 1.0, 1)
 
 
-@pytest.mark.parametrize("text", ["", "{}x", '[{"dataset": "a"}]', "[3]"])
+def test_a_row_without_an_interval_survives_and_is_printed(tmp_path):
+    rows = [replace(ROWS[0], groups=9), replace(ROWS[1], low=None, high=None, groups=1)]
+    write_results(tmp_path / "results.json", rows)
+    assert read_results(tmp_path / "results.json") == rows
+    assert json.loads((tmp_path / "results.json").read_text())[1]["low"] is None
+    console = Console(file=io.StringIO(), width=120)
+    print_results(rows, console)
+    assert "0.630 .. 0.650 (9)" in console.file.getvalue() and "none (1)" in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}x",
+        '[{"dataset": "a"}]',
+        "[3]",
+        json.dumps([{**asdict(ROWS[0]), "groups": "two"}]),
+    ],
+)
 def test_broken_file_is_named(tmp_path, text):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(StoreError, match=r"results\.json"):

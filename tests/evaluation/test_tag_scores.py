@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from audiossl.errors import DataError
-from audiossl.evaluation.tag_scores import TagScores, interval, resample_scores, tag_rows, tag_scores
+from audiossl.evaluation.tag_scores import TagScores, leave_out_scores, tag_rows, tag_scores
 
 
 def noisy(signal: float, seed: int = 0, count: int = 300) -> TagScores:
@@ -14,6 +16,14 @@ def noisy(signal: float, seed: int = 0, count: int = 300) -> TagScores:
     tags = (random.random((count, 4)) < 0.3).astype(np.int64)
     scores = random.normal(size=(count, 4)) + signal * tags
     return TagScores(scores, tags, [f"clip-{index // 2}" for index in range(count)])
+
+
+def test_more_groups_than_parts_are_left_out_some_at_a_time(monkeypatch):
+    monkeypatch.setattr("audiossl.evaluation.tag_scores.MOST_PARTS", 40)
+    scored = replace(noisy(1.0), groups=[f"clip-{index}" for index in range(300)])
+    found, one_by_one = leave_out_scores(scored).interval("auroc"), leave_out_scores(scored, seed=1).interval("auroc")
+    assert found.groups == 300 and found.value == one_by_one.value
+    assert found.high - found.low == pytest.approx(one_by_one.high - one_by_one.low, rel=0.5)
 
 
 def test_closed_forms():
@@ -34,24 +44,33 @@ def test_weights_are_repetitions():
         np.testing.assert_allclose(values, tag_scores(repeated)[metric])
 
 
-def test_intervals_are_as_wide_as_chance_and_tell_models_apart():
-    draws = {signal: resample_scores(noisy(signal), 100, seed=1) for signal in (0.0, 1.5)}
+def test_intervals_are_as_wide_as_chance_and_tell_models_apart(monkeypatch):
+    monkeypatch.setattr("audiossl.evaluation.tag_scores.MOST_PARTS", 50)
+    left_out = {signal: leave_out_scores(noisy(signal)) for signal in (0.0, 1.5)}
     rows = {
-        signal: {row.metric: row for row in tag_rows("toy", "tagging", "m", noisy(signal), draws[signal])} for signal in draws
+        signal: {row.metric: row for row in tag_rows("toy", "tagging", "m", noisy(signal), found)}
+        for signal, found in left_out.items()
     }
     chance, good = rows[0.0]["auroc"], rows[1.5]["auroc"]
     # Four tags on 90 of 300 clips: a standard error of sqrt(301 / (12 * 90 * 210)) / 2 each side of one half.
     assert abs(chance.value - 0.5) < 3 * 0.0182 and abs((chance.high - chance.low) / (2 * 1.96 * 0.0182) - 1) < 0.3
     assert good.low > 0.75 and good.n == 300 and rows[1.5]["map"].low > rows[0.0]["map"].high
-    gap = interval(good.value - chance.value, draws[1.5]["auroc"] - draws[0.0]["auroc"])
-    assert 0 < gap.low < gap.value < gap.high
-    np.testing.assert_array_equal(draws[0.0]["map"], resample_scores(noisy(0.0), 100, seed=1)["map"])
+    gap = left_out[1.5].minus(left_out[0.0], "auroc")
+    assert 0 < gap.low < gap.value < gap.high and gap.groups == good.groups == 150
+    assert gap.value == pytest.approx(good.value - chance.value)
+
+
+def test_scores_of_few_groups_are_kept():
+    scored = replace(noisy(1.5), groups=[f"day-{index % 6}" for index in range(300)])
+    row = tag_rows("toy", "tagging", "m", scored, leave_out_scores(scored))[0]
+    alone = tag_scores(scored, (np.arange(300) % 6 == 2).astype(float))["map"].mean()
+    assert row.groups == 6 and row.scores["day-2"] == (pytest.approx(alone), 50.0)
 
 
 def test_errors():
     scored = noisy(1.0)
-    with pytest.raises(DataError, match="at least 2 groups"):
-        resample_scores(TagScores(scored.scores, scored.tags, ["x"] * 300), 10, seed=1)
+    alone = leave_out_scores(TagScores(scored.scores, scored.tags, ["x"] * 300)).interval("map")
+    assert (alone.low, alone.high, alone.groups) == (None, None, 1)
     empty = TagScores(scored.scores, np.zeros_like(scored.tags), scored.groups)
     with pytest.raises(DataError, match="nothing can be ranked"):
-        tag_rows("toy", "tagging", "m", empty, {"map": np.zeros(2), "auroc": np.zeros(2)})
+        tag_rows("toy", "tagging", "m", empty, leave_out_scores(empty))

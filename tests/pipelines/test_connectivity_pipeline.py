@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from page_words import numbers_in, prose_of, raw_python
 from safetensors.torch import load_file
 
 import audiossl
@@ -105,6 +106,26 @@ def test_every_row_has_its_tasks(finished):
     assert len(details["seeds"]["fingerprint_20"]["raw_fc"]["accuracy"]) == 1
     page = (run / "report.html").read_text()
     assert "broken.npy is cut short" in page and "it keeps 30 volumes" in page and "no frequency below 0.025 Hz" in page
+
+
+def test_the_page_has_one_unit_for_shares_and_no_raw_python(finished):
+    _, run = finished
+    page, details = prose_of(run / "report.html"), read_json(run / "evaluate" / "details.json")
+    assert not raw_python(page)
+    shares = [value for model in details["seeds"]["fingerprint_20"].values() for value in model["accuracy"]]
+    assert {f"{100 * value:.1f}" for value in shares} <= numbers_in(page)
+    fractions = {f"{value:.3f}" for value in shares if 0.1 < value < 0.999}
+    assert len(fractions & numbers_in(page)) < len(fractions) / 2  # one may stand there as another quantity
+    assert "left out: nobody" in page and "standard deviation over draws" in page and "chance" in page
+
+
+def test_rows_that_are_not_scored_by_person_have_no_interval(finished):
+    _, run = finished
+    rows = {(row.task, row.metric, row.model): row for row in read_results(run / "evaluate" / "results.json")}
+    edges = rows["held_out_edges", "edge_bce", "connectivity_mae"]
+    assert (edges.low, edges.high, edges.groups) == (None, None, None)
+    people = rows["fingerprint_20", "accuracy", "raw_fc"]
+    assert people.groups == people.n == len(people.scores)
 
 
 def test_a_finished_run_is_left_alone_and_seeds_are_repeated_to_the_byte(finished, tmp_path, capsys):

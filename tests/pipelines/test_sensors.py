@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from page_words import numbers_in, prose_of, raw_python
 from safetensors.torch import load_file
 
 import audiossl
@@ -97,6 +98,21 @@ def test_every_row_has_its_readouts(finished):
     assert len(details["readouts"]["probe"]["simclr"]["seeds"]) == 2
     assert len(details["readouts"]["probe"]["statistics"]["seeds"]) == 2
     assert "broken.csv is cut short" in (run / "report.html").read_text()
+    assert {row.groups for row in rows} == {2} and all(set(row.scores) == {"p4", "p5"} for row in rows if row.scores)
+
+
+def test_the_page_has_one_unit_for_shares_and_no_raw_python(finished):
+    _, run = finished
+    details = read_json(run / "evaluate" / "details.json")
+    shares = [value for models in details["readouts"].values() for found in models.values() for value in found["seeds"]]
+    shares += [
+        value for models in details["readouts"].values() for m in models.values() for value in m["subjects"].values() if value
+    ]
+    page = prose_of(run / "report.html")
+    assert not raw_python(page)
+    assert {f"{100 * value:.1f}" for value in shares} <= numbers_in(page)
+    assert not {f"{value:.3f}" for value in shares if 0.05 < value < 0.999} & numbers_in(page)
+    assert "over 2 groups" in page and "(2)" in page
 
 
 def test_a_finished_run_is_left_alone_and_an_interrupted_one_goes_on(finished, capsys):
@@ -273,7 +289,7 @@ def test_one_test_person_gives_values_and_says_that_there_is_no_interval(tmp_pat
     recipe = write_recipe(tmp_path / "toy")
     run = run_pipeline(recipe, [f"output={tmp_path / 'run'}", "subjects.test=[p4]", STATISTICS])
     rows = read_results(run / "results.json")
-    assert all(row.value == row.low == row.high for row in rows)
+    assert all((row.low, row.high, row.groups) == (None, None, 1) for row in rows)
     details = read_json(run / "evaluate" / "details.json")
     assert not any(details["differences"].values())
     assert "one test subject, p4: values have no interval" in capsys.readouterr().err.replace("\n", " ")

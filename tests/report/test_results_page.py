@@ -6,7 +6,7 @@ import numpy as np
 from example_page import example_results
 
 from audiossl.report.content import Cell
-from audiossl.report.results import plot_results, results_tables, shown
+from audiossl.report.results import gap_cells, interval_in_words, plot_results, results_tables, shown
 
 
 @dataclass
@@ -63,3 +63,46 @@ def test_the_picture_has_a_panel_a_task_and_a_dot_a_model():
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     np.testing.assert_allclose([dot.get_xdata()[0] for dot in dots], [69.3, 74.1, 61.2, 57.4])
     assert plot_results([]).axes == []
+
+
+def test_the_number_of_groups_stands_next_to_the_interval_and_no_interval_is_said():
+    rows = [
+        {
+            "dataset": "d",
+            "task": "t",
+            "model": "a",
+            "metric": "accuracy",
+            "value": 0.7,
+            "low": 0.6,
+            "high": 0.8,
+            "n": 9,
+            "groups": 9,
+        },
+        {
+            "dataset": "d",
+            "task": "t",
+            "model": "b",
+            "metric": "accuracy",
+            "value": 0.6,
+            "low": None,
+            "high": None,
+            "n": 9,
+            "groups": 1,
+        },
+    ]
+    [table] = results_tables(rows)
+    assert [row[1] for row in table.rows] == [Cell("70.0", "[60.0, 80.0] (9)", best=True), Cell("60.0")]
+    assert "over how many groups" in table.note and "have no interval" in table.note
+    assert interval_in_words("accuracy", 0.6, 0.8, 9) == "95 % interval 60.0 to 80.0 over 9 groups"
+    assert interval_in_words("mae", None, None, 1) == "no interval over 1 group"
+    assert gap_cells("accuracy", {"value": 0.1, "low": -0.05, "high": 0.25, "groups": 3}) == ["+10.0", "-5.0 to +25.0", "3"]
+    assert gap_cells("mae", {"value": 1.5, "low": None, "high": None}) == ["+1.5", "none", "not said"]  # an older file
+    [axes] = plot_results(rows).axes
+    assert [text.get_text() for text in axes.texts] == ["70.0 (9)", "60.0"]
+
+
+def test_an_interval_that_is_wider_than_any_picture_is_cut():
+    rows = [
+        {"dataset": "d", "task": "t", "model": "a", "metric": "mae", "value": 5.0, "low": 1e-4, "high": 3e5, "n": 2, "groups": 2}
+    ]
+    assert plot_results(rows).axes[0].get_xlim()[1] < 200

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from audiossl.errors import DataError
-from audiossl.evaluation.bootstrap import Interval, bootstrap_statistic
+from audiossl.evaluation.intervals import Interval, rate_interval
 from audiossl.seeds import derive_generator
 
 
@@ -82,13 +82,11 @@ class Fingerprint:
         """Standard deviation of the accuracy over draws."""
         return float(self.hits.double().mean((1, 2)).std())
 
-    def interval(self, num_resamples: int = 2000, seed: int = 0) -> Interval:
+    def interval(self) -> Interval:
         """The accuracy with its 95 % interval over people, whose answers are averaged over draws and directions.
 
         The gallery stays as it is: the interval says how much the answer depends on whom segments are of, not on who else is
         there.
         """
         of_people = self.hits.double().mean((0, 1))
-        counts = torch.stack([of_people, torch.ones_like(of_people)], dim=1)[None]
-        generator = derive_generator(seed, "people")
-        return bootstrap_statistic(counts, lambda sums: sums[:, 0] / sums[:, 1], generator, num_resamples)
+        return rate_interval(of_people, torch.ones_like(of_people))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from audiossl.errors import DataError
-from audiossl.evaluation.bootstrap import Interval, bootstrap_statistic
+from audiossl.evaluation.intervals import Interval, rate_interval
 from audiossl.seeds import derive_generator
 
 
@@ -26,12 +26,10 @@ class NetworkAnswers:
         """Share of right answers."""
         return float(self.right.mean())
 
-    def interval(self, num_resamples: int = 2000, seed: int = 0) -> Interval:
-        """The accuracy with its 95 % interval over regions: people are too few to resample."""
+    def interval(self) -> Interval:
+        """The accuracy with its 95 % interval over regions, for people are few."""
         of_regions = self.right.double().mean(0)
-        counts = torch.stack([of_regions, torch.ones_like(of_regions)], dim=1)[None]
-        generator = derive_generator(seed, "regions")
-        return bootstrap_statistic(counts, lambda sums: sums[:, 0] / sums[:, 1], generator, num_resamples)
+        return rate_interval(of_regions, torch.ones_like(of_regions))
 
 
 def assign_networks(

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
+import torch
+from jaxtyping import Bool, Float, Shaped
 
 from audiossl.errors import ConfigError, DataError
-from audiossl.evaluation.bootstrap import Interval
 from audiossl.evaluation.fmri.columns import (
     Column,
     check_lengths,
@@ -23,11 +23,12 @@ from audiossl.evaluation.fmri.columns import (
     one_for_each,
     rows_of_people,
 )
+from audiossl.evaluation.intervals import MOST_PARTS, Interval, divide_groups, leave_out_interval, range_of
+from audiossl.seeds import derive_generator
 from audiossl.signals.bold.plain_numbers import is_missing
 
 LEAKS = "leaks labels into the score"
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
-RESAMPLES = 1000
 
 
 @dataclass
@@ -70,7 +71,7 @@ class PhenotypeScores:
             each site, weighted by people, for answers of models of different sites have no common zero.
         confounds: the same of a model that sees the confounds alone; empty without any.
         p_value: share of permutations that score as high, for the first metric; None without permutations.
-        intervals: 95 % over people (families, where they are named), of every metric; a draw is scored in one of the repeats.
+        intervals: 95 % over people (families, where they are named), of every metric, its mean over repeats.
         confound_intervals: the same of `confounds`.
         people: P, how many were scored.
         of_sites: AUROC inside each site that was left out and has people of both classes.
@@ -205,6 +206,14 @@ class _People:
         averaged = np.stack([table[own].mean(0) for own in rows.values()]) if rows else table
         return cls(averaged, values, groups, of_site, list(rows), is_class, transform, model)
 
+    def only(self, kept: Bool[np.ndarray, "P"]) -> _People:
+        """Some of the people."""
+        names = [name for name, keep in zip(self.names, kept, strict=True) if keep]
+        sites = None if self.sites is None else self.sites[kept]
+        return replace(
+            self, features=self.features[kept], labels=self.labels[kept], groups=self.groups[kept], sites=sites, names=names
+        )
+
     def check(self, config: PhenotypeConfig) -> None:
         if not np.isfinite(self.features).all():
             raise DataError(
@@ -270,21 +279,29 @@ def _of_repeats(people: _People, answers: list[Float[np.ndarray, "P *K"]], confi
 
 
 def _intervals(people: _People, answers: list[Float[np.ndarray, "P *K"]], config: PhenotypeConfig) -> dict[str, Interval]:
-    """Resample families; draws in which a metric is not defined, for lack of a class, are left out."""
-    rng = np.random.default_rng(config.seed)
-    members = [np.flatnonzero(people.groups == group) for group in dict.fromkeys(people.groups)]
-    drawn: dict[str, list[float]] = {}
-    for number in range(RESAMPLES):
-        rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-        some = replace(people, labels=people.labels[rows], sites=None if people.sites is None else people.sites[rows])
-        if people.is_class and len(set(some.labels)) < len(set(people.labels)):
-            continue
-        for name, value in _metrics(some, answers[number % len(answers)][rows], config.by_site).items():
-            drawn.setdefault(name, []).append(value)
-    mean = {name: float(np.mean(values)) for name, values in _of_repeats(people, answers, config).items()}
-    if not drawn:
-        return {}
-    return {name: Interval(mean[name], *map(float, np.nanquantile(values, [0.025, 0.975]))) for name, values in drawn.items()}
+    """Leave families out in turn; a metric that is not defined without one of them, for lack of a class, has no ends."""
+    names, family = np.unique(people.groups, return_inverse=True)
+    parts = divide_groups(len(names), MOST_PARTS, derive_generator(config.seed, "families")).numpy()[family]
+    whole = _means(people, answers, config)
+    without: dict[str, list[float]] = {}
+    for part in range(int(parts.max()) + 1):
+        kept = parts != part
+        some = people.only(kept)
+        if not kept.any() or (people.is_class and len(set(some.labels)) < len(set(people.labels))):
+            found = dict.fromkeys(whole, float("nan"))
+        else:
+            found = _means(some, [told[kept] for told in answers], config)
+        for name, value in found.items():
+            without.setdefault(name, []).append(value)
+    sizes = torch.from_numpy(np.bincount(parts)).double()
+    return {
+        name: leave_out_interval(value, torch.tensor(without[name], dtype=torch.float64), sizes, range_of(name), len(names))
+        for name, value in whole.items()
+    }
+
+
+def _means(people: _People, answers: list[Float[np.ndarray, "P *K"]], config: PhenotypeConfig) -> dict[str, float]:
+    return {name: float(np.mean(values)) for name, values in _of_repeats(people, answers, config).items()}
 
 
 def _best_edges(features: Float[np.ndarray, "P E"], people: _People, count: int) -> np.ndarray:

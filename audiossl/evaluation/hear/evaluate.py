@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from jaxtyping import Bool
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.hear.embeddings import embed_task
@@ -18,13 +20,12 @@ from audiossl.evaluation.hear.predictor import Grid
 from audiossl.evaluation.hear.protocol import FoldResult, evaluate_folds
 from audiossl.evaluation.hear.scores import SCORES, file_counts, score_clips
 from audiossl.evaluation.hear.task import HearTask, find_tasks, read_task
+from audiossl.evaluation.intervals import MOST_PARTS, Interval, divide_groups, leave_out_interval, mean_interval, range_of
 from audiossl.evaluation.results import ResultRow, write_results
 from audiossl.export.hear import HearModel
 from audiossl.files import read_json, write_json
 from audiossl.progress import show_progress
-from audiossl.seeds import derive_seed
-
-NUM_RESAMPLES = 200
+from audiossl.seeds import derive_generator
 
 
 def evaluate_hear(
@@ -75,7 +76,7 @@ def evaluate_hear(
 
 
 def rows_of_kit(scores: Mapping[str, Mapping[str, Any]], tasks: Path, name: str) -> list[ResultRow]:
-    """Rows of what heareval wrote, `test.predicted-scores.json` by task; it has no intervals, so both ends are the value."""
+    """Rows of what heareval wrote, `test.predicted-scores.json` by task; it has no intervals."""
     rows = []
     for folder, found in scores.items():
         task = read_task(tasks / folder)
@@ -84,7 +85,7 @@ def rows_of_kit(scores: Mapping[str, Mapping[str, Any]], tasks: Path, name: str)
             value = (found["test"] if len(task.folds()) == 1 else found["aggregated_scores"])[key]
             if value is not None and math.isfinite(value):
                 count = sum(len(task.files(split)) for fold in task.folds() for split in fold.test)
-                rows.append(ResultRow(folder, "hear", name, score, value, value, value, count))
+                rows.append(ResultRow(folder, "hear", name, score, value, None, None, count))
     return rows
 
 
@@ -112,7 +113,8 @@ def _description(task: HearTask, results: Sequence[FoldResult], grid: str, num_p
             name: float(found.std(ddof=1)) if len(found) > 1 and np.isfinite(found).all() else None
             for name, found in values.items()
         },
-        "interval": {name: [_finite(end) for end in ends] for name, ends in intervals.items()},
+        "interval": {name: [interval.low, interval.high] for name, interval in intervals.items()},
+        "groups": {name: interval.groups for name, interval in intervals.items()},
         "folds": {
             result.fold.name: {
                 **{name: _finite(value) for name, value in result.scores.items()},
@@ -125,38 +127,44 @@ def _description(task: HearTask, results: Sequence[FoldResult], grid: str, num_p
     }
 
 
-def _interval(task: HearTask, name: str, results: Sequence[FoldResult]) -> tuple[float, float]:
-    """95 % interval of the mean over rotations, the test files of each drawn anew."""
-    generator = np.random.default_rng(derive_seed(0, task.folder.name, name, "bootstrap"))
-    drawn = np.array([_resampled(task, name, result, generator) for result in results])
-    drawn = drawn[:, np.isfinite(drawn).all(0)].mean(0)
-    if not len(drawn):
-        return math.nan, math.nan
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
+def _interval(task: HearTask, name: str, results: Sequence[FoldResult]) -> Interval:
+    """The mean over rotations with its 95 % interval over test files."""
+    return mean_interval(
+        [_interval_of_fold(task, name, result, MOST_PARTS // len(results)) for result in results], range_of(name)
+    )
 
 
-def _resampled(task: HearTask, name: str, result: FoldResult, generator: np.random.Generator) -> list[float]:
+def _interval_of_fold(task: HearTask, name: str, result: FoldResult, most_parts: int) -> Interval:
+    """A score of one rotation, whose test files are left out in turn, or some at a time."""
     if task.embedding_type == "scene":
         targets, count = result.test.targets.astype(np.float32), len(result.test.targets)
-        picks = (generator.integers(count, size=count) for _ in range(NUM_RESAMPLES))
-        return [score_clips([name], result.probabilities[pick], targets[pick])[name] for pick in picks]
-    reference = {file: events for split in result.fold.test for file, events in task.events[split].items()}
-    counts = [file_counts(name, reference, result.events, file) for file in result.events]
-    picks = (generator.integers(len(counts), size=len(counts)) for _ in range(NUM_RESAMPLES))
-    part = SCORES[name].parts[0]
-    return [getattr(sum((counts[i] for i in pick), EventCounts()), part) for pick in picks]
+
+        def score(kept: Bool[np.ndarray, "N"]) -> float:
+            return score_clips([name], result.probabilities[kept], targets[kept])[name]
+    else:
+        reference = {file: events for split in result.fold.test for file, events in task.events[split].items()}
+        counts = [file_counts(name, reference, result.events, file) for file in result.events]
+        count, part = len(counts), SCORES[name].parts[0]
+
+        def score(kept: Bool[np.ndarray, "N"]) -> float:
+            return getattr(sum((counts[i] for i in np.flatnonzero(kept)), EventCounts()), part)
+
+    parts = divide_groups(count, max(2, most_parts), derive_generator(0, task.folder.name, name, result.fold.name)).numpy()
+    without = [score(parts != number) if (parts != number).any() else math.nan for number in range(int(parts.max()) + 1)]
+    sizes = torch.from_numpy(np.bincount(parts)).double()
+    return leave_out_interval(result.scores[name], torch.tensor(without, dtype=torch.float64), sizes, range_of(name), count)
 
 
 def _rows(task: HearTask, found: Mapping[str, Any], name: str) -> list[ResultRow]:
     rows = []
     for score in task.scores:
         value, (low, high) = found["mean"][score], found["interval"][score]
+        groups = found.get("groups", {}).get(score)  # an earlier version did not count them
         if value is None and score == task.scores[0]:
             raise DataError(f"{task.folder.name}: {score} of the test split is not finite; see scores/{task.folder.name}.json")
         if value is not None:  # d' is infinite where a class is ranked perfectly: it stays in the scores file
-            ends = (value if low is None else min(low, value), value if high is None else max(high, value))
-            rows.append(ResultRow(task.folder.name, "hear", name, score, value, *ends, found["n"]))
+            ends = (None, None) if low is None or high is None else (low, high)
+            rows.append(ResultRow(task.folder.name, "hear", name, score, value, *ends, found["n"], groups))
     return rows
 
 

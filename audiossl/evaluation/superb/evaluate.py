@@ -6,14 +6,14 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from audiossl.embedding.embedder import Embedder
 from audiossl.embedding.frame_rate import require_declared_rate
 from audiossl.errors import ConfigError, DataError
+from audiossl.evaluation.intervals import Interval, mean_interval, range_of
 from audiossl.evaluation.results import LOWER_IS_BETTER, ResultRow, write_results
 from audiossl.evaluation.superb.catalogue import TASKS
 from audiossl.evaluation.superb.layer_features import LayerFeatures
@@ -82,11 +82,24 @@ def evaluate_superb(
                 folds.append(run.evaluate(out / "heads" / place, options))
                 if sweep and part == found.parts[0]:
                     swept[found.folder.name] = run.sweep(out / "layers" / place, options, folds[0])
-            measured = {metric: mean_of_folds([fold["measured"][metric] for fold in folds]) for metric in found.kind.metrics}
+            measured = {
+                metric: mean_of_folds(metric, [fold["measured"][metric] for fold in folds]) for metric in found.kind.metrics
+            }
             about = {**found.about, "settings": asdict(settings), "folds": folds}
             write_json(out / "scores" / f"{found.folder.name}.json", about)
         rows += [
-            ResultRow(found.folder.name, found.kind.name, name, metric, *asdict(value).values())
+            ResultRow(
+                found.folder.name,
+                found.kind.name,
+                name,
+                metric,
+                value.value,
+                value.low,
+                value.high,
+                value.n,
+                value.groups,
+                value.scores,
+            )
             for metric, value in measured.items()
         ]
     if swept:
@@ -148,10 +161,15 @@ def find_tasks(tasks: Path, only: Sequence[str] = ()) -> list[FoundTask]:
     return chosen
 
 
-def mean_of_folds(folds: Sequence[Mapping[str, Any]]) -> Measured:
-    """Mean over folds of value and ends; of one fold that itself."""
-    value, low, high = (fmean(fold[key] for fold in folds) for key in ("value", "low", "high"))
-    return Measured(value, low, high, sum(fold["n"] for fold in folds))
+def mean_of_folds(metric: str, folds: Sequence[Mapping[str, Any]]) -> Measured:
+    """Mean over folds, with the interval over the groups of all of them; of one fold that itself.
+
+    Folds that were scored by an earlier version do not say their error: their mean has no interval.
+    """
+    count = sum(fold["n"] for fold in folds)
+    parts = [Interval(*(fold.get(item.name) for item in fields(Interval))) for fold in folds]  # pyright: ignore[reportArgumentType]
+    scores = {group: tuple(score) for fold in folds for group, score in (fold.get("scores") or {}).items()}
+    return Measured.of(mean_interval(parts, range_of(metric)), count, scores or None)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def evaluate_superb_by_kit(
         seed: of s3prl.
 
     Returns:
-        Rows without intervals, both ends being the value.
+        Rows without intervals, for the kit says nothing of its groups.
 
     Raises:
         ConfigError: if a chosen task has no such problem, several rates are given, or s3prl fails.
@@ -61,7 +61,7 @@ def evaluate_superb_by_kit(
         for metric in found.kind.metrics:
             value = fmean(fold[metric][0] for fold in folds)
             count = sum(fold[metric][1] for fold in folds)
-            rows.append(ResultRow(found.folder.name, found.kind.name, name, metric, value, value, value, count))
+            rows.append(ResultRow(found.folder.name, found.kind.name, name, metric, value, None, None, count))
     return rows
 
 

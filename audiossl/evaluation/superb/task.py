@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -13,10 +13,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from audiossl.errors import DataError
-from audiossl.evaluation.bootstrap import bootstrap_rate
-from audiossl.evaluation.results import LOWER_IS_BETTER
+from audiossl.evaluation.intervals import Interval, range_of, rate_interval
+from audiossl.evaluation.readout import rates_of_groups
+from audiossl.evaluation.results import LOWER_IS_BETTER, GroupScores
 from audiossl.evaluation.superb.tables import SPLITS, Clip, read_table
-from audiossl.seeds import derive_generator
 
 Order = Literal["shuffled", "slices", "buckets", "balanced"]
 
@@ -80,12 +80,29 @@ class Counts:
 
 @dataclass(frozen=True)
 class Measured:
-    """A metric with its 95 % interval over groups of clips; `n` counts what it is a rate of."""
+    """A metric with its 95 % interval over groups of clips.
+
+    Attributes:
+        low, high: ends of the interval; None where there is none.
+        n: of what it is a rate.
+        groups: that the interval is over; None in files that were written before they were counted.
+        error, degrees: standard error and its degrees of freedom, from which folds are put together.
+        scores: of each group, where it has one.
+    """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
+    groups: int | None = None
+    error: float | None = None
+    degrees: float | None = None
+    scores: GroupScores | None = None
+
+    @classmethod
+    def of(cls, found: Interval, n: int, scores: GroupScores | None = None) -> Measured:
+        """A measurement from its interval."""
+        return cls(found.value, found.low, found.high, n, found.groups, found.error, found.degrees, scores)
 
 
 class SuperbTask(ABC):
@@ -174,11 +191,11 @@ class RateTask(HeadTask):
             sums = torch.zeros(2, len(place), dtype=torch.float64)
             for clip in clips:
                 sums[:, place[clip.group]] += torch.tensor([counts.part[clip.id], counts.whole[clip.id]])
-            ends = counts.value, counts.value
-            if len(place) > 1:
-                drawn = bootstrap_rate(sums[0], sums[1], derive_generator(0, self.name, metric, "bootstrap"), 1000)
-                ends = drawn.low, drawn.high
-            found[metric] = Measured(counts.value, *ends, round(sum(counts.whole.values())))
+            scores = rates_of_groups(list(place), sums[0], sums[1])
+            count = round(sum(counts.whole.values()))
+            found[metric] = Measured.of(
+                replace(rate_interval(sums[0], sums[1], range_of(metric)), value=counts.value), count, scores
+            )
         return found
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 
 from audiossl.errors import DataError
+from audiossl.evaluation.intervals import MEAN, rate_interval
 from audiossl.evaluation.superb.heads.query_search import (
     match_scores,
     maximum_term_weighted_value,
@@ -18,9 +20,6 @@ from audiossl.evaluation.superb.heads.query_search import (
 from audiossl.evaluation.superb.layer_features import LayerFeatures
 from audiossl.evaluation.superb.task import Measured, Settings, SuperbTask
 from audiossl.progress import Report
-from audiossl.seeds import derive_seed
-
-NUM_RESAMPLES = 1000
 
 
 class QueryByExample(SuperbTask):
@@ -85,7 +84,5 @@ class QueryByExample(SuperbTask):
         """The value with an interval over queries at the threshold that is best over all."""
         value, threshold = maximum_term_weighted_value(scores, matches)
         each = term_weighted_values(scores, matches, np.array([threshold]))[:, 0]
-        generator = np.random.default_rng(derive_seed(0, self.name, "bootstrap"))
-        drawn = each[generator.integers(len(each), size=(NUM_RESAMPLES, len(each)))].mean(1)
-        low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
-        return Measured(value, min(low, value), max(high, value), len(each))
+        of_queries = torch.from_numpy(np.asarray(each, dtype=np.float64))
+        return Measured.of(replace(rate_interval(of_queries, torch.ones_like(of_queries), MEAN), value=value), len(each))

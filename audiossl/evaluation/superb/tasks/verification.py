@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,12 +12,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from audiossl.errors import DataError
+from audiossl.evaluation.intervals import MOST_PARTS, divide_groups, leave_out_interval, range_of
 from audiossl.evaluation.superb.heads.speaker_verification import XVector, equal_error_rate
 from audiossl.evaluation.superb.task import Batch, HeadTask, Measured, Settings
-from audiossl.seeds import derive_seed
+from audiossl.seeds import derive_generator
 from audiossl.tables import read_table
-
-NUM_RESAMPLES = 500
 
 
 class SpeakerVerification(HeadTask):
@@ -59,17 +59,17 @@ class SpeakerVerification(HeadTask):
     def measure(self, predictions: Mapping[str, Any], split: str) -> dict[str, Measured]:
         """Equal error rate with an interval over the groups of first clips."""
         scores, same, groups = self._scored(predictions, split)
-        generator = np.random.default_rng(derive_seed(0, self.name, split, "bootstrap"))
         names, place = np.unique(groups, return_inverse=True)
-        drawn = []
-        for _ in range(NUM_RESAMPLES):
-            times = np.bincount(generator.integers(len(names), size=len(names)), minlength=len(names))[place]
-            kept = np.repeat(np.arange(len(scores)), times)
-            if same[kept].any() and not same[kept].all():
-                drawn.append(equal_error_rate(scores[kept], same[kept]))
-        value = equal_error_rate(scores, same)
-        low, high = np.quantile([*drawn, value], [0.025, 0.975]).tolist()
-        return {"eer": Measured(value, min(low, value), max(high, value), len(scores))}
+        parts = divide_groups(len(names), MOST_PARTS, derive_generator(0, self.name, split)).numpy()[place]
+        without = []
+        for part in range(int(parts.max()) + 1):
+            kept = parts != part
+            defined = same[kept].any() and not same[kept].all()
+            without.append(equal_error_rate(scores[kept], same[kept]) if defined else math.nan)
+        sizes = torch.from_numpy(np.bincount(parts)).double()
+        left_out = torch.tensor(without, dtype=torch.float64)
+        found = leave_out_interval(equal_error_rate(scores, same), left_out, sizes, range_of("eer"), len(names))
+        return {"eer": Measured.of(found, len(scores))}
 
     def _scored(
         self, predictions: Mapping[str, Any], split: str

@@ -1,0 +1,148 @@
+"""`results.jsonl` of a recipe: every finished row with its origin and the scores of its groups, kept in the repository.
+
+A table in a README can be made from it, and an interval of another kind needs no run again.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audiossl.errors import ConfigError, StoreError
+from audiossl.evaluation.results import ResultRow, read_results
+from audiossl.files import read_json, read_jsonl, write_jsonl
+from audiossl.provenance import versions
+from audiossl.report.results import TaskKey, is_share, name_of, shown, shown_interval
+
+ORIGIN = ("commit", "seed", "machine")
+KEY = ("dataset", "task", "model", "metric")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where rows come from.
+
+    Attributes:
+        commit: of the code that scored them, with `+` where files differed from it.
+        seed: one, or those of the seeds that values are means of.
+        machine: processor and number of its cores.
+    """
+
+    commit: str | None
+    seed: int | list[int] | None
+    machine: str
+
+
+def record_run(run: Path, file: Path, seed: int | None = None, machine: str | None = None) -> int:
+    """Append the rows of a finished run to the `results.jsonl` of its recipe, and say how many were new.
+
+    Args:
+        run: folder of a recipe's run, or of `audiossl evaluate`; commit and seed are taken from its records.
+        file: that is appended to; rows of the same origin that are there already are left alone.
+        seed: where the run does not record one.
+        machine: in place of the name of this machine's processor.
+
+    Raises:
+        StoreError: if the run has no results.
+        ConfigError: if neither the run nor the call says the seed.
+    """
+    folder = run / "evaluate" if (run / "evaluate" / "results.json").is_file() else run
+    if not (folder / "results.json").is_file():
+        raise StoreError(f"{run} has no results.json: run its recipe to the stage evaluate")
+    origin = _origin(run, folder, seed, machine)
+    there = read_jsonl(file)
+    known = {_identity(row) for row in there}
+    rows = [_line(row, origin) for row in read_results(folder / "results.json")]
+    new = [row for row in rows if _identity(row) not in known]
+    write_jsonl(file, [*there, *new])
+    return len(new)
+
+
+def read_recorded(file: Path) -> list[dict[str, Any]]:
+    """Rows of a `results.jsonl`, of each dataset, task, model and metric the one that was recorded last.
+
+    Raises:
+        StoreError: if the file is missing, or a row lacks what rows have.
+    """
+    if not file.is_file():
+        raise StoreError(f"{file} is missing: write it with `python tools/record_results.py RUN {file}`")
+    latest: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for number, row in enumerate(read_jsonl(file), start=1):
+        if lacking := [name for name in (*ORIGIN, *KEY, "value", "low", "high", "n") if name not in row]:
+            raise StoreError(f"{file}: row {number} has no {', '.join(lacking)}; record the run again")
+        key = tuple(row[name] for name in KEY)
+        latest.pop(key, None)
+        latest[key] = row
+    return list(latest.values())
+
+
+def recorded_tables(rows: Sequence[dict[str, Any]], metrics: Sequence[str] = ()) -> str:
+    """Rows as Markdown: a table for each dataset, a row for each model, a column for each task and metric.
+
+    Args:
+        rows: of `read_recorded`.
+        metrics: that are shown; all by default.
+    """
+    kept = [row for row in rows if not metrics or row["metric"] in metrics]
+    return "\n".join(
+        _table(name, [row for row in kept if row["dataset"] == name]) for name in dict.fromkeys(row["dataset"] for row in kept)
+    )
+
+
+def _table(dataset: str, rows: Sequence[dict[str, Any]]) -> str:
+    tasks: list[TaskKey] = list(dict.fromkeys((dataset, row["task"], row["metric"]) for row in rows))
+    models = list(dict.fromkeys(row["model"] for row in rows))
+    at = {(row["model"], row["task"], row["metric"]): row for row in rows}
+    lines = [
+        f"| {dataset} | {' | '.join(f'{task}, {name_of(metric)}' for _, task, metric in tasks)} |",
+        f"|---|{'---|' * len(tasks)}",
+    ]
+    for model in models:
+        cells = [_cell(at.get((model, task, metric))) for _, task, metric in tasks]
+        lines.append(f"| {model} | {' | '.join(cells)} |")
+    origins = dict.fromkeys((row["commit"], str(row["seed"]).strip("[]"), row["machine"]) for row in rows)
+    said = "; ".join(f"commit {(commit or 'not known')[:7]}, seed {seed}, {machine}" for commit, seed, machine in origins)
+    units = " in per cent" if all(is_share(metric) for _, _, metric in tasks) else ""
+    note = f"Values{units} with [95 % intervals] (over so many groups); without brackets there is no interval. {said}."
+    return "\n".join([*lines, "", note, ""])
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    metric = row["metric"]
+    return f"{shown(metric, row['value'])} {shown_interval(metric, row['low'], row['high'], row.get('groups'))}".strip()
+
+
+def _origin(run: Path, folder: Path, seed: int | None, machine: str | None) -> Origin:
+    stage, recipe = folder / "stage.json", run / "recipe.json"
+    commit = (read_json(stage) if stage.is_file() else {"versions": versions()})["versions"]["commit"]
+    config = read_json(recipe)["config"] if recipe.is_file() else {}
+    seeds = config.get("seeds", config.get("seed", seed))
+    if seeds is None:
+        raise ConfigError(f"{run} does not record its seed: give it with --seed")
+    return Origin(commit, seeds, machine or machine_name())
+
+
+def machine_name() -> str:
+    """Processor of this machine and how many of its cores may be used, such as "AMD EPYC 9B45, 2 cores"."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"{names[0] if names else platform.machine()}, {cores} core{'' if cores == 1 else 's'}"
+
+
+def _line(row: ResultRow, origin: Origin) -> dict[str, Any]:
+    return {**vars(origin), **row.plain, "groups": row.groups, "scores": row.scores}
+
+
+def _identity(row: dict[str, Any]) -> tuple[str, ...]:
+    """What one measurement is told by: its origin but for the machine, and what was measured."""
+    return tuple(str(row[name]) for name in ("commit", "seed", *KEY))
