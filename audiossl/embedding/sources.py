@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class ArraySource:
 class FileSource:
     """An audio file, mixed down and resampled to `sample_rate` when it is read; only its header is read before.
 
+    Of several channels those are averaged that survive (`audiossl.signals.levels`), which takes one decoding more.
+
     Raises:
         DataError: if the file cannot be used, or `sample_rate` is not one of audio.
     """
@@ -52,20 +55,27 @@ class FileSource:
         info = probe(path)
         self.path = path
         self.sample_rate = round(sample_rate)
+        self.num_channels = info.num_channels
         self.num_samples = resampled_length(info.num_samples, info.sample_rate, self.sample_rate)
 
     def read(self) -> Float[Tensor, "C S"]:
         """The whole file."""
         from audiossl.signals.audio import read_audio
 
-        return read_audio(self.path, self.sample_rate)[0][None]
+        return read_audio(self.path, self.sample_rate, channels=self._channels)[0][None]
 
     def blocks(self) -> Iterator[Float[Tensor, "C S"]]:
         """The file in blocks of 10 s, for files that should not be in memory at once."""
         from audiossl.signals.audio import stream_audio
 
-        for block in stream_audio(self.path, self.sample_rate, BLOCK_SECONDS):
+        for block in stream_audio(self.path, self.sample_rate, BLOCK_SECONDS, self._channels):
             yield block[None]
+
+    @cached_property
+    def _channels(self) -> tuple[int, ...] | None:
+        from audiossl.signals.levels import measure
+
+        return measure(self.path).channels if self.num_channels > 1 else None
 
 
 class ItemSource:

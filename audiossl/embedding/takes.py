@@ -12,6 +12,7 @@ from torch import Tensor
 
 from audiossl.errors import DataError
 from audiossl.signals.audio import MAX_AMPLITUDE, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
+from audiossl.signals.levels import mixed_to_mono
 
 MANY_CHANNELS, MANY_SECONDS = 3, 0.1  # so many channels for less time are no recording, but a window of sensors
 MOST_NAMED = 12  # channels in a message
@@ -72,8 +73,9 @@ class Takes:
         rate = self.sample_rate if sample_rate is None else self._checked_rate(sample_rate, name)
         self._check_layout(channels, rate, name)
         self._check_values(channels, name)
-        mixed = channels.mean(0, keepdim=True) if self.is_audio and len(channels) > 1 else channels
-        return mixed if rate == self.sample_rate else resampled(mixed, rate, self.sample_rate, name, self.is_audio)
+        if self.is_audio and len(channels) > 1:
+            channels = torch.from_numpy(mixed_to_mono(channels.numpy()))[None]
+        return channels if rate == self.sample_rate else resampled(channels, rate, self.sample_rate, name, self.is_audio)
 
     def _checked_rate(self, rate: Any, name: str) -> float:
         if isinstance(rate, bool | str) or not (isinstance(rate, int | float | np.integer | np.floating) and 0 < rate < np.inf):
@@ -101,6 +103,8 @@ class Takes:
             raise DataError(f"{name}: expected finite samples, got infinity")
         if not self.reads_missing and bool(signal.isnan().any()):
             raise DataError(f"{name}: expected finite samples, got NaN")
+        if bool(signal.isnan().all()):
+            raise DataError(f"{name}: every sample is missing (NaN)")
         if self.is_audio and (peak := float(signal.abs().max())) > MAX_AMPLITUDE:
             raise DataError(
                 f"{name}: a sample has amplitude {peak:g}; audio is expected within [-1, 1]. Divide 16-bit samples by 32768"

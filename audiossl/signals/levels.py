@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from audiossl.signals.audio import decode, open_decoder
+from audiossl.signals.audio import decode, mixed_down, open_decoder
 
 DEAD_BELOW = 1e-5  # energy as a share of that of the loudest channel: -50 dB, the hiss of an input that nothing is plugged into
 CANCELLED_BELOW = 0.25  # energy of the mean as a share of what it has where channels have nothing in common: -6 dB
@@ -112,6 +112,18 @@ def measure(path: str | Path) -> SignalFaults:
         for _ in measured(decode(path, decoder), levels):
             pass
         return levels.faults()
+
+
+def mixed_to_mono(signal: Float[np.ndarray, "C S"]) -> Float[np.ndarray, "S"]:
+    """Average the channels of a whole recording in memory that survive, as `measure` finds them for a file.
+
+    >>> mixed_to_mono(np.array([[0.5, -0.5, 0.25], [-0.5, 0.5, -0.25]], np.float32))
+    array([ 0.5 , -0.5 ,  0.25], dtype=float32)
+    """
+    levels = ChannelLevels(len(signal))
+    levels.add(signal.T)
+    channels = levels.faults().channels
+    return mixed_down(signal.T if channels is None else signal[list(channels)].T)
 
 
 def measured(blocks: Iterator[Float[np.ndarray, "S C"]], levels: ChannelLevels) -> Iterator[Float[np.ndarray, "S C"]]:

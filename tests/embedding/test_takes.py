@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiossl.embedding import Embedder
+from audiossl.embedding.sources import open_source
 from audiossl.embedding.takes import Takes
 from audiossl.errors import DataError
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
@@ -120,3 +121,21 @@ def test_it_says_what_it_takes():
     assert str(AUDIO) == "audio at 16000 Hz" and str(Takes(50.0)) == "signals at 50 Hz"
     assert str(Takes(2000.0, ("emg",), ("mV",))) == "1 channel at 2000 Hz: emg (mV)" and not Takes(2000.0, ("emg",)).is_audio
     assert str(Takes(0.5, tuple(f"r{n}" for n in range(20)))).endswith("r11, ...")
+
+
+@pytest.mark.parametrize("left", [-0.9, 0.0, 0.5])
+def test_a_channel_that_survives_is_kept_in_files_and_arrays_alike(tmp_path, left):
+    right = 0.3 * np.sin(np.arange(16000) / 7).astype(np.float32)
+    stereo = np.stack([np.float32(left) * right, right])
+    soundfile.write(tmp_path / "a.wav", stereo.T, 16000, subtype="FLOAT")
+    source = open_source(tmp_path / "a.wav", 16000.0)
+    of_file, of_array = source.read(), open_source(stereo, 16000.0).read()
+    expected = right if left <= 0 else 0.75 * right  # opposite phase, a dead channel; two channels are averaged
+    assert np.allclose(of_file[0], expected, atol=1e-6) and np.allclose(of_array[0], expected, atol=1e-6)
+    assert np.allclose(np.concatenate([block[0] for block in source.blocks()]), expected, atol=1e-6)
+
+
+def test_a_recording_of_which_nothing_is_known_is_refused():
+    takes = Takes(50.0, ("x", "y"), ("g", "g"), reads_missing=True)
+    with pytest.raises(DataError, match=r"every sample is missing"):
+        takes.admit(np.full((2, 9), np.nan, np.float32), None, "window 3")
