@@ -24,15 +24,15 @@ from audiossl.files import read_json, write_json
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe, PhenotypeTask
 from audiossl.pipelines.connectivity_data import Runs
 from audiossl.pipelines.connectivity_models import REGIONS, RUNS, SEGMENTS, VECTORS
-from audiossl.pipelines.connectivity_parts import whole_runs
+from audiossl.pipelines.connectivity_parts import fingerprint_parts, whole_runs
 from audiossl.pipelines.connectivity_tasks import Labelled
 from audiossl.recipe import console
 
 
 def evaluate_models(out: Path, inputs: Mapping[str, Path], config: ConnectivityRecipe) -> None:
     """Write `results.json`, and `details.json` with the values of every seed and what belongs beside each score."""
-    runs, _ = whole_runs(Runs.open(inputs["recordings"] / "set"), config)
-    scorer = _Scorer(runs, config)
+    recorded = Runs.open(inputs["recordings"] / "set")
+    scorer = _Scorer(whole_runs(recorded, config)[0], config, _people_of_gallery(recorded, config))
     for name, model in config.models.items():
         console.print(f"scoring {name}")
         seeds = [folder for seed in config.seeds if (folder := inputs[f"model_{name}"] / f"seed{seed}").is_dir()]
@@ -43,9 +43,16 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: ConnectivityR
     write_json(out / "details.json", scorer.details)
 
 
+def _people_of_gallery(runs: Runs, config: ConnectivityRecipe) -> list[str]:
+    """Who is in the fingerprint: people without usable parts are not."""
+    if runs.are_matrices or not config.fingerprint.volumes:
+        return []
+    return [runs.recordings[part.stretch.run].subject for part in fingerprint_parts(runs, config)[0]]
+
+
 class _Scorer:
-    def __init__(self, runs: Runs, config: ConnectivityRecipe) -> None:
-        self.runs, self.config = runs, config
+    def __init__(self, runs: Runs, config: ConnectivityRecipe, people: list[str]) -> None:
+        self.runs, self.config, self.people = runs, config, people
         self.rows: list[ResultRow] = []
         self.details: dict[str, Any] = {"people": runs.subjects, "regions_left_out": runs.left_out, "seeds": {}, "beside": {}}
 
@@ -92,7 +99,9 @@ class _Scorer:
         together = Fingerprint(torch.cat([one.hits for one in found]), torch.cat([one.gap for one in found]))
         task, people = f"fingerprint_{self.config.fingerprint.volumes}", together.hits.shape[2]
         of_people = together.hits.double().mean((0, 1)).tolist()
-        scores = {name: (score, 1.0) for name, score in zip(self.runs.subjects, of_people, strict=True)}
+        # Segments that an earlier version drew may be of other people: then nobody's score is known by name.
+        known = len(self.people) == people
+        scores = {name: (score, 1.0) for name, score in zip(self.people, of_people, strict=True)} if known else None
         self.add(task, model, "accuracy", [one.accuracy for one in found], together.interval(), people, scores)
         self.add(task, model, "differential_identifiability", [float(one.gap.mean()) for one in found], None, people)
         self.details["beside"].setdefault(task, {})[model] = {

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from audiossl.errors import DataError
 from audiossl.evaluation.fmri.phenotypes import PhenotypeConfig
-from audiossl.files import read_jsonl
+from audiossl.files import read_json, read_jsonl
 from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe, GraphModel, PhenotypeTask, PretrainConfig
 from audiossl.pipelines.connectivity_crops import RunCrops
@@ -31,6 +31,7 @@ from audiossl.pipelines.connectivity_parts import (
     windows_of,
 )
 from audiossl.pipelines.connectivity_saliency import region_saliency
+from audiossl.pipelines.connectivity_scores import evaluate_models
 from audiossl.pipelines.connectivity_tasks import check_tasks
 from audiossl.pipelines.connectivity_times import warn_of_other_times, warn_of_several_times
 from audiossl.signals.bold.run import bold_run
@@ -291,3 +292,16 @@ def test_people_who_are_seen_are_others_than_those_of_the_tasks(tmp_path):
     represent(tmp_path / "out", tmp_path / "set", config.models["m"], config)
     vectors = load_file(tmp_path / "out/seed1/vectors.safetensors")
     assert vectors["segments/"].shape == (2, 8, 3, 10) and vectors["runs/"].shape == (6, 10)
+
+
+def test_people_who_are_left_out_of_a_fingerprint_are_not_scored_by_name(tmp_path):
+    """The answers were laid beside the names of everybody: the run ended after its training."""
+    config = recipe("first_session", "raw_fc", networks=False)
+    runs_of(tmp_path, {(1, 1): slice(5, 115)})
+    represent(tmp_path / "out", tmp_path / "set", config.models["m"], config)
+    (tmp_path / "scores").mkdir()
+    evaluate_models(tmp_path / "scores", {"recordings": tmp_path, "model_m": tmp_path / "out"}, config)
+    rows = read_json(tmp_path / "scores/results.json")
+    assert {row["n"] for row in rows if row["metric"] == "accuracy"} == {4}
+    named = {name for row in read_json(tmp_path / "scores/group_scores.json") for name in row["scores"]}
+    assert named == {"p0", "p2", "p3", "p4"}
