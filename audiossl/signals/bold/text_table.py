@@ -14,6 +14,7 @@ from audiossl.signals.bold.plain_numbers import is_foreign_number, is_missing, i
 
 ASK_HEADER = "Say header=True (its first line names the columns) or header=False (it is a line of values)"
 ASK_INDEX = "Say index=True (its first column is left out) or index=False (it is a column of values)"
+CHANCE = 1e-5  # that a line of values is whole in every column, by the share of whole values, below which it is a header
 FEWEST = 3  # lines from which a first column that counts them is an index: 0, 1 alone may be two values
 
 
@@ -35,9 +36,9 @@ class Declared:
 def read_text_table(path: Path, delimiter: str | None, declared: Declared) -> tuple[Float64[np.ndarray, "R C"], tuple[str, ...]]:
     """Read the values and the names of the columns; no names where there is no header.
 
-    A line of words is a header. A line of numbers is one if it says nothing else: names such as `7_1`, or two or more different
-    whole numbers beyond all values, which have fractions; or if there is one line more than `num_lines`. Where a first line may
-    be either, the caller is asked. A first column that counts the lines, 0, 1, 2 or from any other number on, is an index.
+    A line of words is a header. A line of numbers is one if it says nothing else: names such as `7_1`, or different whole numbers
+    beyond all values, which hardly ever are whole; or if there is one line more than `num_lines`. Where a first line may be
+    either, the caller is asked. A first column that counts the lines, 0, 1, 2 or from any other number on, is an index.
 
     Args:
         path: of the file.
@@ -126,7 +127,8 @@ def _numbers_are_names(first: list[float], rest: list[list[str]], skipped: int) 
     low, high = values.min(), values.max()
     is_beyond = all(not low <= number <= high for number in first)
     is_fraction = bool((values != np.round(values)).mean() > 0.5)
-    if is_whole and is_fraction and is_beyond and len(first) > 1:
+    share = (1 + int((values == np.round(values)).sum())) / (1 + len(values))
+    if is_whole and is_fraction and is_beyond and share ** len(first) < CHANCE:
         return True
     rises = len(first) > 2 and is_beyond and first == sorted(first)
     if (is_whole and is_fraction) or (is_whole and is_beyond and len(first) > 1) or rises:

@@ -99,12 +99,13 @@ def write(path: Path, header: list[str] | None, table: np.ndarray, decimals: int
 )
 def test_headers_of_numbers_are_headers(tmp_path, header):
     """GeoDa 390, nilearn 4274: AAL, FreeSurfer and Schaefer name regions so; one such volume makes every correlation 1."""
-    series, names = read_series(write(tmp_path / "x.tsv", header, VALUES), regions_first=False)
-    assert names == tuple(header) and np.array_equal(series, VALUES.T)
+    values = np.random.default_rng(1).standard_normal((30, 3)).round(3)
+    series, names = read_series(write(tmp_path / "x.tsv", header, values), regions_first=False)
+    assert names == tuple(header) and np.array_equal(series, values.T)
     indexed = tmp_path / "y.tsv"
-    pandas.DataFrame(VALUES, columns=header).to_csv(indexed, sep="\t")
+    pandas.DataFrame(values, columns=header).to_csv(indexed, sep="\t")
     series, names = read_series(indexed, regions_first=False)
-    assert names == tuple(header) and np.array_equal(series, VALUES.T)
+    assert names == tuple(header) and np.array_equal(series, values.T)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,7 @@ def test_headers_of_numbers_are_headers(tmp_path, header):
         (["901", "902", "899"], 900 + 30 * VALUES, 2),  # whole numbers among fractions
         (["7.1", "7.2", "17.1"], VALUES, 4),
         (["7"], VALUES[:, :1], 4),
+        (["546.0", "475.0"], (30 * VALUES[:, :2]).round(1), 1),  # one in a hundred volumes of two regions is whole at one decimal
         (["1_000", "7.2", "8.5"], VALUES, 4),
         (["1,5", "7.2", "8.5"], VALUES, 4),
         (["inf", "7.2", "8.5"], VALUES, 4),
@@ -157,7 +159,7 @@ def test_a_declared_number_of_volumes_is_checked(tmp_path):
     path = write(tmp_path / "x.tsv", ["2001", "2002", "2101"], VALUES)
     assert read_series(path, regions_first=False, num_volumes=8)[0].shape == (3, 8)
     with pytest.raises(DataError, match="expected 7 volumes, got 8"):
-        read_series(path, regions_first=False, num_volumes=7)
+        read_series(path, regions_first=False, num_volumes=7, header=True)
     np.save(tmp_path / "x.npy", VALUES.T)
     with pytest.raises(DataError, match=r"x\.npy.*expected 7 volumes, got 8"):
         read_series(tmp_path / "x.npy", regions_first=True, num_volumes=7)
