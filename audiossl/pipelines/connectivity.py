@@ -51,6 +51,7 @@ def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
             evaluate,
             scored,
             ("recordings", *names),
+            version=2,
             names=("dataset", "models", "seeds", TASKS, "phenotypes"),
         ),
         Stage("report", report, [config], ("recordings", *names, "evaluate"), names=("recipe",)),

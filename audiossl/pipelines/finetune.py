@@ -114,6 +114,7 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
             evaluate,
             [config.dataset, config.evaluation, config.split.by, config.seed],
             ("corpus", "labels", *trained),
+            version=2,
             names=("dataset", "evaluation", "split.by", "seed"),
         ),
         Stage("report", report, [config], ("corpus", "labels", *trained, "evaluate"), names=("recipe",)),

@@ -131,6 +131,7 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
             evaluate,
             [config.dataset, config.evaluation, config.split, seed],
             ("corpus", "labels", "embed"),
+            version=2,
             names=("dataset", "evaluation", "split", "seed"),
         ),
         Stage("report", report, [config], (*before, "embed", "evaluate"), names=("recipe",)),

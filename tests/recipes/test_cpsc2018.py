@@ -62,7 +62,7 @@ def test_damaged_records_are_rejected_by_name(root):
     for wrong, expected in [
         (text.replace(" V2\n", " V7\n"), "V2 is not there"),
         (text.replace("1000/mV", "x/mV", 1), "expected a gain"),
-        (text.replace("1000/mV", "0/mV", 1), "expected a gain"),
+        (text.replace("1000/mV", "-/mV", 1), "expected a gain"),
         (text.replace("12 500", "twelve 500", 1), "expected a first line"),
         (text.replace("12 500", "11 500", 1), "expected 11 lines"),
         ("", "expected a first line"),

@@ -101,7 +101,7 @@ def test_who_speaks_twice_is_in_training_and_test(files):
 
 def write_game(root: Path) -> dict[str, int]:
     mp3 = tone(root / "clip.mp3", 1.5, 11_025, "MP3").read_bytes()
-    entries: dict[str, bytes] = {"JOE00011.SB": mp3[:-3], "C13D_021.SB": mp3[:-2]}
+    entries: dict[str, bytes] = {"JOE00011.SB": mp3 + bytes(1), "C13D_021.SB": mp3 + bytes(2)}
     for key, name in enumerate(["BOB1", "BOB2", "BOB3", "TAM1", "TAM2", "WEDGE"], start=2):
         entries[f"{name}.DOG"] = pack_dialogue(key, [(1, f"I am Joe, {name}.")], [(1, f"*FLI am *01{name}.")])
         entries |= {f"{key:02d}0001{clip}.SB": mp3 + bytes([key, i]) for i, clip in enumerate(("J1", "P2", "P3"))}
