@@ -185,7 +185,7 @@ def fingerprint_choices(runs: Runs, config: ConnectivityRecipe) -> dict[str, lis
             ]
             for name, sessions in of_people.items()
         }
-    return {name: list(product(*sessions[:2])) if len(sessions) > 1 else [] for name, sessions in of_people.items()}
+    return {name: list(product(sessions[0], sessions[1])) if len(sessions) > 1 else [] for name, sessions in of_people.items()}
 
 
 def is_transductive(runs: Runs, config: ConnectivityRecipe) -> bool:

@@ -139,7 +139,7 @@ def _open_links(
     source = _bytes_of(path, stack, data)
     decoders, position = [], 0
     for start, stop in links:
-        file = stack.enter_context(_File(FileSlice(source, start, stop)))
+        file = stack.enter_context(_File(FileSlice(source, start, stop)))  # pyright: ignore[reportArgumentType]
         if file.frames >= _UNKNOWN:
             return None
         decoders.append(SoundfileDecoder(file))
@@ -169,7 +169,7 @@ def _open_samples(path: Path, stack: ExitStack, file: _File, samples: SampleByte
         return None  # FFmpeg reads packed samples of a WAV to the end
     inside = FileSlice(_bytes_of(path, stack, data), samples.start, samples.stop - held % width)
     raw = _File(
-        inside,
+        inside,  # pyright: ignore[reportArgumentType]
         samplerate=file.samplerate,
         channels=file.channels,
         subtype=file.subtype,
