@@ -29,7 +29,7 @@ from audiossl.pipelines.unseen import check_unseen
 from audiossl.recipe import Stage, console
 from audiossl.seeds import derive_seed
 from audiossl.signals.corpus import Corpus
-from audiossl.signals.splits import split_by
+from audiossl.signals.splits import say_copies_across, split_by
 from audiossl.training.fit import fit
 from audiossl.training.world import World
 
@@ -141,6 +141,7 @@ def divide(corpus: Corpus, config: FinetuneRecipe) -> dict[str, list[str]]:
     sides = {side: [item.id for item in items if field_of(item, "part") in parts] for side, parts in config.parts.items()}
     if empty := [side for side, ids in sides.items() if not ids]:
         raise DataError(f"no item of the corpus belongs to {', '.join(empty)}; the parts of the recipe are {config.parts}.")
+    say_copies_across(items, sides, f"the recipe gives sides by parts={config.parts}")
     return {"valid": [], **sides}
 
 

@@ -31,7 +31,7 @@ from audiossl.recipe import Stage, console
 from audiossl.seeds import derive_seed
 from audiossl.signals.corpus import Corpus
 from audiossl.signals.opening import open_corpus
-from audiossl.signals.splits import split_by
+from audiossl.signals.splits import say_copies_across, split_by
 from audiossl.teachers.teacher import load_teacher, teacher_digest
 from audiossl.tokens.factory import check_options, load_quantiser
 from audiossl.tokens.store import TokenStore
@@ -178,6 +178,7 @@ def divide(corpus: Corpus, config: SpearRecipe) -> dict[str, list[str]]:
             f"split.given={config.split.given}: no recording says {' or '.join(empty)} in that field; they say {values}. "
             "Correct the field, or draw the sides: split.given=null"
         )
+    say_copies_across(corpus.items, sides, f"the recipe gives sides by split.given={config.split.given}")
     return sides
 
 

@@ -300,7 +300,7 @@ def _print(place: Path, summary: CorpusSummary) -> None:
     from audiossl.console import console
 
     for line in complaints(asdict(summary)):
-        console.print(f"{place}: {line}", style="yellow", markup=False, soft_wrap=True)
+        console.print(f"{place.name}: {line}", style="yellow", markup=False, soft_wrap=True)
 
 
 def _shown(results: Iterator[Any], items: Iterable[Item], progress: bool) -> Iterator[Any]:

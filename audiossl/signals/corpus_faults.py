@@ -15,7 +15,7 @@ COUNTED = {
     "mended": "longer than their header says, and read to the end",
 }
 SAID = COUNTED | {
-    "duplicates": "of a sound that came under another id before; both stay on one side of every split",
+    "duplicates": "of a sound that came under another id before; where sides are drawn both are on one",
     "cut_texts": "without text, since they hold a part of one only",
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from audiossl.console import console
 from audiossl.errors import ConfigError, DataError
 from audiossl.seeds import derive_seed
 from audiossl.signals.same_sound import unite_same_sounds
@@ -87,6 +88,31 @@ def united_groups(items: Sequence[Grouped], key: str, by_files: bool = True) -> 
     groups = [_group(item, key) for item in items]
     united = unite_same_sounds(items, groups, by_recording=key == "recording", by_files=by_files)
     return [united.name(group) for group in groups]
+
+
+def copies_across(items: Sequence[Grouped], sides: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Find sounds that are on two sides which somebody else has drawn.
+
+    Args:
+        items: of the corpus.
+        sides: ids of each side; items on none of them are not looked at.
+
+    Returns:
+        for each item of a sound that is on another side first: the id there and its own.
+    """
+    side_of = {id_: side for side, ids in sides.items() for id_ in ids}
+    items = [item for item in items if item.id in side_of]
+    first: dict[str, str] = {}
+    pairs = [(first.setdefault(sound, item.id), item.id) for item, sound in zip(items, united_groups(items, "id"), strict=True)]
+    return [(other, id_) for other, id_ in pairs if side_of[other] != side_of[id_]]
+
+
+def say_copies_across(items: Sequence[Grouped], sides: Mapping[str, Sequence[str]], advice: str) -> None:
+    """Say how many sounds are on two sides that were given, if any."""
+    if found := copies_across(items, sides):
+        which = f"{found[0][0]} and {found[0][1]}"
+        text = f"{len(found)} items hold a sound that is on another side too, such as {which}: {advice}"
+        console.print(text, style="yellow", markup=False, soft_wrap=True)
 
 
 def _sides(groups: Iterable[str], fractions: dict[str, float], seed: int) -> dict[str, str]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.signals.corpus import Item
-from audiossl.signals.splits import split_by
+from audiossl.signals.splits import copies_across, say_copies_across, split_by
 
 FRACTIONS = {"train": 0.8, "valid": 0.1, "test": 0.1}
 
@@ -121,3 +121,17 @@ def test_too_few_groups_are_an_error_with_a_setting_that_helps() -> None:
     assert all(len(ids) == 1 for ids in split_by(corpus(2, 2), "speaker", {"train": 0.9, "valid": 0.1}, 0).values())
     with pytest.raises(DataError, match=r"Give at least 3 recordings that are not copies of each other\.$"):
         split_by(corpus(1, 1), "speaker", FRACTIONS, 0)
+
+
+def test_copies_on_two_given_sides_are_named(capsys):
+    names = {"a": "a", "a_sp0.9": "a", "b": "b", "c": "c", "d": "c"}  # d is c's file under another id
+    items = [Item(id_, Path(f"{file}.wav")) for id_, file in names.items()]
+    given_sides = {"train": ["a", "c"], "valid": ["b", "d"], "test": ["a_sp0.9"]}
+    assert copies_across(items, given_sides) == [("a", "a_sp0.9"), ("c", "d")]
+    say_copies_across(items, given_sides, "the recipe gives sides")
+    assert (
+        "2 items hold a sound that is on another side too, such as a and a_sp0.9: the recipe gives sides"
+        in capsys.readouterr().err
+    )
+    assert copies_across(items, {"train": ["a", "a_sp0.9", "b"], "test": ["c", "d"]}) == []
+    assert copies_across(items, {"train": ["a", "b", "c"]}) == [], "items on no side are not looked at"
