@@ -1,0 +1,305 @@
+"""Options: one reader that turns YAML, `key=value` words and keyword arguments into typed dataclasses."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import types
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from audiossl.errors import ConfigError
+
+T = TypeVar("T")
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path", type(None): "null"}
+
+
+class Fault(Exception):
+    """A value that its type does not allow.
+
+    Args:
+        place: keys down to it, such as `models.random.kind` or `evaluation.tasks[1].kind`; empty for the whole config.
+        expected: in words.
+        got: in words.
+        hint: what to do, if anything is known.
+    """
+
+    def __init__(self, place: str, expected: str, got: str, hint: str = "") -> None:
+        super().__init__(f"{place}{': ' if place else ''}expected {expected}, got {got}{hint}")
+        self.place, self.expected, self.got = place, expected, got
+
+
+def read_options(kind: type[T], values: Mapping[str, Any], place: str = "") -> T:
+    """Build a dataclass from plain values, as YAML or keyword arguments give them.
+
+    A number may be written as text ('1e-3'), as YAML and the command line have it. Keys of an inner dataclass change only these
+    of its default. Objects of the right type are taken as they are.
+
+    Args:
+        kind: dataclass with annotated fields.
+        values: by field.
+        place: keys down to the values, for messages.
+
+    Raises:
+        ConfigError: for an unknown key, a required key that is missing, or a value of another type: which key, what was
+            expected, what came, and the nearest key.
+
+    >>> from audiossl.training.config import TrainingConfig
+    >>> read_options(TrainingConfig, {"lr": "1e-3", "max_steps": 10}).lr
+    0.001
+    >>> read_options(TrainingConfig, {"max_step": 10}, "training")
+    Traceback (most recent call last):
+        ...
+    audiossl.errors.ConfigError: training.max_step: expected a key that there is, got 'max_step'; did you mean max_steps?
+    """
+    try:
+        return _read_fields(kind, values, place, None)
+    except Fault as fault:
+        raise ConfigError(str(fault)) from None
+
+
+def with_overrides(kind: type, values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Put `key=value` words over the values of a recipe; keys are dotted, `key+=value` adds to a list.
+
+    A mapping given for a section, such as `training={lr: 0.1}`, changes only its keys; one given for a free mapping, such as
+    `models={...}`, replaces it.
+
+    Args:
+        kind: dataclass of the recipe.
+        values: of the recipe; they are not changed.
+        overrides: words.
+
+    Raises:
+        ConfigError: for a word of another form.
+
+    >>> from audiossl.training.config import TrainingConfig
+    >>> with_overrides(TrainingConfig, {"lr": 1}, ["max_steps=5", "lr_scales.encoder=0.1"])
+    {'lr': 1, 'max_steps': '5', 'lr_scales': {'encoder': '0.1'}}
+    """
+    changed = copy.deepcopy(dict(values))
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key.strip("+") or override.startswith("-"):
+            raise ConfigError(f"expected overrides as key=value, for instance training.max_steps=100, got '{override}'")
+        *above, last = key.removesuffix("+").split(".")
+        folder = changed
+        for name in above:
+            if not isinstance(folder.get(name), dict):
+                folder[name] = {}
+            folder = folder[name]
+        earlier, value = folder.get(last), _value(text)
+        if key.endswith("+"):
+            value = [*(earlier if isinstance(earlier, list) else []), value]
+        elif isinstance(earlier, dict) and isinstance(value, dict) and _is_section(kind, [*above, last]):
+            value = {**earlier, **value}
+        folder[last] = value
+    return changed
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """A key that a recipe may hold.
+
+    Attributes:
+        name: dotted.
+        type: of its value, in words.
+        default: as YAML has it; empty where the key is required.
+        description: from the docstring of its dataclass.
+    """
+
+    name: str
+    type: str
+    default: str
+    description: str
+
+
+def list_keys(kind: type, place: str = "", base: Any = None) -> list[Key]:
+    """List every key of a dataclass and of the dataclasses in it, with what its docstring says.
+
+    Args:
+        kind: dataclass.
+        place: keys down to it.
+        base: what the section is by default, where that is another than the dataclass' own.
+    """
+    found: list[Key] = []
+    hints, described = get_type_hints(kind), descriptions(kind)
+    for field in (field for field in dataclasses.fields(kind) if field.init):
+        name, hint = _below(place, field.name), hints[field.name]
+        inner = [part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part) and isinstance(part, type)]
+        value = _default(field) if base is None else getattr(base, field.name)
+        if inner and get_origin(hint) in (None, Union, types.UnionType):
+            found += list_keys(inner[0], name, value)
+            continue
+        default = "" if base is None and _is_required(field) else _shown(value)
+        found.append(Key(name, _type_in_words(hint), default, described.get(field.name, "")))
+        if inner:
+            found += list_keys(inner[-1], f"{name}.NAME" if get_origin(hint) is dict else f"{name}[N]")
+    return found
+
+
+def descriptions(kind: type) -> dict[str, str]:
+    """Read the `Attributes:` of a class' docstring, by field; one line may describe several, `a, b: both`."""
+    lines = (kind.__doc__ or "").expandtabs().splitlines()
+    starts = [number for number, line in enumerate(lines) if line.strip() == "Attributes:"]
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in lines[starts[0] + 1 :] if starts else []:
+        if not line.strip():
+            break
+        head, colon, text = line.strip().partition(": ")
+        if len(line) - len(line.lstrip()) <= 8 and colon:
+            names = [name.strip() for name in head.split(",")]
+            found |= dict.fromkeys(names, text)
+        else:
+            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+    return found
+
+
+def _read_fields(kind: Any, values: Any, place: str, base: Any) -> Any:
+    """A dataclass from a mapping, over the fields of `base` where there is one."""
+    if isinstance(values, kind):
+        return values
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    if not isinstance(values, Mapping):
+        raise Fault(place, f"a mapping of {', '.join(fields)}", _shown(values))
+    for key in values:
+        if key not in fields:
+            near = get_close_matches(str(key), fields, 1)
+            expected = "a key that there is" if near else f"one of the keys {', '.join(fields)}"
+            raise Fault(_below(place, key), expected, _shown(key), f"; did you mean {near[0]}?" if near else "")
+    lacking = [name for name, field in fields.items() if base is None and _is_required(field) and name not in values]
+    if lacking:
+        given = ", ".join(map(str, values)) or "none"
+        raise Fault(place, f"the keys that are required: {', '.join(lacking)}", f"only {given}")
+    hints, made = get_type_hints(kind), {}
+    for name, value in values.items():
+        earlier = _default(fields[name]) if base is None else getattr(base, name)
+        made[name] = _read(hints[name], value, _below(place, name), earlier)
+    return kind(**made) if base is None else dataclasses.replace(base, **made)
+
+
+def _read(kind: Any, value: Any, place: str, base: Any = None) -> Any:
+    """A value of a type, converted where that is safe."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _read_fields(kind, value, place, base if isinstance(base, kind) else None)
+    if origin in (Union, types.UnionType):
+        return _read_choice(parts, value, place, base)
+    if origin is Literal:
+        if value in parts:
+            return value
+        near = get_close_matches(str(value), map(str, parts), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise Fault(place, f"one of {', '.join(map(repr, parts))}", _shown(value), hint)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise Fault(place, "a mapping", _shown(value))
+        return {_read(parts[0], key, place): _read(parts[1], item, _below(place, key)) for key, item in value.items()}
+    if origin in (list, tuple):
+        return _read_sequence(origin, parts, value, place)
+    return _read_plain(kind, value, place)
+
+
+def _read_sequence(origin: type, parts: tuple[Any, ...], value: Any, place: str) -> Any:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise Fault(place, "a list", _shown(value))
+    each = parts * len(value) if origin is list else parts[:1] * len(value) if parts[1:] == (...,) else parts
+    if len(each) != len(value):
+        raise Fault(place, f"a list of {len(each)}", f"{len(value)} values")
+    return origin(_read(part, item, f"{place}[{number}]") for number, (part, item) in enumerate(zip(each, value, strict=True)))
+
+
+def _read_choice(parts: Sequence[Any], value: Any, place: str, base: Any) -> Any:
+    faults = []
+    for part in parts:
+        try:
+            return _read(part, value, place, base)
+        except Fault as fault:
+            faults.append(fault)
+    # A fault further down says more than that the value is not null either.
+    if inner := [fault for fault in faults if fault.place != place]:
+        raise inner[0]
+    raise Fault(place, " or ".join(fault.expected for fault in faults), faults[0].got)
+
+
+def _read_plain(kind: Any, value: Any, place: str) -> Any:
+    """A number, text, path, truth value, nothing, or an object of a class that only Python can give."""
+    if kind not in _WORDS:
+        if isinstance(kind, type) and isinstance(value, kind):
+            return value
+        raise Fault(place, f"a {getattr(kind, '__name__', kind)}", _shown(value))
+    if isinstance(value, str) and kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            raise Fault(place, _WORDS[kind], _shown(value)) from None
+    if isinstance(value, str) and kind is bool and isinstance(truth := _loaded(value.lower()), bool):
+        return truth
+    accepted = {float: (int, float), Path: (str, Path)}.get(kind, kind)
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+        raise Fault(place, _WORDS[kind], _shown(value))
+    return value if kind is type(None) else kind(value)
+
+
+def _is_section(kind: Any, keys: Sequence[str]) -> bool:
+    """Whether the value below these keys is a dataclass, and not a free mapping."""
+    for key in keys:
+        if get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+        elif dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            kind = get_type_hints(kind).get(key)
+        else:
+            return False
+    return any(dataclasses.is_dataclass(part) for part in (kind, *get_args(kind))) and get_origin(kind) is not dict
+
+
+def _value(text: str) -> Any:
+    """A value from the command line: lists, mappings and null as YAML, all else as it was typed."""
+    value = _loaded(text)
+    return value if value is None or isinstance(value, (list, dict)) else text
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return None if field.default is dataclasses.MISSING else field.default
+
+
+def _type_in_words(kind: Any) -> str:
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_type_in_words(part) for part in parts)
+    if origin is Literal:
+        return " | ".join(map(str, parts))
+    if origin in (list, tuple):
+        return f"list of {_type_in_words(parts[0])}"
+    if origin is dict:
+        return f"mapping to {_type_in_words(parts[1])}"
+    return _WORDS.get(kind, getattr(kind, "__name__", str(kind)))
+
+
+def _below(place: str, key: object) -> str:
+    return f"{place}.{key}" if place else str(key)
+
+
+def _shown(value: Any) -> str:
+    """A value in few words."""
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
