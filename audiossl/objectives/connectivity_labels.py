@@ -13,13 +13,14 @@ from audiossl.lengths import padding_mask
 from audiossl.models.connectivity_encoder import ConnectivityEncoder
 from audiossl.models.temporal_transformer import TemporalTransformer
 from audiossl.objectives.loss import Loss, Ratio
+from audiossl.objectives.objective import Objective
 from audiossl.objectives.window_batch import WindowBatch
 from audiossl.objectives.window_labels import LabelledWindowBatch
 
 TimePool = Literal["mean", "transformer"]
 
 
-class ConnectivityLabels(nn.Module):
+class ConnectivityLabels(Objective):
     """Cross entropy of a run's class, or squared error of its standardised quantity.
 
     Every layer's windows are pooled over time, by their mean or a Transformer; the layers' logits are added after a dropout.

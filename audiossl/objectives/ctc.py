@@ -14,6 +14,7 @@ from audiossl.models.encoder import Encoder
 from audiossl.models.zipformer_stack import Downsample
 from audiossl.objectives.labelled_batch import LabelledBatch
 from audiossl.objectives.loss import Loss, Ratio
+from audiossl.objectives.objective import Objective
 from audiossl.objectives.tuned_encoder import TunedEncoder, TuningConfig
 
 BLANK = 0
@@ -30,7 +31,7 @@ class CTCConfig(TuningConfig):
     downsample: int = 1
 
 
-class CTC(nn.Module):
+class CTC(Objective):
     """Dropout and a linear layer over units, of which 0 is the blank.
 
     `Loss.total` sums the negative log-likelihood of the transcripts and `Loss.weight` counts their units, so the mean is in nats
@@ -55,7 +56,7 @@ class CTC(nn.Module):
 
     def before_step(self, step: int, seconds: float) -> None:
         """Tell the encoder how many updates were made."""
-        self.encoder.before_step(step)
+        self.encoder.before_step(step, seconds)
 
     def forward(self, batch: LabelledBatch) -> Loss:
         """Encode and compare with the transcripts."""

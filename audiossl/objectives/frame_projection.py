@@ -18,6 +18,7 @@ from audiossl.models.mappers import make_mapper
 from audiossl.models.view_encoders import ViewKind, make_view_encoder
 from audiossl.objectives.contrast import dcl, gather, nt_xent
 from audiossl.objectives.loss import Loss, Ratio
+from audiossl.objectives.objective import Objective
 from audiossl.objectives.option_checks import require_positive
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_batch import WindowBatch
@@ -84,7 +85,7 @@ class FrameProjectionConfig:
         return weights
 
 
-class FrameProjection(nn.Module):
+class FrameProjection(Objective):
     """Stage A: encoders of all views are trained together, so that a window's views find each other among those of others.
 
     Each pair is contrasted as in SimCLR: 2 B rows, for each the other view as the positive and the 2 B - 2 rows of other windows

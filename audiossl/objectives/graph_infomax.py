@@ -13,6 +13,7 @@ from audiossl.errors import ConfigError
 from audiossl.models.connectivity_encoder import ConnectivityEncoder, Windows
 from audiossl.models.gin import kept_statistics
 from audiossl.objectives.loss import Loss, Ratio
+from audiossl.objectives.objective import Objective
 from audiossl.objectives.window_batch import WindowBatch
 
 
@@ -32,7 +33,7 @@ class GraphInfomaxConfig:
             raise ConfigError(f"expected a summary_gap of 0 windows or more, got {self.summary_gap}")
 
 
-class GraphInfomax(nn.Module):
+class GraphInfomax(Objective):
     """Whether a region belongs to a window: sigmoid(h^T W s), s the sigmoid of the window's mean region.
 
     The other regions are those of the same window with its connections dealt out anew: each region has those of another one.

@@ -15,6 +15,7 @@ from audiossl.lengths import padding_mask
 from audiossl.models.encoder import Frames
 from audiossl.objectives.batch import TokenBatch
 from audiossl.objectives.masks import Spans, draw_masks, pool_mask
+from audiossl.objectives.objective import Objective
 from audiossl.tokens.alignment import rate_ratio
 
 
@@ -88,7 +89,7 @@ class MaskedFrames:
     feature_lengths: Int[Tensor, "B"]
 
 
-class MaskedPrediction(nn.Module):
+class MaskedPrediction(Objective):
     """A student whose features are masked on their way in; subclasses say what is predicted.
 
     Masks are applied in evaluation mode too: a validation loss is a masked loss, with masks fixed by the batch's seed and epoch.
@@ -120,6 +121,11 @@ class MaskedPrediction(nn.Module):
         if getattr(student, "mask_emb", None) is None:
             num_bins: Any = student.num_mel_bins  # pyright: ignore[reportAttributeAccessIssue]
             self.mask_emb = nn.Parameter(torch.randn(num_bins))
+
+    @property
+    def encoder(self) -> FeatureStudent:
+        """The student."""
+        return self.student
 
     def encode_masked(self, batch: TokenBatch) -> MaskedFrames:
         """Compute features, mask them and run the student."""

@@ -14,6 +14,7 @@ from audiossl.models.encoder import Encoder
 from audiossl.objectives.labelled_batch import LabelledBatch
 from audiossl.objectives.loss import Loss
 from audiossl.objectives.mixup import mix_up
+from audiossl.objectives.objective import Objective
 from audiossl.objectives.tuned_encoder import TunedEncoder, TuningConfig
 
 
@@ -30,7 +31,7 @@ class TaggingConfig(TuningConfig):
     mixup_alpha: float = 10.0
 
 
-class Tagging(nn.Module):
+class Tagging(Objective):
     """Mean over valid frames, dropout and a linear layer; binary cross-entropy of every tag.
 
     `Loss.total` sums over clips the cross-entropy averaged over tags; `Loss.weight` counts clips.
@@ -50,7 +51,7 @@ class Tagging(nn.Module):
 
     def before_step(self, step: int, seconds: float) -> None:
         """Tell the encoder how many updates were made."""
-        self.encoder.before_step(step)
+        self.encoder.before_step(step, seconds)
 
     def forward(self, batch: LabelledBatch) -> Loss:
         """Mix up in training, encode and compare with the tags."""

@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from audiossl.errors import ConfigError
 from audiossl.models.dilated_cnn import DilatedCNN
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.loss import Loss, Ratio
+from audiossl.objectives.objective import Objective
 from audiossl.objectives.window_batch import WindowBatch
 from audiossl.seeds import derive_generator
 
@@ -37,7 +38,7 @@ class TS2VecConfig:
             )
 
 
-class TS2Vec(nn.Module):
+class TS2Vec(Objective):
     """Two crops of every window agree frame by frame where they overlap; other windows and other times are negatives.
 
     The two crops are the same for all windows of a batch, drawn from (seed, epoch, smallest id), and at most as long as its

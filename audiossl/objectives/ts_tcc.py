@@ -15,6 +15,7 @@ from audiossl.models.encoder import Encoder
 from audiossl.objectives.augmentations import CHANGES, AugmentationConfig, augment
 from audiossl.objectives.contrast import gather, nt_xent
 from audiossl.objectives.loss import Loss, Ratio
+from audiossl.objectives.objective import Objective
 from audiossl.objectives.option_checks import require_positive, require_widths
 from audiossl.objectives.two_views import mlp
 from audiossl.objectives.window_batch import WindowBatch
@@ -57,7 +58,7 @@ class TSTCCConfig:
         require_positive("temperature", self.temperature)
 
 
-class TSTCC(nn.Module):
+class TSTCC(Objective):
     """The past of one view predicts the future of the other, and the two pasts find each other among those of other windows.
 
     The context of a window is a GRU's state after a random number of frames, drawn from (seed, epoch, id) and the same in both

@@ -51,7 +51,7 @@ class TunedEncoder(nn.Module):
         if config.spec_augment.probability > 0 and not self.takes_features:
             _log.warning("%s shows no features: it is fine-tuned without SpecAugment", type(encoder).__name__)
 
-    def before_step(self, step: int) -> None:
+    def before_step(self, step: int, seconds: float) -> None:
         """Freeze or thaw for the update that follows `step` others."""
         self.is_frozen = step < self.config.freeze_steps
         self.model.requires_grad_(not self.is_frozen)  # without a gradient, not with a zero one, by which AdamW would decay

@@ -15,6 +15,7 @@ from audiossl.models.encoder import Encoder, Frames
 from audiossl.objectives.augmentations import AugmentationConfig, augment
 from audiossl.objectives.contrast import gather
 from audiossl.objectives.loss import Loss, Ratio
+from audiossl.objectives.objective import Objective
 from audiossl.objectives.option_checks import require_widths
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_batch import WindowBatch
@@ -38,7 +39,7 @@ class TwoViewConfig:
         require_widths("projector", self.projector)
 
 
-class TwoViews(nn.Module):
+class TwoViews(Objective):
     """Base of objectives on two views; a method says what its loss is of two sets of embeddings.
 
     Each view is a random change of the window, drawn from (seed, epoch, id, view). Where a batch brings partners, the second view

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.loss import Loss, Ratio
+from audiossl.objectives.objective import Objective
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_batch import WindowBatch
 
@@ -33,7 +34,7 @@ class LabelledWindowBatch:
         return LabelledWindowBatch(self.windows.to(device), self.y.to(device))
 
 
-class WindowLabels(nn.Module):
+class WindowLabels(Objective):
     """Cross entropy for classes, squared error of the standardised quantity otherwise.
 
     Args:

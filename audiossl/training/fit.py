@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from audiossl.errors import ConfigError, DataError, StoreError
+from audiossl.objectives.objective import Objective
 from audiossl.seeds import derive_seed
 from audiossl.training.averaging import ModelAverage
 from audiossl.training.backward import back_propagate
@@ -62,7 +63,7 @@ class FitResult:
 
 
 def fit(
-    objective: nn.Module,
+    objective: Objective,
     train: Callable[[int, int, int], Iterable[Batch]],
     config: TrainingConfig,
     out: Path,
@@ -74,11 +75,11 @@ def fit(
 
     Each step back-propagates the summed losses of `accumulate` batches on every rank and divides the gradient by their summed
     weight. The global random state is set from (seed, step, rank) before each step, so dropout does not depend on what ran
-    before. An objective may have `before_step(step, seconds)` and `after_step(step)`, for schedules inside a model and for moving
-    averages. A run that goes on with another number of ranks keeps its batches per step: they share the same ones.
+    before. The objective's hooks are called around each step. A run that goes on with another number of ranks keeps its batches
+    per step: they share the same ones.
 
     Args:
-        objective: module whose `forward(batch)` returns a `Loss`. With `represent(batch)`, its health is measured at validation.
+        objective: what is trained; where it shows frames (`represent`), their health is measured at validation.
         train: (epoch, first step, batches per step) to this rank's batches of the epoch from that step on, `World.batches_of` a
             step; a pure function of its arguments. What all ranks together see in a step must not depend on their number.
         config: options.
@@ -124,7 +125,7 @@ def fit(
             model.train()
             if is_shared:
                 share_statistics(objective)
-            _call(objective, "before_step", progress.step, progress.seconds)
+            objective.before_step(progress.step, progress.seconds)
             losses, too_large = back_propagate(model, batches, config, device, world, scale)
             if too_large:
                 log.skip(progress.step, "does not fit into memory by itself and is left out", too_large)
@@ -154,7 +155,7 @@ def fit(
             progress.seconds += seconds
             if warning := scale.update(progress.step, math.isfinite(norm)):
                 log.message(warning)
-            _call(objective, "after_step", progress.step)
+            objective.after_step(progress.step)
             if average:
                 average.update(objective, progress.step)
 
@@ -265,9 +266,3 @@ def _skip(progress: Progress, batches: list[Batch], reason: str, log: RunLog, wo
 
 def _is_due(every: int, step: int) -> bool:
     return every > 0 and step % every == 0
-
-
-def _call(objective: nn.Module, hook: str, *args: int | float) -> None:
-    """Call a hook that an objective may have."""
-    if callable(function := getattr(objective, hook, None)):
-        function(*args)

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-
-@runtime_checkable
-class Inspectable(Protocol):
-    """An objective that shows its frames and the codes that it predicts."""
-
-    def represent(self, batch: Any) -> tuple[Float[Tensor, "F D"], dict[str, Int[Tensor, "F _"]]]:
-        """Valid frames of a batch as a list, and codes by stream."""
-        ...
+from audiossl.objectives.objective import Objective
 
 
 def rankme(frames: Float[Tensor, "F D"], eps: float = 1e-7) -> float:
@@ -50,13 +43,19 @@ def code_perplexity(codes: Int[Tensor, "F N"]) -> Float[Tensor, "N"]:
     return torch.stack(perplexities).float()
 
 
-def measure_health(objective: Inspectable, batches: Iterable[Any], max_frames: int) -> dict[str, float]:
-    """RankMe and spread of the first `max_frames` frames of some batches, and mean perplexity of the codes predicted for them."""
+def measure_health(objective: Objective, batches: Iterable[Any], max_frames: int) -> dict[str, float]:
+    """RankMe and spread of the first `max_frames` frames of some batches, and mean perplexity of the codes predicted for them.
+
+    Nothing is measured of an objective that shows no frames.
+    """
     frames: list[Tensor] = []
     codes: dict[str, list[Tensor]] = {}
     count = 0
     for batch in batches:
-        new_frames, new_codes = objective.represent(batch)
+        shown = objective.represent(batch)
+        if shown is None:
+            return {}
+        new_frames, new_codes = shown
         frames.append(new_frames.cpu())
         for name, stream in new_codes.items():
             codes.setdefault(name, []).append(stream.cpu())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
@@ -12,11 +12,13 @@ from torch.optim import Optimizer
 
 from audiossl.errors import ConfigError
 
+Trained = TypeVar("Trained", bound=nn.Module)
+
 # A shared tensor is a DTensor and behaves as the whole one; only what DTensors cannot do is done here. FSDP is imported where it
 # is used: everybody trains through this file, few share, and older versions of torch lack it.
 
 
-def share_out(objective: nn.Module, device: torch.device) -> nn.Module:
+def share_out(objective: Trained, device: torch.device) -> Trained:
     """A copy of an objective of whose matrices this rank holds a part; vectors, rows and single numbers stay whole on every rank.
 
     The innermost members of module lists (layers) are gathered while they run, the rest while the objective runs: they must be

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import nn
 
+from audiossl.objectives.objective import Objective
 from audiossl.training.config import TrainingConfig
 from audiossl.training.devices import autocast
-from audiossl.training.health import Inspectable, measure_health
+from audiossl.training.health import measure_health
 from audiossl.training.meter import Meter
 from audiossl.training.world import World
 
 
 @torch.no_grad()
 def validate(
-    objective: nn.Module, batches: Callable[[], Iterable[Any]], config: TrainingConfig, world: World, device: torch.device
+    objective: Objective, batches: Callable[[], Iterable[Any]], config: TrainingConfig, world: World, device: torch.device
 ) -> dict[str, float]:
     """Mean loss and parts over the validation batches of all ranks, and the health of the first frames of the first rank."""
     objective.eval()
@@ -26,6 +26,6 @@ def validate(
         with autocast(config, device):
             meter.add(objective(batch.to(device)))
     values = meter.read(world)
-    if world.is_first and config.health_frames and isinstance(objective, Inspectable):
+    if world.is_first and config.health_frames:
         values |= measure_health(objective, (batch.to(device) for batch in batches()), config.health_frames)
     return values

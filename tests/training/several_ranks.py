@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from audiossl.objectives.loss import Loss, Ratio
+from audiossl.objectives.objective import Objective
 from audiossl.seeds import derive_generator
 from audiossl.training.config import TrainingConfig
 from audiossl.training.fit import fit
@@ -42,7 +43,7 @@ class Vectors:
         return replace(self, x=self.x.to(device))
 
 
-class TwoHeads(nn.Module):
+class TwoHeads(Objective):
     """Learns sin(x) and cos(x); the weight of a batch is its size times its heads."""
 
     def __init__(self):

@@ -15,6 +15,7 @@ from torch import nn
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.objectives.loss import Loss, Ratio
+from audiossl.objectives.objective import Objective
 from audiossl.seeds import derive_generator
 from audiossl.training.backward import OUT_OF_MEMORY
 from audiossl.training.checkpoints import latest_checkpoint, list_checkpoints
@@ -42,7 +43,7 @@ class Items:
         return replace(self, x=self.x.to(device))
 
 
-class Regression(nn.Module):
+class Regression(Objective):
     """Learns sin(x) with dropout; the loss is a sum over items."""
 
     def __init__(self, dropout=0.2):

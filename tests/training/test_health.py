@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from audiossl.objectives.objective import Objective
 from audiossl.training.health import code_perplexity, measure_health, rankme, unit_std
 
 
@@ -30,7 +31,7 @@ def test_perplexity_of_known_histograms():
 
 
 def test_measures_take_the_first_frames_only():
-    class Fake:
+    class Fake(Objective):
         asked = 0
 
         def represent(self, batch):
@@ -43,3 +44,4 @@ def test_measures_take_the_first_frames_only():
     assert values["health_frames"] == 15
     assert values["speech_predicted_perplexity"] == pytest.approx(1.889882, rel=1e-4)  # 10 against 5
     assert measure_health(fake, [], 10) == {}
+    assert measure_health(Objective(), [1], 10) == {}, "shows nothing"

@@ -12,6 +12,7 @@ from torch import nn
 
 from audiossl.errors import DataError
 from audiossl.objectives.loss import Loss
+from audiossl.objectives.objective import Objective
 from audiossl.training.checkpoints import latest_checkpoint
 from audiossl.training.fit import fit
 from audiossl.training.loss_scale import LossScale
@@ -51,7 +52,7 @@ def test_off_it_does_nothing():
     assert scale.value == 1
 
 
-class Overflowing(nn.Module):
+class Overflowing(Objective):
     """Its gradient is not finite while the loss scale is above a limit, as an fp16 gradient beyond 65504 would be."""
 
     def __init__(self, limit):
