@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from audiossl.config_faults import nearest
 from audiossl.errors import ConfigError
 from audiossl.files import read_yaml
+from audiossl.options import nearest
 
 HOME = Path("recipes")  # of a clone, below the working directory
 SUFFIXES = (".yaml", ".yml")

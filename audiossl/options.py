@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -25,12 +25,23 @@ class Fault(Exception):
         place: keys down to it, such as `models.random.kind` or `evaluation.tasks[1].kind`; empty for the whole config.
         expected: in words.
         got: in words.
-        hint: what to do, if anything is known.
+        meant: a question whether something else was meant, in words.
     """
 
-    def __init__(self, place: str, expected: str, got: str, hint: str = "") -> None:
-        super().__init__(f"{place}{': ' if place else ''}expected {expected}, got {got}{hint}")
-        self.place, self.expected, self.got = place, expected, got
+    def __init__(self, place: str, expected: str, got: str, meant: str = "") -> None:
+        super().__init__(f"{place}{': ' if place else ''}expected {expected}, got {got}{meant}")
+        self.place, self.expected, self.got, self.meant = place, expected, got, meant
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """Ask whether the nearest of the known words was meant; nothing where none is near.
+
+    >>> nearest("max_step", ["lr", "max_steps", "warmup_steps"])
+    ' (did you mean max_steps?)'
+    """
+    by_form = {name.lower().replace("-", "_"): name for name in known}
+    close = get_close_matches(str(word).lower().replace("-", "_"), by_form, n=1, cutoff=0.6)
+    return f" (did you mean {by_form[close[0]]}?)" if close else ""
 
 
 def read_options(kind: type[T], values: Mapping[str, Any], place: str = "") -> T:
@@ -51,15 +62,20 @@ def read_options(kind: type[T], values: Mapping[str, Any], place: str = "") -> T
     >>> from audiossl.training.config import TrainingConfig
     >>> read_options(TrainingConfig, {"lr": "1e-3", "max_steps": 10}).lr
     0.001
-    >>> read_options(TrainingConfig, {"max_step": 10}, "training")
+    >>> read_options(TrainingConfig, {"lr": "fast"}, "training")
     Traceback (most recent call last):
         ...
-    audiossl.errors.ConfigError: training.max_step: expected a key that there is, got 'max_step'; did you mean max_steps?
+    audiossl.errors.ConfigError: training.lr: expected a number, got 'fast'
     """
     try:
-        return _read_fields(kind, values, place, None)
+        return build(kind, values, place)
     except Fault as fault:
         raise ConfigError(str(fault)) from None
+
+
+def build(kind: type[T], values: Mapping[str, Any], place: str = "") -> T:
+    """Build a dataclass as `read_options` does, but raise a `Fault` for the caller to say where the values are from."""
+    return _read_fields(kind, values, place, None)
 
 
 def with_overrides(kind: type, values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
@@ -168,9 +184,7 @@ def _read_fields(kind: Any, values: Any, place: str, base: Any) -> Any:
         raise Fault(place, f"a mapping of {', '.join(fields)}", _shown(values))
     for key in values:
         if key not in fields:
-            near = get_close_matches(str(key), fields, 1)
-            expected = "a key that there is" if near else f"one of the keys {', '.join(fields)}"
-            raise Fault(_below(place, key), expected, _shown(key), f"; did you mean {near[0]}?" if near else "")
+            raise Fault(_below(place, key), f"one of the keys {', '.join(fields)}", _shown(key), _meant(kind, key))
     lacking = [name for name, field in fields.items() if base is None and _is_required(field) and name not in values]
     if lacking:
         given = ", ".join(map(str, values)) or "none"
@@ -180,6 +194,16 @@ def _read_fields(kind: Any, values: Any, place: str, base: Any) -> Any:
         earlier = _default(fields[name]) if base is None else getattr(base, name)
         made[name] = _read(hints[name], value, _below(place, name), earlier)
     return kind(**made) if base is None else dataclasses.replace(base, **made)
+
+
+def _meant(kind: type, key: Any) -> str:
+    """The key that was meant: one of the same section, or the same word in a section below."""
+    hints = get_type_hints(kind)
+    if found := nearest(key, hints):
+        return found
+    sections = {name: part for name, part in hints.items() if isinstance(part, type) and dataclasses.is_dataclass(part)}
+    below = [f"{name}.{key}" for name, part in sections.items() if key in {field.name for field in dataclasses.fields(part)}]
+    return f" (did you mean {' or '.join(below)}?)" if below else ""
 
 
 def _read(kind: Any, value: Any, place: str, base: Any = None) -> Any:
@@ -194,9 +218,7 @@ def _read(kind: Any, value: Any, place: str, base: Any = None) -> Any:
     if origin is Literal:
         if value in parts:
             return value
-        near = get_close_matches(str(value), map(str, parts), 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise Fault(place, f"one of {', '.join(map(repr, parts))}", _shown(value), hint)
+        raise Fault(place, f"one of {', '.join(map(repr, parts))}", _shown(value), nearest(value, map(str, parts)))
     if origin is dict:
         if not isinstance(value, Mapping):
             raise Fault(place, "a mapping", _shown(value))
@@ -225,7 +247,7 @@ def _read_choice(parts: Sequence[Any], value: Any, place: str, base: Any) -> Any
     # A fault further down says more than that the value is not null either.
     if inner := [fault for fault in faults if fault.place != place]:
         raise inner[0]
-    raise Fault(place, " or ".join(fault.expected for fault in faults), faults[0].got)
+    raise Fault(place, " or ".join(fault.expected for fault in faults), faults[0].got, "".join(fault.meant for fault in faults))
 
 
 def _read_plain(kind: Any, value: Any, place: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -12,12 +11,12 @@ from typing import Any
 
 from rich.markup import escape
 
-from audiossl.config_faults import find_fault, nearest, with_overrides
 from audiossl.console import console
 from audiossl.data_record import DATA, DataFiles, Stamps, as_read, data_digest, read_stamps, write_stamps
 from audiossl.errors import ConfigError
 from audiossl.files import read_yaml, write_json
 from audiossl.locks import only_user
+from audiossl.options import Fault, build, nearest, with_overrides
 from audiossl.provenance import differences, folder_digests, versions
 from audiossl.stage import Stage, fingerprint, plain
 from audiossl.stage_record import RECORD, STARTED, State, about, is_set_aside, read_record, state_of
@@ -107,28 +106,15 @@ def read_recipe(path: Path, overrides: Sequence[str], kinds: Mapping[str, type])
     Raises:
         ConfigError: for a missing file, an unknown method or key, or a value of the wrong type.
     """
-    from jsonargparse import ArgumentError, ArgumentParser
-
     values = read_yaml(path)
     method = values.pop("method", None) if isinstance(values, dict) else None
     if not isinstance(method, str) or method not in kinds:
         raise ConfigError(f"{path}: expected a key 'method' that is one of {', '.join(kinds)}, got {method!r}")
-    for override in overrides:
-        if "=" not in override or override.startswith("-"):
-            raise ConfigError(f"expected overrides as key=value, for instance training.max_steps=100, got '{override}'")
-    parser = ArgumentParser(exit_on_error=False, prog=str(path), allow_abbrev=False, add_help=False)
-    parser.add_class_arguments(kinds[method])
+    changed = with_overrides(kinds[method], values, overrides)
     try:
-        config = parser.parse_object(copy.deepcopy(values))  # which it changes
-        config = parser.parse_args([f"--{override}" for override in overrides], namespace=config)
-        parts = vars(parser.instantiate(config))
-    except (ArgumentError, TypeError) as error:
-        fault = find_fault(kinds[method], with_overrides(values, overrides))
-        if fault is None and isinstance(error, TypeError):
-            raise
-        # The parser names neither the entry of a mapping or list, nor, in its first lines, the value.
-        raise ConfigError(f"{path}: {fault or ' '.join(str(error).split())}") from error
-    return kinds[method](**parts)
+        return build(kinds[method], changed)
+    except Fault as fault:
+        raise ConfigError(f"{path}: {fault}") from None
 
 
 @dataclass

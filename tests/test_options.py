@@ -78,11 +78,14 @@ def test_objects_are_taken_as_they_are():
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"name": "a", "inner": {"sise": 3}}, "inner.sise: expected a key that there is, got 'sise'; did you mean size?"),
+        (
+            {"name": "a", "inner": {"sise": 3}},
+            "inner.sise: expected one of the keys size, low, high, got 'sise' (did you mean size?)",
+        ),
         ({"name": "a", "inner": {"xyz": 3}}, "inner.xyz: expected one of the keys size, low, high, got 'xyz'"),
         ({"name": "a", "rows": {"b": {"high": "up"}}}, "rows.b.high: expected a number or null, got 'up'"),
         ({"name": "a", "tasks": [{}, {"size": 1.5}]}, "tasks[1].size: expected a whole number, got 1.5"),
-        ({"name": "a", "kind": "mqv"}, "kind: expected one of 'mvq', 'rvq', got 'mqv'; did you mean mvq?"),
+        ({"name": "a", "kind": "mqv"}, "kind: expected one of 'mvq', 'rvq', got 'mqv' (did you mean mvq?)"),
         ({"name": 3}, "name: expected text, got 3"),
         ({"name": "a", "on": 3}, "on: expected true or false, got 3"),
         ({"name": "a", "inner": {"size": True}}, "inner.size: expected a whole number, got True"),

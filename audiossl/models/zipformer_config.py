@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-from audiossl.config_faults import nearest
 from audiossl.errors import ConfigError
+from audiossl.options import nearest
 
 MODEL_TYPE = "spear"
 # What Hugging Face writes into every config.json, and what points to the published code; none of it describes the model.

@@ -8,7 +8,6 @@ from typing import Any
 
 from torch import nn
 
-from audiossl.config_faults import nearest
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.augmentations import AugmentationConfig
@@ -20,6 +19,7 @@ from audiossl.objectives.simclr import SimCLR, SimCLRConfig
 from audiossl.objectives.ts2vec import TS2Vec, TS2VecConfig
 from audiossl.objectives.ts_tcc import TSTCC, TSTCCConfig
 from audiossl.objectives.vicreg import VICReg, VICRegConfig
+from audiossl.options import nearest
 
 FAMILY: dict[str, tuple[Callable[[Encoder, Any], nn.Module], type, Mapping[str, Any]]] = {
     "simclr": (SimCLR, SimCLRConfig, {}),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from audiossl.config_faults import nearest
 from audiossl.errors import ConfigError, DataError
 from audiossl.models.connectivity_encoder import ConnectivityConfig
 from audiossl.objectives.connectivity_mae import ConnectivityMAEConfig
 from audiossl.objectives.contrastive_family import read_options
 from audiossl.objectives.graph_infomax import GraphInfomaxConfig
+from audiossl.options import nearest
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
 from audiossl.pipelines.connectivity_data import Runs, task_runs
 from audiossl.pipelines.connectivity_tasks import Labelled, check_tasks

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from audiossl.config_faults import nearest
 from audiossl.errors import DataError
 from audiossl.files import read_json, read_jsonl, write_jsonl
 from audiossl.objectives.text_units import TextConfig, TextUnits, fit_units, load_units, normalise_text
+from audiossl.options import nearest
 from audiossl.signals.corpus import Corpus, CorpusItem
 
 EXAMPLE = '{"id": "a", "tags": ["Speech"]}'

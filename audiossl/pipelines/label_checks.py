@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from audiossl.config_faults import nearest
 from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.splits import SPLITS, Split
 from audiossl.files import read_json, read_jsonl
+from audiossl.options import nearest
 from audiossl.pipelines.spear_config import SpearRecipe, TaskConfig
 from audiossl.pipelines.spear_tasks import groups_of, make_task, read_labels
 from audiossl.recipe import console

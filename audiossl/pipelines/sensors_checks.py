@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from audiossl.config_faults import nearest
 from audiossl.errors import DataError
+from audiossl.options import nearest
 from audiossl.pipelines.sensors_config import SensorsRecipe
 from audiossl.pipelines.sensors_data import SensorFolds
 from audiossl.signals.sensors.subjects import SubjectSides

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from audiossl.config_faults import nearest
 from audiossl.errors import ConfigError, StoreError
+from audiossl.options import nearest
 from audiossl.tokens.contract import Quantizer, read_quantiser_config
 from audiossl.tokens.finite_scalar import FiniteScalarQuantizer
 from audiossl.tokens.frame_sample import gather_frames

@@ -86,13 +86,10 @@ def test_a_student_without_schedules_is_left_alone():
 
 
 def test_the_recipe_can_switch_them_on():
-    from jsonargparse import ArgumentParser
-
+    from audiossl.options import read_options, with_overrides
     from audiossl.pipelines.spear_config import StudentConfig
 
-    parser = ArgumentParser()
-    parser.add_class_arguments(StudentConfig, "student")
-    options = parser.parse_args(["--student.devices.enabled=true", "--student.devices.whiten=false"])
-    assert parser.instantiate(options).student.devices == TrainingDevices(enabled=True, whiten=False)
+    values = with_overrides(StudentConfig, {}, ["devices.enabled=true", "devices.whiten=false"])
+    assert read_options(StudentConfig, values).devices == TrainingDevices(enabled=True, whiten=False)
     assert StudentConfig().devices.enabled is False
     assert all(item.type == "bool" for item in fields(TrainingDevices))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from audiossl.config_faults import find_fault, with_overrides
 from audiossl.errors import ConfigError
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
 from audiossl.pipelines.sensors_config import SensorsRecipe
@@ -32,7 +31,7 @@ def refusal(folder: Path, text: str, *overrides: str) -> str:
 VARIANTS = "expected one of 'none', 'conv', 'linear', 'mlp', 'random', 'real'"
 IN_FILES = {
     "models: {a: {kind: simclr}, b: {kind: simclr, lr: fast}}": "models.b.lr: expected a number or null, got 'fast'",
-    "models: {a: {kind: simclr, mappers: [real, nome]}}": f"models.a.mappers[1]: {VARIANTS}, got 'nome'",
+    "models: {a: {kind: simclr, mappers: [real, nome]}}": f"models.a.mappers[1]: {VARIANTS}, got 'nome' (did you mean none?)",
     "models: {a: {kind: byol, batches: {crop: 3}}}": "models.a.batches.crop: expected one of the keys "
     "size, subjects, neighbours, got 'crop'",
     "models: {a: {lr: 1}}": "models.a: expected the keys that are required: kind, got only lr",
@@ -49,12 +48,12 @@ def test_values_in_files(tmp_path, text):
 def test_the_model_of_a_wrong_kind_is_named(tmp_path):
     said = refusal(tmp_path, f"{SENSORS}models: {{a: {{kind: simclr}}, random: {{kind: randomm}}}}")
     assert said.startswith("models.random.kind: expected one of 'frame_projection', 'simclr', ")
-    assert said.endswith("'encoder', got 'randomm'")
+    assert said.endswith("'encoder', got 'randomm' (did you mean random?)")
 
 
 def test_the_entry_of_a_list_is_named(tmp_path):
     said = refusal(tmp_path, f"{SPEAR}evaluation: {{tasks: [{{name: word, kind: clips}}, {{name: who, kind: clip}}]}}")
-    assert said == "evaluation.tasks[1].kind: expected one of 'frames', 'segments', 'clips', got 'clip'"
+    assert said == "evaluation.tasks[1].kind: expected one of 'frames', 'segments', 'clips', got 'clip' (did you mean clips?)"
     said = refusal(tmp_path, f"{BOLD}phenotypes: [{{label: age}}, {{label: sex, options: {{by_site: 3}}}}]")
     assert said == "phenotypes[1].options.by_site: expected true or false, got 3"
 
@@ -84,9 +83,12 @@ def test_an_unknown_key_comes_with_those_that_there_are(tmp_path):
     assert said == "pretrain.parts: expected one of the keys part, subjects, crop, got 'parts' (did you mean part?)"
 
 
-def test_what_the_parser_takes_is_no_fault(tmp_path):
-    values = {"dataset": "toy", "limit": "3", "training": {"lr": "1e-3", "tensorboard": "true"}, "data_root": str(tmp_path)}
-    assert find_fault(SpearRecipe, values) is None
-    changed = with_overrides(values, ["dataset=3", "training.lr=2", "output=null", "evaluation.tasks+={name: a, kind: clips}"])
-    assert changed["training"] == {"lr": "2", "tensorboard": "true"} and values["training"]["lr"] == "1e-3"
-    assert changed["dataset"] == "3" and changed["output"] is None and find_fault(SpearRecipe, changed) is None
+def test_what_is_safely_converted_is_no_fault(tmp_path):
+    path = tmp_path / "toy.yaml"
+    path.write_text(f"{SPEAR}limit: '3'\ntraining: {{lr: 1e-3, tensorboard: 'true'}}\ndata_root: {tmp_path}\n", encoding="utf-8")
+    config = read_recipe(
+        path, ["dataset=3", "training.warmup_steps=2", "output=null", "evaluation.tasks+={name: a, kind: clips}"], METHODS
+    )
+    assert (config.dataset, config.limit, config.output, config.data_root) == ("3", 3, None, tmp_path)
+    assert (config.training.lr, config.training.warmup_steps, config.training.tensorboard) == (1e-3, 2, True)
+    assert [task.name for task in config.evaluation.tasks] == ["a"]
