@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         action.add_argument(
             "--verify", action="store_true", help="run nothing: are all files what they were when they were made?"
         )
+    run.add_argument("--keys", action="store_true", help="run nothing: print every key of the recipe, its default and meaning")
 
     add_embed(commands.add_parser("embed", help="embed recordings into a store", description=embed_files.__doc__))
     add_evaluate(commands.add_parser("evaluate", help="measure what an encoder is worth on labelled tasks"))
@@ -136,9 +137,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def run_recipe(options: argparse.Namespace) -> int:
     """Run the stages of a recipe that are not up to date; unchanged finished work is kept."""
-    from audiossl.pipelines.catalogue import run_pipeline
+    from audiossl.pipelines.catalogue import print_keys, run_pipeline
     from audiossl.training.world import World
 
+    if options.keys:
+        print_keys(options.recipe)
+        return 0
     run_pipeline(options.recipe, options.overrides, options.first, options.last, options.dry_run, None, options.verify)
     World.join().leave()
     return 0

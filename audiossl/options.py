@@ -150,7 +150,7 @@ def list_keys(kind: type, place: str = "", base: Any = None) -> list[Key]:
         if inner and get_origin(hint) in (None, Union, types.UnionType):
             found += list_keys(inner[0], name, value)
             continue
-        default = "" if base is None and _is_required(field) else _shown(value)
+        default = "" if base is None and _is_required(field) else _in_yaml(value)
         found.append(Key(name, _type_in_words(hint), default, described.get(field.name, "")))
         if inner:
             found += list_keys(inner[-1], f"{name}.NAME" if get_origin(hint) is dict else f"{name}[N]")
@@ -319,6 +319,11 @@ def _type_in_words(kind: Any) -> str:
 
 def _below(place: str, key: object) -> str:
     return f"{place}.{key}" if place else str(key)
+
+
+def _in_yaml(value: Any) -> str:
+    plain = list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+    return yaml.safe_dump(plain, default_flow_style=True, width=1000).removesuffix("\n").removesuffix("\n...")
 
 
 def _shown(value: Any) -> str:

@@ -207,3 +207,13 @@ def test_export_writes_what_other_frameworks_load(capsys, tmp_path):
     assert "--layers last, all or 2,4" in fails(capsys, *hear, "--layers", "some")
     assert "are for hear" in fails(capsys, "export", "s3prl", "logmel", "--out", str(tmp_path / "x"), "--layers", "all")
     assert "expected a Zipformer" in fails(capsys, "export", "hf", "logmel", "--out", str(tmp_path / "hf"))
+
+
+def test_every_key_of_a_recipe_is_printed_with_its_default_and_meaning(capsys):
+    recipe = Path(__file__).parents[1] / "recipes" / "hapt" / "frame_projection.yaml"
+    assert main(["run", str(recipe), "--keys"]) == 0
+    said = capsys.readouterr().out
+    assert (
+        "\ntraining.max_steps: a whole number or null = null\n    optimiser steps; where it is None, `epochs` counts.\n" in said
+    )
+    assert "\nmodels.NAME.kind: frame_projection | simclr | " in said and said.startswith("dataset: text, required\n")

@@ -130,5 +130,6 @@ def test_keys_are_listed_with_what_docstrings_say():
     )
     assert keys["inner.size"].default == "9" and keys["other.size"].default == "4"
     assert keys["tasks[N].low"].description == "bounds." == keys["rows.NAME.high"].description
-    assert keys["kind"].type == "mvq | rvq" and keys["kind"].default == "'mvq'"
+    assert keys["kind"].type == "mvq | rvq" and keys["kind"].default == "mvq"
+    assert [keys[name].default for name in ("on", "pair", "place", "bag")] == ["true", "[0.9, 0.98]", "null", "{}"]
     assert descriptions(Inner)["high"] == "bounds."

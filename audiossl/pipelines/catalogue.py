@@ -11,6 +11,7 @@ from audiossl.errors import ConfigError, StoreError
 from audiossl.evaluation.results import print_results, read_results
 from audiossl.files import whole_file, write_json
 from audiossl.find_recipe import find_recipe
+from audiossl.options import list_keys
 from audiossl.pipelines import connectivity, connectivity_checks, finetune, sensors, sensors_checks, spear, spear_dry_run
 from audiossl.pipelines.connectivity_config import ConnectivityRecipe
 from audiossl.pipelines.finetune_config import FinetuneRecipe
@@ -36,6 +37,21 @@ CHECKS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
 }
 # What `--dry-run` does beyond naming stages: a function of the config and the output folder.
 DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {"spear": spear_dry_run.dry_run}
+
+
+def print_keys(recipe: Path) -> None:
+    """Print every key that a recipe of this method may hold: its type, its default and what it means.
+
+    Raises:
+        ConfigError: if there is no such recipe.
+    """
+    kinds = {method: kind for method, (kind, _) in METHODS.items()}
+    config = read_recipe(find_recipe(recipe, kinds), [], kinds)
+    for key in list_keys(type(config)):
+        default = f" = {key.default}" if key.default else ", required"
+        print(f"{key.name}: {key.type}{default}")
+        if key.description:
+            print(f"    {key.description}")
 
 
 def run_pipeline(
