@@ -134,7 +134,8 @@ def open_ffmpeg(path: Path, stack: ExitStack, container: Container | None = None
         size = path.stat().st_size if data is None else len(data)
         return FfmpegDecoder(opened, stream, size * 2)  # four bits a sample
     if about.promised is not None:
-        return FfmpegDecoder(opened, stream, about.promised, _MPEG_SLACK)
+        slack = _MPEG_SLACK if _is_one_of(opened, ("mp3",)) else 0
+        return FfmpegDecoder(opened, stream, about.promised, slack)
     return FfmpegDecoder(opened, stream, _promised(opened, stream), is_mended=about.samples is not None)
 
 
@@ -146,6 +147,8 @@ def _promised(container: Any, stream: Any) -> int | None:
     """Return the number of samples that the container announces, or None."""
     if not _is_one_of(container, _EXACT):
         return None
+    if _is_one_of(container, ("matroska", "webm")) and stream.duration is not None:
+        return None  # Matroska stores no duration of a stream: where a live one has none at all, FFmpeg guesses by the bit rate
     if stream.duration is not None:
         return int(stream.duration * stream.time_base * stream.codec_context.sample_rate)
     if container.duration is not None and len(container.streams) == 1:  # in microseconds, of the longest stream

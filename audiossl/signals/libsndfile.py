@@ -126,6 +126,9 @@ def open_soundfile(
     if file.frames >= _UNKNOWN or (file.format in ("MP3", "MPEG") and not container.is_mpeg):
         return None
     _check_log(path, file.extra_info)
+    if container.promised is not None and file.frames < container.promised:
+        detail = f"truncated: the header promises {container.promised:,} samples, {file.frames:,} are there. Copy the file again."
+        raise AudioError("truncated", path, detail)
     return SoundfileDecoder(file, container.last_page)
 
 
@@ -142,6 +145,7 @@ def _open_links(
         file = stack.enter_context(_File(FileSlice(source, start, stop)))
         if file.frames >= _UNKNOWN:
             return None
+        _check_log(path, file.extra_info)
         decoders.append(SoundfileDecoder(file))
         first, last = decoders[0], decoders[-1]
         if (first.sample_rate, first.num_channels) != (last.sample_rate, last.num_channels):
