@@ -19,7 +19,7 @@ AUDIO_SUFFIXES = frozenset(
 HEADERLESS = frozenset({".pcm", ".raw", ".ulaw", ".alaw", ".vox"})
 OTHER_DATA = frozenset(  # of other kinds than sound, which lie next to recordings and have no type of their own
     f".{name}"
-    for name in (
+    for name in (  # noqa: SIM905
         "npy npz pt pth ckpt safetensors onnx pkl pickle parquet arrow feather tfrecord lmdb mdb db sqlite idx idxpack hdf5 mat "
         "edf bdf nii ark lc llc fif gz bz2 xz zst lz4 rar so dll pyc"
     ).split()
