@@ -180,6 +180,8 @@ def _read_manifest(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
                 if not isinstance(row := parse_json(line), dict):
                     raise DataError(f"{path}, line {number}: expected a cut as a JSON object, got {line[:60].rstrip()}")
                 yield row

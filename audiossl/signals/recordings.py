@@ -74,7 +74,12 @@ def gather(paths: Sequence[Path], sample_rate: int = 16_000) -> Recordings:
         if not remote and is_clip_table(path):
             _add_clips(gathered, path)
         elif remote or _is_corpus(path):
-            corpus = _of_recordings(path, sample_rate) or open_corpus(path, sample_rate)
+            unusable: list[tuple[str, str]] = []
+            if remote or path.is_dir():
+                corpus = open_corpus(path, sample_rate)
+            else:
+                corpus = _of_recordings(path, sample_rate, unusable) or Corpus.from_cuts(path, sample_rate, unusable)
+            gathered.rejected += [{"id": id_, "path": path_text(path), "reason": reason} for id_, reason in unusable]
             items = (_at_rate(item, corpus.sample_rate, sample_rate) for item in corpus.items)
             gathered.add(Recording(item.id, item.path, item) for item in items)
         else:
@@ -96,10 +101,8 @@ def _is_same(first: Recording, second: Recording) -> bool:
     return first.item == second.item and first.path.resolve() == second.path.resolve()
 
 
-def _of_recordings(path: Path, sample_rate: int) -> Corpus | None:
+def _of_recordings(path: Path, sample_rate: int, unusable: list[tuple[str, str]]) -> Corpus | None:
     """A lhotse manifest of recordings as a corpus of whole recordings; None if it is of another kind."""
-    if not path.is_file():
-        return None
     from lhotse import CutSet, RecordingSet, load_manifest
 
     try:
@@ -114,7 +117,7 @@ def _of_recordings(path: Path, sample_rate: int) -> Corpus | None:
         if recording.sources[0].type == "file" and not source.is_absolute() and (path.parent / source).exists():
             recording = recording.with_path_prefix(path.parent.absolute())
         cuts.append(recording.to_cut())
-    return Corpus.from_cuts(CutSet.from_cuts(cuts), sample_rate)
+    return Corpus.from_cuts(CutSet.from_cuts(cuts), sample_rate, unusable)
 
 
 def _at_rate(item: CorpusItem, from_rate: int, to_rate: int) -> CorpusItem:
