@@ -51,6 +51,11 @@ def check_unseen(test: Sequence[str], encoder: str, corpus: Corpus | None = None
             )
 
 
+def trained_ids(encoder: str) -> set[str]:
+    """Ids of what an encoder was trained on, and those it came from, as far as that is written anywhere."""
+    return {id_ for _, ids, _ in _trained_on(encoder) for id_ in ids}
+
+
 def write_trained_on(folder: Path, ids: Iterable[str]) -> None:
     """Write beside an encoder's weights which items it was trained on."""
     with (
