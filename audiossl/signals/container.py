@@ -9,7 +9,7 @@ from functools import lru_cache
 from io import BufferedIOBase, BytesIO
 from pathlib import Path
 
-from audiossl.signals.data_chunk import SampleBytes, find_joined, find_mended, layout_of, wave_format_tag
+from audiossl.signals.data_chunk import SampleBytes, find_joined, find_mended, find_missing, layout_of, wave_format_tag
 from audiossl.signals.flac_header import has_foreign_end, knows_length, num_samples
 from audiossl.signals.mpeg_header import MpegFrame, after_id3v2, read_mpeg
 from audiossl.signals.ogg_pages import read_ogg
@@ -23,14 +23,16 @@ class Container:
     """What is known before a library opens the recording.
 
     `is_believed`: libsndfile knows the length. Where it would guess (an MP3 without a Xing header, a FLAC that was written to a
-    pipe), FFmpeg decodes from begin to end. `samples`: the header is wrong, the samples lie there. `links`: several recordings,
-    one after the other, each believed. `last_page`: where the last page of an Ogg begins, into which libsndfile seeks wrongly.
-    `promised`: samples that a header announces of which the library takes no notice; to find what was cut. `is_mpeg`: an MP3
-    with a Xing header. `fault`: what no library here can read, in words.
+    pipe), FFmpeg decodes from begin to end. `samples`: the header is wrong, the samples lie there. `missing`: how many bytes of
+    samples the header promises, and how many fewer are there. `links`: several recordings, one after the other, each believed.
+    `last_page`: where the last page of an Ogg begins, into which libsndfile seeks wrongly. `promised`: samples that a header
+    announces of which the library takes no notice; to find what was cut. `is_mpeg`: an MP3 with a Xing header. `fault`: what no
+    library here can read, in words.
     """
 
     is_believed: bool = True
     samples: SampleBytes | None = None
+    missing: tuple[int, int] | None = None
     links: tuple[tuple[int, int], ...] = field(default=())
     last_page: int | None = None
     promised: int | None = None
@@ -81,7 +83,7 @@ def _chunks(file: BufferedIOBase, size: int, head: bytes) -> Container:
         return Container(is_believed=False)
     if links := find_joined(file, size, head):
         return Container(links=links)
-    return Container(samples=find_mended(file, size, head))
+    return Container(samples=find_mended(file, size, head), missing=find_missing(file, size, head))
 
 
 def _flac(file: BufferedIOBase, size: int, head: bytes, start: int = 0) -> Container:

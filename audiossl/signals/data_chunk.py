@@ -108,6 +108,14 @@ def find_mended(file: BufferedIOBase, size: int, head: bytes) -> SampleBytes | N
     return SampleBytes(data.start, size, data.said, data.order, is_certain=agrees or data.said == 0)
 
 
+def find_missing(file: BufferedIOBase, size: int, head: bytes) -> tuple[int, int] | None:
+    """How many bytes of samples a CAF promises and holds, where these are fewer; libsndfile logs that of other formats alone."""
+    data = _find(file, size, head, _CAF) if head[:4] == b"caff" else None
+    if data is None or _is_streamed(data.said, 8) or data.start + data.said <= size:
+        return None
+    return data.said, max(0, size - data.start)
+
+
 def find_joined(file: BufferedIOBase, size: int, head: bytes) -> tuple[tuple[int, int], ...]:
     """Find recordings that were put one behind the other (`cat a.wav b.wav`): the bytes of each; none where there is only one."""
     links, begin, layout = [], 0, layout_of(head)

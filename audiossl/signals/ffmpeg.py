@@ -16,7 +16,14 @@ from audiossl.signals.decoder import AudioError, DecoderStoppedError
 from audiossl.signals.mpeg_header import end_of_tags
 from audiossl.signals.timeline import Timeline
 
-_EXACT = ("mov", "mp4", "matroska", "webm")  # containers that store the duration; the others guess it from the bit rate
+_EXACT = (
+    "mov",
+    "mp4",
+    "matroska",
+    "webm",
+    "wv",
+    "tta",
+)  # containers that store the duration; the others guess it from the bit rate
 _CLOCKS = ("mov", "mp4", "matroska", "webm")  # their clock begins with the recording at 0
 _STAMPED = (*_CLOCKS, "avi", "flv", "asf", "mpegts", "mpeg", "nut", "live_flv")  # their packets carry time stamps
 _MPEG_SLACK = 4 * 1152  # the delay of encoder and decoder, and the padding of the last frame
@@ -35,7 +42,8 @@ class FfmpegDecoder:
         self.num_channels = int(stream.codec_context.layout.nb_channels)
         self.promised = promised
         self.slack = self.sample_rate // 10 if slack is None else slack  # encoders pad and containers round
-        self.bits = 8 * stream.codec_context.format.bytes if stream.codec_context.codec.lossless else 16
+        samples = stream.codec_context.format  # not known where the end of the file is what tells it
+        self.bits = 8 * samples.bytes if samples is not None and stream.codec_context.codec.lossless else 16
         self.is_mended = is_mended
         self.num_filled = 0
         self.num_dropped = 0
