@@ -48,10 +48,10 @@ def is_clip_table(path: Path) -> bool:
 def read_clips(table: Path) -> tuple[list[Clip], list[dict[str, str]]]:
     """Read the clips of a table, and the rows that name none, for `rejected.jsonl`.
 
-    Columns are `path` and, where wanted, `start` and `end` (or `duration`) in seconds and `id`; others are not looked at. CSV and
-    TSV are read however spreadsheets save them (`audiossl.tables`). A relative path starts from the folder of the table if the
-    file is there, else from the working folder. Without an id a clip is called by its path, and a part by its path and its span,
-    as in `a.wav@1.5-3`.
+    Columns are `path` and, where wanted, `start` and `end` (or `start` and `duration`) in seconds and `id`; others are not looked
+    at. CSV and TSV are read however spreadsheets save them (`audiossl.tables`). A relative path starts from the folder of the
+    table if the file is there, else from the working folder. Without an id a clip is called by its path, and a part by its path
+    and its span, as in `a.wav@1.5-3`.
 
     Raises:
         DataError: if the table cannot be read, has no rows, or no column `path`.
@@ -81,8 +81,8 @@ def _clip(row: dict[str, Any], folder: Path) -> Clip:
     if not isinstance(written, str) or not written.strip():
         raise ValueError("expected a path, got none")
     start, end, duration = (_seconds(row, column) for column in ("start", "end", "duration"))
-    if end is None and duration is not None and (start is not None or duration > 0):
-        end = (start or 0.0) + duration
+    if end is None and start is not None and duration is not None:  # without a start it is the length of the file
+        end = start + duration
     if end is not None and end <= (start or 0.0):
         raise ValueError(f"expected an end after the start, got {start or 0.0:g} to {end:g} s")
     below = folder / written.strip()

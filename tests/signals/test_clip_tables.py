@@ -100,9 +100,11 @@ def test_tables_as_spreadsheets_save_them(tmp_path, kind):
     assert read_clips(tmp_path / "t.csv") == ([Clip("a.wav@0.5-1.5", tmp_path / "a.wav", 0.5, 1.5)], [])
 
 
-def test_json_lines_with_a_mark_and_a_row_with_too_many_cells(tmp_path):
+def test_json_lines_with_a_mark_lengths_of_files_and_a_row_with_too_many_cells(tmp_path):
     (tmp_path / "t.jsonl").write_text('\ufeff{"path": "a.wav"}\n', encoding="utf-8")
     assert is_clip_table(tmp_path / "t.jsonl") and read_clips(tmp_path / "t.jsonl")[0] == [Clip("a.wav", tmp_path / "a.wav")]
+    (tmp_path / "t.csv").write_text("path,duration\na.wav,6.03\n")  # says how long the file is
+    assert read_clips(tmp_path / "t.csv")[0] == [Clip("a.wav", tmp_path / "a.wav")]
     (tmp_path / "t.csv").write_text("path,start\na, b.wav,1\n")
     with pytest.raises(DataError, match="line 2: 3 cells"):
         read_clips(tmp_path / "t.csv")
