@@ -122,11 +122,20 @@ def _verify(options: argparse.Namespace, held: Mapping[str, Origin], sample_rate
 
     recordings = gather(options.paths, sample_rate).by_id
     checked = compare(recordings.values(), held, verify=True)
+    by_stamp = set(compare(recordings.values(), held).changed)  # what the same call without --verify sees
     others = {id_: Path(origin.path) for id_, origin in held.items() if id_ not in recordings}
     # A part of a tar is no file; the tar is.
     gone = [id_ for id_, path in others.items() if path.name and not path.exists() and not path.parent.is_file()]
     for ids, fault in (
-        (checked.changed, "it is not what it was, or another part is meant: the same call without --verify makes it anew"),
+        (
+            [id_ for id_ in checked.changed if id_ in by_stamp],
+            "it is not what it was, or another part is meant: the same call without --verify makes it anew",
+        ),
+        (
+            [id_ for id_ in checked.changed if id_ not in by_stamp],
+            "it holds something else, though its size and time are unchanged: touch it, and the same call without --verify makes "
+            "it anew",
+        ),
         (checked.elsewhere, "the store holds another file under this name"),
         (gone, "its file is gone"),
     ):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import io
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,9 +70,9 @@ class Table:
 def read_table(path: Path, columns: Sequence[str] = ()) -> Table:
     """Read a table with a header, however it was saved.
 
-    Taken are UTF-8 with and without a byte order mark, UTF-16 and UTF-32 with one; commas, semicolons, tabs or bars between
-    cells, told by the header; the line `sep=;` of Excel; line ends of any system; cells in quotes with delimiters and line
-    breaks inside. Empty rows are skipped, and empty columns without a name at the right.
+    Taken are UTF-8 with and without a byte order mark, UTF-16 and UTF-32 with one, also packed by gzip; commas, semicolons, tabs
+    or bars between cells, told by the header; the line `sep=;` of Excel; line ends of any system; cells in quotes with delimiters
+    and line breaks inside. Empty rows are skipped, and empty columns without a name at the right.
 
     Args:
         path: the file.
@@ -118,8 +120,10 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> Table:
 def _decode(path: Path) -> str:
     try:
         raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+        if raw.startswith(b"\x1f\x8b"):
+            raw = gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     encoding = next((name for mark, name in MARKS if raw.startswith(mark)), "utf-8")
     try:
         text = raw.decode(encoding)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +74,20 @@ class FileSource:
 
     @cached_property
     def _channels(self) -> tuple[int, ...] | None:
-        from audiossl.signals.levels import measure
-
-        return measure(self.path).channels if self.num_channels > 1 else None
+        return _surviving(self.path) if self.num_channels > 1 else None
 
 
 class ItemSource:
-    """An item of a corpus, manifest or table: a part of a recording, read at `sample_rate`."""
+    """An item of a corpus, manifest or table: a part of a recording, read at `sample_rate`.
+
+    Of several channels of a file those are averaged that survive in the whole recording, as `FileSource` does.
+    """
 
     def __init__(self, item: CorpusItem, sample_rate: float | int) -> None:
+        if item.cut is None and item.member is None and (item.channels is None or len(item.channels) > 1):
+            surviving = _surviving(item.path)
+            if surviving is not None and (item.channels is None or set(surviving) < set(item.channels)):
+                item = replace(item, channels=surviving)
         self.item = item
         self.sample_rate = round(sample_rate)
         self.num_samples = item.num_samples
@@ -99,6 +105,22 @@ class ItemSource:
         size = round(ITEM_BLOCK_SECONDS * self.sample_rate)
         for first in range(0, self.num_samples, size):
             yield self._corpus.read(self.item, first, min(size, self.num_samples - first))[None]
+
+
+def _surviving(path: Path) -> tuple[int, ...] | None:
+    """The channels to average; None for all."""
+    try:
+        about = path.stat()
+    except OSError:  # reading says what is wrong with it
+        return None
+    return _measured(path, about.st_size, about.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)  # many clips of one recording follow each other
+def _measured(path: Path, _size: int, _modified: int) -> tuple[int, ...] | None:
+    from audiossl.signals.levels import measure
+
+    return measure(path).channels
 
 
 Source = ArraySource | FileSource | ItemSource

@@ -66,9 +66,16 @@ def error_rows(
     """Rates with 95 % intervals over groups; `n` counts words or characters.
 
     An interval of a rate draws nothing: `num_resamples` and `seed` are not used.
+
+    Raises:
+        DataError: if every reference is empty.
     """
     rows = []
     for metric, count in counts.items():
+        if not count.total.sum():
+            raise DataError(
+                f"{dataset}, {task}: every reference is empty, of which no error rate can be told. Check the transcripts"
+            )
         found = rate_interval(count.edits, count.total, range_of(metric))
         scores = rates_of_groups(count.groups, count.edits, count.total)
         rows.append(ResultRow.of(dataset, task, model, metric, found, int(count.total.sum()), scores))

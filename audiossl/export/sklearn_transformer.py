@@ -61,6 +61,8 @@ class AudioEmbedder(TransformerMixin, BaseEstimator):
             embedder = self._embedder = load(self.model)
         if isinstance(X, str | Path):
             raise DataError(f"expected a list of recordings, got the text or path {X}: put it in a list")
+        if len(X) == 0:
+            raise DataError("expected at least one recording, got none")
         takes, shape = embedder.takes, tuple(getattr(X, "shape", ()))
         if takes.is_audio and len(shape) > 2:
             raise DataError(

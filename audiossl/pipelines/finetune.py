@@ -24,8 +24,8 @@ from audiossl.pipelines.finetune_report import report_run
 from audiossl.pipelines.finetune_scores import evaluate_models
 from audiossl.pipelines.labelled_batches import LabelledBatches
 from audiossl.pipelines.prepare_script import load_script
-from audiossl.pipelines.tuned_model import save_tuned
-from audiossl.pipelines.unseen import check_unseen
+from audiossl.pipelines.tuned_model import ENCODER, save_tuned
+from audiossl.pipelines.unseen import check_unseen, trained_ids, write_trained_on
 from audiossl.recipe import Stage, console
 from audiossl.seeds import derive_seed
 from audiossl.signals.corpus import Corpus
@@ -67,6 +67,9 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
             read_json(inputs["corpus"] / "splits.json")["test"], config.encoder, Corpus.open(inputs["corpus"] / "corpus")
         )
         train_model(out, inputs, config, load(config.encoder).encoder)
+        if World.join().is_first:  # the run that the encoder came from may be renamed later
+            own = read_json(inputs["corpus"] / "splits.json")["train"]
+            write_trained_on(out / "model" / ENCODER, trained_ids(config.encoder).union(own))
 
     def train_random(out: Path, inputs: Mapping[str, Path]) -> None:
         train_model(out, inputs, from_scratch(config), random_twin(load(config.encoder).encoder, config.seed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ def fitted_row(recording: Recording) -> dict[str, Any]:
     """Describe a recording that was fitted to: id, file with its stamp, and the span that was used, in seconds."""
     origin = Origin.of(recording)
     mixed = recording.item is not None and recording.item.cut is not None  # of several files, or of none: known by its id
-    return {"id": recording.id, "path": "" if mixed else origin.path, **origin.to_row(), **_span(recording)}
+    if mixed:
+        origin = replace(origin, path="", stamp=None)
+    return {"id": recording.id, "path": origin.path, **origin.to_row(), **_span(recording)}
 
 
 def read_fitted(path: Path) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from audiossl.load import encoder_folder
 from audiossl.pipelines.fitted_to import Names, same_files
 from audiossl.signals.corpus import Corpus
 from audiossl.signals.recordings import Recording
+from audiossl.signals.same_sound import base_id
 
 TRAINED_ON = "trained_on.json.gz"  # beside the weights of a student, so that a copy of these is known as well
 SPLITS = Path("corpus", "splits.json")
@@ -23,7 +24,7 @@ def check_unseen(test: Sequence[str], encoder: str, corpus: Corpus | None = None
 
     The training side is read from the folder of the encoder, or from the run that this lies in; of a fine-tuned encoder also from
     the run that it came from. Ids are equal where one of them has the name of its source in front (`librispeech/c` and `c`),
-    and items where their files are.
+    and where they differ by the mark of a copy with another speed (`c_sp0.9`); items are where their files are.
 
     Args:
         test: ids of the test items.
@@ -34,8 +35,8 @@ def check_unseen(test: Sequence[str], encoder: str, corpus: Corpus | None = None
         ConfigError: if it saw any.
     """
     for place, train, items in _trained_on(encoder):
-        names = Names(train)
-        seen = {id_ for id_ in test if names.know(id_)}
+        names = Names(base_id(id_) for id_ in train)
+        seen = {id_ for id_ in test if names.know(base_id(id_))}
         if corpus is not None and items is not None:
             wanted = set(test) - seen
             mine = [Recording(item.id, item.path, item) for item in corpus.items if item.id in wanted]
@@ -48,6 +49,11 @@ def check_unseen(test: Sequence[str], encoder: str, corpus: Corpus | None = None
                 f"{len(seen)} of {len(test)} test items, such as '{min(seen)}', are in the training side of {place}: the result "
                 "would be too good. Use the seed and the split that the encoder was pre-trained with."
             )
+
+
+def trained_ids(encoder: str) -> set[str]:
+    """Ids of what an encoder was trained on, and those it came from, as far as that is written anywhere."""
+    return {id_ for _, ids, _ in _trained_on(encoder) for id_ in ids}
 
 
 def write_trained_on(folder: Path, ids: Iterable[str]) -> None:

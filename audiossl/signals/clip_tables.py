@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import math
 from collections.abc import Iterator
@@ -12,8 +11,9 @@ from typing import Any
 
 from audiossl.errors import DataError
 from audiossl.files import parse_json, path_text
+from audiossl.tables import read_table
 
-COLUMNS = ("path", "start", "end", "id")
+COLUMNS = ("path", "start", "end", "duration", "id")
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".jsonl", ".jsonl.gz")
 
 
@@ -48,9 +48,10 @@ def is_clip_table(path: Path) -> bool:
 def read_clips(table: Path) -> tuple[list[Clip], list[dict[str, str]]]:
     """Read the clips of a table, and the rows that name none, for `rejected.jsonl`.
 
-    Columns are `path` and, where wanted, `start` and `end` in seconds and `id`; others are not looked at. A relative path starts
-    from the folder of the table if the file is there, else from the working folder. Without an id a clip is called by its path,
-    and a part by its path and its span, as in `a.wav@1.5-3`.
+    Columns are `path` and, where wanted, `start` and `end` (or `start` and `duration`) in seconds and `id`; others are not looked
+    at. CSV and TSV are read however spreadsheets save them (`audiossl.tables`). A relative path starts from the folder of the
+    table if the file is there, else from the working folder. Without an id a clip is called by its path, and a part by its path
+    and its span, as in `a.wav@1.5-3`.
 
     Raises:
         DataError: if the table cannot be read, has no rows, or no column `path`.
@@ -58,8 +59,8 @@ def read_clips(table: Path) -> tuple[list[Clip], list[dict[str, str]]]:
     clips: list[Clip] = []
     rejected: list[dict[str, str]] = []
     seen: dict[str, Clip] = {}
-    number = 0
-    for number, row in enumerate(_rows(table), 1):
+    place = ""
+    for place, row in _rows(table):
         try:
             clip = _clip(row, table.parent)
             first = seen.setdefault(clip.id, clip)
@@ -68,9 +69,9 @@ def read_clips(table: Path) -> tuple[list[Clip], list[dict[str, str]]]:
             elif first != clip:
                 raise ValueError(f"duplicate id: another row is called '{clip.id}', too")
         except (ValueError, TypeError) as error:
-            name = str(row.get("id") or row.get("path") or f"row {number}")
-            rejected.append({"id": name, "path": path_text(table), "reason": f"row {number} of {table.name}: {error}"})
-    if number == 0:
+            name = str(row.get("id") or row.get("path") or place)
+            rejected.append({"id": name, "path": path_text(table), "reason": f"{place} of {table.name}: {error}"})
+    if not place:
         raise DataError(f"the table {table} has no rows")
     return clips, rejected
 
@@ -79,7 +80,9 @@ def _clip(row: dict[str, Any], folder: Path) -> Clip:
     written = row.get("path")
     if not isinstance(written, str) or not written.strip():
         raise ValueError("expected a path, got none")
-    start, end = _seconds(row, "start"), _seconds(row, "end")
+    start, end, duration = (_seconds(row, column) for column in ("start", "end", "duration"))
+    if end is None and start is not None and duration is not None:  # without a start it is the length of the file
+        end = start + duration
     if end is not None and end <= (start or 0.0):
         raise ValueError(f"expected an end after the start, got {start or 0.0:g} to {end:g} s")
     below = folder / written.strip()
@@ -105,44 +108,34 @@ def _seconds(row: dict[str, Any], column: str) -> float | None:
     return seconds
 
 
-def _rows(table: Path) -> Iterator[dict[str, Any]]:
+def _rows(table: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows, each with its place in words."""
     name = table.name.lower()
-    read = _json_rows if ".jsonl" in name else _parquet_rows if name.endswith(".parquet") else _text_rows
-    for number, row in enumerate(read(table)):
-        if number == 0 and "path" not in row:
+    if not name.endswith((".jsonl", ".jsonl.gz", ".parquet")):
+        yield from _text_rows(table)
+        return
+    for number, row in enumerate(_parquet_rows(table) if name.endswith(".parquet") else _json_rows(table), 1):
+        if number == 1 and "path" not in row:
             raise DataError(
                 f"the table {table} has no column 'path'; its columns are {', '.join(map(repr, row))}. Expected path, and where "
                 "wanted start and end in seconds and id"
             )
-        yield row
+        yield f"row {number}", row
 
 
-def _text_rows(table: Path) -> Iterator[dict[str, Any]]:
-    open_text = gzip.open if table.name.lower().endswith(".gz") else open
-    try:
-        with open_text(table, "rt", encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            is_tsv = ".tsv" in table.name.lower()
-            delimiter = (
-                "\t"
-                if is_tsv or ("\t" in header and "," not in header)
-                else ";"
-                if header.count(";") > header.count(",")
-                else ","
-            )
-            rows = csv.DictReader(file, delimiter=delimiter)
-            if rows.fieldnames is not None and "path" not in rows.fieldnames:
-                yield dict.fromkeys(rows.fieldnames)  # refused by its columns, also where no row follows
-            yield from rows
-    except (OSError, EOFError, ValueError, csv.Error) as error:
-        raise DataError(f"the table {table} cannot be read ({type(error).__name__}: {error})") from error
+def _text_rows(table: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    read = read_table(table, ["path"])
+    for row in read.rows:
+        cells: dict[str, Any] = {name.lower(): cell for name, cell in row.cells.items()}
+        if read.delimiter != ",":
+            cells |= {name: cells[name].replace(",", ".") for name in ("start", "end", "duration") if name in cells}
+        yield f"line {row.line}", cells
 
 
 def _json_rows(table: Path) -> Iterator[dict[str, Any]]:
     open_text = gzip.open if table.name.lower().endswith(".gz") else open
     try:
-        with open_text(table, "rt", encoding="utf-8") as file:
+        with open_text(table, "rt", encoding="utf-8-sig") as file:
             for line in file:
                 if line.strip():
                     row = parse_json(line)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BufferedIOBase, BytesIO
 from pathlib import Path
 
-from audiossl.signals.data_chunk import SampleBytes, find_mended, wave_format_tag
-from audiossl.signals.flac_header import knows_length
+from audiossl.signals.data_chunk import SampleBytes, find_joined, find_mended, find_missing, layout_of, wave_format_tag
+from audiossl.signals.flac_header import has_foreign_end, knows_length, num_samples
 from audiossl.signals.mpeg_header import MpegFrame, after_id3v2, read_mpeg
 from audiossl.signals.ogg_pages import read_ogg
 
@@ -22,14 +23,16 @@ class Container:
     """What is known before a library opens the recording.
 
     `is_believed`: libsndfile knows the length. Where it would guess (an MP3 without a Xing header, a FLAC that was written to a
-    pipe), FFmpeg decodes from begin to end. `samples`: the header is wrong, the samples lie there. `links`: several recordings,
-    one after the other, each believed. `last_page`: where the last page of an Ogg begins, into which libsndfile seeks wrongly.
-    `promised`: samples that an MPEG header announces that is not believed; to find what was cut. `is_mpeg`: an MP3 with a Xing
-    header. `fault`: what no library here can read, in words.
+    pipe), FFmpeg decodes from begin to end. `samples`: the header is wrong, the samples lie there. `missing`: how many bytes of
+    samples the header promises, and how many fewer are there. `links`: several recordings, one after the other, each believed.
+    `last_page`: where the last page of an Ogg begins, into which libsndfile seeks wrongly. `promised`: samples that a header
+    announces of which the library takes no notice; to find what was cut. `is_mpeg`: an MP3 with a Xing header. `fault`: what no
+    library here can read, in words.
     """
 
     is_believed: bool = True
     samples: SampleBytes | None = None
+    missing: tuple[int, int] | None = None
     links: tuple[tuple[int, int], ...] = field(default=())
     last_page: int | None = None
     promised: int | None = None
@@ -63,8 +66,11 @@ def _inspect(file: BufferedIOBase, size: int) -> Container:
     if head[:3] == b"ID3":
         start = after_id3v2(file, 0)
         file.seek(start)
-        if file.read(4) == b"fLaC":
+        behind = file.read(12)
+        if behind[:4] == b"fLaC":
             return _flac(file, size, b"", start)
+        if layout_of(behind) is not None:
+            return Container(links=((start, size),))
         return _mpeg(file, size, head)
     inspect = _KINDS.get(head[:4])
     if inspect is None:
@@ -75,11 +81,21 @@ def _inspect(file: BufferedIOBase, size: int) -> Container:
 def _chunks(file: BufferedIOBase, size: int, head: bytes) -> Container:
     if wave_format_tag(file, head) in _MPEG_IN_WAVE:
         return Container(is_believed=False)
-    return Container(samples=find_mended(file, size, head))
+    if links := find_joined(file, size, head):
+        return Container(links=links)
+    return Container(samples=find_mended(file, size, head), missing=find_missing(file, size, head))
 
 
 def _flac(file: BufferedIOBase, size: int, head: bytes, start: int = 0) -> Container:
+    if has_foreign_end(file, size):  # libFLAC loses sync at a tag, and what it holds back of the last frames is lost
+        return Container(is_believed=False, promised=num_samples(file, start))
     return Container(is_believed=knows_length(file, start, size))
+
+
+def _sphere(file: BufferedIOBase, size: int, head: bytes) -> Container:
+    file.seek(0)
+    count = re.search(rb"^sample_count -i (\d+)", file.read(1024), re.MULTILINE)
+    return Container(promised=int(count[1]) if count else None)
 
 
 def _ogg(file: BufferedIOBase, size: int, head: bytes) -> Container:
@@ -102,5 +118,6 @@ def _mpeg(file: BufferedIOBase, size: int, head: bytes) -> Container:
 _KINDS: dict[bytes, Callable[[BufferedIOBase, int, bytes], Container]] = {
     b"fLaC": _flac,
     b"OggS": _ogg,
+    b"NIST": _sphere,
     **dict.fromkeys((b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"riff", b"caff", b".snd", b"dns."), _chunks),
 }

@@ -19,7 +19,7 @@ from audiossl.signals.audio import AudioError, read_audio
 from audiossl.signals.building import CUTS, FORMAT, SUMMARY, CorpusSummary, build_corpus
 from audiossl.signals.declared_lengths import ROUNDING, PaddedItems, padded, states_whole, tolerance, too_long, too_short
 from audiossl.signals.lhotse_cuts import item_of_cut, read_with_lhotse, with_paths
-from audiossl.signals.manifest import CorpusItem, Item, from_line, report_cut_texts
+from audiossl.signals.manifest import CorpusItem, CutError, Item, from_line, report_cut_texts
 
 __all__ = ["Corpus", "CorpusItem", "CorpusSummary", "Item", "build_corpus"]
 
@@ -84,12 +84,13 @@ class Corpus:
         return cls(items, rate, folder / CUTS, folder)
 
     @classmethod
-    def from_cuts(cls, cuts: Any, sample_rate: int = 16_000) -> Corpus:
+    def from_cuts(cls, cuts: Any, sample_rate: int = 16_000, rejected: list[tuple[str, str]] | None = None) -> Corpus:
         """Read any lhotse manifest as a corpus.
 
         Args:
             cuts: a `lhotse.CutSet` or `RecordingSet`, or the path of one; relative paths in a file start from its folder.
             sample_rate: rate at which signals are read, in Hz.
+            rejected: a list to which the id of each cut that cannot be used is added with the reason, in place of an error.
 
         Raises:
             DataError: if the manifest cannot be read, holds other things than cuts and recordings, or none, two cuts have one
@@ -103,6 +104,7 @@ class Corpus:
             folder = Path(cuts).parent
             try:
                 cuts = CutSet.from_file(cuts)
+                cuts = None if cuts is None else list(cuts)  # a file is read line by line, and fails at a bad one
             except Exception as error:  # lhotse has no error class of its own
                 raise DataError(f"{cuts} cannot be read as a lhotse CutSet ({type(error).__name__}: {error}).") from error
         named = manifest if isinstance(manifest, str | Path) else f"the {type(manifest).__name__}"
@@ -115,9 +117,16 @@ class Corpus:
             raise DataError(
                 f"{named} holds {kind}, not cuts: make cuts with lhotse, CutSet.from_manifests(recordings=...), and write those."
             )
-        items = [_from_cut(cut, folder, sample_rate, is_stored=manifest is not cuts) for cut in entries]
+        items = []
+        for cut in entries:
+            try:
+                items.append(_from_cut(cut, folder, sample_rate, is_stored=manifest is not cuts))
+            except CutError as error:
+                if rejected is None:
+                    raise
+                rejected.append((str(cut.id), str(error)))
         report_cut_texts(items, str(named))
-        if len({item.id for item in items}) < len(items):
+        if rejected is None and len({item.id for item in items}) < len(items):
             raise DataError("two cuts of the manifest have the same id. Give them unique ids: cuts.modify_ids(...).")
         return cls(items, sample_rate, manifest, folder)
 

@@ -108,6 +108,36 @@ def find_mended(file: BufferedIOBase, size: int, head: bytes) -> SampleBytes | N
     return SampleBytes(data.start, size, data.said, data.order, is_certain=agrees or data.said == 0)
 
 
+def find_missing(file: BufferedIOBase, size: int, head: bytes) -> tuple[int, int] | None:
+    """How many bytes of samples a CAF promises and holds, where these are fewer; libsndfile logs that of other formats alone."""
+    data = _find(file, size, head, _CAF) if head[:4] == b"caff" else None
+    if data is None or _is_streamed(data.said, 8) or data.start + data.said <= size:
+        return None
+    return data.said, max(0, size - data.start)
+
+
+def find_joined(file: BufferedIOBase, size: int, head: bytes) -> tuple[tuple[int, int], ...]:
+    """Find recordings that were put one behind the other (`cat a.wav b.wav`): the bytes of each; none where there is only one."""
+    links, begin, layout = [], 0, layout_of(head)
+    while layout is not None and len(links) < MAX_CHUNKS:
+        end, following = _end_of_first(file, begin, size, layout)
+        links.append((begin, end))
+        begin, layout = end, following
+    return tuple(links) if len(links) > 1 else ()
+
+
+def _end_of_first(file: BufferedIOBase, begin: int, size: int, layout: _Layout) -> tuple[int, _Layout | None]:
+    """Where the recording ends that begins at this byte, and the layout of the one that follows it."""
+    at = begin + layout.first
+    for _ in range(MAX_CHUNKS):
+        if (chunk := layout.chunk(file, at)) is None or chunk[2] < 0 or (at := layout.after(chunk[1], chunk[2])) >= size:
+            break
+        file.seek(at)
+        if (following := layout_of(file.read(12))) is not None:
+            return at, following
+    return size, None
+
+
 def layout_of(head: bytes) -> _Layout | None:
     """The layout that the first 12 bytes tell, or None."""
     kind, form = head[:4], head[8:12]

@@ -16,7 +16,14 @@ from audiossl.signals.decoder import AudioError, DecoderStoppedError
 from audiossl.signals.mpeg_header import end_of_tags
 from audiossl.signals.timeline import Timeline
 
-_EXACT = ("mov", "mp4", "matroska", "webm")  # containers that store the duration; the others guess it from the bit rate
+_EXACT = (
+    "mov",
+    "mp4",
+    "matroska",
+    "webm",
+    "wv",
+    "tta",
+)  # containers that store the duration; the others guess it from the bit rate
 _CLOCKS = ("mov", "mp4", "matroska", "webm")  # their clock begins with the recording at 0
 _STAMPED = (*_CLOCKS, "avi", "flv", "asf", "mpegts", "mpeg", "nut", "live_flv")  # their packets carry time stamps
 _MPEG_SLACK = 4 * 1152  # the delay of encoder and decoder, and the padding of the last frame
@@ -35,7 +42,8 @@ class FfmpegDecoder:
         self.num_channels = int(stream.codec_context.layout.nb_channels)
         self.promised = promised
         self.slack = self.sample_rate // 10 if slack is None else slack  # encoders pad and containers round
-        self.bits = 8 * stream.codec_context.format.bytes if stream.codec_context.codec.lossless else 16
+        samples = stream.codec_context.format  # not known where the end of the file is what tells it
+        self.bits = 8 * samples.bytes if samples is not None and stream.codec_context.codec.lossless else 16
         self.is_mended = is_mended
         self.num_filled = 0
         self.num_dropped = 0
@@ -134,7 +142,8 @@ def open_ffmpeg(path: Path, stack: ExitStack, container: Container | None = None
         size = path.stat().st_size if data is None else len(data)
         return FfmpegDecoder(opened, stream, size * 2)  # four bits a sample
     if about.promised is not None:
-        return FfmpegDecoder(opened, stream, about.promised, _MPEG_SLACK)
+        slack = _MPEG_SLACK if _is_one_of(opened, ("mp3",)) else 0
+        return FfmpegDecoder(opened, stream, about.promised, slack)
     return FfmpegDecoder(opened, stream, _promised(opened, stream), is_mended=about.samples is not None)
 
 
@@ -146,6 +155,8 @@ def _promised(container: Any, stream: Any) -> int | None:
     """Return the number of samples that the container announces, or None."""
     if not _is_one_of(container, _EXACT):
         return None
+    if _is_one_of(container, ("matroska", "webm")) and stream.duration is not None:
+        return None  # Matroska stores no duration of a stream: where a live one has none at all, FFmpeg guesses by the bit rate
     if stream.duration is not None:
         return int(stream.duration * stream.time_base * stream.codec_context.sample_rate)
     if container.duration is not None and len(container.streams) == 1:  # in microseconds, of the longest stream

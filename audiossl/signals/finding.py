@@ -17,6 +17,13 @@ AUDIO_SUFFIXES = frozenset(
     for name in "wav flac ogg oga opus mp3 m4a mp4 aac webm aif aiff aifc au caf sph w64 wma amr g722 mkv mov".split()  # noqa: SIM905
 )
 HEADERLESS = frozenset({".pcm", ".raw", ".ulaw", ".alaw", ".vox"})
+OTHER_DATA = frozenset(  # of other kinds than sound, which lie next to recordings and have no type of their own
+    f".{name}"
+    for name in (  # noqa: SIM905
+        "npy npz pt pth ckpt safetensors onnx pkl pickle parquet arrow feather tfrecord lmdb mdb db sqlite idx idxpack hdf5 mat "
+        "edf bdf nii ark lc llc fif gz bz2 xz zst lz4 rar so dll pyc"
+    ).split()
+)
 _TYPES = MimeTypes()  # Python's own table; that of the machine would find other files on other machines
 _HEAD = 512  # bytes that tell text from other files
 
@@ -36,8 +43,9 @@ def find_recordings(folder: Path) -> Found:
 
     A file is a recording by its suffix (audio or video) or, with a suffix that says nothing, if a decoder finds audio in it.
     Linked folders are entered after all others, each folder once. What is left out is listed: a link to a folder that was entered
-    under another name, though not one that only leads back to where it lies; broken links, folders that may not be read, and
-    headerless audio. Text, images and other files that hold no audio are not listed.
+    under another name, though not one that only leads back to where it lies; broken links, folders that may not be read,
+    headerless audio, and files whose suffix says nothing and in which no decoder finds audio, as a damaged one of a rare format.
+    Text, images and data of other known kinds are not listed.
     """
     found = Found()
     entered: set[str] = set()
@@ -76,7 +84,7 @@ def _enter(folder: Path, found: Found, entered: set[str], links: list[Path]) -> 
             path = place / entry.name
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if path.is_dir():  # of a link to itself, entry.is_dir() raises
                 (links if entry.is_symlink() else waiting).append(path)
             else:
                 _look_at(path, found)
@@ -101,6 +109,8 @@ def _look_at(path: Path, found: Found) -> None:
         found.left_out.append((path, reason))
     elif _is_recording(path, suffix, kind):
         found.files.append(path)
+    elif not kind and suffix not in OTHER_DATA and path.stat().st_size and not is_text(path):
+        found.left_out.append((path, "its suffix says nothing, and no decoder finds audio in it"))
 
 
 def _is_recording(path: Path, suffix: str, kind: str) -> bool:

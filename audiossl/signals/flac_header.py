@@ -8,6 +8,20 @@ _BLOCK_SIZES = {1: 192} | {code: 576 << (code - 2) for code in range(2, 6)} | {c
 _TAIL = 1 << 16  # bytes in which the last frame is looked for, where the header does not tell how long frames are
 
 
+def num_samples(file: BufferedIOBase, start: int) -> int | None:
+    """The samples that the header at byte `start` counts; None where it counts none."""
+    file.seek(start)
+    head = file.read(42)
+    return int.from_bytes(head[21:26], "big") & ((1 << 36) - 1) or None
+
+
+def has_foreign_end(file: BufferedIOBase, size: int) -> bool:
+    """Tell whether a tag of MP3s (ID3v1, APE) or zero bytes stand behind the last frame."""
+    file.seek(max(0, size - 128))
+    end = file.read(128)
+    return end[:3] == b"TAG" or end[-32:-24] == b"APETAGEX" or not any(end[-32:])
+
+
 def knows_length(file: BufferedIOBase, start: int, size: int) -> bool:
     """Tell whether the header, at byte `start`, counts the samples, and counts all of them.
 
@@ -18,8 +32,7 @@ def knows_length(file: BufferedIOBase, start: int, size: int) -> bool:
     head = file.read(42)
     if len(head) < 42 or head[4] & 0x7F:
         return True  # no header of FLAC: for the library to say
-    total = int.from_bytes(head[21:26], "big") & ((1 << 36) - 1)
-    if not total:
+    if (total := num_samples(file, start)) is None:
         return False
     first = _parse(_first_frame(file, start))
     if first is not None and first[0] > 0:

@@ -112,6 +112,8 @@ def open_soundfile(
         AudioError: if the header promises more than the file holds, or contradicts itself, or recordings of several rates or
             numbers of channels lie in one file.
     """
+    if container.missing is not None:  # libsndfile may not open it at all, and FFmpeg would read what is there
+        raise _cut_off(path, *container.missing, "bytes")
     if not container.is_believed:
         return None
     try:
@@ -126,6 +128,8 @@ def open_soundfile(
     if file.frames >= _UNKNOWN or (file.format in ("MP3", "MPEG") and not container.is_mpeg):
         return None
     _check_log(path, file.extra_info)
+    if container.promised is not None and file.frames < container.promised:
+        raise _cut_off(path, container.promised, file.frames, "samples")
     return SoundfileDecoder(file, container.last_page)
 
 
@@ -142,6 +146,7 @@ def _open_links(
         file = stack.enter_context(_File(FileSlice(source, start, stop)))  # pyright: ignore[reportArgumentType]
         if file.frames >= _UNKNOWN:
             return None
+        _check_log(path, file.extra_info)
         decoders.append(SoundfileDecoder(file))
         first, last = decoders[0], decoders[-1]
         if (first.sample_rate, first.num_channels) != (last.sample_rate, last.num_channels):
@@ -188,5 +193,9 @@ def _check_log(path: Path, log: str) -> None:
         # The outer chunk counts headers and padding too, and is often off by a few bytes where nothing is missing.
         tolerance = 64 if name in ("Riff size", "riff") else 0
         if promised > present + tolerance and not streamed:
-            detail = f"truncated: the header promises {promised:,} bytes, {present:,} are there. Copy the file again."
-            raise AudioError("truncated", path, detail)
+            raise _cut_off(path, promised, present, "bytes")
+
+
+def _cut_off(path: Path, promised: int, present: int, what: str) -> AudioError:
+    detail = f"truncated: the header promises {promised:,} {what}, {present:,} are there. Copy the file again."
+    return AudioError("truncated", path, detail)

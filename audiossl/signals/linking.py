@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from audiossl.errors import ConfigError, DataError, StoreError
-from audiossl.files import parse_json, read_yaml, whole_folder, write_json
+from audiossl.files import read_yaml, whole_folder, write_json
 from audiossl.signals.building import CUTS, REJECTED, SUMMARY, CorpusSummary
 from audiossl.signals.lhotse_cuts import with_paths
-from audiossl.signals.manifest import MEMBER, SAME_AS, CorpusItem, CutError, as_cut, from_line, plain_custom
+from audiossl.signals.manifest import MEMBER, SAME_AS, CorpusItem, CutError, as_cut, from_line, plain_custom, read_lines
 from audiossl.signals.same_sound import HeardFiles
 from audiossl.signals.shar import is_shar, shar_lines
 from audiossl.signals.storage import is_remote, location
@@ -163,7 +163,7 @@ def _lines(source: LinkedSource) -> Iterator[dict[str, Any]]:
     if not manifests:
         raise DataError(f"{path} holds no cuts*.jsonl.gz and no cuts*.jsonl")
     for manifest in manifests:
-        for number, line in enumerate(_read_manifest(manifest)):
+        for number, line in enumerate(read_lines(manifest)):
             line = with_paths(line, manifest.parent)
             if number == 0:
                 _check_first(line, manifest)
@@ -174,17 +174,6 @@ def _manifests(folder: Path) -> list[Path]:
     """The manifests of cuts in a folder; of one that is there compressed and not, the compressed one."""
     packed = sorted(folder.glob("cuts*.jsonl.gz"))
     return packed + [path for path in sorted(folder.glob("cuts*.jsonl")) if path.with_name(f"{path.name}.gz") not in packed]
-
-
-def _read_manifest(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if not isinstance(row := parse_json(line), dict):
-                    raise DataError(f"{path}, line {number}: expected a cut as a JSON object, got {line[:60].rstrip()}")
-                yield row
-    except (OSError, EOFError, ValueError) as error:
-        raise DataError(f"the manifest {path} cannot be read ({type(error).__name__}: {error}).") from error
 
 
 def _check_first(line: dict[str, Any], manifest: Path) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import logging
 import math
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from audiossl.errors import DataError
+from audiossl.files import parse_json
 from audiossl.signals.audio import resampled_length
 from audiossl.signals.tar_index import TarMember
 
@@ -132,6 +134,24 @@ def to_line(item: Item, source: str, sample_rate: int, num_samples: int, num_cha
         "type": "MonoCut" if num_channels == 1 else "MultiCut",
     }
     return line | {"custom": dict(item.custom)} if item.custom else line
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Read the lines of a manifest, packed by gzip or not; empty ones are passed over.
+
+    Raises:
+        DataError: if it cannot be read, or a line is no JSON object.
+    """
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                if not isinstance(row := parse_json(line), dict):
+                    raise DataError(f"{path}, line {number}: expected a cut as a JSON object, got {line[:60].rstrip()}")
+                yield row
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(f"the manifest {path} cannot be read ({type(error).__name__}: {error}).") from error
 
 
 def from_line(line: Mapping[str, Any], folder: Path, sample_rate: int, is_measured: bool = False) -> CorpusItem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,8 @@ class Origin:
 
     Attributes:
         path: of the file, absolute; "" where that was not said.
-        stamp: of the file; None where that is unknown: in stores of older versions, and for cuts of several files.
+        stamp: of the file, or of all files that a cut is made of; None where that is unknown: in stores of older versions, and
+            for cuts of sound in memory.
         part: which part of the file, in words; "" for the whole file, or where that is unknown.
         version: how often the item has been made anew.
     """
@@ -64,6 +65,9 @@ class Origin:
         if member is not None:
             known = self.stamp if not verify and self.stamp.modified == _modified(member.place) else None
             return "same" if known or _stamped(recording) == self.stamp._replace(modified=_modified(member.place)) else "changed"
+        if recording.item is not None and recording.item.cut is not None:
+            now = _stamp_of_cut(recording.item, None if verify else self.stamp)
+            return "same" if now is not None and (now.size, now.digest) == (self.stamp.size, self.stamp.digest) else "changed"
         return "changed" if _has_changed(recording.path, self.stamp, verify, {} if fresh is None else fresh) else "same"
 
     def is_of(self, known: Stamp, part: str) -> bool:
@@ -114,8 +118,25 @@ def part_of(item: CorpusItem | None) -> str:
 
 def _cut_digest(cut: Any) -> str:
     """Hash of what lhotse would do: recordings, offsets, transforms."""
-    text = json.dumps(cut.to_dict(), sort_keys=True, default=str)
+    text = json.dumps(_line_of(cut), sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _line_of(cut: Any) -> Any:
+    """A cut as plain values, whether it is kept as a line of a manifest or as an object of lhotse."""
+    return json.loads(cut) if isinstance(cut, str) else cut.to_dict()
+
+
+def _files_in(node: Any) -> Iterator[Path]:
+    """The files that a cut names, those of tracks, noises and impulse responses too."""
+    if isinstance(node, list):
+        for part in node:
+            yield from _files_in(part)
+    elif isinstance(node, Mapping):
+        if "channels" in node and isinstance(node.get("source"), str) and node.get("type", "file") == "file":
+            yield Path(node["source"])
+        for part in node.values():
+            yield from _files_in(part)
 
 
 def _has_changed(path: Path, known: Stamp, verify: bool, fresh: dict[Path, Stamp]) -> bool:
@@ -136,10 +157,24 @@ def _stamped(recording: Recording) -> Stamp | None:
             digest = hashlib.blake2b(data, digest_size=16).hexdigest()
             return Stamp(len(data), _modified(item.member.place), digest)
         if item is not None and item.cut is not None:
-            return None  # of several files, or of none
+            return _stamp_of_cut(item)
         return _stamp_once(recording.path)
     except (OSError, ValueError, DataError):
         return None
+
+
+def _stamp_of_cut(item: CorpusItem, known: Stamp | None = None) -> Stamp | None:
+    """One stamp of all files of a cut; None if it has none, or one cannot be read."""
+    paths = sorted(set(_files_in(_line_of(item.cut))))
+    try:
+        about = [path.stat() for path in paths]
+        size, modified = sum(one.st_size for one in about), max((one.st_mtime_ns for one in about), default=0)
+        if known is not None and (size, modified) == known[:2]:
+            return known
+        digests = [_stamp_once(path).digest for path in paths]
+    except OSError:
+        return None
+    return Stamp(size, modified, hashlib.blake2b("".join(digests).encode(), digest_size=16).hexdigest()) if paths else None
 
 
 _last: dict[Path, Stamp] = {}  # many cuts of one long recording follow each other

@@ -14,7 +14,8 @@ from audiossl.signals.building import SUMMARY
 from audiossl.signals.clip_tables import Clip, is_clip_table, read_clips
 from audiossl.signals.corpus import Corpus
 from audiossl.signals.finding import Row, name_files
-from audiossl.signals.manifest import CorpusItem
+from audiossl.signals.lhotse_cuts import with_paths
+from audiossl.signals.manifest import CorpusItem, CutError, from_line, read_lines, report_cut_texts
 from audiossl.signals.opening import open_corpus
 from audiossl.signals.shar import is_shar
 from audiossl.signals.storage import is_remote, location
@@ -74,7 +75,16 @@ def gather(paths: Sequence[Path], sample_rate: int = 16_000) -> Recordings:
         if not remote and is_clip_table(path):
             _add_clips(gathered, path)
         elif remote or _is_corpus(path):
-            corpus = _of_recordings(path, sample_rate) or open_corpus(path, sample_rate)
+            unusable: list[tuple[str, str]] = []
+            if remote or path.is_dir():
+                corpus = open_corpus(path, sample_rate)
+            else:
+                corpus = (
+                    _of_lines(path, sample_rate, unusable)
+                    or _of_recordings(path, sample_rate, unusable)
+                    or Corpus.from_cuts(path, sample_rate, unusable)
+                )
+            gathered.rejected += [{"id": id_, "path": path_text(path), "reason": reason} for id_, reason in unusable]
             items = (_at_rate(item, corpus.sample_rate, sample_rate) for item in corpus.items)
             gathered.add(Recording(item.id, item.path, item) for item in items)
         else:
@@ -96,10 +106,26 @@ def _is_same(first: Recording, second: Recording) -> bool:
     return first.item == second.item and first.path.resolve() == second.path.resolve()
 
 
-def _of_recordings(path: Path, sample_rate: int) -> Corpus | None:
-    """A lhotse manifest of recordings as a corpus of whole recordings; None if it is of another kind."""
-    if not path.is_file():
+def _of_lines(path: Path, sample_rate: int, unusable: list[tuple[str, str]]) -> Corpus | None:
+    """JSON lines of cuts or recordings as a corpus, each line by itself; None if they are no such file, or none can be used."""
+    if ".jsonl" not in path.name.lower():
         return None
+    items: list[CorpusItem] = []
+    failed: list[tuple[str, str]] = []
+    for line in read_lines(path):
+        try:
+            items.append(from_line(with_paths(line, path.parent), Path(), sample_rate))
+        except CutError as error:
+            failed.append((str(line.get("id", "?")), str(error)))
+    if not items:
+        return None
+    unusable += failed
+    report_cut_texts(items, str(path))
+    return Corpus(items, sample_rate, path, path.parent)
+
+
+def _of_recordings(path: Path, sample_rate: int, unusable: list[tuple[str, str]]) -> Corpus | None:
+    """A lhotse manifest of recordings as a corpus of whole recordings; None if it is of another kind."""
     from lhotse import CutSet, RecordingSet, load_manifest
 
     try:
@@ -114,7 +140,7 @@ def _of_recordings(path: Path, sample_rate: int) -> Corpus | None:
         if recording.sources[0].type == "file" and not source.is_absolute() and (path.parent / source).exists():
             recording = recording.with_path_prefix(path.parent.absolute())
         cuts.append(recording.to_cut())
-    return Corpus.from_cuts(CutSet.from_cuts(cuts), sample_rate)
+    return Corpus.from_cuts(CutSet.from_cuts(cuts), sample_rate, unusable)
 
 
 def _at_rate(item: CorpusItem, from_rate: int, to_rate: int) -> CorpusItem:

@@ -53,6 +53,8 @@ def load_pretrained(name: str) -> tuple[nn.Module, FrontEnd]:
         missing = sorted(key for key in set(loaded["missing_keys"]) - UNTRAINED if not key.startswith("decoder."))
         if missing:
             raise ConfigError(f"lacks {len(missing)} weights of its model, such as {missing[0]}")
+        if bad := next((key for key, weight in model.named_parameters() if not weight.isfinite().all()), None):
+            raise ConfigError(f"has weights that are no finite numbers, such as {bad}: the training that made them diverged")
         extractor = _read_extractor(transformers, name)
         front_end = family.front_end(config, extractor or family.default_extractor(transformers, config))
     except ConfigError as error:
@@ -79,6 +81,12 @@ def _read_extractor(transformers: Any, name: str) -> Any:
     """The feature extractor that is published with a model; None where there is none."""
     if _has_no_extractor(name):
         return None
+    for file in EXTRACTOR_FILES:
+        if (path := Path(name, file)).is_file():
+            try:
+                read_json(path)
+            except (OSError, ValueError) as error:
+                raise ConfigError(f"{path} cannot be read ({error})") from error
     try:
         return transformers.AutoFeatureExtractor.from_pretrained(name, trust_remote_code=False)
     except OSError:

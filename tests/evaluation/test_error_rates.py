@@ -64,6 +64,11 @@ def test_paired_difference():
         error_difference(good, count_errors({**TEXTS, "d": "yes yes"}, TEXTS, GROUPS)["cer"])
 
 
+def test_references_without_a_word_have_no_rate():
+    with pytest.raises(DataError, match="every reference is empty"):
+        error_rows("d", "t", "m", count_errors({"a": ""}, {"a": "x"}, {"a": "g"}))
+
+
 def test_missing_hypothesis_and_lone_group():
     with pytest.raises(DataError, match="1 have none, the first is 'd'"):
         count_errors(TEXTS, dict.fromkeys("abc", ""), GROUPS)

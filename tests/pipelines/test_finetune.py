@@ -31,6 +31,7 @@ from audiossl.pipelines.finetune_config import FinetuneRecipe
 from audiossl.pipelines.labelled_batches import LabelledBatches
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.pipelines.tuned_model import load_tuned, save_tuned
+from audiossl.pipelines.unseen import trained_ids, write_trained_on
 from audiossl.recipe import read_recipe
 from audiossl.signals.corpus import Corpus
 from audiossl.training.config import TrainingConfig
@@ -50,7 +51,10 @@ def test_ctc_run(tmp_path, capsys):
     data, encoder, output = make_librispeech(tmp_path / "data"), save_encoder(tmp_path / "encoder"), tmp_path / "a run"
     options = [f"data_root={data}", f"output={output}", "ctc.freeze_steps=2", *QUICK]
     command = ["finetune", str(encoder), str(RECIPES / "librispeech" / "ctc_100.yaml"), *options]
+    write_trained_on(encoder, ["heard in pre-training"])
     assert main(command) == 0
+    own = set(read_json(output / "corpus" / "splits.json")["train"])
+    assert trained_ids(str(output / "train" / "model" / "encoder")) == {"heard in pre-training", *own}
     rows = rows_of(output)
     assert {task for task, _, _ in rows} == {"ctc", "ctc_test-clean", "ctc_test-other"}
     assert {(model, metric) for _, model, metric in rows} == {(m, r) for m in ("finetuned", "random") for r in ("wer", "cer")}

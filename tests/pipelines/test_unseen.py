@@ -43,6 +43,11 @@ def test_by_the_run_its_checkpoint_a_link_and_a_copy(tmp_path):
         assert not refused(["v", "t", "b", "x/c"], place)
 
 
+def test_copies_of_another_speed_were_seen(tmp_path):
+    run = make_run(tmp_path / "run", ["a_sp0.9", "x/sp1.1-b", "c"])
+    assert refused(["a"], run) and refused(["b"], run) and refused(["c_sp0.9"], run) and not refused(["d_sp0.9"], run)
+
+
 def test_what_is_no_run_says_nothing(tmp_path, monkeypatch):
     make_run(tmp_path, ["a"])
     monkeypatch.chdir(tmp_path)

@@ -55,7 +55,7 @@ def test_every_format_says_the_same(tmp_path, name):
 def test_a_bad_row_is_rejected_by_its_number_and_the_others_are_read(tmp_path):
     rows = [
         {"path": "a.wav", "start": "x", "end": ""},
-        {"path": "", "start": "", "end": ""},
+        {"path": "", "start": "1", "end": ""},
         {"path": "a.wav", "start": "2", "end": "1"},
         {"path": "a.wav", "start": "-1", "end": ""},
         {"path": "a.wav", "start": "nan", "end": "inf"},
@@ -64,15 +64,15 @@ def test_a_bad_row_is_rejected_by_its_number_and_the_others_are_read(tmp_path):
     ]
     clips, rejected = read_clips(write(tmp_path / "t.csv", rows))
     assert [clip.id for clip in clips] == ["a.wav@1-2"]
-    assert [row["reason"].split(":")[0] for row in rejected] == [f"row {n} of t.csv" for n in (1, 2, 3, 4, 5)]
+    assert [row["reason"].split(":")[0] for row in rejected] == [f"line {n} of t.csv" for n in (2, 3, 4, 5, 6)]
     clips, rejected = read_clips(write(tmp_path / "u.csv", [{"id": "x", "path": "a.wav"}, {"id": "x", "path": "b.wav"}]))
     assert len(clips) == 1 and "duplicate id" in rejected[0]["reason"]
 
 
 def test_what_is_no_table_of_clips_says_what_it_lacks(tmp_path):
-    with pytest.raises(DataError, match=r"no column 'path'; its columns are 'file', 'label'"):
+    with pytest.raises(DataError, match=r"missing path \(found file, label\)"):
         read_clips(write(tmp_path / "t.csv", [{"file": "a.wav", "label": "x"}]))
-    for name, text, message in (("e.csv", "", "no rows"), ("h.csv", "path,start\n", "no rows"), ("x.jsonl", "{", "JSON lines")):
+    for name, text, message in (("e.csv", "", "no header"), ("h.csv", "path,start\n", "no rows"), ("x.jsonl", "{", "JSON lines")):
         (tmp_path / name).write_text(text)
         with pytest.raises(DataError, match=message):
             read_clips(tmp_path / name)
@@ -82,6 +82,32 @@ def test_what_is_no_table_of_clips_says_what_it_lacks(tmp_path):
     (tmp_path / "cuts.jsonl").write_text('{"id": "a", "recording": {"sources": []}}\n')
     (tmp_path / "recordings.jsonl").write_text('{"id": "a", "sources": []}\n')
     assert not any(map(is_clip_table, (tmp_path / "cuts.jsonl", tmp_path / "recordings.jsonl", tmp_path / "x.jsonl", tmp_path)))
+
+
+SAVED = {
+    "UTF-16 of Excel": "path\tstart\tend\na.wav\t0.5\t1.5\n".encode("utf-16"),
+    "spaces behind commas": b"path, start, end\na.wav, 0.5, 1.5\n",
+    "sep= and decimal commas": b"sep=;\r\npath;start;end\r\na.wav;0,5;1,5\r\n",
+    "capitals": b"path,Start,End\na.wav,0.5,1.5\n",
+    "durations": b"path,start,duration\na.wav,0.5,1\n",
+    "empty lines": b"path,start,end\n\na.wav,0.5,1.5\n,,\n",
+}
+
+
+@pytest.mark.parametrize("kind", SAVED)
+def test_tables_as_spreadsheets_save_them(tmp_path, kind):
+    (tmp_path / "t.csv").write_bytes(SAVED[kind])
+    assert read_clips(tmp_path / "t.csv") == ([Clip("a.wav@0.5-1.5", tmp_path / "a.wav", 0.5, 1.5)], [])
+
+
+def test_json_lines_with_a_mark_lengths_of_files_and_a_row_with_too_many_cells(tmp_path):
+    (tmp_path / "t.jsonl").write_text('\ufeff{"path": "a.wav"}\n', encoding="utf-8")
+    assert is_clip_table(tmp_path / "t.jsonl") and read_clips(tmp_path / "t.jsonl")[0] == [Clip("a.wav", tmp_path / "a.wav")]
+    (tmp_path / "t.csv").write_text("path,duration\na.wav,6.03\n")  # says how long the file is
+    assert read_clips(tmp_path / "t.csv")[0] == [Clip("a.wav", tmp_path / "a.wav")]
+    (tmp_path / "t.csv").write_text("path,start\na, b.wav,1\n")
+    with pytest.raises(DataError, match="line 2: 3 cells"):
+        read_clips(tmp_path / "t.csv")
 
 
 @settings(max_examples=40, deadline=None)

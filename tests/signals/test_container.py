@@ -67,6 +67,14 @@ def vbri() -> bytes:
     return bytes(about) + data[first:]
 
 
+def plain(container: str, rate: int = 16_000) -> bytes:
+    return libsndfile(sounds(SECONDS, rate), rate, container)
+
+
+def live_matroska(codec: str) -> bytes:
+    return ffmpeg(sounds(SECONDS, 16_000), 16_000, codec, "matroska", pipe=True)
+
+
 def on_disk(container: str, subtype: str) -> bytes:
     """What libsndfile writes to files only."""
     with tempfile.NamedTemporaryFile() as file:
@@ -119,6 +127,17 @@ WHOLE = {
     "IMA ADPCM": (lambda: libsndfile(sounds(SECONDS, 16_000), 16_000, "WAV", "IMA_ADPCM"), "a.wav", 3, 0.07),
     "MS ADPCM": (lambda: libsndfile(sounds(SECONDS, 16_000), 16_000, "WAV", "MS_ADPCM"), "a.wav", 3, 0.07),
     "ALAC": (lambda: ffmpeg(sounds(SECONDS, 16_000), 16_000, "alac", "mp4"), "a.m4a", 3, 0.01),
+    "PCM in Matroska without a duration": (lambda: live_matroska("pcm_s16le"), "a.mkv", 3, 0.02),
+    "MP3 in Matroska without a duration": (lambda: live_matroska("libmp3lame"), "a.mkv", 3, 0.06),
+    "two WAVs one behind the other": (lambda: plain("WAV") * 2, "a.wav", 6, 0),
+    "three AIFFs": (lambda: plain("AIFF") * 3, "a.aiff", 9, 0),
+    "a WAV with an ID3 tag in front": (lambda: COVER + plain("WAV"), "a.wav", 3, 0),
+    "a FLAC with an ID3v1 tag": (lambda: plain("FLAC") + TAG, "a.flac", 3, 0),
+    "a FLAC with an APE tag": (lambda: plain("FLAC") + b"APETAGEX" + bytes(24), "a.flac", 3, 0),
+    "a FLAC with zero bytes behind": (lambda: plain("FLAC") + bytes(5000), "a.flac", 3, 0),
+    "WavPack": (lambda: ffmpeg(sounds(SECONDS, 16_000), 16_000, "wavpack", "wv"), "a.wv", 3, 0),
+    "WavPack through a pipe": (lambda: ffmpeg(sounds(SECONDS, 16_000), 16_000, "wavpack", "wv", pipe=True), "a.wv", 3, 0),
+    "SPHERE": (lambda: plain("NIST"), "a.sph", 3, 0),
     "24-bit AIFF": (lambda: libsndfile(sounds(SECONDS, 16_000), 16_000, "AIFF", "PCM_24"), "a.aiff", 3, 0),
 }
 
@@ -182,6 +201,16 @@ REFUSED = {
         "a.oga",
         "a chain of recordings with 16000 Hz and 1 channels, 48000 Hz and 1 channels. Split it",
     ),
+    "WAVs of two rates": (lambda: plain("WAV") + plain("WAV", 8000), "a.wav", r"at 3\.00 s, has 8000 Hz and 1 channels"),
+    "a second WAV that ends early": (lambda: plain("WAV") + plain("WAV")[:-999], "a.wav", "the header promises 96,000 bytes"),
+    "SPHERE that ends early": (lambda: plain("NIST")[:-999], "a.sph", "promises 48,000 samples, 47,50[01] are there"),
+    "CAF that ends early": (lambda: plain("CAF")[:-999], "a.caf", "the header promises 96,000 bytes, 95,001 are there"),
+    "WavPack that ends early": (
+        lambda: ffmpeg(sounds(SECONDS, 16_000), 16_000, "wavpack", "wv")[:-9999],
+        "a.wv",
+        r"stopped after 0\.00 s of 3\.00 s",
+    ),
+    "a FLAC with a tag that ends early": (lambda: plain("FLAC")[:-9000] + TAG, "a.flac", r"stopped after .* of 3\.00 s"),
     "an MP3 that ends early": (lambda: mp3()[: len(mp3()) // 2], "a.mp3", r"stopped after .* of 3\.00 s"),
 }
 

@@ -51,6 +51,14 @@ def test_unknown_suffixes_are_told_by_their_content(tmp_path, wav):
     assert not holds_audio(tmp_path / "weights.npy") and is_text(tmp_path / "code.ts")
 
 
+def test_a_file_of_an_unknown_kind_that_cannot_be_decoded_is_listed(tmp_path, wav):
+    put(tmp_path / "a.wav", wav)
+    put(tmp_path / "b.dss", b"\3dss" + np.random.default_rng(0).bytes(5000))
+    put(tmp_path / "c.wv1", b"NIST_1A\n\0\1" + bytes(100))
+    files, left_out = seen(tmp_path)
+    assert files == ["a.wav"] and sorted(left_out) == ["b.dss", "c.wv1"] and "no decoder" in left_out["b.dss"]
+
+
 def test_links_are_entered_once_and_broken_ones_listed(tmp_path, wav):
     root, other = tmp_path / "root", tmp_path / "other"
     put(root / "real" / "a.wav", wav)
@@ -64,9 +72,10 @@ def test_links_are_entered_once_and_broken_ones_listed(tmp_path, wav):
     (root / "notes.txt").symlink_to("absent.txt")
     put(root / "speech.raw", bytes(100))
     os.mkfifo(root / "pipe.wav")
+    (root / "self.wav").symlink_to("self.wav")
     files, left_out = seen(root)
     assert files == ["linked/b.wav", "real/a.wav"]
-    assert sorted(left_out) == ["again", "annexed", "annexed.wav", "pipe.wav", "speech.raw", "twice"]
+    assert sorted(left_out) == ["again", "annexed", "annexed.wav", "pipe.wav", "self.wav", "speech.raw", "twice"]
     assert "absent.wav that leads nowhere" in left_out["annexed.wav"] and str(other) in left_out["twice"]
 
 

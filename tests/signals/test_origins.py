@@ -6,10 +6,15 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lhotse import CutSet
+from lhotse import Recording as Recorded
 
+from audiossl.signals.corpus import Corpus
 from audiossl.signals.manifest import CorpusItem
 from audiossl.signals.origins import COLUMNS, Origin, compare, origin_columns, part_of
 from audiossl.signals.recordings import Recording
@@ -85,3 +90,22 @@ def test_any_change_of_content_is_seen_and_columns_come_back(tmp_path_factory, c
     checked = compare([Recording("a", path), Recording("b", path)], {"a": known}, verify=True)
     assert (checked.current, checked.changed) == ((["a"], []) if content == later else ([], ["a"])) and checked.new == ["b"]
     assert part_of(None) == Origin.from_row("x", {}).part == ""
+
+
+def test_cuts_of_several_files_change_with_each_of_them(tmp_path):
+    """Kept as a line of a manifest or as lhotse's object, a noise that is mixed in counts too."""
+    for name in "ab":
+        soundfile.write(tmp_path / f"{name}.wav", np.random.default_rng(ord(name)).uniform(-0.3, 0.3, 8000), 8000)
+    a, b = (Recorded.from_file(tmp_path / f"{name}.wav").to_cut() for name in "ab")
+    cuts = CutSet.from_cuts(
+        [a.pad(2.0).with_id("padded"), a.mix(b, snr=10).with_id("mixed"), b.perturb_speed(0.9).with_id("slow")]
+    )
+    cuts.to_file(tmp_path / "cuts.jsonl")
+    for corpus in (Corpus.from_cuts(cuts, 8000), Corpus.from_cuts(tmp_path / "cuts.jsonl", 8000)):
+        found = [Recording(item.id, item.path, item) for item in corpus]
+        held = {one.id: Origin.of(one) for one in found}
+        assert sorted(compare(found, held, verify=True).current) == ["mixed", "padded", "slow"]
+        soundfile.write(tmp_path / "b.wav", np.random.default_rng(0).uniform(-0.2, 0.2, 8001), 8000)
+        checked = compare(found, held)
+        assert (sorted(checked.changed), checked.current) == (["mixed", "slow"], ["padded"])
+        soundfile.write(tmp_path / "b.wav", np.random.default_rng(ord("b")).uniform(-0.3, 0.3, 8000), 8000)

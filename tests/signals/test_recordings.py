@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from audiossl.embedding.sources import ItemSource
 from audiossl.errors import ConfigError, DataError
 from audiossl.signals.audio import read_audio
 from audiossl.signals.corpus import Item, build_corpus
+from audiossl.signals.manifest import CorpusItem
 from audiossl.signals.recordings import gather
 
 RATE = 8000
@@ -71,6 +73,43 @@ def test_rows_that_cannot_be_used_are_listed(folder):
     assert sorted(found.by_id) == ["rec/a.wav@1-1.52", "rec/b.wav"] and found.by_id["rec/b.wav"].item is None
     assert [row["id"] for row in found.rejected] == ["rec/a.wav@1-9", "rec/none.wav@0-1"]
     assert "the recording lasts 1.50 s" in found.rejected[0]["reason"] and "no such file" in found.rejected[1]["reason"]
+
+
+def test_a_cut_that_cannot_be_used_is_listed_and_the_others_are_taken(folder, tmp_path):
+    lines = gzip.decompress((folder / "cuts.jsonl.gz").read_bytes()).decode().splitlines()
+    bad = [json.loads(line) for line in lines[:3]]
+    bad[0] |= {"id": "empty", "duration": 0.0}
+    bad[1]["id"] = "command"
+    bad[1]["recording"]["sources"][0] |= {"type": "command", "source": "cat x"}
+    bad[2]["start"] = 0.25  # under the id of another cut
+    bad.append({**bad[2], "id": "unknown", "type": "NoCut", "recording": {**bad[2]["recording"], "transforms": [{"name": "No"}]}})
+    (tmp_path / "cuts.jsonl").write_text("\n".join([*lines, *map(json.dumps, bad)]) + "\n")
+    found = gather([tmp_path / "cuts.jsonl"], RATE)
+    assert list(found.by_id) == [f"cut{n}" for n in range(6)]
+    assert [row["id"] for row in found.rejected] == ["empty", "command", "unknown", "cut2"]
+    assert "commands of a manifest are not run" in found.rejected[1]["reason"]
+    (tmp_path / "cuts.jsonl").write_text(json.dumps({"id": "p", "type": "NoCut"}) + "\n")
+    with pytest.raises(DataError, match="cannot be read as a lhotse CutSet"):
+        gather([tmp_path / "cuts.jsonl"], RATE)
+
+
+def test_a_part_of_a_file_of_several_channels_that_is_gone_is_refused_by_name(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        ItemSource(CorpusItem("a", tmp_path / "a.wav", 0.0, 1.0, RATE, "a", channels=(0, 1)), RATE).read()
+
+
+@pytest.mark.parametrize("left", ["opposite", "dead"])
+def test_a_part_of_a_file_loses_no_channel(tmp_path, left):
+    sound = np.random.default_rng(0).uniform(-0.3, 0.3, 12000)
+    soundfile.write(tmp_path / "a.wav", np.stack([-sound if left == "opposite" else 0 * sound, sound], 1), RATE)
+    (tmp_path / "t.csv").write_text("path,start,end\na.wav,0.5,1\n")
+    CutSet.from_cuts([Recording.from_file(tmp_path / "a.wav").to_cut()]).to_file(tmp_path / "cuts.jsonl")
+    for name in ("t.csv", "cuts.jsonl"):
+        (one,) = gather([tmp_path / name], RATE).by_id.values()
+        assert one.item is not None
+        read = ItemSource(one.item, RATE).read()[0].numpy()
+        part = sound[4000:8000] if name == "t.csv" else sound
+        assert np.allclose(np.abs(read), np.abs(part), atol=1e-4)
 
 
 def test_one_name_for_two_recordings_is_rejected_and_one_recording_twice_counts_once(folder, tmp_path):

@@ -230,6 +230,18 @@ def test_names_that_are_no_model(tmp_path, monkeypatch):
         HuggingFaceEncoder.from_name(str(tmp_path))
 
 
+def test_weights_that_are_no_numbers_and_a_damaged_extractor_are_named(tmp_path):
+    model = make_model("wavlm")
+    with torch.no_grad():
+        next(model.parameters())[0] = torch.nan
+    with pytest.raises(ConfigError, match="has weights that are no finite numbers"):
+        HuggingFaceEncoder.from_name(save(tmp_path / "diverged", model))
+    folder = save(tmp_path / "damaged", make_model("wavlm"))
+    (tmp_path / "damaged" / "preprocessor_config.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"preprocessor_config\.json cannot be read"):
+        HuggingFaceEncoder.from_name(folder)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("family", ["wavlm pre-norm", "whisper"])
 def test_weights_of_any_precision_are_computed_with_in_float32(tmp_path, family, dtype):
