@@ -99,8 +99,10 @@ class Zipformer(nn.Module):
         if devices is not None and devices.enabled and self.config.causal:
             raise ConfigError("the training-only devices are written for models that see whole clips, not for causal ones.")
         if self.devices is not None:
-            self.devices.detach(self)
-        self.devices = AttachedDevices(self, devices, seconds_per_step) if devices is not None and devices.enabled else None
+            self.devices.detach()
+        self.devices = None
+        if devices is not None and devices.enabled:
+            self.devices = AttachedDevices(self.config, self.encoder_embed, self.encoder, devices, seconds_per_step)
 
     def before_step(self, step: int, seconds: float) -> None:
         """Set the schedules of the devices for an optimiser step, counted from 0."""

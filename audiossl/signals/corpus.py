@@ -17,9 +17,10 @@ from audiossl.errors import DataError, StoreError
 from audiossl.files import parse_json, read_json
 from audiossl.signals.audio import AudioError, read_audio
 from audiossl.signals.building import CUTS, FORMAT, SUMMARY, CorpusSummary, build_corpus
+from audiossl.signals.cut_lines import from_line
 from audiossl.signals.declared_lengths import ROUNDING, PaddedItems, padded, states_whole, tolerance, too_long, too_short
 from audiossl.signals.lhotse_cuts import item_of_cut, read_with_lhotse, with_paths
-from audiossl.signals.manifest import CorpusItem, CutError, Item, from_line, report_cut_texts
+from audiossl.signals.manifest import CorpusItem, CutError, Item, report_cut_texts
 
 __all__ = ["Corpus", "CorpusItem", "CorpusSummary", "Item", "build_corpus"]
 

@@ -13,8 +13,9 @@ from typing import Any
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_yaml, whole_folder, write_json
 from audiossl.signals.building import CUTS, REJECTED, SUMMARY, CorpusSummary
+from audiossl.signals.cut_lines import as_cut, from_line, read_lines
 from audiossl.signals.lhotse_cuts import with_paths
-from audiossl.signals.manifest import MEMBER, SAME_AS, CorpusItem, CutError, as_cut, from_line, plain_custom, read_lines
+from audiossl.signals.manifest import MEMBER, SAME_AS, CorpusItem, CutError, plain_custom
 from audiossl.signals.same_sound import HeardFiles
 from audiossl.signals.shar import is_shar, shar_lines
 from audiossl.signals.storage import is_remote, location

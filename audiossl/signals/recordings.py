@@ -13,9 +13,10 @@ from audiossl.signals.audio import probe, resampled_length
 from audiossl.signals.building import SUMMARY
 from audiossl.signals.clip_tables import Clip, is_clip_table, read_clips
 from audiossl.signals.corpus import Corpus
+from audiossl.signals.cut_lines import from_line, read_lines
 from audiossl.signals.finding import Row, name_files
 from audiossl.signals.lhotse_cuts import with_paths
-from audiossl.signals.manifest import CorpusItem, CutError, from_line, read_lines, report_cut_texts
+from audiossl.signals.manifest import CorpusItem, CutError, report_cut_texts
 from audiossl.signals.opening import open_corpus
 from audiossl.signals.shar import is_shar
 from audiossl.signals.storage import is_remote, location

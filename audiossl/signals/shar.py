@@ -30,8 +30,9 @@ from rich.progress import track
 from audiossl.errors import DataError
 from audiossl.files import parse_json
 from audiossl.signals.corpus import Corpus
+from audiossl.signals.cut_lines import from_line
 from audiossl.signals.fetch import cache_folder
-from audiossl.signals.manifest import MEMBER, from_line, report_cut_texts
+from audiossl.signals.manifest import MEMBER, report_cut_texts
 from audiossl.signals.storage import is_remote, list_names, location, open_binary
 from audiossl.signals.tar_index import TarItem, read_tar_index
 from audiossl.signals.tar_offsets import INDEX, PACK

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
+from audiossl.models.frontend import Conv1dFrontend, Conv2dFrontend
 from audiossl.models.training_devices.frontend import Conv1dFrontendInTraining, Conv2dFrontendInTraining
 from audiossl.models.training_devices.layer import LayerInTraining
 from audiossl.models.training_devices.limits import ParameterLimit
 from audiossl.models.training_devices.options import TrainingDevices
 from audiossl.models.training_devices.schedule import Schedule
 from audiossl.models.training_devices.workshop import Workshop
-
-if TYPE_CHECKING:
-    from audiossl.models.zipformer import Zipformer
+from audiossl.models.zipformer_config import ZipformerConfig
+from audiossl.models.zipformer_stack import Stacks
 
 WARMUP = 4000.0  # adjusted batches until all layers have come in
 FIRST_LAYER_SKIP, LAST_LAYER_SKIP = 0.5, 0.035
@@ -24,26 +23,36 @@ class AttachedDevices:
     """The devices of one model, and what they share.
 
     Args:
-        model: whose layers and front end they act in.
+        config: of the model.
+        frontend: of the model.
+        stacks: the model's layers.
         options: which are on.
         seconds_per_step: nominal seconds of signal of an optimiser step, over all ranks.
     """
 
-    def __init__(self, model: Zipformer, options: TrainingDevices, seconds_per_step: float) -> None:
+    def __init__(
+        self,
+        config: ZipformerConfig,
+        frontend: Conv1dFrontend | Conv2dFrontend,
+        stacks: Stacks,
+        options: TrainingDevices,
+        seconds_per_step: float,
+    ) -> None:
+        self.frontend, self.stacks = frontend, stacks
         self.shop, self.seconds_per_step = Workshop(options), seconds_per_step
         self.limits: list[ParameterLimit] = []
-        conv2d = model.config.frontend == "conv2d"
-        model.encoder_embed.devices = Conv2dFrontendInTraining(self.shop) if conv2d else Conv1dFrontendInTraining(self.shop)
-        for stack, layers in enumerate(model.encoder.layers_by_stack()):
+        conv2d = config.frontend == "conv2d"
+        frontend.devices = Conv2dFrontendInTraining(self.shop) if conv2d else Conv1dFrontendInTraining(self.shop)
+        for stack, layers in enumerate(stacks.layers_by_stack()):
             for index, layer in enumerate(layers):
                 layer.devices = LayerInTraining(
                     self.shop,
-                    model.config.num_heads[stack],
-                    layer_skip(model.config.downsampling_factor, stack, index, len(layers)),
-                    model.config.encoder_unmasked_dim[stack],
+                    config.num_heads[stack],
+                    layer_skip(config.downsampling_factor, stack, index, len(layers)),
+                    config.encoder_unmasked_dim[stack],
                     is_first=index == 0,
                 )
-        for module in model.modules():
+        for module in (*frontend.modules(), *stacks.modules()):
             names = {name for name, _ in module.named_parameters(recurse=False)}
             if options.bypass_limits and "bypass_scale" in names:
                 self.limits.append(ParameterLimit(module, "bypass_scale", BYPASS_LOW, 1.0, self.shop.clock))
@@ -61,10 +70,10 @@ class AttachedDevices:
         for limit in self.limits:
             limit.draw()
 
-    def detach(self, model: Zipformer) -> None:
+    def detach(self) -> None:
         """Leave the model as it was."""
-        model.encoder_embed.devices = None
-        for layer in (layer for layers in model.encoder.layers_by_stack() for layer in layers):
+        self.frontend.devices = None
+        for layer in (layer for layers in self.stacks.layers_by_stack() for layer in layers):
             layer.devices = None
         for limit in self.limits:
             limit.remove()
