@@ -63,9 +63,8 @@ def read_text_table(path: Path, delimiter: str | None, declared: Declared) -> tu
     if has_header:
         names, table = table[0], table[1:]
     names, table = _without_last_delimiter(names, table)
-    if has_header:
-        if len(table) and len(names) == len(table[0]) - 1:  # as R writes row names: without a name for their column
-            names = ["", *names]
+    if has_header and table and len(names) == len(table[0]) - 1:  # as R writes row names: without a name for their column
+        names = ["", *names]
     lengths = {len(row) for row in table} | ({len(names)} if names else set())
     if not table or len(lengths) != 1:
         raise ValueError("its rows have different lengths: is it cut short?")
@@ -93,8 +92,8 @@ def _without_last_delimiter(names: list[str], table: list[list[str]]) -> tuple[l
         return names, table
     if not names:
         raise ValueError(
-            "its last column is empty in every line: is that a delimiter at the end of lines, or a region without values? Take the "
-            "delimiters away, or write n/a"
+            "its last column is empty in every line: is that a delimiter at the end of lines, or a region without values? Take "
+            "the delimiters away, or write n/a"
         )
     if len(names) == len(table[0]) and names[-1]:
         return names, table

@@ -237,7 +237,7 @@ def test_a_named_region_without_values_stays(tmp_path):
 )
 def test_labels_that_repeat_lack_or_lie_within_values_are_asked_for(tmp_path, header, table, decimals):
     path = write(tmp_path / "x.tsv", header, table, decimals)
-    with pytest.raises(DataError, match="may be names of columns or values. Say header=True"):
+    with pytest.raises(DataError, match=r"may be names of columns or values\. Say header=True"):
         read_series(path, regions_first=False)
     assert read_series(path, regions_first=False, header=False)[0].shape[1] == 9
 
