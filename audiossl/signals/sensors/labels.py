@@ -16,7 +16,7 @@ _MOST_CODES = 30  # whole numbers from minus this one up to it may be codes of c
 LabelKind = Literal["auto", "class", "quantity"]
 _NUMBER = re.compile(r"\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*")
 _UNKNOWN_AS_TEXT = frozenset({"nan", "<na>", "nat", "n/a", "#n/a"})  # what a column with gaps becomes as text
-_UNKNOWN_OF_PANDAS = frozenset({"NAType", "NaTType"})  # by name, for pandas is not needed to read labels
+UNKNOWN_OF_PANDAS = frozenset({"NAType", "NaTType"})  # by name, for pandas is not needed to read labels
 
 
 def as_label(value: object) -> Label:
@@ -28,7 +28,7 @@ def as_label(value: object) -> Label:
     >>> as_label("walk"), as_label(71.5), as_label(float("nan"))
     ('walk', 71.5, None)
     """
-    if value is None or type(value).__name__ in _UNKNOWN_OF_PANDAS:
+    if value is None or type(value).__name__ in UNKNOWN_OF_PANDAS:
         return None
     if isinstance(value, str):
         if not value.strip() or value.strip().casefold() in _UNKNOWN_AS_TEXT:
