@@ -245,3 +245,18 @@ def test_labels_that_repeat_lack_or_lie_within_values_are_asked_for(tmp_path, he
 def test_a_first_volume_of_zeros_is_a_volume(tmp_path):
     series, names = read_series(write(tmp_path / "x.tsv", ["0", "0", "0"], 900 + 30 * VALUES), regions_first=False)
     assert names == () and series.shape == (3, 9) and not series[:, 0].any()
+
+
+def test_participants_come_once_and_columns_too(tmp_path):
+    path = tmp_path / "participants.tsv"
+    path.write_text("participant_id \tage\nsub-1\t 20 \nsub-2\t30\t\n".replace("30\t", "30"))
+    assert read_participants(tmp_path) == {"1": {"age": 20.0}, "2": {"age": 30.0}}
+    for rows in ("sub-1\t20\nsub-1\t30\n", "sub-1\t20\n1\t30\n"):
+        path.write_text("participant_id\tage\n" + rows)
+        with pytest.raises(
+            DataError, match=r"participants\.tsv: expected a column participant_id with a name for each row, once; got 1"
+        ):
+            read_participants(tmp_path)
+    path.write_text("participant_id\tage\tage\nsub-1\t20\t30\n")
+    with pytest.raises(DataError, match=r"participants\.tsv: expected each column once, got age twice"):
+        read_participants(tmp_path)
