@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+CONSTANT = 2.5e-7  # two steps of float32: a smaller share of its mean is no deviation
+
 
 def padding_mask(lengths: Int[Tensor, "B"], size: int) -> Bool[Tensor, "B {size}"]:
     """Mark the padding of a batch: True where position >= length."""
@@ -25,7 +27,12 @@ def pad_stack(items: Sequence[Tensor], value: float = 0.0) -> tuple[Tensor, Int[
 
 
 def standardise_known(signal: Float[Tensor, "B C S"], known: Bool[Tensor, "B C S"]) -> Float[Tensor, "B C S"]:
-    """Give the known samples of every channel of every signal mean 0 and deviation 1; the others become 0."""
+    """Give the known samples of every channel of every signal mean 0 and deviation 1; others and constant channels are 0.
+
+    Constant is what deviates by no more than rounding does at its size, whatever the unit: fields in tesla are about 1e-13.
+    """
     signal, count = signal.masked_fill(~known, 0.0), known.sum(-1, keepdim=True).clamp(min=1)
-    centred = (signal - signal.sum(-1, keepdim=True) / count).masked_fill(~known, 0.0)
-    return centred / (centred.square().sum(-1, keepdim=True) / count).sqrt().clamp(min=1e-6)
+    mean = signal.sum(-1, keepdim=True) / count
+    centred = (signal - mean).masked_fill(~known, 0.0)
+    deviation = (centred.square().sum(-1, keepdim=True) / count).sqrt()
+    return torch.where(deviation > CONSTANT * mean.abs(), centred / deviation, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,3 +40,17 @@ def test_known_samples_are_standardised_and_others_are_zero():
         expected = (values[mask] - values[mask].mean()) / values[mask].std(correction=0)
         torch.testing.assert_close(row[mask], expected, rtol=1e-4, atol=1e-5)
         assert not row[~mask].any()
+
+
+@pytest.mark.parametrize(("offset", "scale"), [(0.0, 1e-13), (1e6, 1.0), (0.0, 1e9), (-9.81, 1e-3)])
+def test_any_unit_is_standardised(offset, scale):
+    signal = offset + scale * torch.randn(2, 3, 400)
+    found = standardise_known(signal, torch.ones_like(signal, dtype=torch.bool))
+    assert float((found.std(-1, correction=0) - 1).abs().max()) < 1e-2
+    assert float(found.mean(-1).abs().max()) < 0.2
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 9.81, 101325.1, 1e-13])
+def test_what_is_constant_but_for_rounding_becomes_zero(value):
+    signal = torch.full((1, 2, 1000), value)
+    assert not standardise_known(signal, torch.ones_like(signal, dtype=torch.bool)).any()

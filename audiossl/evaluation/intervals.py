@@ -142,9 +142,8 @@ def leave_out_interval(
     groups = len(without) if groups is None else groups
     if len(without) < 2 or not math.isfinite(value) or not bool(torch.isfinite(without).all()):
         return Interval(value, None, None, groups)
-    weights = sizes.double() / sizes.double().sum()
-    concentration = weights.square().sum()
-    trace, of_unequal = _moments(weights, concentration)
+    concentration = (sizes.double() / sizes.double().sum()).square().sum()
+    trace, of_unequal = _moments(sizes.double())
     error = ((value - without.double()).square().sum() * concentration / trace).sqrt().item()
     degrees = 2 / (1 / of_unequal + 1 / (len(without) - 1))
     if error <= 1e-9 * max(1.0, abs(value)):
@@ -184,19 +183,28 @@ def divide_groups(num_groups: int, most: int, generator: torch.Generator) -> Int
     return torch.randperm(num_groups, generator=generator) % most
 
 
-def _moments(weights: Float[Tensor, "P"], concentration: Float[Tensor, ""]) -> tuple[Float[Tensor, ""], float]:
+def _moments(sizes: Float[Tensor, "P"]) -> tuple[Float[Tensor, ""], float]:
     """Trace of the covariance of what leaving each part out changes, and the degrees of freedom of the sum of its squares.
 
     Parts y of equal variance, means with weights w: value minus value without g is lever_g (y_g - w'y), with levers w / (1 - w).
-    The covariance is lever_i lever_j (1 where i = j, minus w_i, minus w_j, plus w'w). The sum of its squares is expanded, for
-    there may be many parts.
+    That change is A (I - 1w') y, A a diagonal of levers; trace and sum of squares of its covariance are those of
+    (I - w1') A^2 (I - 1w'), whose cells are w_i^2 (1 + S - s_i) on the diagonal and w_i w_j (S - b_i - b_j) beside it, with
+    squared levers s, their sum S, and b = s + lever. The sum over cells is expanded, for there may be many parts. The lever of
+    one that outweighs all others has no bound, and is never subtracted from itself: it is kept apart.
     """
-    square = (weights / (1 - weights)).square()
-    diagonal = square * (1 - 2 * weights + concentration)
-    first, second, third = square.sum(), (square * weights).sum(), (square * weights.square()).sum()
-    squares = concentration**2 * first**2 + 2 * first * third - 4 * concentration * first * second + 2 * second**2
-    squares += (diagonal.square() - (square * (concentration - 2 * weights)).square()).sum()
-    return diagonal.sum(), (diagonal.sum().square() / squares).item()
+    sizes = sizes.sort(descending=True).values
+    weights, lever = sizes / sizes.sum(), sizes / torch.cat([sizes[1:].sum()[None], sizes.sum() - sizes[1:]])
+    weight, squares, square = weights.square(), lever.square(), lever[0].square()
+    others = squares[1:].sum()
+    diagonal = weight * (1 + torch.cat([others[None], square + (others - squares[1:])]))
+    b, w = squares[1:] + lever[1:], weight[1:]
+    with_first = weight[0] * (w * (others - b - lever[0]).square()).sum()
+    total = square + others
+    first, second, third = w.sum(), (w * b).sum(), (w * b.square()).sum()
+    beside = total**2 * first**2 - 4 * total * first * second + 2 * first * third + 2 * second**2
+    beside -= (w * (total - 2 * b)).square().sum()
+    degrees = diagonal.sum().square() / (diagonal.square().sum() + 2 * with_first + beside)
+    return diagonal.sum(), max(1.0, degrees.item())
 
 
 def _ends(value: float, error: float, degrees: float, range_: Range, level: float) -> tuple[float, float]:
@@ -211,7 +219,8 @@ def _ends(value: float, error: float, degrees: float, range_: Range, level: floa
     if low is not None and high is None and value > low:
         half = min(reach / (value - low), 700.0)  # no float holds more
         return low + (value - low) * math.exp(-half), low + (value - low) * math.exp(half)
-    return value - reach, value + reach
+    # A value at an end of the range, which a metric that is no mean may leave without one of the parts.
+    return max(value - reach, -math.inf if low is None else low), min(value + reach, math.inf if high is None else high)
 
 
 def _ends_of_agreement(value: float, groups: float, range_: Range, level: float) -> tuple[float, float] | tuple[None, None]:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from audiossl.errors import DataError
 from audiossl.evaluation.subject_scores import SubjectScores, group_subjects
 
 MOST_RANKS = 2**16
@@ -71,7 +72,15 @@ class WindowRanking(SubjectScores):
 
     @classmethod
     def of_scores(cls, truth: Int[Tensor, "N"], scores: Float[Tensor, "S N K"], subjects: list[str]) -> WindowRanking:
-        """Count how high the windows of one fold are ranked by probabilities, or their logarithms, under S seeds."""
+        """Count how high the windows of one fold are ranked by probabilities, or their logarithms, under S seeds.
+
+        Raises:
+            DataError: if a score is not a number, which has no rank.
+        """
+        if bool(scores.isnan().any()):
+            raise DataError(
+                f"expected scores to rank windows by, got {int(scores.isnan().sum())} of {scores.numel()} that are NaN"
+            )
         names, group = group_subjects(subjects)
         size, num_classes = scores.shape[1:]
         counts = tuple(

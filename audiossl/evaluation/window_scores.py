@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from audiossl.errors import DataError
 from audiossl.evaluation.subject_scores import SubjectScores, group_subjects
 
+CONSTANT = 1e-12  # share of a sum of squares below which a difference of sums is but their rounding
 Statistic = Callable[[Float[Tensor, "R *K"]], Float[Tensor, "R"]]
 
 
@@ -54,10 +56,11 @@ def mape(sums: Float[Tensor, "R 9"]) -> Float[Tensor, "R"]:
 
 
 def correlation(sums: Float[Tensor, "R 9"]) -> Float[Tensor, "R"]:
-    """Pearson correlation of answers and truth; 0 where one of them is constant."""
+    """Pearson correlation of answers and truth; 0 where one of them is constant but for rounding."""
     n, y, p, yy, pp, yp = (sums[:, i] for i in (0, 3, 4, 5, 6, 7))
-    scale = ((n * yy - y * y).clamp(min=0) * (n * pp - p * p).clamp(min=0)).sqrt()
-    return torch.where(scale > 0, (n * yp - y * p) / scale.clamp(min=1e-12), 0.0)
+    of_truth, of_answers = n * yy - y * y, n * pp - p * p
+    varies = (of_truth > CONSTANT * n * yy) & (of_answers > CONSTANT * n * pp)
+    return torch.where(varies, (n * yp - y * p) / (of_truth.clamp(min=0) * of_answers.clamp(min=0)).sqrt(), 0.0)
 
 
 CLASS_METRICS: dict[str, Statistic] = {
@@ -71,17 +74,19 @@ class WindowScores(SubjectScores):
     """Counts of every seed and subject, and the metrics that can be read from them.
 
     Attributes:
-        counts: confusion matrices (S, G, K, K), or sums (S, G, 9) of 1, |e|, e^2, y, p, y^2, p^2, y p and |e / y|
-            with truth y, answer p and e = p - y.
+        counts: confusion matrices (S, G, K, K), or sums (S, G, 9) of 1, |e|, e^2, y, p, y^2, p^2, y p and |e / t|
+            with truth t, error e, and truth y and answer p less `offset`.
         subjects: names of the G subjects.
         metrics: by name.
         num_windows: that were scored under each seed.
+        offset: what was taken off quantities before they were squared, near their mean: squares of large ones lose digits.
     """
 
     counts: Float[Tensor, "S G *K"]
     subjects: tuple[str, ...]
     metrics: dict[str, Statistic]
     num_windows: int
+    offset: float = 0.0
 
     @classmethod
     def of_classes(
@@ -96,25 +101,35 @@ class WindowScores(SubjectScores):
 
     @classmethod
     def of_quantity(cls, truth: Float[Tensor, "N"], answers: Float[Tensor, "S N"], subjects: list[str]) -> WindowScores:
-        """Sum errors of a quantity, answered under S seeds."""
+        """Sum errors of a quantity, answered under S seeds.
+
+        Raises:
+            DataError: if an answer is not finite.
+        """
+        if not bool(torch.isfinite(answers).all()):
+            raise DataError(
+                f"expected finite answers, got {int((~torch.isfinite(answers)).sum())} of {answers.numel()} that are not"
+            )
         names, group = group_subjects(subjects)
-        y, p = truth.double().expand(answers.shape), answers.double()
-        terms = torch.stack(
-            [torch.ones_like(y), (p - y).abs(), (p - y) ** 2, y, p, y * y, p * p, y * p, (p / y - 1).abs()], dim=-1
-        )
+        share = (answers.double() / truth.double() - 1).abs()
+        offset = float(truth.double().mean())
+        y, p = truth.double().expand(answers.shape) - offset, answers.double() - offset
+        terms = torch.stack([torch.ones_like(y), (p - y).abs(), (p - y) ** 2, y, p, y * y, p * p, y * p, share], dim=-1)
         sums = torch.zeros(len(answers), len(names), 9, dtype=torch.float64).index_add_(1, group, terms)
         # A share of nothing is not a number, so the percentage error is left out where a true quantity is 0.
         metrics = {**QUANTITY_METRICS, **({"mape": mape} if bool((truth != 0).all()) else {})}
-        return cls(sums, names, metrics, len(truth))
+        return cls(sums, names, metrics, len(truth), offset)
 
     @classmethod
     def join(cls, parts: Sequence[WindowScores]) -> WindowScores:
         """Put counts of different subjects together, as of the folds of one division; metrics are those that all parts have."""
         order = sorted((name, part, place) for part, scores in enumerate(parts) for place, name in enumerate(scores.subjects))
-        counts = torch.stack([parts[part].counts[:, place] for _, part, place in order], dim=1)
+        offset = parts[0].offset
+        of_parts = [part.counts if part.offset == offset else _shifted(part.counts, part.offset - offset) for part in parts]
+        counts = torch.stack([of_parts[part][:, place] for _, part, place in order], dim=1)
         names = tuple(name for name, _, _ in order)
         metrics = {name: metric for name, metric in parts[0].metrics.items() if all(name in part.metrics for part in parts)}
-        return cls(counts, names, metrics, sum(part.num_windows for part in parts))
+        return cls(counts, names, metrics, sum(part.num_windows for part in parts), offset)
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -130,6 +145,15 @@ class WindowScores(SubjectScores):
         """The metric under every seed, when each subject counts as often as `times` says."""
         summed = [(times @ seed.flatten(1)).unflatten(1, seed.shape[1:]) for seed in self.counts]
         return torch.stack([self.metrics[metric](sums) for sums in summed])
+
+
+def _shifted(sums: Float[Tensor, "S G 9"], by: float) -> Float[Tensor, "S G 9"]:
+    """Sums of quantities with `by` more than these."""
+    n, error, squared, y, p, yy, pp, yp, share = sums.unbind(-1)
+    return torch.stack(
+        [n, error, squared, y + by * n, p + by * n, yy + by * (2 * y + by * n), pp + by * (2 * p + by * n),
+         yp + by * (y + p + by * n), share], dim=-1,
+    )  # fmt: skip
 
 
 def _diagonal(confusion: Float[Tensor, "R K K"]) -> Float[Tensor, "R K"]:

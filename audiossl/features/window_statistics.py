@@ -6,13 +6,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from audiossl.lengths import padding_mask
+from audiossl.lengths import CONSTANT, padding_mask
 
 
 def window_statistics(
     signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"], num_bins: int = 32
 ) -> Float[Tensor, "B {signal.shape[1]}*{5+num_bins}+{signal.shape[1]}*({signal.shape[1]}-1)//2"]:
     """Mean, deviation, minimum, maximum, deviation of differences, log amplitudes and correlations of channels.
+
+    A constant channel correlates with nothing.
 
     Args:
         signal: zero beyond each length.
@@ -32,7 +34,9 @@ def window_statistics(
     highest = signal.masked_fill(~valid, -torch.inf).amax(2)
     steps = signal.diff(dim=2) * valid[:, :, 1:]
     roughness = (steps.square().sum(2) / (count - 1).clamp(min=1)).sqrt()
-    unit = centred / (deviation * count.sqrt()).clamp(min=1e-9)[..., None]
+    # Constant but for rounding: what is left of it would correlate perfectly.
+    varies = (deviation > CONSTANT * mean.abs())[..., None]
+    unit = torch.where(varies, centred / (deviation * count.sqrt())[..., None], 0.0)
     rows, columns = torch.triu_indices(signal.shape[1], signal.shape[1], 1)
     correlation = (unit @ unit.transpose(1, 2))[:, rows, columns]
     spectra = (

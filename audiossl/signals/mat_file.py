@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Shaped
 from scipy.io import loadmat
 
 from audiossl.errors import DataError
@@ -15,7 +15,12 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def load_matrix(path: Path, name: str) -> Float64[np.ndarray, "M N"]:
-    """Read the variable `name`, a real matrix.
+    """Read the variable `name`, a real matrix; errors are those of `stored_matrix`."""
+    return stored_matrix(path, name).astype(np.float64)
+
+
+def stored_matrix(path: Path, name: str) -> Shaped[np.ndarray, "M N"]:
+    """Read the variable `name`, a real matrix, in the type of number that the file stores.
 
     Raises:
         DataError: if the file is missing, damaged, of version 7.3, or holds no such matrix; the message names the file.
@@ -36,7 +41,7 @@ def load_matrix(path: Path, name: str) -> Float64[np.ndarray, "M N"]:
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
         kind = "none" if matrix is None else f"{type(matrix).__name__} of {getattr(matrix, 'dtype', '?')}"
         raise DataError(f"{path.name}: expected a real matrix {name}, got {kind}")
-    return matrix.astype(np.float64)
+    return matrix
 
 
 def _is_hdf5(path: Path) -> bool:

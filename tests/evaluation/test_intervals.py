@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from audiossl.evaluation.intervals import (
     RANGES,
     SHARE,
     Interval,
+    _moments,
     divide_groups,
     leave_out_interval,
     mean_interval,
@@ -68,6 +70,28 @@ def test_unequal_groups_have_fewer_degrees_of_freedom():
     assert found.degrees == pytest.approx(float(2 / (1 / satterthwaite + 1 / 4))) and 1 < satterthwaite < 3
     error = ((change @ rates).square().sum() * weights.square().sum() / covariance.trace()).sqrt()
     assert found.error == pytest.approx(float(error))
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=2, max_size=6), st.integers(0, 10**9))
+def test_one_group_may_outweigh_all_others(others, largest):
+    """Trace and degrees of freedom in whole numbers; their expansion in floats once gave negative degrees, and ends of NaN."""
+    sizes = [Fraction(size) for size in (*others, sum(others) + largest)]
+    weights = [size / sum(sizes) for size in sizes]
+    change = [[w / (1 - w) * ((i == j) - v) for j, v in enumerate(weights)] for i, w in enumerate(weights)]
+    covariance = [[sum(a * b for a, b in zip(one, other, strict=True)) for other in change] for one in change]
+    trace = sum(covariance[i][i] for i in range(len(sizes)))
+    degrees = trace**2 / sum(cell**2 for row in covariance for cell in row)
+    found = _moments(sums(*map(float, sizes)))
+    assert (float(found[0]), found[1]) == pytest.approx((float(trace), float(degrees)), rel=1e-9)
+    interval = rate_interval(sums(*(0.5 * float(size) for size in sizes[:-1]), 0.9 * float(sizes[-1])), sums(*map(float, sizes)))
+    assert interval.low is not None and interval.high is not None and 0 <= interval.low < interval.high <= 1
+
+
+def test_ends_of_a_value_at_an_end_stay_inside():
+    """An area that is 1, and less without one of the groups."""
+    found = leave_out_interval(1.0, sums(1, 1, 0.9), sums(1, 1, 1), RANGES["auroc"])
+    assert found.low is not None and found.low < 1.0 == found.high
+    assert leave_out_interval(0.0, sums(0, 0, 0.1), sums(1, 1, 1), RANGES["rmse"]).low == 0.0
 
 
 @given(

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from torch.nn import functional
 
+from audiossl.errors import DataError
 from audiossl.evaluation.window_ranking import WindowRanking
 
 
@@ -116,3 +117,10 @@ def test_where_every_recording_is_a_subject_counts_stay_small():
     scores = WindowRanking.of_scores(torch.arange(size) % classes, torch.rand(1, size, classes), [f"p{i}" for i in range(size)])
     (fold,) = scores.folds
     assert sum(counts.values().numel() for (seed,) in [fold.counts] for counts in seed) == size * classes
+
+
+def test_scores_that_are_not_numbers_have_no_rank():
+    scores = torch.rand(1, 4, 2)
+    scores[0, 1, 1] = torch.nan
+    with pytest.raises(DataError, match="got 1 of 8 that are NaN"):
+        WindowRanking.of_scores(torch.tensor([0, 1, 0, 1]), scores, ["a", "a", "b", "b"])

@@ -127,3 +127,35 @@ def test_blocks_of_subjects_change_nothing(monkeypatch):
     monkeypatch.setattr("audiossl.evaluation.subject_scores.BLOCK", 3)
     assert scores.each_subject("accuracy") == pytest.approx(subjects)
     assert scores.interval("accuracy", 100).low == pytest.approx(interval.low)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e5, 1e8, 1e9])
+def test_correlation_of_quantities_far_from_zero(offset):
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randn(600, generator=generator, dtype=torch.float64)
+    answers = (truth + torch.randn(600, generator=generator, dtype=torch.float64))[None]
+    names = [f"p{i % 6}" for i in range(600)]
+    expected = float(np.corrcoef(truth, answers[0])[0, 1])
+    whole = WindowScores.of_quantity(truth + offset, answers + offset, names)
+    assert whole.each_seed("correlation") == [pytest.approx(expected, abs=1e-6)]
+    # Folds take off their own means, which differ.
+    halves = [[i for i in range(600) if (i % 6 < 3) == side] for side in (True, False)]
+    folds = [
+        WindowScores.of_quantity(truth[rows] + offset, answers[:, rows] + offset, [names[row] for row in rows]) for rows in halves
+    ]
+    joined = WindowScores.join(folds)
+    for metric in ("correlation", "mae", "rmse"):
+        assert joined.each_seed(metric) == pytest.approx(whole.each_seed(metric), rel=1e-6), metric
+        assert joined.each_subject(metric) == pytest.approx(whole.each_subject(metric), rel=1e-6), metric
+
+
+@pytest.mark.parametrize("value", [0.1, 71.3, 1e-3, 123456.7])
+def test_what_is_constant_correlates_with_nothing(value):
+    truth, names = torch.randn(600), [f"p{i % 6}" for i in range(600)]
+    assert WindowScores.of_quantity(truth, torch.full((1, 600), value), names).each_seed("correlation") == [0.0]
+    assert WindowScores.of_quantity(torch.full((600,), value), truth[None], names).each_seed("correlation") == [0.0]
+
+
+def test_answers_that_are_not_finite_are_refused():
+    with pytest.raises(DataError, match="expected finite answers, got 1 of 2"):
+        WindowScores.of_quantity(torch.ones(2), torch.tensor([[1.0, torch.nan]]), ["a", "b"])

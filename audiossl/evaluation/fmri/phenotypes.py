@@ -25,7 +25,6 @@ from audiossl.evaluation.fmri.columns import (
 )
 from audiossl.evaluation.intervals import MOST_PARTS, Interval, divide_groups, leave_out_interval, range_of
 from audiossl.seeds import derive_generator
-from audiossl.signals.bold.plain_numbers import is_missing
 
 LEAKS = "leaks labels into the score"
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
@@ -125,6 +124,8 @@ def score_phenotype(
     """
     config = config or PhenotypeConfig()
     columns = {"labels": labels, "subjects": subjects, "sites": sites, "families": families}
+    if np.ndim(features) != 2:
+        raise DataError(f"expected features of runs x features, got an array of shape {np.shape(features)}")
     check_lengths(len(features), columns, confounds)
     people = _People.of(features, labels, subjects, families, sites if config.by_site else None, transform, model)
     table = confounds_of_people(rows_of_people(subjects), confounds or {})
@@ -237,10 +238,6 @@ class _People:
     def _check_sites(self) -> None:
         if self.sites is None or len(set(self.sites)) < 2:
             raise DataError("expected at least two sites to leave one out, got none or one")
-        if unknown := [name for name, site in zip(self.names, self.sites, strict=True) if is_missing(str(site))]:
-            raise DataError(
-                f"expected a site of everybody to leave one out, got none of {len(unknown)} people, such as {unknown[0]}"
-            )
         for site in sorted(set(self.sites)) if self.is_class else ():
             if len(set(self.labels[self.sites != site])) < 2:
                 raise DataError(f"without site {site} one class is left: sites stand for classes and cannot be left out")

@@ -78,7 +78,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
     """Rows of a tab-separated file with a header; missing values are left out of their row, blank lines are skipped.
 
     Raises:
-        DataError: if it is missing or a row has more or fewer columns than the header.
+        DataError: if it is missing, a column comes twice, or a row has more or fewer columns than the header.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -86,6 +86,9 @@ def read_table(path: Path) -> list[dict[str, str]]:
             (_, header), *rows = [(line, row) for line, row in lines if any(cell.strip() for cell in row)]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a table: {error}") from error
+    header = [name.strip() for name in header]
+    if twice := sorted({name for name in header if name and header.count(name) > 1}):
+        raise DataError(f"{path}: expected each column once, got {twice[0]} twice")
     for number, row in rows:
         if len(row) != len(header):
             raise DataError(f"{path}, line {number}: expected {len(header)} columns, got {len(row)}")
@@ -101,10 +104,10 @@ def read_participants(root: Path) -> dict[str, dict[str, str | float]]:
     path = root / "participants.tsv"
     found: dict[str, dict[str, str | float]] = {}
     for row in read_table(path) if path.is_file() else []:
-        name = row.pop("participant_id", None)
-        if name is None or name in found:
-            raise DataError(f"{path}: expected a column participant_id with a name for each row, once; got {name}")
-        found[name.removeprefix("sub-")] = {key: _number(value) for key, value in row.items()}
+        name = row.pop("participant_id", "").strip().removeprefix("sub-")
+        if not name or name in found:
+            raise DataError(f"{path}: expected a column participant_id with a name for each row, once; got {name or None}")
+        found[name] = {key: _number(value) for key, value in row.items()}
     return found
 
 

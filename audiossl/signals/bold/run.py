@@ -32,7 +32,7 @@ def bold_run(
     Args:
         id_: of the run; signs that a file name should not have become `_`.
         subject: person; all sessions and runs of one carry the same name.
-        series: regions x volumes in any unit; a row of NaN is a region that was not covered.
+        series: regions x volumes in any unit; a row of NaN, or one that is masked, is a region that was not covered.
         tr: seconds from volume to volume.
         regions: names, one for each row.
         kept: for each volume True or 1, and False or 0 where it was censored for motion.
@@ -42,6 +42,8 @@ def bold_run(
         DataError: if the rows are not the regions or no real numbers, the repetition time is no number of seconds, or the mask is
             none or keeps nothing; it names the run.
     """
+    if isinstance(series, np.ma.MaskedArray):
+        series = series.astype(np.float64).filled(np.nan)
     series = np.asarray(series)
     if series.ndim != 2 or len(series) != len(regions) or series.dtype.kind not in "fiu":
         found = f"{series.shape} of {series.dtype}"

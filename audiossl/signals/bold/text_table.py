@@ -15,6 +15,7 @@ from audiossl.signals.bold.plain_numbers import is_foreign_number, is_missing, i
 ASK_HEADER = "Say header=True (its first line names the columns) or header=False (it is a line of values)"
 ASK_INDEX = "Say index=True (its first column is left out) or index=False (it is a column of values)"
 CHANCE = 1e-5  # that a line of values is whole in every column, by the share of whole values, below which it is a header
+MANY = 6  # columns from which whole numbers that rise are more likely names than values
 FEWEST = 3  # lines from which a first column that counts them is an index: 0, 1 alone may be two values
 
 
@@ -61,8 +62,9 @@ def read_text_table(path: Path, delimiter: str | None, declared: Declared) -> tu
     has_header = not names and _has_header(table, declared)
     if has_header:
         names, table = table[0], table[1:]
-        if len(table) and len(names) == len(table[0]) - 1:  # as R writes row names: without a name for their column
-            names = ["", *names]
+    names, table = _without_last_delimiter(names, table)
+    if has_header and table and len(names) == len(table[0]) - 1:  # as R writes row names: without a name for their column
+        names = ["", *names]
     lengths = {len(row) for row in table} | ({len(names)} if names else set())
     if not table or len(lengths) != 1:
         raise ValueError("its rows have different lengths: is it cut short?")
@@ -78,6 +80,25 @@ def _cells(lines: list[str], delimiter: str | None) -> list[list[str]]:
     if delimiter is None:
         return [[cell.strip('"') for cell in line.split()] for line in lines]
     return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
+
+
+def _without_last_delimiter(names: list[str], table: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """Take away the empty column that a delimiter at the end of every line makes.
+
+    Raises:
+        ValueError: if there is no header that tells it from a region without values.
+    """
+    if not table or not all(len(row) > 1 and not row[-1] for row in table):
+        return names, table
+    if not names:
+        raise ValueError(
+            "its last column is empty in every line: is that a delimiter at the end of lines, or a region without values? Take "
+            "the delimiters away, or write n/a"
+        )
+    if len(names) == len(table[0]) and names[-1]:
+        return names, table
+    size = len(table[0]) - 1
+    return names[:size], [row[:-1] for row in table]
 
 
 def _numbers(words: list[str], line: int) -> list[float]:
@@ -110,28 +131,30 @@ def _numbers_are_names(first: list[float], rest: list[list[str]], skipped: int) 
     Raises:
         ValueError: if it may or may not.
     """
-    is_whole = all(number == round(number) for number in first if np.isfinite(number))
-    is_distinct = len(set(first)) == len(first) and np.isfinite(first).all()
+    known = [number for number in first if np.isfinite(number)]
+    is_whole = all(number == round(number) for number in known)
+    is_distinct = len(set(known)) == len(first)
     if len(first) > 1 and first in ([*range(len(first))], [*range(1, len(first) + 1)]):
         # pandas heads columns without names so: whoever writes a matrix by its default would get a volume that never was.
         raise ValueError(
             f"its first line counts columns from {first[0]:g} to {first[-1]:g}: a header without names of regions, not a volume. "
             "Write names there, or no header (pandas: header=False, index=False), or say header=True or header=False"
         )
-    if not is_distinct:
+    if len(set(known)) < min(2, len(first)):  # a volume of zeros, or of nothing
         return False
     values = np.array([number for row in rest for number in plain_numbers([word for word in row[skipped:] if is_number(word)])])
     values = values[np.isfinite(values)]
     if not len(values):
         return False
     low, high = values.min(), values.max()
-    is_beyond = all(not low <= number <= high for number in first)
+    is_beyond = all(not low <= number <= high for number in known)
     is_fraction = bool((values != np.round(values)).mean() > 0.5)
     share = (1 + int((values == np.round(values)).sum())) / (1 + len(values))
-    if is_whole and is_fraction and is_beyond and share ** len(first) < CHANCE:
+    if is_distinct and is_whole and is_fraction and is_beyond and share ** len(first) < CHANCE:
         return True
-    rises = len(first) > 2 and is_beyond and first == sorted(first)
-    if (is_whole and is_fraction) or (is_whole and is_beyond and len(first) > 1) or rises:
+    # Labels rise; values of six regions do in one volume of 720.
+    rises = is_distinct and first == sorted(first) and ((len(first) > 2 and is_beyond) or (len(first) >= MANY and is_whole))
+    if (is_whole and is_fraction and (is_distinct or is_beyond)) or (is_whole and is_beyond and len(first) > 1) or rises:
         shown = ", ".join(f"{number:g}" for number in first[:4])
         raise ValueError(f"its first line, {shown} ..., may be names of columns or values. {ASK_HEADER}")
     return False

@@ -89,6 +89,9 @@ def _cover(path: Path, series: np.ndarray, names: tuple[str, ...], least: float)
     shares = _shares(coverage)
     if sorted(shares) != sorted(names):
         raise DataError(f"{coverage}: its {len(shares)} regions are not the {len(names)} of {path.name}")
+    if odd := {name: share for name, share in shares.items() if share < 0 or share > 1.001}:  # NaN is a region without a voxel
+        name, share = next(iter(odd.items()))
+        raise DataError(f"{coverage}: expected the covered share of each region, from 0 to 1, got {share:g} of {name}: per cent?")
     series = series.copy()
     series[[not shares[name] >= least for name in names]] = np.nan
     return series

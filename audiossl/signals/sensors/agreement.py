@@ -5,6 +5,7 @@ from __future__ import annotations
 from audiossl.errors import DataError
 from audiossl.signals.sensors.labels import kind_of
 from audiossl.signals.sensors.recording import SensorRecording
+from audiossl.signals.sensors.units import plain_unit
 
 
 class Agreement:
@@ -26,7 +27,7 @@ class Agreement:
             DataError: if they differ; it names both recordings and what differs.
         """
         self._compare(recording, "channels", recording.channels, ", ".join(recording.channels))
-        self._compare(recording, "units", recording.units, _with_units(recording))
+        self._compare(recording, "units", tuple(map(plain_unit, recording.units)), _with_units(recording))
         if self.one_rate:
             self._compare(recording, "rate", recording.rate, f"{recording.rate} Hz")
         for task, stretches in recording.annotations.items():

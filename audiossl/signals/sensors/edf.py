@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,8 +16,8 @@ from jaxtyping import Float32, Float64, Int16
 from audiossl.errors import DataError, naming
 from audiossl.signals.sensors.edf_header import ANNOTATIONS, EdfHeader, number, read_header
 
-# Onset, perhaps a duration, then texts, each behind a byte 20, and a byte 0 at the end.
-_TIME_STAMPED = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?\x14((?:[^\x00\x14]*\x14)*)\x00")
+# Onset, perhaps a duration, then texts, each before a byte 20, and a byte 0 at the end, which full records may lack.
+_TIME_STAMPED = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?\x14((?:[^\x00\x14]*\x14)*)(?:\x00|\Z)")
 _MOST_SAMPLES = 2**30  # of a signal with its gaps; damaged time stamps ask for more
 
 
@@ -42,8 +43,8 @@ class EdfNote:
 def read_edf_signal(path: Path, label: str) -> EdfSignal:
     """Read one signal of an EDF file; the others are not held in memory.
 
-    Records of an interrupted file (EDF+D) are placed by their time stamps, from that of the first one; what lies between them is
-    missing (NaN).
+    Records of an interrupted file (EDF+D, or EDF+C by name only) are placed by their time stamps, from that of the first one;
+    what lies between them is missing (NaN).
 
     Raises:
         DataError: if the file is missing, damaged, cut short, its records overlap, or it has no such signal; the message names
@@ -65,7 +66,7 @@ def read_edf_signal(path: Path, label: str) -> EdfSignal:
         rate = count / header.record_seconds
         steps = _read_steps(file, header, place)
         values = (low + (steps - np.float64(bottom)) * ((high - low) / (top - bottom))).astype(np.float32)
-        if header.has_gaps:
+        if header.has_gaps or _skips_time(file, header):
             values = _on_one_line(values, _record_starts(file, header) * rate)
         return EdfSignal(label, signal["unit"], rate, values.ravel())
 
@@ -75,6 +76,9 @@ def read_edf_notes(path: Path) -> list[EdfNote]:
 
     A file counts from its start in whole seconds, which may be a part of a second before the first record: onsets are given from
     the first sample. All annotation signals are read.
+
+    Texts are UTF-8, as the standard says, or else Latin 1, as older devices write them. What is not written as EDF+ says cannot
+    be placed in time: a warning shows it.
 
     Raises:
         DataError: if the file is missing, damaged, cut short, or holds no annotations; the message names it.
@@ -86,10 +90,10 @@ def read_edf_notes(path: Path) -> list[EdfNote]:
         first = _first_stamp(file, header)
         parts = [_read_steps(file, header, place) for place in header.annotation_places]
         found = [
-            EdfNote(round(float(onset) - first, 9), float(duration or 0), text.decode("utf-8", errors="replace"))
+            EdfNote(round(float(onset) - first, 9), float(duration or 0), _decoded(text))
             for record in range(header.num_records)
             for part in parts
-            for onset, duration, texts in _TIME_STAMPED.findall(part[record].tobytes())
+            for onset, duration, texts in _annotations(path, record, part[record].tobytes())
             for text in texts.split(b"\x14")
             if text
         ]
@@ -122,12 +126,37 @@ def _read_steps(file: BinaryIO, header: EdfHeader, place: int) -> Int16[np.ndarr
     return np.array(records[:, start : start + header.counts[place]])
 
 
+def _annotations(path: Path, record: int, part: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """Onset, duration and texts of each annotation in a record's part of an annotation signal."""
+    if rest := _TIME_STAMPED.sub(b"", part).strip(b"\0"):
+        warnings.warn(
+            f"{path}: record {record} holds an annotation that is not written as EDF+ says: {rest[:60]!r}", stacklevel=3
+        )
+    return _TIME_STAMPED.findall(part)
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin1")
+
+
 def _first_stamp(file: BinaryIO, header: EdfHeader) -> float:
     """Seconds from the start that the header names to the first record; 0 where records have no time stamps, as in plain EDF."""
     if not header.annotation_places:
         return 0.0
     stamp = _stamp(_read_steps(file, header, header.annotation_places[0])[0].tobytes())
     return 0.0 if stamp is None else stamp
+
+
+def _skips_time(file: BinaryIO, header: EdfHeader) -> bool:
+    """Whether time stamps leave out half a record or more somewhere, whatever the file says of itself."""
+    if not header.annotation_places:
+        return False
+    stamps = [_stamp(record.tobytes()) for record in _read_steps(file, header, header.annotation_places[0])]
+    known = [stamp for stamp in stamps if stamp is not None]
+    return len(known) == len(stamps) and bool((np.diff(known) >= 1.5 * header.record_seconds).any())
 
 
 def _record_starts(file: BinaryIO, header: EdfHeader) -> Float64[np.ndarray, "R"]:

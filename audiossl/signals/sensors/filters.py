@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import SupportsFloat
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -51,7 +52,7 @@ def bandpass(
     return filtered
 
 
-def resample(values: Float[np.ndarray, "C S"], rate: float, new_rate: float) -> Float32[np.ndarray, "C N"]:
+def resample(values: Float[np.ndarray, "C S"], rate: SupportsFloat, new_rate: SupportsFloat) -> Float32[np.ndarray, "C N"]:
     """Bring each channel to another rate by polyphase filters, which remove what lies above the new half rate.
 
     Units are kept. Sample 0 stays at time 0, and N = ceil(S * new_rate / rate). A new sample is missing where the old sample
@@ -63,10 +64,11 @@ def resample(values: Float[np.ndarray, "C S"], rate: float, new_rate: float) -> 
         new_rate: samples per second of the result.
 
     Raises:
-        DataError: if a rate is not above 0, or the ratio of rates is too far from 1.
+        DataError: if a rate is not above 0 and finite, the ratio of rates is too far from 1, or a sample is infinite.
     """
-    if not (rate > 0 and new_rate > 0):
-        raise DataError(f"expected rates above 0 Hz, got {rate:g} and {new_rate:g} Hz")
+    rate, new_rate = float(rate), float(new_rate)  # numpy's float32 is no fraction
+    if not (0 < rate < np.inf and 0 < new_rate < np.inf):
+        raise DataError(f"expected finite rates above 0 Hz, got {rate:g} and {new_rate:g} Hz")
     ratio = (Fraction(new_rate) / Fraction(rate)).limit_denominator(_LARGEST_RATIO)
     if not 0 < ratio <= _LARGEST_RATIO:
         raise DataError(f"expected rates that differ by less than {_LARGEST_RATIO} times, got {rate:g} and {new_rate:g} Hz")
@@ -74,6 +76,8 @@ def resample(values: Float[np.ndarray, "C S"], rate: float, new_rate: float) -> 
     ratio = _without_drift(ratio, Fraction(new_rate) / Fraction(rate), num_samples)
     if ratio == 1 or num_samples == 0:
         return values.astype(np.float32)
+    if np.isinf(values).any():
+        raise DataError("infinite samples cannot be resampled; mark missing samples by NaN")
     present = ~np.isnan(values)
     whole = np.stack([_bridge_gaps(samples, known) for samples, known in zip(values, present, strict=True)])
     # The line from the first to the last sample is taken off and put back: no jump to zero at the ends, and constants stay.

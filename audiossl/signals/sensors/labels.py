@@ -12,14 +12,15 @@ import numpy as np
 from audiossl.errors import DataError
 
 Label = str | float | None
-_MOST_CODES = 30  # whole numbers up to this one may be codes of classes
+_MOST_CODES = 30  # whole numbers from minus this one up to it may be codes of classes
 LabelKind = Literal["auto", "class", "quantity"]
 _NUMBER = re.compile(r"\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*")
-_UNKNOWN_AS_TEXT = frozenset({"nan", "<na>", "nat"})  # what tables write when a column with gaps is turned into text
+_UNKNOWN_AS_TEXT = frozenset({"nan", "<na>", "nat", "n/a", "#n/a"})  # what a column with gaps becomes as text
+UNKNOWN_OF_PANDAS = frozenset({"NAType", "NaTType"})  # by name, for pandas is not needed to read labels
 
 
 def as_label(value: object) -> Label:
-    """Return a label as plain text, a plain float, or None for what is not known (None and NaN).
+    """Return a label as plain text, a plain float, or None for what is not known (None, NaN, and NA and NaT of pandas).
 
     Raises:
         DataError: for whole numbers and booleans, which may be codes of classes or quantities, and for all else that is neither.
@@ -27,7 +28,7 @@ def as_label(value: object) -> Label:
     >>> as_label("walk"), as_label(71.5), as_label(float("nan"))
     ('walk', 71.5, None)
     """
-    if value is None:
+    if value is None or type(value).__name__ in UNKNOWN_OF_PANDAS:
         return None
     if isinstance(value, str):
         if not value.strip() or value.strip().casefold() in _UNKNOWN_AS_TEXT:
@@ -100,7 +101,7 @@ def ask_where_kind_is_open(labels: Iterable[Label]) -> None:
     what = ""
     if names and all(map(_NUMBER.fullmatch, names)) and not all(map(str.isdecimal, names)):
         what = f"numbers as text, such as {next(name for name in names if not name.isdecimal())!r}"
-    elif numbers and all(0 <= number <= _MOST_CODES and number == int(number) for number in numbers):
+    elif numbers and all(abs(number) <= _MOST_CODES and number == int(number) for number in numbers):
         what = f"whole numbers from {min(numbers):g} to {max(numbers):g}"
     if what:
         raise DataError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +74,8 @@ class SensorRecording:
         for name in ("channels", "units"):
             self._set(name, _names(getattr(self, name), name))
         self._set("values", _samples(self.values))
+        if not self.channels:
+            raise DataError("expected a channel or more, got none")
         if not len(self.channels) == len(self.units) == len(self.values):
             raise DataError(
                 f"expected as many names and units as channels, got {len(self.channels)} names, "
@@ -83,6 +85,8 @@ class SensorRecording:
             raise DataError(f"channel names repeat: {', '.join(self.channels)}")
         if np.isinf(self.values).any():
             raise DataError("infinite samples; mark missing samples by NaN")
+        if not isinstance(self.annotations, Mapping):
+            raise DataError(f"expected annotations by task, got {self.annotations!r}: give none as {{}}")
         self._set("annotations", {task: self._checked(task, found) for task, found in self.annotations.items()})
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in self.custom.items()}
         self._set("custom", plain)
@@ -93,6 +97,8 @@ class SensorRecording:
     def _checked(self, task: str, stretches: tuple[Annotation, ...]) -> tuple[Annotation, ...]:
         """Annotations of a task with plain numbers and labels; the task is named where they are not what they should be."""
         found = []
+        if not isinstance(stretches, Iterable):
+            raise DataError(f"{task}: expected annotations, got {stretches!r}: give none as ()")
         for stretch in stretches:
             if not isinstance(stretch, Annotation):
                 raise DataError(f"{task}: expected annotations, got {stretch!r}: write Annotation(start, end, label)")
@@ -128,7 +134,7 @@ def _subject(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         got = "none" if value is None or isinstance(value, str) else repr(value)
         raise DataError(f"expected a subject as text, got {got}; splits are by subject")
-    return str(value)
+    return str(value).strip()  # a blank at its end would make another person
 
 
 def _number(value: Any, what: str) -> float:
@@ -144,10 +150,12 @@ def _names(values: Any, what: str) -> tuple[str, ...]:
 
 
 def _samples(values: Any) -> Float32[np.ndarray, "C S"]:
-    """The array itself if it is one of float32, channels x time; other numbers are converted."""
+    """The array itself if it is one of float32, channels x time; other numbers are converted, masked ones are missing."""
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "fiu":
         got = f"{getattr(values, 'dtype', type(values).__name__)} of shape {getattr(values, 'shape', '?')}"
         raise DataError(f"expected values as an array of float32, channels x time, got {got}")
+    if isinstance(values, np.ma.MaskedArray):  # saved, its masked samples would be samples again
+        values = values.astype(np.float64).filled(np.nan)
     if values.dtype == np.float32:
         return values
     with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused

@@ -13,6 +13,8 @@ from torch import Tensor
 from audiossl.errors import DataError
 from audiossl.signals.sensors.recording import SensorRecording
 
+CONSTANT = 1e-9  # a channel whose deviation is a smaller share of its mean is constant but for the rounding of sums
+
 
 @dataclass(frozen=True)
 class ChannelStatistics:
@@ -55,5 +57,6 @@ class ChannelStatistics:
             )
         mean = total / count
         deviation = np.sqrt(np.maximum(square / count - mean**2, 0.0))
-        deviation[deviation < 1e-9] = 1.0
+        # Of its size, not of 1: a field in tesla varies by 1e-13.
+        deviation[deviation <= CONSTANT * np.abs(mean + shift)] = 1.0
         return cls(torch.from_numpy(mean + shift).float(), torch.from_numpy(deviation).float(), tuple(sorted(chosen)))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
+from audiossl.signals.sensors.labels import UNKNOWN_OF_PANDAS
 from audiossl.signals.sensors.recording import Annotation
 
 
@@ -25,9 +26,14 @@ def label_stretches(
     values = np.asarray(labels)
     if not len(values):
         return ()
+    if values.dtype == object:  # a column of text with gaps; NA of pandas is equal to nothing, not even in doubt
+        plain = [None if type(value).__name__ in UNKNOWN_OF_PANDAS else value for value in values.tolist()]
+        values = np.empty(len(plain), object)
+        values[:] = plain
     bounds = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
+    of_bounds = [values[start : start + 1].tolist()[0] for start in bounds[:-1]]  # Python's own types
     return tuple(
         Annotation(start / rate, end / rate, names[label])
-        for start, end in pairwise(bounds)
-        if (label := values[start].item()) in names
+        for (start, end), label in zip(pairwise(bounds), of_bounds, strict=True)
+        if label in names
     )

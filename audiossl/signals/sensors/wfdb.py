@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from audiossl.errors import DataError, naming
-from audiossl.signals.mat_file import load_matrix
+from audiossl.signals.mat_file import stored_matrix
 from audiossl.signals.sensors.wfdb_header import WfdbHeader, parse_header
 
 
@@ -47,7 +47,8 @@ def read_wfdb_record(header: Path) -> WfdbRecord:
     with naming(header):
         about = parse_header(header.read_text(encoding="utf-8", errors="replace"))
     samples = _samples_file(header, about)
-    steps = load_matrix(samples, "val")
+    stored = stored_matrix(samples, "val")
+    steps = stored.astype(np.float64)
     shape = (len(about.signals), about.num_samples or steps.shape[1])
     if steps.shape != shape or not steps.size:
         raise DataError(
@@ -58,9 +59,10 @@ def read_wfdb_record(header: Path) -> WfdbRecord:
         raise DataError(f"{samples.name}: expected finite samples")
     values = np.empty(steps.shape, np.float32)
     for row, (signal, of_signal) in enumerate(zip(about.signals, steps, strict=True)):
+        if stored.dtype.kind == "u":
+            of_signal = of_signal - signal.unsigned_zero
         values[row] = (of_signal - signal.zero) / signal.gain
-        if signal.missing is not None:
-            values[row, of_signal == signal.missing] = np.nan
+        values[row, of_signal == signal.missing] = np.nan
     return WfdbRecord(
         rate=about.rate,
         channels=tuple(signal.name for signal in about.signals),

@@ -10,15 +10,16 @@ import numpy as np
 from audiossl.errors import DataError
 
 DEFAULT_RATE, DEFAULT_GAIN, DEFAULT_UNIT = 250.0, 200.0, "mV"
-# What each storage format writes for a sample that is not there; differences (8) have no such value.
-MISSING: dict[int, int | None] = {
-    8: None, 80: -(2**7), 508: -(2**7),
+# What each storage format writes for a sample that is not there.
+MISSING: dict[int, int] = {
+    80: -(2**7), 508: -(2**7),
     310: -(2**9), 311: -(2**9),
     212: -(2**11),
     16: -(2**15), 61: -(2**15), 160: -(2**15), 516: -(2**15),
     24: -(2**23), 524: -(2**23),
     32: -(2**31),
 }  # fmt: skip
+UNSIGNED_ZERO = {80: 2**7, 160: 2**15}  # the step 0 of formats that store no sign ("offset binary")
 _OFFSETS = (0, 24)  # bytes before the samples: of a MATLAB file they are those of its own header
 # `16x2:3+24`: a format, samples of a frame, skew in samples, bytes before the first sample. Only the first is always there.
 _FORMAT = re.compile(r"(?P<format>\d+)(x(?P<per_frame>\d+))?(:(?P<skew>\d+))?(\+(?P<offset>\d+))?")
@@ -28,14 +29,25 @@ _GAIN = re.compile(r"(?P<gain>[-+0-9.eE]+)(\((?P<zero>[-+0-9]+)\))?(/(?P<unit>\S
 
 @dataclass(frozen=True)
 class WfdbSignal:
-    """One signal. `zero` is the step of zero units; `missing` stands for a sample that is not there, None if no step does."""
+    """One signal.
+
+    Attributes:
+        file: that holds its samples.
+        name: from its description.
+        gain: steps per unit.
+        zero: the step of zero units.
+        unit: of what was measured.
+        missing: the step that stands for a sample that is not there.
+        unsigned_zero: the step 0 where samples are stored without a sign; 0 for formats that store one.
+    """
 
     file: str
     name: str
     gain: float
     zero: int
     unit: str
-    missing: int | None
+    missing: int
+    unsigned_zero: int = 0
 
 
 @dataclass(frozen=True)
@@ -93,14 +105,18 @@ def _signal(line: str, name: str) -> WfdbSignal:
     name = fields[8] if len(fields) > 8 else name
     if len(fields) < 2:
         raise DataError(f"{name}: expected a file and a format, got '{line}'")
-    missing = _missing(fields[1], name)
+    kind = _format(fields[1], name)
     converter_zero = _whole(fields[4], name) if len(fields) > 4 else 0
     gain, zero, unit = _gain(fields[2], name) if len(fields) > 2 else (DEFAULT_GAIN, None, DEFAULT_UNIT)
-    return WfdbSignal(fields[0], name, gain, converter_zero if zero is None else zero, unit, missing)
+    return WfdbSignal(
+        fields[0], name, gain, converter_zero if zero is None else zero, unit, MISSING[kind], UNSIGNED_ZERO.get(kind, 0)
+    )
 
 
-def _missing(field: str, name: str) -> int | None:
+def _format(field: str, name: str) -> int:
     match = _FORMAT.fullmatch(field)
+    if match and int(match["format"]) == 8:
+        raise DataError(f"{name}: expected samples, got differences between them (format 8), which are not read here")
     if match is None or int(match["format"]) not in MISSING:
         known = ", ".join(map(str, sorted(MISSING)))
         raise DataError(f"{name}: expected a format such as 16+24, one of {known}, got '{field}'")
@@ -110,7 +126,7 @@ def _missing(field: str, name: str) -> int | None:
         raise DataError(f"{name}: expected no skew between signals, got {match['skew']} samples, which are not read here")
     if int(match["offset"] or 0) not in _OFFSETS:
         raise DataError(f"{name}: expected the 24 bytes of a MATLAB header before samples, got {match['offset']}")
-    return MISSING[int(match["format"])]
+    return int(match["format"])
 
 
 def _gain(field: str, name: str) -> tuple[float, int | None, str]:

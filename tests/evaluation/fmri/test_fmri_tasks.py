@@ -178,6 +178,9 @@ CLASSES = ["a", "b"] * 6
         ([None, *CLASSES[1:]], "p0 has the label None"),
         (["n/a", *CLASSES[1:]], "p0 has the label 'n/a'"),
         ([3.0] * 12, "a quantity that varies, got 3 of all 12 people"),
+        ([0.0, 1.0] * 6, "labels are 0 and 1 alone, which are two classes"),
+        ([-1.0, 1.0] * 6, "labels are -1 and 1 alone, which are two classes"),
+        ([f"{i / 4}" for i in range(12)], "numbers as text, such as '0.0': give quantities as floats"),
     ],
 )
 def test_kinds_of_labels_are_not_guessed(labels, message):
@@ -201,14 +204,35 @@ def test_kinds_of_labels_are_not_guessed(labels, message):
         ({"families": NAMES, "sites": NAMES}, "got 12 sites, 12 families"),
         (
             {"sites": ["", *CLASSES[1:], ""], "config": PhenotypeConfig(by_site=True)},
-            "a site of everybody .* 1 people, such as p0",
+            "sites of everybody, got none of 1 people, such as p0",
         ),
+        ({"families": [None, *NAMES[1:], None]}, "families of everybody, got none of 1 people, such as p0"),
+        ({"families": [*NAMES[:-1], float("nan"), "p0"]}, "families of everybody, got none of 1 people, such as p11"),
+        ({"families": [*NAMES[:-1], "n/a", "p0"]}, "families of everybody, got none of 1 people, such as p11"),
     ],
 )
 def test_a_person_is_one_in_every_column(columns, message):
     """ABCD 22, C-PAC 412: a person at two sites trained the model that one of them was left out of."""
     with pytest.raises(DataError, match=message):
         score_phenotype(np.zeros((13, 2)), [*CLASSES, "a"], [*NAMES, "p0"], **columns)
+
+
+@pytest.mark.parametrize("nobody", [None, float("nan"), "", "n/a"])
+def test_a_run_of_nobody_is_refused(nobody):
+    with pytest.raises(DataError, match=r"a person for each run \(row of features\), row 11 names"):
+        score_phenotype(np.zeros((12, 2)), CLASSES, np.array([*NAMES[:-1], nobody], object))
+
+
+def test_what_pandas_does_not_know_is_not_known():
+    unknown = pytest.importorskip("pandas").NA
+    with pytest.raises(DataError, match="p0 has the label None"):
+        score_phenotype(np.zeros((12, 2)), np.array([unknown, *CLASSES[1:]], object), NAMES)
+    with pytest.raises(DataError, match="row 11 names None"):
+        score_phenotype(np.zeros((12, 2)), CLASSES, np.array([*NAMES[:-1], unknown], object))
+    for column in ("sites", "families"):
+        with pytest.raises(DataError, match=f"{column} of everybody, got none of 1 people, such as p11"):
+            columns = {column: np.array([*NAMES[:-1], unknown], object)}
+            score_phenotype(np.zeros((12, 2)), CLASSES, NAMES, PhenotypeConfig(by_site=True), **columns)
 
 
 def test_labels_and_subjects_of_another_length():

@@ -126,3 +126,56 @@ def test_fmriprep_derivatives_with_a_real_confound_table(tmp_path):
     assert isinstance(missing, Rejected) and "desc-preproc_bold.nii.gz" in missing.reason
     with pytest.raises(DataError, match="task-nothing"):
         list(read_fmriprep(tmp_path, atlas, ["one"], task="nothing"))
+
+
+def test_voxels_that_are_no_numbers_belong_to_no_region(tmp_path):
+    """Taken for zeros, they would pull the mean of their region down, and a volume of them would be a spike."""
+    image, atlas, data = write_images(tmp_path)
+    data[0, 0, 0] = np.nan
+    data[4, 1, 2, 7] = np.inf
+    nibabel.Nifti1Image(data, np.diag([3.0, 3.0, 3.0, 1.0])).to_filename(image)
+    series, _ = read_image(image, atlas, ["one", "two"])
+    for row, (place, line) in zip(series, (((slice(0, 3)), 0), ((slice(3, 6)), 1)), strict=True):
+        of_region = data[place, line].reshape(-1, 30)
+        assert np.allclose(row, of_region[np.isfinite(of_region).all(1)].mean(0), atol=1e-3)
+    data[..., 5] = np.nan
+    nibabel.Nifti1Image(data, np.diag([3.0, 3.0, 3.0, 1.0])).to_filename(image)
+    with pytest.raises(DataError, match=r"bold\.nii\.gz: no voxel is a number in every volume"):
+        read_image(image, atlas, ["one", "two"])
+    censored, kept = read_image(image, atlas, ["one", "two"], sample_mask=np.delete(np.arange(30), 5))
+    assert np.allclose(censored[:, kept], series[:, kept], atol=1e-3) and np.isnan(censored[:, 5]).all()
+
+
+def test_images_of_other_dimensions_are_named(tmp_path):
+    image, atlas, data = write_images(tmp_path)
+    expected, _ = read_image(image, atlas, ["one", "two"])
+    labels, affine = np.asarray(nibabel.load(atlas).dataobj), np.diag([3.0, 3.0, 3.0, 1.0])
+    nibabel.Nifti1Image(labels[..., None], affine).to_filename(tmp_path / "one_volume.nii.gz")
+    assert np.array_equal(read_image(image, tmp_path / "one_volume.nii.gz", ["one", "two"])[0], expected)
+    maps = np.stack([labels == 1, labels == 2], -1).astype(np.float32)
+    nibabel.Nifti1Image(maps, affine).to_filename(tmp_path / "maps.nii.gz")
+    with pytest.raises(DataError, match=r"maps\.nii\.gz: expected one volume of labels, got .*\(6, 6, 6, 2\)"):
+        read_image(image, tmp_path / "maps.nii.gz", ["one", "two"])
+    nibabel.Nifti1Image(data[..., 0], affine).to_filename(tmp_path / "still.nii.gz")
+    with pytest.raises(DataError, match=r"still\.nii\.gz: expected a run of volumes.*\(6, 6, 6\)"):
+        read_image(tmp_path / "still.nii.gz", atlas, ["one", "two"])
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
+def test_an_image_that_is_cut_short_is_an_error_of_data(tmp_path, share):
+    image, atlas, _ = write_images(tmp_path)
+    whole = image.read_bytes()
+    image.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(DataError, match=r"bold\.nii\.gz"):
+        read_image(image, atlas, ["one", "two"])
+
+
+def test_confounds_that_are_not_known_are_named(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    image, atlas, _ = write_images(tmp_path)
+    confounds = pandas.DataFrame({"csf": np.arange(30.0) ** 2, "framewise_displacement": [np.nan, *(0.1 * np.arange(29) % 0.3)]})
+    with pytest.raises(DataError, match=r"bold\.nii\.gz: confound framewise_displacement is not known \(n/a\) in volume 0"):
+        read_image(image, atlas, ["one", "two"], confounds)
+    read_image(image, atlas, ["one", "two"], confounds, sample_mask=np.arange(1, 30))
+    with pytest.raises(DataError, match="expected confounds of its 30 volumes, got 29 rows"):
+        read_image(image, atlas, ["one", "two"], confounds[1:])

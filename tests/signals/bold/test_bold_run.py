@@ -263,3 +263,10 @@ def test_pickled_arrays_are_refused(tmp_path):
     np.save(tmp_path / "x.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="cannot be read"):
         read_series(tmp_path / "x.npy", regions_first=True)
+
+
+def test_masked_values_of_series_are_missing():
+    series = np.ma.masked_array(np.random.default_rng(0).standard_normal((2, 40)), np.zeros((2, 40), bool))
+    series[1] = np.ma.masked
+    run = bold_run("a", "p", series, 2.0, ["one", "two"])
+    assert covered(run).tolist() == [True, False] and np.isnan(run.values[1]).all()

@@ -206,3 +206,57 @@ def test_text_that_is_no_plain_number_is_no_value(tmp_path, word):
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"x\.tsv.*line 5 .*column 2: expected a number with a decimal point"):
         read_series(path, regions_first=False)
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [(".tsv", "\t"), (".csv", ",")])
+@pytest.mark.parametrize("at_header", [True, False])
+def test_a_delimiter_at_the_end_of_lines_is_no_region(tmp_path, suffix, separator, at_header):
+    path = tmp_path / f"x{suffix}"
+    rows = [separator.join(map(str, row)) + separator for row in VALUES]
+    path.write_text("\n".join([separator.join("abc") + separator * at_header, *rows]) + "\n")
+    series, names = read_series(path, regions_first=False)
+    assert names == ("a", "b", "c") and np.array_equal(series, VALUES.T)
+    path.write_text("\n".join(rows))
+    with pytest.raises(DataError, match=r"last column is empty in every line: is that a delimiter at the end"):
+        read_series(path, regions_first=False)
+
+
+def test_a_named_region_without_values_stays(tmp_path):
+    (tmp_path / "x.tsv").write_text("a\tb\tc\n" + "".join(f"{row[0]}\t{row[1]}\t\n" for row in VALUES))
+    series, names = read_series(tmp_path / "x.tsv", regions_first=False)
+    assert names == ("a", "b", "c") and np.isnan(series[2]).all() and np.array_equal(series[:2], VALUES.T[:2])
+
+
+@pytest.mark.parametrize(
+    ("header", "table", "decimals"),
+    [
+        (["1001", "1001", "1002"], VALUES, 4),  # labels of regions that come twice
+        (["1001", "n/a", "1002"], VALUES, 4),
+        (["2001", "2002", "2101", "2102", "2201", "2202"], np.round(2000 + 300 * np.tile(VALUES, 2)), 0),  # within whole values
+    ],
+)
+def test_labels_that_repeat_lack_or_lie_within_values_are_asked_for(tmp_path, header, table, decimals):
+    path = write(tmp_path / "x.tsv", header, table, decimals)
+    with pytest.raises(DataError, match=r"may be names of columns or values\. Say header=True"):
+        read_series(path, regions_first=False)
+    assert read_series(path, regions_first=False, header=False)[0].shape[1] == 9
+
+
+def test_a_first_volume_of_zeros_is_a_volume(tmp_path):
+    series, names = read_series(write(tmp_path / "x.tsv", ["0", "0", "0"], 900 + 30 * VALUES), regions_first=False)
+    assert names == () and series.shape == (3, 9) and not series[:, 0].any()
+
+
+def test_participants_come_once_and_columns_too(tmp_path):
+    path = tmp_path / "participants.tsv"
+    path.write_text("participant_id \tage\nsub-1\t 20 \nsub-2\t30\t\n".replace("30\t", "30"))
+    assert read_participants(tmp_path) == {"1": {"age": 20.0}, "2": {"age": 30.0}}
+    for rows in ("sub-1\t20\nsub-1\t30\n", "sub-1\t20\n1\t30\n"):
+        path.write_text("participant_id\tage\n" + rows)
+        with pytest.raises(
+            DataError, match=r"participants\.tsv: expected a column participant_id with a name for each row, once; got 1"
+        ):
+            read_participants(tmp_path)
+    path.write_text("participant_id\tage\tage\nsub-1\t20\t30\n")
+    with pytest.raises(DataError, match=r"participants\.tsv: expected each column once, got age twice"):
+        read_participants(tmp_path)

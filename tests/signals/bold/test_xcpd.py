@@ -13,6 +13,7 @@ from audiossl.signals.bold.xcpd import read_xcpd
 from audiossl.signals.sensors.recording import Rejected
 
 REGIONS = ["LH_Vis_1", "LH_Vis_2", "RH_Vis_1", "Left-Thalamus"]
+PER_CENT = "Node\tcoverage\n" + "".join(f"{name}\t{share}\n" for name, share in zip(REGIONS, (100, 40, 90, 0), strict=True))
 COVERAGE = ["1.0", "0.4", "0.9", "n/a"]
 
 
@@ -77,7 +78,7 @@ def test_coverage_of_either_format(tmp_path):
     assert covered(next(read_xcpd(tmp_path, "Tiny"))).tolist() == [True, False, True, False]
     coverage.write_text("\t".join(REGIONS) + "\n" + "\t".join(COVERAGE) + "\n")  # of CIFTI
     assert covered(next(read_xcpd(tmp_path, "Tiny"))).tolist() == [True, False, True, False]
-    for wrong in ("Node\tcoverage\nLH_Vis_1\t1.0\n", "Node\tcoverage\nLH_Vis_1\tmuch\n", "a\tb\n1\t2\n3\t4\n"):
+    for wrong in ("Node\tcoverage\nLH_Vis_1\t1.0\n", "Node\tcoverage\nLH_Vis_1\tmuch\n", PER_CENT, "a\tb\n1\t2\n3\t4\n"):
         coverage.write_text(wrong)
         (rejected,) = read_xcpd(tmp_path, "Tiny")
         assert isinstance(rejected, Rejected) and coverage.name in rejected.reason

@@ -33,3 +33,9 @@ def test_what_differs_is_named_of_both(change, said):
 
 def test_what_need_not_agree():
     checked({"rate": 25.0, "annotations": {}}, {"annotations": {"activity": (Annotation(0.0, 1.0, None),)}}, one_rate=False)
+
+
+def test_a_unit_is_the_same_in_every_spelling():
+    agreement = Agreement()
+    for number, units in enumerate([("m/s^2", "m/s^2"), ("m/s2", "m/s²"), ("m/s^2 ", "ms-2")]):
+        agreement.check(replace(recording(f"r{number}", "s"), units=units))

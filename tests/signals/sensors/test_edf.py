@@ -104,7 +104,8 @@ def test_notes_count_from_the_first_sample_where_a_file_starts_within_a_second(t
     parts = [b"+%d.25\x14\x14\x00" % i for i in range(3)]
     parts[1] += b"+1.75\x15.5\x14no\x14\x00+1.75\x150.5\x14stimulus\x14\x00"
     recorded(tmp_path / "n.edf", 3, [parts])
-    assert read_edf_notes(tmp_path / "n.edf") == [EdfNote(1.5, 0.5, "stimulus")]
+    with pytest.warns(UserWarning, match=r"n\.edf: record 1 holds an annotation that is not written as EDF\+ says: .*no"):
+        assert read_edf_notes(tmp_path / "n.edf") == [EdfNote(1.5, 0.5, "stimulus")]
     assert read_edf_start(tmp_path / "n.edf") == datetime(1989, 4, 24, 16, 13, 0, 250_000)
 
 
@@ -164,3 +165,47 @@ def test_two_signals_of_one_name_are_not_told_apart(tmp_path):
     write_edf(tmp_path / "a.edf", [("X", "uV", (0, 1), np.zeros(2)), ("X", "mV", (0, 1), np.zeros(2))], 1, 2)
     with pytest.raises(DataError, match="expected one signal X, got X, X"):
         read_edf_signal(tmp_path / "a.edf", "X")
+
+
+def write_with_stamps(path, records, kind="EDF+C"):
+    steps = np.arange(4 * len(records))
+    write_edf(
+        path,
+        [("EMG", "uV", (-2048, 2047), steps), ("EDF Annotations", "", (-1, 1), stamped(records))],
+        1,
+        len(records),
+        kind=kind,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("Anfälle".encode(), "Anfälle"), ("Anfälle".encode("latin1"), "Anfälle"), (b"\xb5-arousal", "µ-arousal")],
+)
+def test_texts_are_utf_8_or_latin_1(tmp_path, text, expected):
+    write_with_stamps(tmp_path / "a.edf", [b"+0\x14\x14\0", b"+1\x14\x14\0+1.5\x14" + text + b"\x14\0"])
+    assert read_edf_notes(tmp_path / "a.edf") == [EdfNote(1.5, 0.0, expected)]
+
+
+def test_a_note_may_fill_its_record_and_none_is_passed_over(tmp_path):
+    path, size = tmp_path / "a.edf", 20
+    full = (b"+1\x14\x14\0+1.5\x14" + b"b" * size)[: size - 1] + b"\x14"
+    steps = np.frombuffer(b"+0\x14\x14\0".ljust(size, b"\0") + full, "<i2")
+    write_edf(path, [("EMG", "uV", (-1, 1), np.arange(8)), ("EDF Annotations", "", (-1, 1), steps)], 1, 2, kind="EDF+C")
+    assert read_edf_notes(path) == [EdfNote(1.5, 0.0, "b" * 9)]
+    for broken in (b"1.5\x14no sign\x14\0", b"+1,5\x14comma\x14\0", b"+1.5\x14no end\0"):
+        write_with_stamps(path, [b"+0\x14\x14\0+0.5\x14wake\x14\0", b"+1\x14\x14\0" + broken])
+        with pytest.warns(UserWarning, match=r"a\.edf: record 1 holds an annotation that .*(no sign|comma|no end)"):
+            assert read_edf_notes(path) == [EdfNote(0.5, 0.0, "wake")]
+
+
+def test_a_gap_that_only_time_stamps_tell_of(tmp_path):
+    path = tmp_path / "a.edf"
+    write_with_stamps(path, [b"+0.5\x14\x14\0", b"+1.5\x14\x14\0", b"+12.5\x14\x14\0+12.75\x14stimulus\x14\0"])
+    values = read_edf_signal(path, "EMG").values
+    assert read_edf_notes(path) == [EdfNote(12.25, 0.0, "stimulus")]
+    assert len(values) == 13 * 4 and values[49] == 9 and np.isnan(values[8:48]).all()
+    # Stamps that are all alike, or off by little, tell of none.
+    for stamps in ([b"+0", b"+0", b"+0"], [b"+0", b"+1.01", b"+2.02"]):
+        write_with_stamps(path, [stamp + b"\x14\x14\0" for stamp in stamps])
+        assert len(read_edf_signal(path, "EMG").values) == 12

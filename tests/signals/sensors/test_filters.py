@@ -99,3 +99,14 @@ def test_resample_does_not_drift_in_long_recordings(rate, new_rate):
     times = np.arange(resampled.shape[1]) / new_rate
     inside = times < (samples - 1) / rate
     assert np.abs(resampled[0][inside] - times[inside]).max() <= 0.5 / new_rate
+
+
+def test_rates_are_any_numbers_that_are_finite():
+    values = sine(1.3, 50, 4)
+    np.testing.assert_array_equal(resample(values, np.float32(50), np.int64(32)), resample(values, 50.0, 32.0))
+    for rates in ((np.inf, 32.0), (50.0, np.nan), (0.0, 32.0)):
+        with pytest.raises(DataError, match="expected finite rates above 0 Hz"):
+            resample(values, *rates)
+    values[0, 7] = np.inf
+    with pytest.raises(DataError, match="infinite samples cannot be resampled"):
+        resample(values, 50.0, 32.0)

@@ -25,12 +25,18 @@ def test_text_is_a_class_a_float_a_quantity_and_nan_is_not_known(value, expected
     assert label == expected and type(label) is type(expected)
 
 
+def test_what_pandas_does_not_know_is_not_known():
+    pandas = pytest.importorskip("pandas")
+    assert as_label(pandas.NA) is None and as_label(pandas.NaT) is None
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [
         (1, "write '1' for a class, 1.0 for a quantity"), (np.int64(3), "write '3' for a class, 3.0 for a quantity"),
         (True, r"True \(bool\)"), (np.bool_(False), "bool"), (b"walk", "write 'walk' for a class"), (math.inf, "finite quantity"),
-        ("", "give None"), (" ", "give None"), ("nan", "give None"), ("<NA>", "give None"), (("walk",), "tuple"),
+        ("", "give None"), (" ", "give None"), ("nan", "give None"), ("<NA>", "give None"), ("n/a", "give None"),
+        (("walk",), "tuple"),
     ],
 )  # fmt: skip
 def test_what_may_be_either_is_asked_for(value, said):
@@ -57,12 +63,14 @@ def test_declared_labels_are_what_they_are_declared_to_be():
         declared("72,4", "quantity")
 
 
-@pytest.mark.parametrize("labels", [["72.4", "80"], ["72,4", "71,9"], ["1e1", "2"], ["-1", "1"], [0.0, 1.0], [1.0, None, 24.0]])
+@pytest.mark.parametrize(
+    "labels", [["72.4", "80"], ["72,4", "71,9"], ["1e1", "2"], ["-1", "1"], [0.0, 1.0], [-1.0, 1.0], [1.0, None, 24.0]]
+)
 def test_numbers_as_text_and_small_whole_numbers_are_asked_for(labels):
     with pytest.raises(DataError, match=r"task\.kind=class.*task\.kind=quantity"):
         ask_where_kind_is_open(labels)
 
 
-@pytest.mark.parametrize("labels", [["0", "1", "2"], ["walk", "7.5"], [1.5, 2.0, None], [60.0, 61.0], [-1.0, 1.0], []])
+@pytest.mark.parametrize("labels", [["0", "1", "2"], ["walk", "7.5"], [1.5, 2.0, None], [60.0, 61.0], [-40.0, 1.0], []])
 def test_names_codes_as_text_and_other_numbers_are_what_they_are(labels):
     ask_where_kind_is_open(labels)

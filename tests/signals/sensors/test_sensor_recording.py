@@ -6,7 +6,7 @@ import pytest
 from sensor_data import recording
 
 from audiossl.errors import DataError
-from audiossl.signals.sensors.recording import Annotation
+from audiossl.signals.sensors.recording import Annotation, SensorRecording
 
 
 def test_length():
@@ -103,3 +103,24 @@ def test_what_is_beyond_doubt_is_taken(unchecked):
 def test_an_array_of_float32_is_kept_not_copied():
     values = np.zeros((2, 500), np.float32)
     assert replace(recording(), values=values).values is values
+
+
+def test_masked_samples_are_missing():
+    """numpy would save them as samples."""
+    values = np.ma.masked_array(np.arange(20, dtype=np.float32).reshape(2, 10), np.arange(20).reshape(2, 10) % 3 == 0)
+    found = SensorRecording("a", "p", 10.0, ("x", "y"), ("g", "g"), values)
+    assert type(found.values) is np.ndarray and np.array_equal(np.isnan(found.values), values.mask)
+    whole = np.ma.masked_array(np.arange(20, dtype=np.float32).reshape(2, 10), np.zeros((2, 10), bool))
+    assert np.array_equal(SensorRecording("a", "p", 10.0, ("x", "y"), ("g", "g"), whole).values, whole.data)
+
+
+def test_a_blank_makes_no_other_person():
+    values = np.zeros((1, 10), np.float32)
+    assert {SensorRecording("a", name, 10.0, ("x",), ("g",), values).subject for name in ("p1", "p1 ", " p1", "p1\n")} == {"p1"}
+
+
+@pytest.mark.parametrize("annotations", [None, {"activity": None}])
+def test_annotations_that_are_none_are_asked_for(annotations, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(DataError, match=r"a: .*expected annotations"):
+        SensorRecording("a", "p", 10.0, ("x",), ("g",), np.zeros((1, 10), np.float32), annotations)

@@ -34,6 +34,17 @@ def test_large_offsets_keep_their_digits_and_constants_stay_finite():
     assert (float(found.mean[1]), float(found.deviation[1])) == (7.0, 1.0)
 
 
+@pytest.mark.parametrize(("offset", "scale"), [(0.0, 1e-13), (2e-6, 1e-12), (1e6, 1.0)])
+def test_constant_is_said_of_the_size_of_a_channel(offset, scale):
+    recordings = people(1)
+    values = recordings[0].values
+    values[0] = offset + scale * np.random.default_rng(0).standard_normal(values.shape[1])
+    expected = values[0].astype(np.float64).std()
+    np.testing.assert_allclose(ChannelStatistics.fit(recordings, ["p0"]).deviation[0], expected, rtol=1e-4)
+    values[0] = offset + scale
+    assert float(ChannelStatistics.fit(recordings, ["p0"]).deviation[0]) == 1.0
+
+
 def test_a_channel_without_samples_is_refused():
     recordings = people(1)
     recordings[0].values[1] = np.nan

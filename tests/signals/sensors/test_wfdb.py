@@ -130,3 +130,17 @@ def test_samples_elsewhere_are_named(tmp_path):
     (tmp_path / "100.hea").write_text("100 1 360 4\n100.dat 212 200 11 1024 995 -22131 0 MLII\n")
     with pytest.raises(DataError, match=r"100\.mat is not there: .* 100\.hea names 100\.dat"):
         read_wfdb_record(tmp_path / "100.hea")
+
+
+def test_formats_without_a_sign_begin_at_their_middle(tmp_path):
+    eight = record(tmp_path, "80+24 1 8 0 0 0 0 I", steps=np.array([[128, 129, 127, 0]], np.uint8))
+    np.testing.assert_array_equal(eight.values, [[0, 1, -1, np.nan]])
+    sixteen = record(tmp_path, "160+24 1 16 0 0 0 0 I", steps=np.array([[32768, 32769, 65535, 0]], np.uint16))
+    np.testing.assert_array_equal(sixteen.values, [[0, 1, 32767, np.nan]])
+    signed = record(tmp_path, "80+24 1 8 0 0 0 0 I", steps=np.array([[0, 1, -1, -128]], np.int16))
+    np.testing.assert_array_equal(signed.values, [[0, 1, -1, np.nan]])
+
+
+def test_differences_are_no_samples(tmp_path):
+    with pytest.raises(DataError, match=r"R1\.hea: I: expected samples, got differences between them \(format 8\)"):
+        record(tmp_path, "8+24 1 8 0 0 0 0 I", steps=[[1, 1, 1]])
