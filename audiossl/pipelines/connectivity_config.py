@@ -9,6 +9,7 @@ from typing import Any, Literal
 from audiossl.errors import ConfigError
 from audiossl.evaluation.fmri.phenotypes import PhenotypeConfig
 from audiossl.models.connectivity_encoder import ConnectivityConfig
+from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.signals.bold.run import RunPolicy
 from audiossl.training.config import TrainingConfig
 
@@ -129,6 +130,8 @@ class ConnectivityRecipe:
     phenotypes: list[PhenotypeTask] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        check_limit(self.limit)
+        check_names("models", self.models)
         if not self.models or not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError("expected at least one model and one seed, and no seed twice")
         if not self.fingerprint.volumes and not self.networks and not self.phenotypes:
