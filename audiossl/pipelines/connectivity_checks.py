@@ -33,7 +33,12 @@ def check_models(config: ConnectivityRecipe) -> None:
                 f"models.{name}.encoder.{unknown[0]}: expected one of the keys {', '.join(sizes)}, got "
                 f"'{unknown[0]}'{nearest(unknown[0], sizes)}"
             )
-        ConnectivityConfig(**{**sizes, **model.encoder})
+        window = ConnectivityConfig(**{**sizes, **model.encoder}).window
+        if model.kind not in FITTED_INSIDE | {"encoder"} and config.pretrain.crop < window:
+            raise ConfigError(
+                f"pretrain.crop={config.pretrain.crop} is less than the {window} volumes of a window of models.{name}: a crop "
+                "holds none"
+            )
         if model.kind in OPTIONS:
             read_options(f"models.{name}.options", OPTIONS[model.kind], model.options)
         elif model.kind in WITHOUT_OPTIONS and model.options:

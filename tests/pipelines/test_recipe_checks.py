@@ -144,6 +144,12 @@ REFUSED = {
     ("sensors", "models={a: {kind: encoder, options: {folder: x}}}"): r"models\.a: .*to have the option name",
     ("connectivity", "models={a: {kind: raw_fc, options: {bins: 3}}}"): r"models\.a\.options: raw_fc has no options, got bins",
     ("connectivity", "models={a: {kind: encoder, options: {name: x}}}"): r"models\.a\.options: expected the folder.*got name",
+    ("connectivity", "fingerprint.draws=0"): "draws of at least 1",
+    ("connectivity", "batch_runs=0"): "batch_runs should be at least 1",
+    ("connectivity", "phenotypes=[{label: age, options: {folds: 1}}]"): r"options\.folds should be at least 2, got 1",
+    ("connectivity", "phenotypes=[{label: age, options: {repeats: 0}}]"): r"options\.repeats should be at least 1, got 0",
+    ("connectivity", "phenotypes=[{label: age, confounds: [age]}]"): "age is among its own confounds",
+    ("connectivity", "pretrain.crop=5"): r"pretrain\.crop=5 is less than the [0-9]+ volumes of a window of models\.a",
     ("sensors", "task.fractions=[1.0, 10.0]"): r"task\.fractions: expected shares above 0 and at most 1",
     ("sensors", "encoder.width=0"): "an even width",
     ("finetune", "training.num_threads=0"): r"training\.num_threads should be above 0",
@@ -167,6 +173,13 @@ def test_an_encoder_that_is_nowhere_is_refused_before_other_rows(tmp_path):
     recipe = ConnectivityRecipe("toy", graphs, fingerprint=FingerprintConfig(volumes=10, draws=2))
     with pytest.raises(ConfigError, match=r"models\.own: there is no .*nowhere"):
         check_phenotypes(rests(tmp_path / "rests", lambda number: {}), recipe)
+
+
+def test_networks_that_no_run_says_are_missed_before_training(tmp_path):
+    recipe = ConnectivityRecipe("toy", {"a": GraphModel("raw_fc")}, fingerprint=FingerprintConfig(volumes=0), networks=True)
+    with pytest.raises(DataError, match="p0_1 does not say the network of each of its 4 regions"):
+        check_phenotypes(rests(tmp_path / "none", lambda number: {}), recipe)
+    check_phenotypes(rests(tmp_path / "all", lambda number: {"networks": "vis|vis|dmn|dmn"}), recipe)
 
 
 MEANT = {
