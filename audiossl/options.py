@@ -107,7 +107,8 @@ def with_overrides(kind: type, values: Mapping[str, Any], overrides: Sequence[st
             if not isinstance(folder.get(name), dict):
                 folder[name] = {}
             folder = folder[name]
-        earlier, value = folder.get(last), _value(text)
+        free = _type_below(kind, [*above, last]) is Any  # whose type only its reader knows: 3 is a number, true a truth value
+        earlier, value = folder.get(last), _loaded(text) if free else _value(text)
         if key.endswith("+"):
             value = [*(earlier if isinstance(earlier, list) else []), value]
         elif isinstance(earlier, dict) and isinstance(value, dict) and _is_section(kind, [*above, last]):
@@ -269,15 +270,23 @@ def _read_plain(kind: Any, value: Any, place: str) -> Any:
     return value if kind is type(None) else kind(value)
 
 
-def _is_section(kind: Any, keys: Sequence[str]) -> bool:
-    """Whether the value below these keys is a dataclass, and not a free mapping."""
+def _type_below(kind: Any, keys: Sequence[str]) -> Any:
+    """The type of the value below these keys; None where there is none."""
     for key in keys:
+        if kind is Any:
+            return Any
         if get_origin(kind) is dict:
             kind = get_args(kind)[1]
         elif dataclasses.is_dataclass(kind) and isinstance(kind, type):
             kind = get_type_hints(kind).get(key)
         else:
-            return False
+            return None
+    return kind
+
+
+def _is_section(kind: Any, keys: Sequence[str]) -> bool:
+    """Whether the value below these keys is a dataclass, and not a free mapping."""
+    kind = _type_below(kind, keys)
     return any(dataclasses.is_dataclass(part) for part in (kind, *get_args(kind))) and get_origin(kind) is not dict
 
 

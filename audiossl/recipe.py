@@ -148,6 +148,7 @@ class _Run:
             reasons = "; ".join(["--from"] if forced and state.fingerprint else state.reasons)
             if state.fingerprint is None:
                 self.redone.add(stage.name)
+            self._check_data(stages[index:])
             if self.dry_run:
                 self._say_dry(stage, folder, state, reasons)
             else:
@@ -187,8 +188,7 @@ class _Run:
             write_stamps(folder, now)
 
     def _say_dry(self, stage: Stage, folder: Path, state: State, reasons: str) -> None:
-        """Say what a run would do; what is not there to be read is said as well."""
-        _check_data(stage)
+        """Say what a run would do."""
         self.prints[stage.name] = state.fingerprint or fingerprint(stage, self.prints, "not read")
         record = read_record(folder)
         if record is None:
@@ -198,8 +198,15 @@ class _Run:
         kept = f"{_size(folder)} would be kept as {_aside_name(folder, record)}"
         _say(f"{stage.name:<13} would run ({cost}): {reasons}; {kept}")
 
+    def _check_data(self, stages: Sequence[Stage]) -> None:
+        """Refuse data that are not there, of the stage that comes now and of those that never ran: these will run as well."""
+        for stage in stages:
+            never_ran = not (self.output / stage.name).exists() and not list(self.output.glob(f"{stage.name}.*"))
+            for path in stage.data if stage is stages[0] or never_ran else ():
+                if not path.exists():
+                    raise ConfigError(f"the stage {stage.name} reads {path}, which does not exist. Correct it, or leave it away")
+
     def _run(self, stage: Stage, folder: Path, state: State, reasons: str, keep: bool) -> float:
-        _check_data(stage)
         why = f": {escape(reasons)}" if folder.exists() else ""
         console.print(f"[bold]{stage.name:<13}[/bold] running{why}", soft_wrap=True)
         inputs = {name: self.output / name for name in stage.inputs}
@@ -311,12 +318,6 @@ def _size(folder: Path) -> str:
     """Bytes of the files of a folder, in words."""
     count = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def _check_data(stage: Stage) -> None:
-    for path in stage.data:
-        if not path.exists():
-            raise ConfigError(f"the stage {stage.name} reads {path}, which does not exist. Correct data_root, or leave it away")
 
 
 def _say(text: str, style: str | None = None) -> None:

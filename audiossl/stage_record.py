@@ -143,7 +143,7 @@ def _differences(now: Any, then: Any, names: Names = (), place: str = "") -> lis
 
 
 def _said(place: str, then: Any, now: Any) -> str:
-    shown = [str(value) for value in (then, now)]
+    shown = ["not set" if value is None else str(value) for value in (then, now)]
     if any(len(text) > LONG or "\n" in text for text in shown):
         return f"{place} has changed"
     return f"{place} was {shown[0] or 'empty'}, is {shown[1] or 'empty'}"

@@ -92,3 +92,18 @@ def test_what_is_safely_converted_is_no_fault(tmp_path):
     assert (config.dataset, config.limit, config.output, config.data_root) == ("3", 3, None, tmp_path)
     assert (config.training.lr, config.training.warmup_steps, config.training.tensorboard) == (1e-3, 2, True)
     assert [task.name for task in config.evaluation.tasks] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0.5", 0.5), ("3", 3), ("true", True), ("[[time, frequency]]", [["time", "frequency"]]), ("a b=c", "a b=c")],
+)
+def test_an_option_of_any_type_is_read_as_yaml_has_it(tmp_path, text, value):
+    """As text, `true` and `3` would be other options, and another fingerprint, than the same words in the file."""
+    path = tmp_path / "toy.yaml"
+    path.write_text(f"{SENSORS}models: {{a: {{kind: simclr, options: {{temperature: 0.1}}}}}}", encoding="utf-8")
+    config = read_recipe(path, [f"models.a.options.x={text}", "models.a.dim=8", "dataset=3"], METHODS)
+    assert config.models["a"].options == {"temperature": 0.1, "x": value} and config.models["a"].dim == 8
+    path.write_text(SPEAR, encoding="utf-8")
+    config = read_recipe(path, [f"student.overrides.x={text}", f"quantiser.options.x={text}", "dataset=3"], METHODS)
+    assert config.student.overrides == config.quantiser.options == {"x": value} and config.dataset == "3"

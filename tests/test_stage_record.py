@@ -360,3 +360,21 @@ def test_which_options_of_training_are_free():
     assert TrainingConfig(average_every=10).free_options() == told, "the average is over the checkpoints that are kept"
     assert TrainingConfig(rollback_above=3.0).free_options() == told | {"keep"}, "a spike goes back to the newest checkpoint"
     assert set(deciding(TrainingConfig())) == {item.name for item in fields(TrainingConfig)} - TrainingConfig().free_options()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_data_of_a_later_stage_that_are_not_there_are_missed_at_once(fed, tmp_path, dry_run):
+    ran: list[str] = []
+
+    def run(out: Path, inputs) -> None:
+        ran.append(out.name)
+
+    stages = [Stage("first", run, 1), Stage("second", run, 1, ("first",), data=(tmp_path / "noise",))]
+    with pytest.raises(ConfigError, match=r"the stage second reads .*noise, which does not exist"):
+        run_stages(stages, fed.output, dry_run=dry_run)
+    assert ran == []
+    run_stages(stages, fed.output, last="first", dry_run=dry_run)  # which needs none
+    (tmp_path / "noise").write_text("hiss")
+    run_stages(stages, fed.output, dry_run=dry_run)
+    (tmp_path / "noise").unlink()
+    run_stages(stages, fed.output, dry_run=True) if not dry_run else None  # what was made from them stays

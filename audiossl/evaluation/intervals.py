@@ -46,6 +46,7 @@ MEAN = Range(is_mean=True)
 INDEX = Range(0.0, 1.0)
 CORRELATION = Range(-1.0, 1.0)
 POSITIVE = Range(0.0, None)
+AT_MOST_1 = Range(None, 1.0)
 ANY = Range()
 NAMES_OF_RANGES = {
     SHARE: "accuracy knn_accuracy top1_acc pitch_acc chroma_acc",
@@ -54,6 +55,7 @@ NAMES_OF_RANGES = {
     "event_onset_200ms_fms event_onset_50ms_fms event_onset_offset_50ms_20perc_fms",
     CORRELATION: "kappa correlation",
     POSITIVE: "rmse segment_1s_er",
+    AT_MOST_1: "r2",
 }
 RANGES = {name: range_ for range_, names in NAMES_OF_RANGES.items() for name in names.split()}
 """Ranges of metrics by name; any other metric is taken to have no ends."""
@@ -219,6 +221,9 @@ def _ends(value: float, error: float, degrees: float, range_: Range, level: floa
     if low is not None and high is None and value > low:
         half = min(reach / (value - low), 700.0)  # no float holds more
         return low + (value - low) * math.exp(-half), low + (value - low) * math.exp(half)
+    if low is None and high is not None and value < high:
+        least, most = _ends(-value, error, degrees, Range(-high, None), level)
+        return -most, -least
     # A value at an end of the range, which a metric that is no mean may leave without one of the parts.
     return max(value - reach, -math.inf if low is None else low), min(value + reach, math.inf if high is None else high)
 

@@ -35,9 +35,11 @@ class ResNet1dConfig:
     dim: int = 128
 
     def __post_init__(self) -> None:
-        if self.kernel % 2 == 0 or self.width % 2 or self.num_blocks < 1:
-            got = f"{self.kernel}, {self.width}, {self.num_blocks}"
-            raise ConfigError(f"expected an odd kernel, an even width and at least one block, got {got}")
+        if self.kernel % 2 == 0 or self.width % 2 or min(self.kernel, self.width, self.num_blocks, self.dim) < 1:
+            got = f"{self.kernel}, {self.width}, {self.num_blocks} and {self.dim}"
+            raise ConfigError(f"expected an odd kernel, an even width, at least one block and one dim, got {got}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"expected a dropout of at least 0 and below 1, got {self.dropout}")
 
 
 class ResNet1d(nn.Module):

@@ -6,15 +6,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from audiossl.errors import ConfigError, DataError
-from audiossl.models.connectivity_encoder import ConnectivityConfig
+from audiossl.load import encoder_folder
+from audiossl.models.connectivity_encoder import CONFIG, ConnectivityConfig
 from audiossl.objectives.connectivity_mae import ConnectivityMAEConfig
 from audiossl.objectives.contrastive_family import read_options
 from audiossl.objectives.graph_infomax import GraphInfomaxConfig
 from audiossl.options import nearest
-from audiossl.pipelines.connectivity_config import ConnectivityRecipe
+from audiossl.pipelines.connectivity_config import FITTED_INSIDE, ConnectivityRecipe
 from audiossl.pipelines.connectivity_data import Runs, task_runs
 from audiossl.pipelines.connectivity_tasks import Labelled, check_tasks
 
+WITHOUT_OPTIONS = FITTED_INSIDE | {"supervised_gin"}
 OPTIONS = {"connectivity_mae": ConnectivityMAEConfig, "random": ConnectivityMAEConfig, "graph_infomax": GraphInfomaxConfig}
 
 
@@ -31,9 +33,19 @@ def check_models(config: ConnectivityRecipe) -> None:
                 f"models.{name}.encoder.{unknown[0]}: expected one of the keys {', '.join(sizes)}, got "
                 f"'{unknown[0]}'{nearest(unknown[0], sizes)}"
             )
-        ConnectivityConfig(**{**sizes, **model.encoder})
+        window = ConnectivityConfig(**{**sizes, **model.encoder}).window
+        if model.kind not in FITTED_INSIDE | {"encoder"} and config.pretrain.crop < window:
+            raise ConfigError(
+                f"pretrain.crop={config.pretrain.crop} is less than the {window} volumes of a window of models.{name}: a crop "
+                "holds none"
+            )
         if model.kind in OPTIONS:
             read_options(f"models.{name}.options", OPTIONS[model.kind], model.options)
+        elif model.kind in WITHOUT_OPTIONS and model.options:
+            raise ConfigError(f"models.{name}.options: {model.kind} has no options, got {', '.join(model.options)}")
+        elif model.kind == "encoder" and set(model.options) != {"folder"}:
+            got = ", ".join(model.options) or "none"
+            raise ConfigError(f"models.{name}.options: expected the folder of an encoder, and nothing else, got {got}")
 
 
 def check_labels(recordings: Path, config: ConnectivityRecipe) -> None:
@@ -49,6 +61,9 @@ def check_labels(recordings: Path, config: ConnectivityRecipe) -> None:
         if len(set(found.labels)) < 2:
             people = len(set(found.subjects))
             raise DataError(f"the {task.label} of all {people} people is {found.labels[0]!r}: there is nothing to tell apart")
+    for name, model in config.models.items():
+        if model.kind == "encoder" and not (place := encoder_folder(Path(model.options["folder"])) / CONFIG).is_file():
+            raise ConfigError(f"models.{name}: there is no {place}; expected the folder of an encoder or of a run with one")
     for model in config.models.values():
         check_tasks(runs, model, config)
 

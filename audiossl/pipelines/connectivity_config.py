@@ -9,6 +9,7 @@ from typing import Any, Literal
 from audiossl.errors import ConfigError
 from audiossl.evaluation.fmri.phenotypes import PhenotypeConfig
 from audiossl.models.connectivity_encoder import ConnectivityConfig
+from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.signals.bold.run import RunPolicy
 from audiossl.training.config import TrainingConfig
 
@@ -64,6 +65,11 @@ class FingerprintConfig:
     volumes: int = 50
     draws: int = 50
 
+    def __post_init__(self) -> None:
+        if self.volumes < 0 or self.draws < 1:
+            got = f"{self.volumes} and {self.draws}"
+            raise ConfigError(f"fingerprint: expected volumes of at least 0 and draws of at least 1, got {got}")
+
 
 @dataclass
 class PhenotypeTask:
@@ -83,6 +89,12 @@ class PhenotypeTask:
     kind: Literal["auto", "class", "quantity"] = "auto"
     confounds: list[str] = field(default_factory=list)
     options: PhenotypeConfig = field(default_factory=PhenotypeConfig)
+
+    def __post_init__(self) -> None:
+        if self.label in self.confounds:
+            raise ConfigError(
+                f"phenotypes: {self.label} is among its own confounds, which would tell all of it. Leave it out there"
+            )
 
     @property
     def row(self) -> str:
@@ -129,8 +141,12 @@ class ConnectivityRecipe:
     phenotypes: list[PhenotypeTask] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        check_limit(self.limit)
+        check_names("models", self.models)
         if not self.models or not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError("expected at least one model and one seed, and no seed twice")
+        if self.batch_runs < 1:
+            raise ConfigError(f"batch_runs should be at least 1, got {self.batch_runs}")
         if not self.fingerprint.volumes and not self.networks and not self.phenotypes:
             raise ConfigError("expected at least one task: fingerprint, networks or phenotypes")
         lone = [name for name, model in self.models.items() if model.kind in ("tangent", "brainnetcnn")]

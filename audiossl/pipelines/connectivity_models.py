@@ -111,8 +111,6 @@ def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRec
         read = _covariances if model.kind == "tangent" else _correlations
         return Reader(read, lambda series: {"": fisher_z(kept_correlation(series)) * (1 - torch.eye(len(series)))}, {})
     if model.kind == "encoder":
-        if set(model.options) != {"folder"}:
-            raise ConfigError(f"expected a model of kind encoder to have the option folder alone, got {sorted(model.options)}")
         encoder = ConnectivityEncoder.load(encoder_folder(Path(model.options["folder"])), runs.regions)
         warn_of_other_times(runs, encoder, str(model.options["folder"]))
         return _of_encoder(encoder, {})

@@ -39,7 +39,7 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: ConnectivityRecipe
         Highlight(
             row.model,
             shown(row.metric, row.value) + (" %" if is_share(row.metric) else ""),
-            f"{name_of(row.metric)}, {interval_in_words(row.metric, row.low, row.high, row.groups)}",
+            f"{name_of(row.metric).removesuffix(' %')}, {interval_in_words(row.metric, row.low, row.high, row.groups)}",
         )
         for row in rows
         if (row.task, row.metric) == (first.task, first.metric)

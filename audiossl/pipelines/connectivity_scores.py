@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from audiossl.errors import DataError
 from audiossl.evaluation.fmri.brainnetcnn import BrainNetClassifier
 from audiossl.evaluation.fmri.fingerprint import Fingerprint
 from audiossl.evaluation.fmri.networks import NetworkAnswers, assign_networks, majority
@@ -25,7 +24,7 @@ from audiossl.pipelines.connectivity_config import ConnectivityRecipe, Phenotype
 from audiossl.pipelines.connectivity_data import Runs
 from audiossl.pipelines.connectivity_models import REGIONS, RUNS, SEGMENTS, VECTORS
 from audiossl.pipelines.connectivity_parts import fingerprint_parts, whole_runs
-from audiossl.pipelines.connectivity_tasks import Labelled
+from audiossl.pipelines.connectivity_tasks import Labelled, networks_of
 from audiossl.recipe import console
 
 
@@ -110,11 +109,7 @@ class _Scorer:
         }
 
     def _networks(self, model: str, seeds: list[Tensor]) -> None:
-        said = self.runs.recordings[0].custom.get("networks")
-        if not said:
-            raise DataError("networks: the runs do not say the network of their regions; the prepare script has to")
-        of_region = dict(zip(self.runs.recordings[0].channels, str(said).split("|"), strict=True))
-        networks = [of_region[region] for region in self.runs.regions]
+        networks = networks_of(self.runs)
         subjects = [run.subject for run in self.runs.recordings]
         found = [assign_networks(vectors, subjects, networks, seed=0) for vectors in seeds]
         together = NetworkAnswers(torch.stack([one.right for one in found]).mean(0))

@@ -71,6 +71,23 @@ class Labelled:
         return [str(family) if _is_known(family) else run.subject for family, run in zip(said, self.runs, strict=True)]
 
 
+def networks_of(runs: Runs) -> list[str]:
+    """The network of each region that all runs have, as the first run says it.
+
+    Raises:
+        DataError: if it does not.
+    """
+    first = runs.recordings[0]
+    said = str(first.custom.get("networks") or "").split("|")
+    if len(said) != len(first.channels):
+        raise DataError(
+            f"networks: {first.id} does not say the network of each of its {len(first.channels)} regions; the prepare script has "
+            "to"
+        )
+    of_region = dict(zip(first.channels, said, strict=True))
+    return [of_region[region] for region in runs.regions]
+
+
 def check_tasks(runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> None:
     """Say what cannot be scored before hours of training rather than after them.
 
@@ -91,6 +108,8 @@ def check_tasks(runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> No
                 "or first_session where everybody has two; for models without labels part=all says that this is wanted"
             )
         next(segments(runs, config))
+    if config.networks:
+        networks_of(runs)
     about = whole_runs(runs, config)[0] if config.phenotypes else runs
     for task in config.phenotypes:
         found = Labelled.of(about, task)

@@ -11,6 +11,7 @@ from audiossl.evaluation.splits import SPLITS
 from audiossl.objectives.ctc import CTCConfig
 from audiossl.objectives.tagging import TaggingConfig
 from audiossl.objectives.text_units import TextConfig
+from audiossl.pipelines.recipe_names import check_limit
 from audiossl.pipelines.spear_config import SplitConfig
 from audiossl.training.config import TrainingConfig
 
@@ -73,6 +74,7 @@ class FinetuneRecipe:
     evaluation: FinetuneEvaluation = field(default_factory=FinetuneEvaluation)
 
     def __post_init__(self) -> None:
+        check_limit(self.limit)
         # Not runs/DATASET: the encoder's own run is there.
         self.output = self.output or Path("runs") / f"{self.dataset}_{self.task}"
         if self.parts and (unknown := set(self.parts) - set(SPLITS) or {"train", "test"} - set(self.parts)):

@@ -17,6 +17,7 @@ from audiossl.pipelines.spear_tasks import groups_of, make_task, read_labels
 from audiossl.recipe import console
 from audiossl.signals.corpus import Corpus
 
+SHORTEST_SECONDS = 0.01  # of a segment that a frame may hold
 SLACK_SECONDS = 0.5  # that a segment may end after its recording: aligners round up, and recordings are cut
 
 
@@ -46,7 +47,7 @@ def check_labels(folder: Path, corpus: Corpus, sides: Mapping[Split, list[str]],
             _check_classes(task, rows, own)
             make_task(task, rows, own, groups_of(corpus, config), config)
         except (DataError, ConfigError) as error:
-            said = str(error).removeprefix(f"{path}: ").rstrip(".")
+            said = str(error).removeprefix(f"{path}: ").removeprefix(f"{path} ").rstrip(".")
             limited = f". limit={config.limit} left items out" if config.limit is not None else ""
             raise DataError(f"{path} of the task '{task.name}': {said}{limited}") from error
 
@@ -69,6 +70,7 @@ def _check_ids(path: Path, rows: Mapping[str, Any], corpus: Corpus) -> None:
 def _check_values(task: TaskConfig, rows: Mapping[str, Any], corpus: Corpus) -> None:
     seconds = {item.id: item.num_samples / corpus.sample_rate for item in corpus.items if item.id in rows}
     kinds: set[type] = set()
+    longest = 0.0
     for id_, row in rows.items():
         if task.kind == "clips":
             kinds.add(_kind_of(row["label"], id_))
@@ -77,6 +79,9 @@ def _check_values(task: TaskConfig, rows: Mapping[str, Any], corpus: Corpus) -> 
             raise DataError(f"'{id_}': expected a list of segments [label, start, end], got {str(row['segments'])[:60]}")
         for segment in row["segments"]:
             kinds.add(_check_segment(segment, id_, seconds[id_]))
+            longest = max(longest, segment[2] - segment[1])
+    if 0 < longest < SHORTEST_SECONDS:
+        raise DataError(f"the longest segment lasts {longest:g} s, less than a frame of any model. Times are in seconds")
     if len(kinds) > 1:
         raise DataError("some labels are text and others numbers. Write all as text")
 

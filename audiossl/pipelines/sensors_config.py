@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from audiossl.errors import ConfigError
 from audiossl.models.resnet1d import ResNet1dConfig
+from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.pipelines.window_batches import WindowBatchConfig
 from audiossl.signals.sensors.labels import LabelKind
 from audiossl.signals.sensors.windows import WindowConfig
@@ -19,6 +20,7 @@ Kind = Literal[
 ]  # fmt: skip
 Variant = Literal["none", "conv", "linear", "mlp", "random", "real"]
 UNTRAINED = frozenset({"random", "statistics", "minirocket", "encoder"})
+WITHOUT_OPTIONS = frozenset({"random", "statistics", "minirocket", "supervised"})
 NOT_RANDOM = frozenset({"statistics", "encoder"})
 
 
@@ -99,6 +101,10 @@ class WindowTaskConfig:
     finetune_steps: int = 300
     finetune_lr: float = 2e-3
 
+    def __post_init__(self) -> None:
+        if not all(0 < share <= 1 for share in self.fractions) or len(set(self.fractions)) < len(self.fractions):
+            raise ConfigError(f"task.fractions: expected shares above 0 and at most 1, each once, got {self.fractions}")
+
 
 @dataclass
 class SensorsRecipe:
@@ -139,18 +145,30 @@ class SensorsRecipe:
     task: WindowTaskConfig = field(default_factory=WindowTaskConfig)
 
     def __post_init__(self) -> None:
+        check_limit(self.limit)
+        check_names("models", self.models)
         if not self.models or not self.seeds:
             raise ConfigError("expected at least one model and one seed")
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds repeat: {self.seeds}")
         owners: dict[str, str] = {}
         for name, model in self.models.items():
+            _check_options(name, model)
             for row in rows_of(name, model):
                 if row in owners:
                     raise ConfigError(
                         f"models {owners[row]} and {name} both give a row '{row}'; rename one of them, or leave the mapper out"
                     )
                 owners[row] = name
+
+
+def _check_options(name: str, model: SensorModel) -> None:
+    """Refuse what a row of its kind does not read."""
+    if model.kind in WITHOUT_OPTIONS and model.options:
+        raise ConfigError(f"models.{name}.options: {model.kind} has no options, got {', '.join(model.options)}")
+    if model.kind in UNTRAINED | {"supervised"} and (model.finetune or model.untrained):
+        said = "finetune" if model.finetune else "untrained"
+        raise ConfigError(f"models.{name}.{said}: it is for models that are pre-trained, which {model.kind} is not")
 
 
 def rows_of(name: str, model: SensorModel) -> list[str]:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from audiossl.encoder_names import OWN, WRITTEN, parse_name
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, write_json
 from audiossl.load import encoder_folder, load
@@ -46,12 +47,17 @@ def check_channels(config: SensorsRecipe, recording: SensorRecording) -> None:
     """Compare the channels of all rows of kind `encoder` that a sensor run saved with the set's, before any row is worked on.
 
     Raises:
-        ConfigError: for options that such a row does not have.
+        ConfigError: if an encoder lies nowhere.
         DataError: if one takes other channels, another order or other units.
     """
-    for model in config.models.values():
-        if model.kind == "encoder" and _takes(str(_options(model)["name"])) is not None:
+    for row, model in config.models.items():
+        if model.kind != "encoder":
+            continue
+        name = str(encoder_options(model)["name"])
+        if _takes(name) is not None:
             _match(model, recording)
+        elif parse_name(name)[0] is OWN and not Path(name).exists() and name.count("/") != 1:  # else of a hub
+            raise ConfigError(f"models.{row}: there is no '{name}'; expected a folder of an encoder or of its run, {WRITTEN}")
 
 
 def check_encoder(out: Path, model: SensorModel, config: SensorsRecipe, folds: SensorFolds) -> None:
@@ -61,7 +67,7 @@ def check_encoder(out: Path, model: SensorModel, config: SensorsRecipe, folds: S
         ConfigError: for options that such a row does not have, or windows that lost their units.
         DataError: if it takes other channels, order or units, or saw test people and the row does not say `transductive: true`.
     """
-    options, divisions = _options(model), folds.sides
+    options, divisions = encoder_options(model), folds.sides
     if config.windows.normalise == "window":
         raise ConfigError(
             "an encoder reads recordings in their units, which windows.normalise=window loses; use training or none"
@@ -105,7 +111,12 @@ def embed_windows(fold: SensorFold, rows: list[int], model: SensorModel) -> Floa
     return torch.stack(pooled)
 
 
-def _options(model: SensorModel) -> dict[str, Any]:
+def encoder_options(model: SensorModel) -> dict[str, Any]:
+    """Options of a row of kind `encoder`, with their defaults.
+
+    Raises:
+        ConfigError: for options that such a row does not have.
+    """
     options = {**dict.fromkeys(FLAGS, False), **model.options}
     if set(options) != {"name", *FLAGS} or not all(isinstance(options[flag], bool) for flag in FLAGS):
         raise ConfigError(
@@ -116,7 +127,7 @@ def _options(model: SensorModel) -> dict[str, Any]:
 
 
 def _match(model: SensorModel, recording: SensorRecording) -> ChannelMatch:
-    options = _options(model)
+    options = encoder_options(model)
     name = str(options["name"])
     if (takes := _takes(name)) is not None:
         return match_channels(name, takes, recording, options[CONVERT])

@@ -24,7 +24,7 @@ from audiossl.objectives.window_labels import LabelledWindowBatch, WindowLabels
 from audiossl.pipelines.sensors_checks import check_labels
 from audiossl.pipelines.sensors_config import NOT_RANDOM, UNTRAINED, SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors_data import SensorFold, SensorFolds
-from audiossl.pipelines.sensors_encoders import check_channels, check_encoder, describe, embed_windows, seen_by
+from audiossl.pipelines.sensors_encoders import check_channels, check_encoder, describe, embed_windows, encoder_options, seen_by
 from audiossl.pipelines.window_batches import WindowBatches, say_once, windows_of
 from audiossl.seeds import derive_seed
 from audiossl.signals.sensors.label_counts import LabelCounts
@@ -124,9 +124,11 @@ def check_objective(name: str, model: SensorModel, config: SensorsRecipe) -> Non
     Raises:
         ConfigError: naming the row.
     """
-    if model.kind in UNTRAINED | {"supervised"}:
-        return
     try:
+        if model.kind == "encoder":
+            encoder_options(model)
+        if model.kind in UNTRAINED | {"supervised"}:
+            return
         with torch.random.fork_rng(devices=[]):
             make_objective(model, ResNet1d(1, 50.0, replace(config.encoder, dim=model.dim or config.encoder.dim)))
     except ConfigError as error:

@@ -46,7 +46,7 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     loaded = load_script(script)
     prepare, source = loaded.module, [*loaded.sources, str(config.data_root or ""), config.limit]
     source_names, data = (*loaded.names, "data_root", "limit"), (config.data_root,) if config.data_root else ()
-    noise = (config.data.noise,) if config.data.noise and config.data.noise.exists() else ()
+    noise = (config.data.noise,) if config.data.noise else ()
     tasks = config.evaluation.tasks
     preset_config(
         config.student.preset, **config.student.overrides

@@ -10,6 +10,7 @@ from audiossl.errors import ConfigError
 from audiossl.models.training_devices import TrainingDevices
 from audiossl.objectives.domains import DualLoss, target_streams
 from audiossl.objectives.masked_prediction import MaskedPredictionConfig
+from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.pipelines.tokenise import QuantiserConfig
 from audiossl.signals.corpus import CorpusItem
 from audiossl.signals.mixing import MixingConfig
@@ -174,6 +175,9 @@ class SpearRecipe:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self) -> None:
+        check_limit(self.limit)
+        check_names("evaluation.tasks", (task.name for task in self.evaluation.tasks))
+        check_names("streams", self.streams)
         longest, most = self.student.max_item_seconds, self.training.batch_seconds
         if not 0 < longest <= most:
             raise ConfigError(

@@ -59,7 +59,7 @@ def fit_tokeniser(
         device: of the teacher.
     """
     config = parse_teacher(teacher, layer, normalise)
-    model = load_teacher(config, torch.device(device))
+    model = load_teacher(config, _usable(device))
     with open_recordings(paths, rate_of(model)) as opened, whole_folder(out) as partial:
         fitted, ids = fit_to_corpus(model, opened.usable(), quantiser or QuantiserConfig(), normalise, seed)
         fitted.save(partial / QUANTISER_FOLDER)
@@ -109,6 +109,8 @@ def report_tokens(
         num_frames: about how many frames to measure on.
         device: of the teacher.
     """
+    if num_frames < 1:
+        raise ConfigError(f"expected at least one frame to measure on, got {num_frames}")
     teacher, quantiser, ids = open_tokeniser(tokeniser, device)
     named = (labels.stem, read_segments(labels)) if labels else None
     with open_recordings(paths, rate_of(teacher)) as opened:
@@ -117,6 +119,13 @@ def report_tokens(
     write_json(out / "tokens.json", measured.to_json())
     write_quality_page(measured.to_json(), out / "tokens.html")
     return measured
+
+
+def _usable(device: str) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"cannot use the device {device}: {str(error).splitlines()[0]}") from error
 
 
 def open_tokeniser(folder: Path, device: str = "cpu") -> tuple[Teacher, Quantizer, list[str]]:
@@ -139,7 +148,7 @@ def open_tokeniser(folder: Path, device: str = "cpu") -> tuple[Teacher, Quantize
             f"the teacher {config.name} has not the weights that the tokeniser {folder} was fitted to (digest {now[:12]}, not "
             f"{digest[:12]}): bring them back, or fit again with audiossl tokens fit RECORDINGS --out {folder}"
         )
-    return load_teacher(config, torch.device(device)), load_quantiser(folder / QUANTISER_FOLDER), fitted_to
+    return load_teacher(config, _usable(device)), load_quantiser(folder / QUANTISER_FOLDER), fitted_to
 
 
 def rate_of(teacher: Teacher) -> int:

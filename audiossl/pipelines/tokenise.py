@@ -57,6 +57,10 @@ class QuantiserConfig:
     quality: Literal["fast", "default", "best", "exact"] = "default"
     options: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.fit_frames < 1:
+            raise ConfigError(f"expected at least one frame to fit a quantiser to, got {self.fit_frames}")
+
 
 @dataclass
 class Encoded:

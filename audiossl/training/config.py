@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,6 +11,11 @@ from audiossl.errors import ConfigError
 # What a run tells of itself, and where it computes: whatever they are, the weights come out the same but for rounding.
 TELLING = frozenset({"validate_every", "health_frames", "log_every", "log_seconds", "tensorboard"})
 PLACING = frozenset({"device", "num_threads", "parallel"})
+ABOVE_0 = ("lr", "accumulate", "keep", "batch_seconds", "eden_steps", "eden_hours")
+FROM_0 = (
+    "weight_decay", "final_lr", "warmup_steps", "clip", "rollback_above", "validate_every", "checkpoint_every", "log_every",
+    "average_every", "health_frames", "log_seconds",
+)  # fmt: skip
 
 
 @dataclass
@@ -79,17 +85,22 @@ class TrainingConfig:
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
-        positive = {"lr": self.lr, "accumulate": self.accumulate, "keep": self.keep, "batch_seconds": self.batch_seconds}
-        if self.max_steps is None:
-            positive["epochs"] = self.epochs
-        else:
-            positive["max_steps"] = self.max_steps
-        positive |= {f"lr_scales.{name}": scale for name, scale in self.lr_scales.items()}
+        above = {**{name: getattr(self, name) for name in ABOVE_0}, **{f"lr_scales.{k}": v for k, v in self.lr_scales.items()}}
+        above |= {"epochs": self.epochs} if self.max_steps is None else {"max_steps": self.max_steps}
+        above |= {} if self.num_threads is None else {"num_threads": self.num_threads}
+        for name, value in {**above, **{name: getattr(self, name) for name in FROM_0}}.items():
+            if not math.isfinite(value):
+                raise ConfigError(f"training.{name} should be a finite number, got {value}.")
         if self.rollback_above and self.rollback_above <= 1:
             raise ConfigError(f"training.rollback_above should be 0, or above 1, got {self.rollback_above}.")
-        for name, value in positive.items():
+        for name, value in above.items():
             if value <= 0:
                 raise ConfigError(f"training.{name} should be above 0, got {value}.")
+        for name in FROM_0:
+            if getattr(self, name) < 0:
+                raise ConfigError(f"training.{name} should be at least 0, got {getattr(self, name)}.")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigError(f"training.betas should be at least 0 and below 1, got {self.betas}.")
 
     def free_options(self) -> frozenset[str]:
         """Names of the options that decide nothing of the trained weights, so that another value is no reason to train again.

@@ -159,3 +159,12 @@ def test_an_error_as_large_as_the_range_still_gives_numbers():
 
 def test_every_metric_has_one_range():
     assert RANGES["wer"].high is None and RANGES["accuracy"] == SHARE and not RANGES["auroc"].is_mean
+
+
+@given(st.lists(st.floats(-3, 0.99), min_size=3, max_size=9))
+def test_no_end_of_r2_is_above_1(parts):
+    """Of few people, whose parts scatter, a symmetric interval reaches beyond what r2 can be."""
+    value = sum(parts) / len(parts)
+    found = leave_out_interval(value, sums(*parts), sums(*[1.0] * len(parts)), RANGES["r2"])
+    if found.low is not None and found.high is not None:
+        assert found.low <= value <= found.high <= 1

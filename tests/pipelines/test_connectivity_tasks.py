@@ -46,7 +46,7 @@ def recipe(
     part: Literal["first_half", "first_session", "all"] = "first_half", subjects: tuple[str, ...] = (), volumes: int = 20, **more
 ) -> ConnectivityRecipe:
     pretrain = PretrainConfig(part, list(subjects), crop=50)
-    config = ConnectivityRecipe("toy", {"mae": GraphModel("connectivity_mae")}, pretrain=pretrain, networks=True, **more)
+    config = ConnectivityRecipe("toy", {"mae": GraphModel("connectivity_mae")}, pretrain=pretrain, **more)
     config.fingerprint.volumes, config.encoder.window = volumes, 20
     return config
 

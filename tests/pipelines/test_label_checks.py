@@ -149,3 +149,16 @@ def test_what_is_refused_is_exactly_what_tells_nothing(tmp_path_factory, labels)
     except DataError:
         refused = True
     assert refused == (len(train) < 2 or not train & test)
+
+
+@pytest.mark.parametrize("kind", ["frames", "segments"])
+def test_segments_in_another_unit_hold_no_frame(tmp_path, corpus, kind):
+    rows = [{"id": id_, "segments": [["ab"[n % 2], 0.0001, 0.0019]]} for n, id_ in enumerate(IDS)]
+    with pytest.raises(DataError, match=r"the longest segment lasts 0\.0018 s, less than a frame of any model"):
+        check(tmp_path, corpus, kind, rows)
+
+
+def test_a_file_that_is_no_jsonl_is_named_once(tmp_path, corpus):
+    (tmp_path / "who.jsonl").write_text("id,label\na,b\n")
+    with pytest.raises(DataError, match=r"who\.jsonl of the task 'who': holds no JSON lines such as"):
+        check(tmp_path, corpus, "clips", None)

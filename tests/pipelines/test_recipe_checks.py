@@ -19,12 +19,13 @@ from audiossl.pipelines.finetune_labels import check_sides, check_tags
 from audiossl.pipelines.sensors_checks import check_labels
 from audiossl.pipelines.sensors_config import SensorModel, SensorsRecipe, SubjectConfig, WindowTaskConfig
 from audiossl.pipelines.sensors_data import SensorFolds
+from audiossl.pipelines.sensors_encoders import check_channels
 from audiossl.pipelines.spear_config import SpearRecipe, SplitConfig
 from audiossl.recipe import read_recipe
 from audiossl.signals.bold.run import bold_run
 from audiossl.signals.corpus import Corpus, CorpusItem
 from audiossl.signals.sensors.recording import Annotation, SensorRecording
-from audiossl.signals.sensors.recording_set import write_recordings
+from audiossl.signals.sensors.recording_set import RecordingSet, write_recordings
 from audiossl.signals.sensors.windows import WindowConfig
 
 PEOPLE = [f"p{number}" for number in range(6)]
@@ -120,9 +121,65 @@ def test_a_device_that_is_not_there(tmp_path, method, device, dry_run):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_a_data_root_that_is_not_there(tmp_path, method, dry_run):
-    with pytest.raises(ConfigError, match=r"reads .*mine, which does not exist\. Correct data_root"):
+    with pytest.raises(ConfigError, match=r"reads .*mine, which does not exist\. Correct it"):
         run_pipeline(toy(tmp_path, method), [f"output={tmp_path / 'out'}", f"data_root={tmp_path / 'mine'}"], dry_run=dry_run)
     assert not (tmp_path / "out" / "corpus").exists() and not (tmp_path / "out" / "recordings").exists()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("limit", [0, -3])
+def test_a_limit_that_leaves_nothing(tmp_path, method, limit):
+    with pytest.raises(ConfigError, match=f"limit should be at least 1, or null for all, got {limit}"):
+        run_pipeline(toy(tmp_path, method), [f"output={tmp_path / 'out'}", f"limit={limit}"])
+    assert not (tmp_path / "out").exists()
+
+
+REFUSED = {
+    ("spear", "evaluation.tasks=[{name: who, kind: clips}, {name: who, kind: frames}]"): r"tasks: two are named 'who'",
+    ("spear", "evaluation.tasks=[{name: ../who, kind: clips}]"): r"tasks: expected names that files can have.*got '\.\./who'",
+    ("sensors", "models={a/b: {kind: random}}"): r"models: expected names that files can have.*got 'a/b'",
+    ("connectivity", "models={.a: {kind: random}}"): r"models: expected names that files can have.*got '\.a'",
+    ("sensors", "models={a: {kind: statistics, options: {bins: 3}}}"): r"models\.a\.options: statistics has no options, got bins",
+    ("sensors", "models={a: {kind: random, finetune: true}}"): r"models\.a\.finetune: .*which random is not",
+    ("sensors", "models={a: {kind: encoder, options: {folder: x}}}"): r"models\.a: .*to have the option name",
+    ("connectivity", "models={a: {kind: raw_fc, options: {bins: 3}}}"): r"models\.a\.options: raw_fc has no options, got bins",
+    ("connectivity", "models={a: {kind: encoder, options: {name: x}}}"): r"models\.a\.options: expected the folder.*got name",
+    ("connectivity", "fingerprint.draws=0"): "draws of at least 1",
+    ("connectivity", "batch_runs=0"): "batch_runs should be at least 1",
+    ("connectivity", "phenotypes=[{label: age, options: {folds: 1}}]"): r"options\.folds should be at least 2, got 1",
+    ("connectivity", "phenotypes=[{label: age, options: {repeats: 0}}]"): r"options\.repeats should be at least 1, got 0",
+    ("connectivity", "phenotypes=[{label: age, confounds: [age]}]"): "age is among its own confounds",
+    ("connectivity", "pretrain.crop=5"): r"pretrain\.crop=5 is less than the [0-9]+ volumes of a window of models\.a",
+    ("sensors", "task.fractions=[1.0, 10.0]"): r"task\.fractions: expected shares above 0 and at most 1",
+    ("sensors", "encoder.width=0"): "an even width",
+    ("finetune", "training.num_threads=0"): r"training\.num_threads should be above 0",
+}
+
+
+@pytest.mark.parametrize(("method", "typed"), REFUSED)
+def test_what_nobody_can_mean(tmp_path, method, typed):
+    with pytest.raises(ConfigError, match=REFUSED[method, typed]):
+        run_pipeline(toy(tmp_path, method), [f"output={tmp_path / 'out'}", typed])
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_encoder_that_is_nowhere_is_refused_before_other_rows(tmp_path):
+    models = {"first": SensorModel("simclr"), "own": SensorModel("encoder", {"name": str(tmp_path / "nowhere")})}
+    recording = next(iter(RecordingSet(walks(tmp_path / "set", lambda person, half: "ab"[half]))))
+    with pytest.raises(ConfigError, match=r"models\.own: there is no '.*nowhere'; expected a folder"):
+        check_channels(SensorsRecipe("toy", models), recording)
+    check_channels(SensorsRecipe("toy", {"own": SensorModel("encoder", {"name": "owner/of_a_hub"})}), recording)
+    graphs = {"first": GraphModel("raw_fc"), "own": GraphModel("encoder", {"folder": str(tmp_path / "nowhere")})}
+    recipe = ConnectivityRecipe("toy", graphs, fingerprint=FingerprintConfig(volumes=10, draws=2))
+    with pytest.raises(ConfigError, match=r"models\.own: there is no .*nowhere"):
+        check_phenotypes(rests(tmp_path / "rests", lambda number: {}), recipe)
+
+
+def test_networks_that_no_run_says_are_missed_before_training(tmp_path):
+    recipe = ConnectivityRecipe("toy", {"a": GraphModel("raw_fc")}, fingerprint=FingerprintConfig(volumes=0), networks=True)
+    with pytest.raises(DataError, match="p0_1 does not say the network of each of its 4 regions"):
+        check_phenotypes(rests(tmp_path / "none", lambda number: {}), recipe)
+    check_phenotypes(rests(tmp_path / "all", lambda number: {"networks": "vis|vis|dmn|dmn"}), recipe)
 
 
 MEANT = {

@@ -76,6 +76,22 @@ def test_fit_encode_again_and_report(recordings, tokeniser, tmp_path, capsys):
     assert "logmel" in (tmp_path / "report" / "tokens.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--device", "cuda:77"], "cannot use the device cuda:77: "),
+        (["--device", "nonsense"], "cannot use the device nonsense: "),
+        (["--frames", "0"], "expected at least one frame"),
+        (["--frames", "-5"], "expected at least one frame"),
+    ],
+)
+@pytest.mark.parametrize("action", ["fit", "report"])
+def test_what_cannot_be_used_is_said_in_a_line(recordings, tokeniser, tmp_path, capsys, action, words, said):
+    more = ["--teacher", "logmel"] if action == "fit" else ["--tokeniser", str(tokeniser)]
+    assert main(["tokens", action, str(recordings), "--out", str(tmp_path / "out"), *more, *words]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 def test_labels_of_other_recordings_are_refused(recordings, tokeniser, tmp_path, capsys):
     write_jsonl(tmp_path / "sounds.jsonl", [{"id": "0.wav", "segments": [["noise", 0.0, 1.0]]}])
     report = ["tokens", "report", str(recordings), "--tokeniser", str(tokeniser), "--out", str(tmp_path / "report")]

@@ -54,6 +54,9 @@ class PhenotypeConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        for name, least in (("folds", 2), ("repeats", 1), ("edges", 0), ("permutations", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"phenotypes: options.{name} should be at least {least}, got {getattr(self, name)}")
         if self.edges_before_splitting not in ("", LEAKS):
             raise ConfigError(
                 f"edges_before_splitting chooses edges with the labels of test people, so its score means nothing; to show that, "
@@ -333,8 +336,12 @@ def _fitted(features: Float[np.ndarray, "P E"], people: _People, train: np.ndarr
         steps.append(("model", Ridge()))
         grid = {"model__alpha": [features.shape[1] * strength for strength in (0.1, 1.0, 10.0, 100.0)]}
         inner = GroupKFold(3, shuffle=True, random_state=config.seed)
-    search = GridSearchCV(Pipeline(steps), grid, cv=inner, scoring="balanced_accuracy" if people.is_class else "r2")
-    return search.fit(features, people.labels[train], groups=people.groups[train])
+    labels, groups = people.labels[train], people.groups[train]
+    divisions = list(inner.split(features, labels, groups))
+    scoring = "balanced_accuracy" if people.is_class else "r2"
+    if scoring == "r2" and min(len(tested) for _, tested in divisions) < 2:
+        scoring = "neg_mean_squared_error"  # one person has no r2, and a choice by NaN would be none
+    return GridSearchCV(Pipeline(steps), grid, cv=divisions, scoring=scoring).fit(features, labels)
 
 
 def _metrics(people: _People, answers: Float[np.ndarray, "P *K"], by_site: bool) -> dict[str, float]:

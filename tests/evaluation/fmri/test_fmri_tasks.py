@@ -321,3 +321,12 @@ def test_metrics_are_scikit_learns(classes):
     found = _metrics(people, answers[:, 0], by_site=False)
     assert found["mae"] == pytest.approx(metrics.mean_absolute_error(ages, answers[:, 0]))
     assert found["r2"] == pytest.approx(metrics.r2_score(ages, answers[:, 0]))
+
+
+def test_few_people_choose_their_ridge_without_a_score_that_is_not_defined():
+    """Of inner folds with one person r2 is NaN, which scikit-learn warns of, and warnings are errors here."""
+    rng = np.random.default_rng(0)
+    ages = 20 + np.arange(6.0) * 3.7
+    features = ages[:, None] + 0.1 * rng.standard_normal((6, 4))
+    found = score_phenotype(features, ages, [f"p{n}" for n in range(6)], PhenotypeConfig(folds=3, repeats=1))
+    assert found.mean("mae") < 4
