@@ -43,7 +43,7 @@ def bold_run(
             none or keeps nothing; it names the run.
     """
     if isinstance(series, np.ma.MaskedArray):
-        series = series.astype(np.float64).filled(np.nan)
+        series = np.ma.filled(series.astype(np.float64), np.nan)
     series = np.asarray(series)
     if series.ndim != 2 or len(series) != len(regions) or series.dtype.kind not in "fiu":
         found = f"{series.shape} of {series.dtype}"

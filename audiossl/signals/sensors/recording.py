@@ -155,7 +155,7 @@ def _samples(values: Any) -> Float32[np.ndarray, "C S"]:
         got = f"{getattr(values, 'dtype', type(values).__name__)} of shape {getattr(values, 'shape', '?')}"
         raise DataError(f"expected values as an array of float32, channels x time, got {got}")
     if isinstance(values, np.ma.MaskedArray):  # saved, its masked samples would be samples again
-        values = values.astype(np.float64).filled(np.nan)
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     if values.dtype == np.float32:
         return values
     with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
