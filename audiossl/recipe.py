@@ -24,6 +24,9 @@ from audiossl.training.world import World
 
 __all__ = ["RECORD", "Stage", "console", "fingerprint", "plain", "read_recipe", "run_stages", "verify_stages"]
 
+# What is in a stage's folder before its work begins; the last two are left by a kill in the middle of a write.
+BEGUN = {STARTED, DATA, f".{STARTED}.partial", f".{DATA}.partial"}
+
 
 def run_stages(
     stages: Sequence[Stage], output: Path, first: str | None = None, last: str | None = None, dry_run: bool = False
@@ -261,7 +264,7 @@ class _Run:
         """Set unfinished work aside; of a stage that cannot go on with it, remove it."""
         if not partial.exists():
             return
-        if {path.name for path in partial.iterdir()} <= {STARTED, DATA}:
+        if {path.name for path in partial.iterdir()} <= BEGUN:
             shutil.rmtree(partial)
         elif stage.resumable:
             name = f"{_aside_name(partial.with_name(stage.name), read_record(partial, STARTED))}.partial"

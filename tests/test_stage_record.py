@@ -110,6 +110,16 @@ def test_unfinished_work_of_other_options_is_set_aside_and_taken_up_again(pair, 
     assert kept not in pair.names()
 
 
+def test_a_stage_that_was_killed_before_it_began_leaves_nothing(pair):
+    """A kill in the middle of writing started.json left a folder that was kept as damaged work."""
+    partial = pair.output / ".second.partial"
+    pair.run(last="first")
+    partial.mkdir()
+    (partial / ".started.json.partial").write_text("{")
+    pair.run()
+    assert sorted(path.name for path in pair.output.iterdir() if "second" in path.name) == ["second"]
+
+
 def test_unfinished_work_is_kept_where_from_starts_anew(pair, capsys):
     pair.interrupt()
     pair.run(first="second")
