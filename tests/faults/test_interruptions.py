@@ -47,7 +47,8 @@ def small_disk(whole):
         subprocess.run(["umount", "-l", str(place)], check=True)
     shutil.rmtree(whole.output, ignore_errors=True)
     again = run(whole.words, whole.log)
-    assert again.code == 0 and contents(whole.output) == whole.contents, again.printed
+    assert again.code == 0, again.printed
+    assert contents(whole.output) == whole.contents
 
 
 @pytest.mark.parametrize("size", [0.05, 0.3, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0])
