@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audiossl.console import console
 from audiossl.files import read_json, write_json
 from audiossl.stamps import Stamp, folder_stamps, is_same, stamp
 
@@ -51,6 +50,8 @@ class DataFiles:
                 if folder.is_dir():
                     if not earlier:
                         said = f"reading the files of {folder} once, to know them again"
+                        from audiossl.console import console
+
                         console.print(said, style="dim", markup=False, soft_wrap=True)
                     self._seen[name] = folder_stamps(folder, earlier, self._leaves_out, MOST_BYTES)
                 elif folder.is_file():

@@ -159,3 +159,13 @@ def test_paths_may_be_text(checkpoint, tmp_path, monkeypatch):
     assert [item.id for item in Corpus.open("corpus")] == ["a"]
     embed_paths(audiossl.load("logmel"), ["speech.wav"], "embeddings", progress=False)
     assert len(EmbeddingStore.open("embeddings")) == 1
+
+
+def test_a_kit_that_lacks_what_only_commands_need_loads_and_embeds():
+    """The environments of s3prl and heareval hold no rich and no lhotse."""
+    text = (
+        "import sys; sys.modules |= dict.fromkeys(['rich', 'lhotse', 'matplotlib', 'sklearn', 'huggingface_hub']);"
+        "import audiossl, numpy; print(audiossl.load('logmel').embed(numpy.zeros((2, 16000), 'float32')).frames.shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert done.stdout == "torch.Size([100, 80])\n", done.stderr

@@ -24,8 +24,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
-from rich.console import Console
-from rich.progress import track
 
 from audiossl.errors import DataError
 from audiossl.files import parse_json
@@ -86,6 +84,9 @@ def shar_lines(folder: str | Path, index: Path | None = None) -> Iterator[dict[s
     """
     place = _absolute(folder)
     kept = index or _default_index(place)
+    from rich.console import Console
+    from rich.progress import track
+
     console = Console(stderr=True)
     shards = track(find_shards(place), f"index {place}", console=console, transient=True, disable=not console.is_terminal)
     waiting: deque[Future[list[dict[str, Any]]]] = deque()

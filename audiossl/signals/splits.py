@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from audiossl.console import console
 from audiossl.errors import ConfigError, DataError
 from audiossl.seeds import derive_seed
 from audiossl.signals.same_sound import unite_same_sounds
@@ -110,6 +109,8 @@ def copies_across(items: Sequence[Grouped], sides: Mapping[str, Sequence[str]]) 
 def say_copies_across(items: Sequence[Grouped], sides: Mapping[str, Sequence[str]], advice: str) -> None:
     """Say how many sounds are on two sides that were given, if any."""
     if found := copies_across(items, sides):
+        from audiossl.console import console
+
         which = f"{found[0][0]} and {found[0][1]}"
         text = f"{len(found)} items hold a sound that is on another side too, such as {which}: {advice}"
         console.print(text, style="yellow", markup=False, soft_wrap=True)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from commands import contents, finish, interrupt, losses, run, start
 
+from audiossl.stage_record import is_set_aside
+
 pytestmark = pytest.mark.slow
 
 MEGABYTE = 2**20
@@ -135,4 +137,8 @@ def test_a_part_of_a_finished_stage_is_lost(whole):
     found = run([*whole.words, "--verify"], whole.log)
     assert found.code == 2 and f"{shard.name} has changed" in found.printed
     assert run([*whole.words, "--from", "tokens"], whole.log).code == 0
+    kept = [path for path in whole.output.iterdir() if is_set_aside(path.name)]
+    assert {path.name.partition(".")[0] for path in kept} >= {"tokens", "pretrain", "embed", "evaluate"}, "what was made before"
+    for path in kept:
+        shutil.rmtree(path)
     assert contents(whole.output) == whole.contents and losses(whole.output) == whole.losses
