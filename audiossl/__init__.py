@@ -10,14 +10,17 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from audiossl.moved import keep_old_names
+
 if TYPE_CHECKING:
-    from audiossl.export.sklearn_transformer import AudioEmbedder
+    from audiossl.estimators.audio_embedder import AudioEmbedder
     from audiossl.load import load
 
+keep_old_names()
 __version__ = "0.1.0"
 __all__ = ["AudioEmbedder", "__version__", "load"]
 
-_HOMES = {"AudioEmbedder": "audiossl.export.sklearn_transformer", "load": "audiossl.load"}
+_HOMES = {"AudioEmbedder": "audiossl.estimators.audio_embedder", "load": "audiossl.load"}
 
 
 def __getattr__(name: str) -> Any:

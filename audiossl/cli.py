@@ -73,7 +73,7 @@ def _fails_first() -> bool:
     """Whether this process is the one to say what went wrong: under torchrun one failure ends all ranks."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return True
-    from audiossl.training.world import World
+    from audiossl.world import World
 
     return World.join().fails_first()
 
@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
 def run_recipe(options: argparse.Namespace) -> int:
     """Run the stages of a recipe that are not up to date; unchanged finished work is kept."""
     from audiossl.pipelines.catalogue import print_keys, run_pipeline
-    from audiossl.training.world import World
+    from audiossl.world import World
 
     if options.keys:
         print_keys(options.recipe)
@@ -166,9 +166,9 @@ def finetune_encoder(options: argparse.Namespace) -> int:
 
 def export_model(options: argparse.Namespace) -> int:
     """Export an encoder as an s3prl upstream, a HEAR module or a Hugging Face folder."""
-    from audiossl.export.hear import export_hear
-    from audiossl.export.hf import export_hf
-    from audiossl.export.s3prl import export_s3prl
+    from audiossl.exporters.hear import export_hear
+    from audiossl.exporters.hf import export_hf
+    from audiossl.exporters.s3prl import export_s3prl
 
     if options.target == "hear":
         print(export_hear(options.model, options.out, parse_layers(options.layers or "last"), options.pooling or "mean"))

@@ -113,9 +113,9 @@ def evaluate_hear(options: argparse.Namespace) -> int:
 def _hear_rows(options: argparse.Namespace) -> list[ResultRow]:
     from audiossl.evaluation.hear.evaluate import evaluate_hear as evaluate
     from audiossl.evaluation.hear.evaluate import rows_of_kit
-    from audiossl.evaluation.kit_runs import run_heareval
     from audiossl.evaluation.results import write_results
-    from audiossl.export.hear import HearModel, export_hear
+    from audiossl.exporters.hear import HearModel, export_hear
+    from audiossl.kits.runs import run_heareval
     from audiossl.pipelines.prepared_tasks import prepared_tasks
 
     out, layers, name = options.out, parse_layers(options.layers), options.name or options.model
@@ -155,8 +155,8 @@ def _superb_rows(options: argparse.Namespace) -> list[ResultRow]:
     from audiossl.evaluation.results import write_results
     from audiossl.evaluation.superb.evaluate import SEARCH
     from audiossl.evaluation.superb.evaluate import evaluate_superb as evaluate
-    from audiossl.evaluation.superb.kit import evaluate_superb_by_kit
     from audiossl.evaluation.superb.training import ProbeOptions
+    from audiossl.kits.superb_problems import evaluate_superb_by_kit
     from audiossl.pipelines.prepared_tasks import prepared_tasks
 
     out, name = options.out, options.name or options.model

@@ -13,7 +13,7 @@ from audiossl.encoder_names import WRITTEN
 from audiossl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from audiossl.signals.origins import Origin
+    from audiossl.signals.corpora.origins import Origin
 
 RECORDINGS = (
     "audio files, folders that are searched, corpus folders, lhotse manifests and shards, tables of clips (CSV, TSV, JSON lines, "
@@ -117,8 +117,8 @@ def _outcome(num_used: int, num_rejected: int, first: str, folder: Path) -> int:
 
 def _verify(options: argparse.Namespace, held: Mapping[str, Origin], sample_rate: int) -> int:
     """Say which recordings are others than those in a store; code 1 if there are any."""
-    from audiossl.signals.origins import compare
-    from audiossl.signals.recordings import gather
+    from audiossl.signals.corpora.origins import compare
+    from audiossl.signals.corpora.recordings import gather
 
     recordings = gather(options.paths, sample_rate).by_id
     checked = compare(recordings.values(), held, verify=True)
@@ -153,8 +153,8 @@ def _verify(options: argparse.Namespace, held: Mapping[str, Origin], sample_rate
 
 def fit_tokens(options: argparse.Namespace) -> int:
     """Fit a quantiser to a teacher's frames and write a tokeniser folder."""
-    from audiossl.pipelines.token_folders import fit_tokeniser
-    from audiossl.pipelines.tokenise import QuantiserConfig
+    from audiossl.pipelines.tokenise.corpus import QuantiserConfig
+    from audiossl.pipelines.tokenise.folders import fit_tokeniser
 
     steps = {} if options.steps is None else {"steps": options.steps}
     config = QuantiserConfig(options.kind, options.num_codebooks, options.codebook_size, options.frames, options=steps)
@@ -170,10 +170,10 @@ def encode_tokens(options: argparse.Namespace) -> int:
 
     A file that has changed since is tokenised anew. Exit code 2 if not one recording can be used.
     """
-    from audiossl.pipelines.token_folders import encode_recordings
+    from audiossl.pipelines.tokenise.folders import encode_recordings
 
     if options.verify:
-        from audiossl.pipelines.token_folders import open_tokeniser, rate_of
+        from audiossl.pipelines.tokenise.folders import open_tokeniser, rate_of
         from audiossl.tokens.store import TokenStore
 
         teacher, quantiser, _ = open_tokeniser(options.tokeniser, options.device)
@@ -191,7 +191,7 @@ def encode_tokens(options: argparse.Namespace) -> int:
 
 def report_tokens(options: argparse.Namespace) -> int:
     """Measure the tokens of recordings: error against Shannon's bound, use of codes, agreement with labels, speed."""
-    from audiossl.pipelines.token_folders import report_tokens as measure
+    from audiossl.pipelines.tokenise.folders import report_tokens as measure
 
     measured = measure(
         options.paths, options.tokeniser, options.out, options.labels, options.quality, options.frames, options.device

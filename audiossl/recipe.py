@@ -20,7 +20,7 @@ from audiossl.options import Fault, build, nearest, with_overrides
 from audiossl.provenance import differences, folder_digests, versions
 from audiossl.stage import Stage, fingerprint, plain
 from audiossl.stage_record import RECORD, STARTED, State, about, is_set_aside, read_record, state_of
-from audiossl.training.world import World
+from audiossl.world import World
 
 __all__ = ["RECORD", "Stage", "console", "fingerprint", "plain", "read_recipe", "run_stages", "verify_stages"]
 

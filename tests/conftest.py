@@ -33,3 +33,20 @@ def golden() -> Path:
     if not GOLDEN.is_dir():
         pytest.skip(f"golden values of the reference implementation are not at {GOLDEN}")
     return GOLDEN
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory):
+    """Folder of a tiny untrained Zipformer."""
+    from audiossl.models import Zipformer, ZipformerConfig, hub
+
+    three = (16,) * 3
+    torch.manual_seed(0)
+    config = ZipformerConfig(
+        num_mel_bins=16, downsampling_factor=(1, 4, 2), num_encoder_layers=(1, 1, 1), feedforward_dim=three, encoder_dim=three,
+        encoder_unmasked_dim=(8,) * 3, cnn_module_kernel=(7, 5, 3), num_heads=(2,) * 3, frontend="conv1d", query_head_dim=8,
+        value_head_dim=4,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("student")
+    hub.save(Zipformer(config), folder)
+    return folder

@@ -12,7 +12,7 @@ from audiossl import cli
 from audiossl.errors import DataError
 from audiossl.pipelines import catalogue
 from audiossl.recipe import Stage, run_stages
-from audiossl.training.world import World
+from audiossl.world import World
 
 
 def run(output: Path, wrong: str) -> None:

@@ -149,7 +149,7 @@ def test_unknown_attribute():
 def test_paths_may_be_text(checkpoint, tmp_path, monkeypatch):
     """As in the README's lines."""
     from audiossl.embedding import EmbeddingStore, embed_paths
-    from audiossl.signals.corpus import Corpus, Item, build_corpus
+    from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
 
     monkeypatch.chdir(tmp_path)
     soundfile.write("speech.wav", np.zeros(4000), 16000)

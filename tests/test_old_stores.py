@@ -17,9 +17,9 @@ from pyarrow import parquet
 
 import audiossl
 from audiossl.embedding import EmbeddingStore, embed_paths
-from audiossl.pipelines.fitted_to import read_fitted, seen_among
-from audiossl.pipelines.token_folders import FITTED_FILES, encode_recordings, open_tokeniser
-from audiossl.signals.recordings import gather
+from audiossl.pipelines.tokenise.fitted_to import read_fitted, seen_among
+from audiossl.pipelines.tokenise.folders import FITTED_FILES, encode_recordings, open_tokeniser
+from audiossl.signals.corpora.recordings import gather
 from audiossl.tokens.store import TokenStore
 
 WRITTEN = "/tmp/recordings/clips"

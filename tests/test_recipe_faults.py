@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from audiossl.errors import ConfigError
-from audiossl.pipelines.connectivity_config import ConnectivityRecipe
-from audiossl.pipelines.sensors_config import SensorsRecipe
-from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.pipelines.connectivity.config import ConnectivityRecipe
+from audiossl.pipelines.sensors.config import SensorsRecipe
+from audiossl.pipelines.spear.config import SpearRecipe
 from audiossl.recipe import read_recipe
 
 METHODS = {"spear": SpearRecipe, "sensors": SensorsRecipe, "connectivity": ConnectivityRecipe}

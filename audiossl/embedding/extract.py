@@ -23,8 +23,8 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.files import path_text, write_jsonl
 from audiossl.locks import only_user
 from audiossl.seeds import derive_seed
-from audiossl.signals.origins import Origin, compare
-from audiossl.signals.recordings import Recording, gather
+from audiossl.signals.corpora.origins import Origin, compare
+from audiossl.signals.corpora.recordings import Recording, gather
 
 STILL_HELD = " It has changed, and what the store holds under this name was made of the file as it was"
 GROUP_FILES = 64  # files that are open together, so that batches of similar length can be formed
@@ -65,7 +65,7 @@ def embed_paths(
     Args:
         embedder: the model.
         paths: audio files, folders that are searched, corpus folders, lhotse manifests and shards, tables of clips, as
-            `audiossl.signals.recordings.gather` takes them; of a part of a recording that part is embedded.
+            `audiossl.signals.corpora.recordings.gather` takes them; of a part of a recording that part is embedded.
         out: folder of the store.
         layers: "last", "all" or layer numbers.
         pool: "mean" stores one vector per file and layer instead of frames.

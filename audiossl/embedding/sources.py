@@ -14,7 +14,7 @@ from torch import Tensor
 
 from audiossl.embedding.takes import Takes, resampled
 from audiossl.errors import DataError
-from audiossl.signals.corpus import Corpus, CorpusItem
+from audiossl.signals.corpora.corpus import Corpus, CorpusItem
 
 __all__ = ["ArraySource", "FileSource", "ItemSource", "Signal", "Source", "open_source", "resampled"]
 

@@ -19,7 +19,7 @@ from jaxtyping import Float
 
 from audiossl.errors import StoreError
 from audiossl.files import map_array, read_json, whole_file, write_json
-from audiossl.signals.origins import COLUMNS, Origin
+from audiossl.signals.corpora.origins import COLUMNS, Origin
 
 VERSION = 1
 

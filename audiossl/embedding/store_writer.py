@@ -13,7 +13,7 @@ from jaxtyping import Float
 from audiossl.embedding.store import StoreDescription, read_index, read_parts, shard_path, store_parts, write_array
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import whole_file
-from audiossl.signals.origins import Origin, origin_columns
+from audiossl.signals.corpora.origins import Origin, origin_columns
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,21 @@ from audiossl.evaluation.results import print_results, read_results
 from audiossl.files import whole_file, write_json
 from audiossl.find_recipe import find_recipe
 from audiossl.options import list_keys
-from audiossl.pipelines import connectivity, connectivity_checks, finetune, sensors, sensors_checks, spear, spear_dry_run
-from audiossl.pipelines.connectivity_config import ConnectivityRecipe
-from audiossl.pipelines.finetune_config import FinetuneRecipe
-from audiossl.pipelines.sensors_config import SensorsRecipe
-from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.pipelines.connectivity import checks as connectivity_checks
+from audiossl.pipelines.connectivity import stages as connectivity
+from audiossl.pipelines.connectivity.config import ConnectivityRecipe
+from audiossl.pipelines.finetune import stages as finetune
+from audiossl.pipelines.finetune.config import FinetuneRecipe
+from audiossl.pipelines.sensors import checks as sensors_checks
+from audiossl.pipelines.sensors import stages as sensors
+from audiossl.pipelines.sensors.config import SensorsRecipe
+from audiossl.pipelines.spear import dry_run as spear_dry_run
+from audiossl.pipelines.spear import stages as spear
+from audiossl.pipelines.spear.config import SpearRecipe
 from audiossl.provenance import versions
 from audiossl.recipe import Stage, console, plain, read_recipe, run_stages, verify_stages
 from audiossl.training.devices import autocast, choose_device
-from audiossl.training.world import World
+from audiossl.world import World
 
 METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {
     "spear": (SpearRecipe, spear.stages),

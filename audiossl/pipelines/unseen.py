@@ -10,10 +10,10 @@ from pathlib import Path
 from audiossl.errors import AudiosslError, ConfigError
 from audiossl.files import parse_json, read_json, whole_file
 from audiossl.load import encoder_folder
-from audiossl.pipelines.fitted_to import Names, same_files
-from audiossl.signals.corpus import Corpus
-from audiossl.signals.recordings import Recording
-from audiossl.signals.same_sound import base_id
+from audiossl.pipelines.tokenise.fitted_to import Names, same_files
+from audiossl.signals.corpora.corpus import Corpus
+from audiossl.signals.corpora.recordings import Recording
+from audiossl.signals.corpora.same_sound import base_id
 
 TRAINED_ON = "trained_on.json.gz"  # beside the weights of a student, so that a copy of these is known as well
 SPLITS = Path("corpus", "splits.json")

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from audiossl.signals.audio import AudioError, probe
-from audiossl.signals.manifest import CorpusItem
+from audiossl.signals.corpora.manifest import CorpusItem
 
 ROUNDING = 2  # samples by which rounded seconds may miss
 TOLERANCE_SECONDS = 0.5  # lhotse's default

@@ -16,7 +16,7 @@ from torch import Tensor
 from audiossl.errors import DataError
 from audiossl.lengths import pad_stack
 from audiossl.seeds import derive_generator
-from audiossl.signals.corpus import Corpus
+from audiossl.signals.corpora.corpus import Corpus
 
 _log = logging.getLogger(__name__)
 

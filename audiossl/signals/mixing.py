@@ -15,7 +15,7 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError
 from audiossl.seeds import derive_generator
-from audiossl.signals.corpus import Corpus, CorpusItem
+from audiossl.signals.corpora.corpus import Corpus, CorpusItem
 
 SILENCE = 1e-10  # mean power below which a signal cannot be brought to a ratio
 

@@ -11,9 +11,9 @@ import soundfile
 
 from audiossl.errors import DataError
 from audiossl.signals.audio import decode, in_blocks, mixed_down, open_decoder
+from audiossl.signals.corpora.sound_digest import SoundDigest
 from audiossl.signals.decoder import Decoder
 from audiossl.signals.levels import ChannelLevels, SignalFaults, measured
-from audiossl.signals.sound_digest import SoundDigest
 
 BLOCK_SECONDS = 30.0
 

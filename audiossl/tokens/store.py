@@ -26,7 +26,7 @@ from torch import Tensor
 
 from audiossl.errors import DataError, StoreError
 from audiossl.files import map_array, read_json
-from audiossl.signals.origins import COLUMNS, Origin
+from audiossl.signals.corpora.origins import COLUMNS, Origin
 
 FORMAT = 2
 STORE_FILE = "store.json"

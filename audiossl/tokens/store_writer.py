@@ -19,7 +19,7 @@ from torch import Tensor
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import whole_file, whole_folder, write_json
 from audiossl.locks import only_user
-from audiossl.signals.origins import Origin, origin_columns
+from audiossl.signals.corpora.origins import Origin, origin_columns
 from audiossl.tokens.store import FORMAT, STORE_FILE, Shard, TokenStore
 
 LEFTOVERS = re.compile(r"tokens-\d{5,}\.npy|index-\d{5,}\.parquet|\.(tokens-\d+\.npy|index-\d+\.parquet|store\.json)\.partial")

@@ -14,7 +14,7 @@ from audiossl.objectives.loss import Loss
 from audiossl.training.config import TrainingConfig
 from audiossl.training.devices import autocast
 from audiossl.training.loss_scale import LossScale
-from audiossl.training.world import World
+from audiossl.world import World
 
 OUT_OF_MEMORY: type[Exception] = getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError)
 

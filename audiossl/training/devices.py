@@ -10,7 +10,7 @@ import torch
 
 from audiossl.errors import ConfigError
 from audiossl.training.config import TrainingConfig
-from audiossl.training.world import World
+from audiossl.world import World
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of malloc.h
 KEPT_BYTES = 2**30

@@ -30,7 +30,7 @@ from audiossl.training.schedules import make_schedule
 from audiossl.training.sharing import average_gradients, clip_shared_gradients, give_back, local, share_out, share_statistics
 from audiossl.training.spikes import is_spike
 from audiossl.training.validation import validate
-from audiossl.training.world import World
+from audiossl.world import World
 
 MAX_SKIPPED = 10  # steps in a row without a finite gradient before a run gives up
 

@@ -7,7 +7,7 @@ import math
 import torch
 
 from audiossl.objectives.loss import Loss, Ratio
-from audiossl.training.world import World
+from audiossl.world import World
 
 
 class Meter:

@@ -12,7 +12,7 @@ from audiossl.training.config import TrainingConfig
 from audiossl.training.devices import autocast
 from audiossl.training.health import measure_health
 from audiossl.training.meter import Meter
-from audiossl.training.world import World
+from audiossl.world import World
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from pathlib import Path
 from audiossl.errors import DataError
 from audiossl.files import write_json, write_jsonl
 from audiossl.signals.audio import read_audio
-from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
 from audiossl.signals.fetch import fetch
 from audiossl.signals.forced_phones import align_corpus_phones, join_words
 from audiossl.signals.sensors.recording import Annotation, Rejected, SensorRecording

@@ -10,7 +10,7 @@ from pathlib import Path
 from audiossl.errors import ConfigError, DataError
 from audiossl.files import write_json, write_jsonl
 from audiossl.recipe import console
-from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
 
 SEGMENTS = {"balanced_train": "balanced_train_segments.csv", "eval": "eval_segments.csv"}
 CLASSES = "class_labels_indices.csv"

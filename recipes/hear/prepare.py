@@ -11,7 +11,7 @@ from pathlib import Path
 
 from audiossl.errors import DataError
 from audiossl.evaluation.hear.official import OFFICIAL
-from audiossl.signals.unpack import is_archive, unpack
+from audiossl.signals.fetching.unpack import is_archive, unpack
 
 from . import drum_events, drum_kits, rendered_pitch
 

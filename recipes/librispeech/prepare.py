@@ -9,7 +9,7 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.files import write_json, write_jsonl
 from audiossl.recipe import console
 from audiossl.seeds import derive_seed
-from audiossl.signals.corpus import Corpus, CorpusItem, Item, build_corpus
+from audiossl.signals.corpora.corpus import Corpus, CorpusItem, Item, build_corpus
 from audiossl.signals.forced_phones import align_corpus_phones
 
 # Utterances of each official part.

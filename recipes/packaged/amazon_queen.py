@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Literal
 
 from audiossl.errors import DataError
-from audiossl.signals.corpus import Corpus, Item
+from audiossl.signals.corpora.corpus import Corpus, Item
+from audiossl.signals.corpora.manifest import Custom
 from audiossl.signals.fetch import fetch
-from audiossl.signals.manifest import Custom
-from audiossl.signals.queen_archive import QueenArchive, clip_text, read_dialogue
 
+from .queen_archive import QueenArchive, clip_text, read_dialogue
 from .sides import MIN_TRAINING_SECONDS, Side, thin, valid_groups
 
 SOURCE = "flight-of-the-amazon-queen"

@@ -12,9 +12,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from audiossl.errors import DataError
-from audiossl.signals.corpus import Corpus, Item
+from audiossl.signals.corpora.corpus import Corpus, Item
+from audiossl.signals.corpora.manifest import Custom
 from audiossl.signals.fetch import fetch
-from audiossl.signals.manifest import Custom
 
 SOURCE = "hydrogen-drumkits"
 KITS = "usr/share/hydrogen/data/drumkits"

@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 
 from audiossl.errors import DataError
-from audiossl.signals.corpus import Corpus, Item
+from audiossl.signals.corpora.corpus import Corpus, Item
+from audiossl.signals.corpora.manifest import Custom
 from audiossl.signals.fetch import fetch
-from audiossl.signals.manifest import Custom
 
 from .sides import thin
 

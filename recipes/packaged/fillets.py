@@ -11,9 +11,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from audiossl.signals.audio import probe
-from audiossl.signals.corpus import Item
+from audiossl.signals.corpora.corpus import Item
+from audiossl.signals.corpora.manifest import Custom
 from audiossl.signals.fetch import fetch
-from audiossl.signals.manifest import Custom
 
 from .sides import MIN_TRAINING_SECONDS, thin, valid_groups
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from audiossl.files import write_json, write_jsonl
-from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
 
 from ..asterisk.prepare import LANGUAGES, prompts
 from . import amazon_queen, drumkits, festvox_ru, fillets, sounds

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Literal
 
-from audiossl.signals.corpus import Item
+from audiossl.signals.corpora.corpus import Item
 
 Side = Literal["train", "valid", "probe"]
 MIN_TRAINING_SECONDS = 0.2  # a shorter recording is a frame or two of a student at 25 Hz

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from audiossl.signals.audio import probe
-from audiossl.signals.corpus import Item
+from audiossl.signals.corpora.corpus import Item
 from audiossl.signals.fetch import fetch
 
 from .sides import MIN_TRAINING_SECONDS, thin, valid_groups

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from audiossl.signals.corpus import Corpus
-from audiossl.signals.linking import find_sources, link_corpus
+from audiossl.signals.corpora.corpus import Corpus
+from audiossl.signals.corpora.linking import find_sources, link_corpus
 
 SPEECH: dict[str, str] = dict.fromkeys(("libriheavy", "gigaspeech", "voxpopuli"), "speech")
 AUDIO: dict[str, str] = dict.fromkeys(("audioset", "freesound", "music4all", "mtg_jamendo", "vggsound"), "audio")

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from audiossl.signals.fetch import fetch
-from audiossl.signals.queen_archive import QueenArchive
 
 from ..packaged import amazon_queen
 from ..packaged.amazon_queen import DialogueClip
+from ..packaged.queen_archive import QueenArchive
 from .task_folder import Rows, empty_rows, write_clip
 
 Parts = Mapping[str, Mapping[str, list[DialogueClip]]]  # clips by part and character

@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from audiossl.embedding import EmbeddingStore, StoreDescription, StoreWriter
 from audiossl.errors import DataError, StoreError
-from audiossl.signals.origins import COLUMNS
+from audiossl.signals.corpora.origins import COLUMNS
 
 DESCRIPTION = StoreDescription("toy", "d1", [0, 2], dim=4, frame_rate=50.0, frame_offset=0.01)
 

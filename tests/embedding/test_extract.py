@@ -13,7 +13,7 @@ from audiossl.embedding import Embedder, EmbeddingStore, embed_paths
 from audiossl.embedding.store_writer import StoreWriter
 from audiossl.errors import ConfigError, StoreError
 from audiossl.files import read_jsonl
-from audiossl.signals.recordings import gather
+from audiossl.signals.corpora.recordings import gather
 
 SECONDS = (0.5, 0.01, 3.0, 1.2, 0.5, 2.1)
 

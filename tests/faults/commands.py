@@ -17,7 +17,7 @@ from audiossl.provenance import folder_digests
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(
-    ["audiossl.cli", "audiossl.pipelines.catalogue", "audiossl.embedding.extract", "audiossl.pipelines.token_folders"]
+    ["audiossl.cli", "audiossl.pipelines.catalogue", "audiossl.embedding.extract", "audiossl.pipelines.tokenise.folders"]
 )
 RECIPE = Path(__file__).with_name("toy") / "spear.yaml"
 TIMED = {"stage.json", "metrics.jsonl", "quality.json", "report.html"}  # files that hold times and speeds

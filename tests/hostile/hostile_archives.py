@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hostile_case import case
 
-from audiossl.signals.unpack import unpack
+from audiossl.signals.fetching.unpack import unpack
 
 # Archives
 

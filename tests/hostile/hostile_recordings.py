@@ -15,8 +15,8 @@ from hostile_case import MARK, case
 
 from audiossl.embedding.embedder import Embedder
 from audiossl.embedding.extract import embed_paths
-from audiossl.signals.corpus import Corpus, Item, build_corpus
-from audiossl.signals.opening import open_corpus
+from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
+from audiossl.signals.corpora.opening import open_corpus
 from audiossl.teachers.logmel import LogMelEncoder
 
 # Corpora

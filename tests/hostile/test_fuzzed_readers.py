@@ -25,8 +25,8 @@ from audiossl.embedding.store_writer import StoreWriter
 from audiossl.errors import AudiosslError
 from audiossl.models import Zipformer, hub
 from audiossl.signals.audio import probe, read_audio
-from audiossl.signals.corpus import Corpus, Item, build_corpus
-from audiossl.signals.unpack import unpack
+from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
+from audiossl.signals.fetching.unpack import unpack
 from audiossl.tokens.store import TokenStore
 from audiossl.tokens.store_writer import TokenWriter
 from audiossl.training.checkpoints import load_checkpoint, save_checkpoint

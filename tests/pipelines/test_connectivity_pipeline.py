@@ -15,12 +15,12 @@ from audiossl.cli import main
 from audiossl.errors import AudiosslError
 from audiossl.evaluation.results import read_results
 from audiossl.files import read_json
-from audiossl.pipelines import connectivity
 from audiossl.pipelines.catalogue import run_pipeline
-from audiossl.pipelines.connectivity_config import ConnectivityRecipe
-from audiossl.pipelines.connectivity_data import Runs, fingerprint_stretches, task_runs, training_stretches
-from audiossl.pipelines.connectivity_parts import segments
-from audiossl.pipelines.connectivity_saliency import region_saliency
+from audiossl.pipelines.connectivity import stages as connectivity
+from audiossl.pipelines.connectivity.config import ConnectivityRecipe
+from audiossl.pipelines.connectivity.data import Runs, fingerprint_stretches, task_runs, training_stretches
+from audiossl.pipelines.connectivity.parts import segments
+from audiossl.pipelines.connectivity.saliency import region_saliency
 from audiossl.recipe import read_recipe
 
 PREPARE = """

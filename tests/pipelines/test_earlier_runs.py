@@ -19,6 +19,9 @@ from audiossl.pipelines.catalogue import run_pipeline
 from audiossl.provenance import folder_digests
 from audiossl.tokens.store import TokenStore
 
+# Its prepare scripts are those of the commit, word for word.
+pytestmark = pytest.mark.filterwarnings("ignore:.*the old name goes:DeprecationWarning")
+
 RUNS = Path(__file__).parents[1] / "earlier_runs" / "ba6cba2.zip"
 RECIPES = {"speech": "spear.yaml", "sensors": "sensors.yaml", "bold": "connectivity.yaml"}
 

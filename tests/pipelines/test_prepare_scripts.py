@@ -8,7 +8,7 @@ from finetune_data import RECIPES, TAGS, make_audioset, make_librispeech
 from audiossl.errors import ConfigError, DataError
 from audiossl.files import read_json, read_jsonl
 from audiossl.pipelines.prepare_script import load_script
-from audiossl.signals.corpus import Corpus
+from audiossl.signals.corpora.corpus import Corpus
 
 
 def test_librispeech(tmp_path, capsys):

@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.files import write_json, write_jsonl
-from audiossl.pipelines import spear
 from audiossl.pipelines.catalogue import METHODS, run_pipeline
-from audiossl.pipelines.connectivity_checks import check_labels as check_phenotypes
-from audiossl.pipelines.connectivity_config import ConnectivityRecipe, FingerprintConfig, GraphModel, PhenotypeTask
-from audiossl.pipelines.finetune_labels import check_sides, check_tags
-from audiossl.pipelines.sensors_checks import check_labels
-from audiossl.pipelines.sensors_config import SensorModel, SensorsRecipe, SubjectConfig, WindowTaskConfig
-from audiossl.pipelines.sensors_data import SensorFolds
-from audiossl.pipelines.sensors_encoders import check_channels
-from audiossl.pipelines.spear_config import SpearRecipe, SplitConfig
+from audiossl.pipelines.connectivity.checks import check_labels as check_phenotypes
+from audiossl.pipelines.connectivity.config import ConnectivityRecipe, FingerprintConfig, GraphModel, PhenotypeTask
+from audiossl.pipelines.finetune.labels import check_sides, check_tags
+from audiossl.pipelines.sensors.checks import check_labels
+from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe, SubjectConfig, WindowTaskConfig
+from audiossl.pipelines.sensors.data import SensorFolds
+from audiossl.pipelines.sensors.encoders import check_channels
+from audiossl.pipelines.spear import stages as spear
+from audiossl.pipelines.spear.config import SpearRecipe, SplitConfig
 from audiossl.recipe import read_recipe
 from audiossl.signals.bold.run import bold_run
-from audiossl.signals.corpus import Corpus, CorpusItem
+from audiossl.signals.corpora.corpus import Corpus, CorpusItem
 from audiossl.signals.sensors.recording import Annotation, SensorRecording
 from audiossl.signals.sensors.recording_set import RecordingSet, write_recordings
 from audiossl.signals.sensors.windows import WindowConfig

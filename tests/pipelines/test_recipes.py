@@ -13,11 +13,11 @@ import yaml
 from audiossl.errors import ConfigError, DataError
 from audiossl.files import read_jsonl
 from audiossl.models.zipformer import Zipformer
-from audiossl.pipelines import spear
 from audiossl.pipelines.prepare_script import load_script
-from audiossl.pipelines.spear_config import SpearRecipe
+from audiossl.pipelines.spear import stages as spear
+from audiossl.pipelines.spear.config import SpearRecipe
 from audiossl.recipe import read_recipe
-from audiossl.signals.corpus import Corpus
+from audiossl.signals.corpora.corpus import Corpus
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 FILES = [path for path in sorted(RECIPES.glob("*/*.yaml")) if yaml.safe_load(path.read_text())["method"] == "spear"]

@@ -12,7 +12,7 @@ import soundfile
 from audiossl.errors import ConfigError
 from audiossl.files import write_json
 from audiossl.pipelines.unseen import check_unseen, write_trained_on
-from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
 
 
 def make_run(run: Path, train: list[str], student: str = "pretrain/student") -> Path:

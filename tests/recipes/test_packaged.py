@@ -19,13 +19,13 @@ from queen_files import pack_dialogue, write_archive
 from audiossl.cli import main
 from audiossl.errors import DataError
 from audiossl.pipelines.prepare_script import load_script
-from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
 from audiossl.signals.fetch import fetch
-from audiossl.signals.queen_archive import QueenArchive
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "packaged" / "spear.yaml"
 PREPARE = load_script(RECIPE.with_name("prepare.py")).module
 SIDES = sys.modules[f"{PREPARE.__package__}.sides"]
+QueenArchive = sys.modules[f"{PREPARE.__package__}.queen_archive"].QueenArchive
 QUEEN, FILLETS, RUSSIAN, DRUMS = (getattr(PREPARE, name) for name in ("amazon_queen", "fillets", "festvox_ru", "drumkits"))
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from lhotse import CutSet, Recording
 
 from audiossl.errors import DataError
-from audiossl.signals.corpus import Corpus
+from audiossl.signals.corpora.corpus import Corpus
+from audiossl.signals.corpora.linking import LinkedSource, link_corpus
 from audiossl.signals.declared_lengths import tolerance_seconds
-from audiossl.signals.linking import LinkedSource, link_corpus
 
 SECONDS = 2.0
 

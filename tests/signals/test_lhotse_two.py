@@ -72,7 +72,7 @@ def test_its_shards_are_read_by_their_indexes(environment, tmp_path, monkeypatch
     import numpy as np
     import soundfile
 
-    from audiossl.signals.shar import open_shar
+    from audiossl.signals.corpora.shar import open_shar
 
     monkeypatch.setenv("AUDIOSSL_CACHE", str(tmp_path / "cache"))
     signals = {
@@ -90,7 +90,7 @@ def test_its_shards_are_read_by_their_indexes(environment, tmp_path, monkeypatch
     def scan(place: str) -> list:
         raise AssertionError(f"{place} is read from begin to end")
 
-    monkeypatch.setattr("audiossl.signals.tar_index.scan_tar", scan)
+    monkeypatch.setattr("audiossl.signals.corpora.tar_index.scan_tar", scan)
     for name in ("packed", "plain", "pack"):
         corpus = open_shar(tmp_path / name)
         assert [item.id for item in corpus] == list(signals)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from audiossl.errors import DataError
 from audiossl.signals.batches import Batch, BatchLoader, collate, plan_batches
-from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
 
 NUM_ITEMS = 40
 

@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from audiossl.errors import ConfigError
-from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
 from audiossl.signals.mixing import MixedCorpus, MixingConfig, draw_mixture, mix
 
 

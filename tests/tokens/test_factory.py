@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from audiossl.errors import ConfigError, DataError, MissingExtraError
-from audiossl.pipelines.spear_config import QuantiserConfig
+from audiossl.pipelines.spear.config import QuantiserConfig
 from audiossl.tokens import Quantizer, diagnose, fit_quantiser, load_quantiser
 from audiossl.tokens.factory import KINDS
 

@@ -18,7 +18,7 @@ from audiossl.seeds import derive_generator
 from audiossl.training.config import TrainingConfig
 from audiossl.training.fit import fit
 from audiossl.training.sharing import local
-from audiossl.training.world import World
+from audiossl.world import World
 
 CONFIG = TrainingConfig(
     optimiser="scaled_adam", lr=0.02, schedule="cosine", warmup_steps=5, max_steps=50, batch_seconds=8.0, validate_every=0,

@@ -8,7 +8,7 @@ import torch
 from audiossl.errors import ConfigError
 from audiossl.training.config import TrainingConfig
 from audiossl.training.devices import choose_device
-from audiossl.training.world import World
+from audiossl.world import World
 
 
 def test_devices_that_are_there():

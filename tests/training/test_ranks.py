@@ -15,7 +15,7 @@ from several_ranks import CONFIG, TwoHeads, batches, train
 from audiossl.errors import ConfigError
 from audiossl.training.checkpoints import list_checkpoints
 from audiossl.training.fit import fit
-from audiossl.training.world import World
+from audiossl.world import World
 
 TOLERANCE = 1e-5  # float32 sums in another order, after 50 steps
 

@@ -17,7 +17,7 @@ from audiossl.objectives.frame_projection import FrameProjection, FrameProjectio
 from audiossl.training.checkpoints import list_checkpoints
 from audiossl.training.fit import fit
 from audiossl.training.sharing import _layers, share_out
-from audiossl.training.world import World
+from audiossl.world import World
 
 ADAMW = {"optimiser": "adamw", "lr": 0.01, "clip": 0.5}
 

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from audiossl.evaluation.intervals import ANY, ERROR_RATE, SHARE, Interval, Range, rate_interval
-from audiossl.evaluation.window_ranking import WindowRanking
-from audiossl.evaluation.window_scores import WindowScores
+from audiossl.evaluation.windows.ranking import WindowRanking
+from audiossl.evaluation.windows.scores import WindowScores
 
 ITEMS = 200  # of a group, on average
 MANY = 400_000  # groups from which the truth is taken

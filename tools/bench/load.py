@@ -33,8 +33,8 @@ from audiossl.embedding.embedder import Embedder
 from audiossl.embedding.extract import embed_paths
 from audiossl.files import write_json
 from audiossl.models import Zipformer, hub
-from audiossl.pipelines.token_batches import TokenBatches
-from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.pipelines.spear.batches import TokenBatches
+from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
 from audiossl.tokens.store import TokenStore
 from audiossl.tokens.store_writer import TokenWriter
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import fmean
 
 from audiossl.evaluation.superb.evaluate import evaluate_superb
-from audiossl.evaluation.superb.kit import evaluate_superb_by_kit
 from audiossl.evaluation.superb.training import ProbeOptions
 from audiossl.files import write_json
+from audiossl.kits.superb_problems import evaluate_superb_by_kit
 from audiossl.load import load
 
 

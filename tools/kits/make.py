@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from audiossl.errors import AudiosslError
-from audiossl.evaluation.kits import KITS, build_kit, check_kit
+from audiossl.kits.environments import KITS, build_kit, check_kit
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from audiossl.errors import DataError
 from audiossl.evaluation.hear.events import frame_labels
 from audiossl.evaluation.hear.protocol import Split
 from audiossl.evaluation.hear.task import HearTask
-from audiossl.export.hear import SAMPLE_RATES, HearModel, get_scene_embeddings
+from audiossl.exporters.hear import SAMPLE_RATES, HearModel, get_scene_embeddings
 from audiossl.files import map_array, read_json, whole_file, write_json
 from audiossl.progress import Report, silent
 from audiossl.signals.audio import probe, read_audio

@@ -22,7 +22,7 @@ from audiossl.evaluation.hear.scores import SCORES, file_counts, score_clips
 from audiossl.evaluation.hear.task import HearTask, find_tasks, read_task
 from audiossl.evaluation.intervals import MOST_PARTS, Interval, divide_groups, leave_out_interval, mean_interval, range_of
 from audiossl.evaluation.results import ResultRow, write_results
-from audiossl.export.hear import HearModel
+from audiossl.exporters.hear import HearModel
 from audiossl.files import read_json, write_json
 from audiossl.progress import show_progress
 from audiossl.seeds import derive_generator
@@ -44,7 +44,7 @@ def evaluate_hear(
     `scores/TASK.json` holds every fold, `embeddings/TASK/` the vectors.
 
     Args:
-        model: of `audiossl.export.hear`.
+        model: of `audiossl.exporters.hear`.
         tasks: folder of task folders.
         out: folder that is written.
         name: of the model in the rows.

@@ -16,7 +16,7 @@ from audiossl.evaluation.hear.official import OFFICIAL
 from audiossl.evaluation.hear.protocol import evaluate_folds, grid_points
 from audiossl.evaluation.hear.task import read_task
 from audiossl.evaluation.results import read_results
-from audiossl.export.hear import HearModel
+from audiossl.exporters.hear import HearModel
 from audiossl.models.encoder import Frames
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from audiossl.files import write_jsonl
-from audiossl.signals.corpus import Corpus, Item, build_corpus
+from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
 
 PITCHES = {"low": 300.0, "middle": 700.0, "high": 1500.0}
 CLIPS, SECONDS = 24, 0.3

@@ -87,7 +87,7 @@ def test_a_student_without_schedules_is_left_alone():
 
 def test_the_recipe_can_switch_them_on():
     from audiossl.options import read_options, with_overrides
-    from audiossl.pipelines.spear_config import StudentConfig
+    from audiossl.pipelines.spear.config import StudentConfig
 
     values = with_overrides(StudentConfig, {}, ["devices.enabled=true", "devices.whiten=false"])
     assert read_options(StudentConfig, values).devices == TrainingDevices(enabled=True, whiten=False)

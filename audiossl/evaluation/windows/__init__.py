@@ -1,0 +1,1 @@
+"""Tasks on windows of recordings, split by subject."""

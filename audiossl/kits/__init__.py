@@ -1,0 +1,1 @@
+"""Other people's benchmark kits, in environments of their own."""

@@ -1,0 +1,5 @@
+"""Functional connectivity of BOLD runs: auto-encoders, baselines and phenotypes."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,91 @@
+"""Typed config of the fine-tuning pipeline: what a recipe's YAML may say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from audiossl.errors import ConfigError
+from audiossl.evaluation.splits import SPLITS
+from audiossl.objectives.ctc import CTCConfig
+from audiossl.objectives.tagging import TaggingConfig
+from audiossl.objectives.text_units import TextConfig
+from audiossl.pipelines.recipe_names import check_limit
+from audiossl.pipelines.spear.config import SplitConfig
+from audiossl.training.config import TrainingConfig
+
+
+@dataclass
+class FinetuneEvaluation:
+    """How test items are scored.
+
+    Attributes:
+        by: also score the test items of each value of this attribute or custom field apart, such as language or part.
+        bootstrap: not used since intervals leave groups out in turn; older recipes have it.
+    """
+
+    by: str | None = None
+    bootstrap: int = 1000
+
+
+@dataclass
+class FinetuneRecipe:
+    """A labelled corpus, an encoder, and what the encoder is worth when it is trained further with a head.
+
+    Attributes:
+        dataset: name in results.
+        task: `ctc` learns transcripts, `tagging` tags.
+        encoder: any name that `audiossl.load` takes; of a run folder its student.
+        prepare: Python file beside the recipe with `prepare_corpus` and, for tagging, `prepare_labels`.
+        output: folder of the run; `runs/DATASET_TASK` by default.
+        data_root: folder of the data, where they are not fetched.
+        limit: keep only so many items per source, for a smoke run.
+        seed: of splits, heads, augmentation and batches. With the seed and split of pre-training, test items are new to the
+            encoder; where the encoder's run folder shows that they are not, the run is refused.
+        random: also train the same architecture from random weights, for as long, but never frozen and at the whole rate.
+        keep: use only items whose attribute or custom field is one of these, `{"language": ["en", "es"]}`.
+        parts: sides by the custom field `part` of the corpus, `{"train": [...], "valid": [...], "test": [...]}`; without it the
+            sides are drawn as `split` says. `valid` may be missing: nothing is chosen by it.
+        split: fractions of groups; `split.by` is also what intervals resample.
+        max_item_seconds: longer training items are left out (ctc) or cropped at random (tagging).
+        text, ctc, tagging: options of the task.
+        training: the loop; `lr_scales: {encoder: 0.05}` slows the encoder.
+        evaluation: how test items are scored.
+    """
+
+    dataset: str
+    task: Literal["ctc", "tagging"]
+    encoder: str
+    prepare: str = "prepare.py"
+    output: Path | None = None
+    data_root: Path | None = None
+    limit: int | None = None
+    seed: int = 1
+    random: bool = True
+    keep: dict[str, list[str]] = field(default_factory=dict)
+    parts: dict[str, list[str]] = field(default_factory=dict)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    max_item_seconds: float = 30.0
+    text: TextConfig = field(default_factory=TextConfig)
+    ctc: CTCConfig = field(default_factory=CTCConfig)
+    tagging: TaggingConfig = field(default_factory=TaggingConfig)
+    training: TrainingConfig = field(default_factory=lambda: TrainingConfig(lr_scales={"encoder": 0.05}))
+    evaluation: FinetuneEvaluation = field(default_factory=FinetuneEvaluation)
+
+    def __post_init__(self) -> None:
+        check_limit(self.limit)
+        # Not runs/DATASET: the encoder's own run is there.
+        self.output = self.output or Path("runs") / f"{self.dataset}_{self.task}"
+        if self.parts and (unknown := set(self.parts) - set(SPLITS) or {"train", "test"} - set(self.parts)):
+            raise ConfigError(f"parts names the sides train, test and perhaps valid; wrong or missing: {', '.join(unknown)}.")
+        if self.max_item_seconds > self.training.batch_seconds:
+            raise ConfigError(
+                f"max_item_seconds={self.max_item_seconds:g} does not fit into training.batch_seconds="
+                f"{self.training.batch_seconds:g}. Lower the one or raise the other."
+            )
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that are trained and compared."""
+        return ("finetuned", "random") if self.random else ("finetuned",)

@@ -1,0 +1,5 @@
+"""Windows of sensor streams: frame projections, contrastive objectives and baselines."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

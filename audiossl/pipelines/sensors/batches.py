@@ -1,0 +1,139 @@
+"""Batches of sensor windows: shuffled, or of few subjects at a time, with partners near in time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from audiossl.errors import ConfigError
+from audiossl.objectives.window_batch import WindowBatch
+from audiossl.recipe import console
+from audiossl.seeds import derive_generator
+from audiossl.signals.sensors.windows import WindowSet
+from audiossl.world import World
+
+
+@dataclass
+class WindowBatchConfig:
+    """What is in a batch.
+
+    Attributes:
+        size: windows; where a side has fewer, all of them.
+        subjects: a batch holds windows of so many subjects, so that who it is of tells few negatives; 0 draws from all.
+        neighbours: seconds from a window's start to its partner's, at most; the window itself may be drawn. 0 gives no partners.
+    """
+
+    size: int = 256
+    subjects: int = 0
+    neighbours: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.size < 2 or self.subjects < 0 or self.neighbours < 0:
+            raise ConfigError("batches need a size of at least 2, and subjects and neighbours of at least 0")
+
+
+class WindowBatches:
+    """Batches of chosen windows; incomplete ones at the end of an epoch are left out, in another order each time.
+
+    Raises:
+        ConfigError: if there are fewer than two windows.
+    """
+
+    def __init__(self, windows: WindowSet, rows: Sequence[int], config: WindowBatchConfig, seed: int) -> None:
+        if len(rows) < 2:
+            raise ConfigError(f"expected at least two windows to train on, got {len(rows)}")
+        self.windows, self.config, self.seed = windows, config, seed
+        self.rows = torch.tensor(rows)
+        self.size = min(config.size, len(rows))
+        self.world = World.join()
+        self.by_subject: dict[str, list[int]] = defaultdict(list)
+        for row in rows:
+            self.by_subject[windows.subjects[row]].append(row)
+        self._partners = self._find_partners() if config.neighbours else None
+        if config.subjects and self.world.is_first:
+            self._name_left_out()
+
+    def steps_per_epoch(self, batches_per_step: int) -> int:
+        """Steps of every epoch."""
+        return max(1, len(self._order(0)) // batches_per_step)
+
+    def __call__(self, epoch: int, first_step: int = 0, batches_per_step: int = 1) -> Iterator[WindowBatch]:
+        """Iterate over this rank's batches of an epoch, from any step on."""
+        order = self._order(epoch)
+        for step in range(first_step, len(order) // batches_per_step):
+            batches = order[step * batches_per_step : (step + 1) * batches_per_step]
+            for rows in batches[self.world.rank :: self.world.size]:
+                yield self._batch(rows, epoch)
+
+    def _order(self, epoch: int) -> list[Int[Tensor, "B"]]:
+        generator = derive_generator(self.seed, "windows", epoch)
+        count = self._subjects_per_batch()
+        if not count:
+            shuffled = self.rows[torch.randperm(len(self.rows), generator=generator)]
+            return list(shuffled[: len(shuffled) // self.size * self.size].split(self.size))
+        # Pieces of one subject each, shuffled; a batch is the next pieces of `count` different subjects.
+        share = max(1, self.size // count)
+        pieces = []
+        for rows in self.by_subject.values():
+            shuffled = torch.tensor(rows)[torch.randperm(len(rows), generator=generator)]
+            pieces += [(index, piece) for index, piece in enumerate(shuffled.split(share)) if len(piece) == share]
+        if len(pieces) < count:
+            raise ConfigError(f"no subject has {share} windows; lower batches.size or batches.subjects")
+        drawn = torch.randperm(len(pieces), generator=generator).tolist()
+        chosen = [pieces[i][1] for i in sorted(drawn, key=lambda i: pieces[i][0])]  # so that few pieces of one subject meet
+        batches = [torch.cat(chosen[first : first + count]) for first in range(0, len(chosen) - count + 1, count)]
+        return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+    def _subjects_per_batch(self) -> int:
+        return min(self.config.subjects, len(self.by_subject))
+
+    def _name_left_out(self) -> None:
+        """Say who has too few windows for a share of a batch, and so is never trained on."""
+        share = max(1, self.size // self._subjects_per_batch())
+        few = [f"{name} ({len(rows)})" for name, rows in self.by_subject.items() if len(rows) < share]
+        if 0 < len(few) < len(self.by_subject):
+            say_once(
+                f"batches of {self.config.size} windows of {self.config.subjects} subjects take {share} of each; never trained "
+                f"on, with fewer, are {', '.join(few)}: lower batches.size or raise batches.subjects"
+            )
+
+    def _batch(self, rows: Int[Tensor, "B"], epoch: int) -> WindowBatch:
+        windows, batch = self.windows, windows_of(self.windows, rows, epoch, self.seed)
+        if self._partners is not None:
+            key = derive_generator(self.seed, epoch, *batch.ids[:1], "partners")
+            first, last = self._partners[rows].T
+            partners = first + (torch.rand(len(rows), generator=key) * (last - first + 1)).long()
+            batch.partner, batch.partner_lengths = windows.values[partners], windows.lengths[partners]
+        return batch
+
+    def _find_partners(self) -> Int[Tensor, "N 2"]:
+        """First and last window of the same recording that start near each window of the set; windows are in order of time."""
+        recording = self.windows.recording
+        samples = torch.tensor([int(id_.rpartition("@")[2]) for id_ in self.windows.ids], dtype=torch.float64)
+        start = samples / self.windows.rate
+        # Recordings are set far apart on one line of time.
+        line = start + recording * 2.0 * (float(start.max()) + self.config.neighbours + 1)
+        # Each of two starts is rounded to a sample, so that windows as far apart as asked may be one sample further.
+        reach = self.config.neighbours + 1 / self.windows.rate
+        first = torch.searchsorted(line, line - reach)
+        last = torch.searchsorted(line, line + reach, right=True) - 1
+        return torch.stack([first, last], 1)
+
+
+@cache
+def say_once(text: str) -> None:
+    """Print a line, however many seeds and folds have cause for it."""
+    console.print(text, markup=False)
+
+
+def windows_of(windows: WindowSet, rows: Int[Tensor, "B"], epoch: int = 0, seed: int = 0) -> WindowBatch:
+    """Some windows as a batch."""
+    chosen = rows.tolist()
+    ids, subjects = [windows.ids[row] for row in chosen], [windows.subjects[row] for row in chosen]
+    return WindowBatch(windows.values[rows], windows.lengths[rows], ids, subjects, windows.rate, epoch, seed)

@@ -1,0 +1,189 @@
+"""Typed config of the sensor pipeline: what a recipe's YAML may say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from audiossl.errors import ConfigError
+from audiossl.models.resnet1d import ResNet1dConfig
+from audiossl.pipelines.recipe_names import check_limit, check_names
+from audiossl.pipelines.sensors.batches import WindowBatchConfig
+from audiossl.signals.sensors.labels import LabelKind
+from audiossl.signals.sensors.windows import WindowConfig
+from audiossl.training.config import TrainingConfig
+
+Kind = Literal[
+    "frame_projection", "simclr", "dcl", "dclw", "byol", "vicreg", "barlow_twins", "nnclr", "ts_tcc", "ts2vec",
+    "random", "statistics", "minirocket", "supervised", "encoder",
+]  # fmt: skip
+Variant = Literal["none", "conv", "linear", "mlp", "random", "real"]
+UNTRAINED = frozenset({"random", "statistics", "minirocket", "encoder"})
+WITHOUT_OPTIONS = frozenset({"random", "statistics", "minirocket", "supervised"})
+NOT_RANDOM = frozenset({"statistics", "encoder"})
+
+
+@dataclass
+class SensorModel:
+    """One row of the table.
+
+    Attributes:
+        kind: an objective; `random`, the encoder as it is drawn; `supervised`, trained on the labels alone; `encoder`, any that
+            `audiossl.load` knows, frozen; or a baseline without an encoder.
+        options: of the objective; of an `encoder` its `name`, `transductive: true` to test people whom it was pre-trained on, and
+            `convert_units: true` to bring units and the order of channels to those that it takes.
+        mappers: of frame projections: what stands beside h_t in the features. The first gives the row that is named after the
+            model, the others `MODEL_MAPPER`: none (h_t only), conv, linear, mlp, random (untrained), real (the views' encoders).
+        dim: width of the encoder's output in place of the recipe's, so that a baseline's features may be as wide as others.
+        batches: in place of the recipe's; of them `supervised` reads the size.
+        lr: in place of the recipe's; for `supervised` in place of `task.finetune_lr`.
+        untrained: leave an objective's networks as they are drawn, a control.
+        finetune: also train the whole encoder on labels after pre-training, row `MODEL_finetuned`.
+    """
+
+    kind: Kind
+    options: dict[str, Any] = field(default_factory=dict)
+    mappers: list[Variant] = field(default_factory=lambda: ["mlp"])
+    dim: int | None = None
+    batches: WindowBatchConfig | None = None
+    lr: float | None = None
+    untrained: bool = False
+    finetune: bool = False
+
+
+@dataclass
+class SubjectConfig:
+    """Who is held out.
+
+    Attributes:
+        test: names of test subjects; without them everybody is tested once, in `folds` folds.
+        folds: number of folds.
+        rounds: test only so many of the folds, to save time; 0 tests all.
+        valid: how many of the other subjects are kept for choices, drawn by the seed of the recipe.
+    """
+
+    test: list[str] = field(default_factory=list)
+    folds: int = 5
+    rounds: int = 0
+    valid: int = 3
+
+    def __post_init__(self) -> None:
+        if self.folds < 2 or self.valid < 1 or not 0 <= self.rounds <= self.folds:
+            got = f"{self.folds}, {self.valid} and {self.rounds}"
+            raise ConfigError(f"subjects needs at least 2 folds, 1 for valid and at most as many rounds as folds, got {got}")
+
+
+@dataclass
+class WindowTaskConfig:
+    """What is read from frozen features.
+
+    Attributes:
+        name: of the recordings' annotations.
+        classes: that count; windows of other classes are as if they had no label. Empty takes all.
+        kind: of the labels; `auto` takes text for classes and numbers for quantities, and asks where text is numbers, or
+            numbers are small whole ones. `class` takes numbers for classes, `quantity` reads text as numbers.
+        fractions: shares of the training labels that probes may read; the rest of the pipeline never sees labels.
+        knn: also answer by nearest neighbours, from all labels (classes only).
+        bins: also answer a quantity by classification into bins of width 1.
+        bootstrap: not used since intervals leave subjects out in turn; older recipes have it.
+        finetune_steps: of supervised and fine-tuned models.
+        finetune_lr: of these.
+    """
+
+    name: str = "activity"
+    classes: list[str] = field(default_factory=list)
+    kind: LabelKind = "auto"
+    fractions: list[float] = field(default_factory=lambda: [1.0, 0.1, 0.01])
+    knn: bool = True
+    bins: bool = False
+    bootstrap: int = 2000
+    finetune_steps: int = 300
+    finetune_lr: float = 2e-3
+
+    def __post_init__(self) -> None:
+        if not all(0 < share <= 1 for share in self.fractions) or len(set(self.fractions)) < len(self.fractions):
+            raise ConfigError(f"task.fractions: expected shares above 0 and at most 1, each once, got {self.fractions}")
+
+
+@dataclass
+class SensorsRecipe:
+    """Recordings, windows, objectives, and what the representations are worth on people who were never seen.
+
+    Attributes:
+        dataset: name in results.
+        models: by the name of their row.
+        subjects_are: what the report calls them, where they are no people: a split of recordings says nothing of new people.
+        prepare: Python file beside the recipe with `recordings`.
+        output: folder of the run.
+        data_root: folder with data that were unpacked by hand, instead of fetching them.
+        limit: keep only so many recordings, for a smoke run.
+        seeds: every model is trained and probed once for each.
+        seed: of folds and validation subjects.
+        windows: of recordings.
+        subjects: sides.
+        encoder: sizes of the network of the signal, the same for all objectives.
+        batches: of pre-training.
+        training: of pre-training.
+        task: what is evaluated.
+    """
+
+    dataset: str
+    models: dict[str, SensorModel]
+    subjects_are: str = "people"
+    prepare: str = "prepare.py"
+    output: Path | None = None
+    data_root: Path | None = None
+    limit: int | None = None
+    seeds: list[int] = field(default_factory=lambda: [1])
+    seed: int = 1
+    windows: WindowConfig = field(default_factory=WindowConfig)
+    subjects: SubjectConfig = field(default_factory=SubjectConfig)
+    encoder: ResNet1dConfig = field(default_factory=ResNet1dConfig)
+    batches: WindowBatchConfig = field(default_factory=WindowBatchConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    task: WindowTaskConfig = field(default_factory=WindowTaskConfig)
+
+    def __post_init__(self) -> None:
+        check_limit(self.limit)
+        check_names("models", self.models)
+        if not self.models or not self.seeds:
+            raise ConfigError("expected at least one model and one seed")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"seeds repeat: {self.seeds}")
+        owners: dict[str, str] = {}
+        for name, model in self.models.items():
+            _check_options(name, model)
+            for row in rows_of(name, model):
+                if row in owners:
+                    raise ConfigError(
+                        f"models {owners[row]} and {name} both give a row '{row}'; rename one of them, or leave the mapper out"
+                    )
+                owners[row] = name
+
+
+def _check_options(name: str, model: SensorModel) -> None:
+    """Refuse what a row of its kind does not read."""
+    if model.kind in WITHOUT_OPTIONS and model.options:
+        raise ConfigError(f"models.{name}.options: {model.kind} has no options, got {', '.join(model.options)}")
+    if model.kind in UNTRAINED | {"supervised"} and (model.finetune or model.untrained):
+        said = "finetune" if model.finetune else "untrained"
+        raise ConfigError(f"models.{name}.{said}: it is for models that are pre-trained, which {model.kind} is not")
+
+
+def rows_of(name: str, model: SensorModel) -> list[str]:
+    """Names of the rows that a model gives: its own, one for each further mapper, and that of fine-tuning.
+
+    Raises:
+        ConfigError: if frame projections name no mapper, or one twice.
+    """
+    rows = [name]
+    if model.kind == "frame_projection":
+        if not model.mappers or len(set(model.mappers)) < len(model.mappers):
+            raise ConfigError(
+                f"models.{name}.mappers: expected at least one mapper, each once, such as [real, none], got {model.mappers}"
+            )
+        rows += [f"{name}_{mapper}" for mapper in model.mappers[1:]]
+    if model.finetune:
+        rows.append(f"{name}_finetuned")
+    return rows

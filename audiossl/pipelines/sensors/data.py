@@ -1,0 +1,91 @@
+"""Windows and sides of a sensor recipe, one division of subjects after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiossl.errors import ConfigError, DataError
+from audiossl.evaluation.windows.task import WindowTask
+from audiossl.pipelines.sensors.config import SensorsRecipe
+from audiossl.signals.sensors.recording import SensorRecording
+from audiossl.signals.sensors.recording_set import RecordingSet
+from audiossl.signals.sensors.statistics import ChannelStatistics
+from audiossl.signals.sensors.subjects import SubjectSides, held_out_sides, subject_folds
+from audiossl.signals.sensors.windows import WindowSet, cut_and_count
+
+
+@dataclass(frozen=True)
+class SensorFold:
+    """One division of subjects: all windows, normalised by all but test subjects, and the task on the labelled ones.
+
+    `number` is its place among the divisions, `first` a recording that shows channels, units and rate; `statistics` are those of
+    the normalisation, if it needs any.
+    """
+
+    number: int
+    first: SensorRecording
+    statistics: ChannelStatistics | None
+    sides: SubjectSides
+    windows: WindowSet
+    task: WindowTask
+
+
+def divide(subjects: list[str], config: SensorsRecipe) -> list[SubjectSides]:
+    """Sides of every fold; one fold where test subjects are named."""
+    if config.subjects.test:
+        return [held_out_sides(subjects, config.subjects.test, config.subjects.valid, config.seed)]
+    folds = subject_folds(subjects, config.subjects.folds, config.subjects.valid, config.seed)
+    return folds[: config.subjects.rounds or len(folds)]
+
+
+def rejections(found: RecordingSet) -> str:
+    """How many recordings were rejected, and why the first was; nothing if none was."""
+    rejected = found.rejected
+    if not rejected:
+        return ""
+    count = "1 recording was" if len(rejected) == 1 else f"{len(rejected)} recordings were"
+    return f"{count} rejected (first: {rejected[0].id}: {rejected[0].reason})"
+
+
+class SensorFolds:
+    """The divisions of the subjects of a set of recordings; `labels` counts what windows make of the labels.
+
+    Windows take most of a run's memory. They are the same in all folds, and made once, unless they are normalised by training
+    subjects; then `open` makes them anew, and whoever opens a fold lets the one before go first.
+
+    Attributes:
+        sides: who is where in each division.
+        places: of all windows, with their labels.
+
+    Raises:
+        ConfigError or DataError: if subjects cannot be divided as asked; the message says which recordings there might have been.
+    """
+
+    def __init__(self, folder: Path, config: SensorsRecipe) -> None:
+        self.config, self.recordings = config, RecordingSet(folder)
+        try:
+            self.sides = divide(self.recordings.subjects, config)
+        except (ConfigError, DataError) as error:
+            causes = [
+                rejections(self.recordings),
+                f"limit={config.limit} left recordings out" if config.limit is not None else "",
+            ]
+            raise type(error)(". ".join([str(error), *filter(None, causes)])) from error
+        task = config.task
+        self.places, self.labels = cut_and_count(self.recordings, config.windows, task.name, task.classes, task.kind)
+        self._same: WindowSet | None = None
+
+    def __len__(self) -> int:
+        return len(self.sides)
+
+    def open(self, number: int) -> SensorFold:
+        """Cut the windows of a fold."""
+        sides, statistics, normalise = self.sides[number], None, self.config.windows.normalise
+        if normalise == "training":
+            statistics = ChannelStatistics.fit(self.recordings, sides.known)
+            windows = WindowSet(self.recordings, self.places, normalise, statistics)
+        else:
+            windows = self._same = self._same or WindowSet(self.recordings, self.places, normalise)
+        task = WindowTask(self.config.task.name, windows, sides, self.config.task.kind)
+        return SensorFold(number, self.recordings[0], statistics, sides, windows, task)

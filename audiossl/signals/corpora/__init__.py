@@ -1,0 +1,1 @@
+"""Corpora of recordings: from folders, tables, manifests and shards."""

@@ -1,0 +1,1 @@
+"""Packages, archives and files from elsewhere."""
