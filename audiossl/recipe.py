@@ -225,7 +225,7 @@ class _Run:
             self.world.tell(stage.name)
             _run_together(stage, partial, inputs, self.world)
         else:
-            stage.run(partial, inputs)
+            stage(partial, inputs)
         seconds = time.perf_counter() - begin
         if stage.data:
             data = as_read(data, self.files.stamps(stage.data, read_stamps(folder) or {}, again=True))
@@ -283,7 +283,7 @@ def _follow(stages: Sequence[Stage], output: Path, world: World) -> None:
 
 
 def _run_together(stage: Stage, partial: Path, inputs: Mapping[str, Path], world: World) -> None:
-    stage.run(partial, inputs)
+    stage(partial, inputs)
     world.wait()  # the folder must not be renamed while a rank still reads it
 
 

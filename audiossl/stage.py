@@ -8,9 +8,32 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 Names = tuple["str | Names", ...]
+
+
+class StageConfig:
+    """What a stage receives, and all that it is hashed by: the base of a frozen dataclass.
+
+    A field counts with what its value decides: a value that has `decides()` with what that returns, a dataclass with all of its
+    fields but those that it names in `free_options()`. `metadata={"name": ...}` of a field says what messages call it.
+
+    >>> @dataclass(frozen=True)
+    ... class Pretrain(StageConfig):
+    ...     seed: int
+    ...     steps: int = field(default=10, metadata={"name": "training.max_steps"})
+    >>> Pretrain(seed=1).decides(), Pretrain(seed=1).names()
+    ([1, 10], ('seed', 'training.max_steps'))
+    """
+
+    def decides(self) -> Any:
+        """What goes into the fingerprint, as JSON-able values or dataclasses."""
+        return [getattr(self, item.name) for item in dataclasses.fields(cast(Any, self))]
+
+    def names(self) -> Names:
+        """Names of its entries, for messages; of an entry that is a list itself, those of its entries."""
+        return tuple(item.metadata.get("name", item.name) for item in dataclasses.fields(cast(Any, self)))
 
 
 @dataclass(frozen=True)
@@ -19,9 +42,10 @@ class Stage:
 
     Attributes:
         name: folder of the stage below the output.
-        run: called as `run(out, inputs)`; `out` exists, `inputs` maps stage names to their finished folders.
-        config: whatever decides the result, as JSON-able values or dataclasses; it goes into the fingerprint, but for what a
-            dataclass names in `free_options()`.
+        run: called as `run(out, inputs, config)`, without the config where that is not a `StageConfig`; `out` exists, `inputs`
+            maps stage names to their finished folders.
+        config: whatever decides the result: a `StageConfig`, or JSON-able values or dataclasses; it goes into the fingerprint,
+            but for what a dataclass names in `free_options()`.
         inputs: names of the earlier stages it reads.
         version: raised by hand when the meaning of the stage changes.
         resumable: keep what an interrupted run left in `out`, for the stage to go on from.
@@ -33,7 +57,7 @@ class Stage:
     """
 
     name: str
-    run: Callable[[Path, Mapping[str, Path]], None]
+    run: Callable[..., None]
     config: Any
     inputs: tuple[str, ...] = ()
     version: int = 1
@@ -43,6 +67,24 @@ class Stage:
     data: tuple[Path, ...] = ()
     added: Mapping[str, Any] = field(default_factory=dict)
     added_then: Callable[[Path], Mapping[str, Any]] | None = None
+
+    def __call__(self, out: Path, inputs: Mapping[str, Path]) -> None:
+        """Run the stage."""
+        self.run(out, inputs, *((self.config,) if isinstance(self.config, StageConfig) else ()))
+
+    @property
+    def entries(self) -> Names:
+        """Names of the entries of its config."""
+        return self.config.names() if isinstance(self.config, StageConfig) else self.names
+
+
+@runtime_checkable
+class Decides(Protocol):
+    """A value that is not data itself, and says what of it decides a result."""
+
+    def decides(self) -> Any:
+        """JSON-able values or dataclasses."""
+        ...
 
 
 @runtime_checkable
@@ -90,6 +132,8 @@ def deciding(value: Any) -> Any:
 
 def recorded_options(value: Any, recorded: Any) -> Any:
     """The same with the options that decide nothing as they were recorded, wherever the two have the same shape."""
+    if isinstance(value, Decides) and not isinstance(value, type):
+        return recorded_options(value.decides(), recorded)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         known = recorded if isinstance(recorded, Mapping) else {}
         free = _free(value)
@@ -109,6 +153,8 @@ def recorded_options(value: Any, recorded: Any) -> Any:
 
 
 def _plain(value: Any, keeps: Callable[[str, Any], bool]) -> Any:
+    if isinstance(value, Decides) and not isinstance(value, type):
+        return _plain(value.decides(), keeps)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [item.name for item in dataclasses.fields(value) if keeps(item.name, value)]
         return {name: _plain(getattr(value, name), keeps) for name in names}

@@ -110,7 +110,7 @@ def _reasons(
 ) -> Iterator[str]:
     found = list(_added_changes(stage, folder, record))
     if "config" in record:
-        found += _differences(recorded_options(stage.config, record["config"]), record["config"], stage.names)
+        found += _differences(recorded_options(stage.config, record["config"]), record["config"], stage.entries)
     then = record.get("inputs", {})
     found += [f"{name} is another one" for name in stage.inputs if name in redone or then.get(name, inputs[name]) != inputs[name]]
     if not found:

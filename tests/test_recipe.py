@@ -11,6 +11,7 @@ import pytest
 from audiossl.errors import ConfigError
 from audiossl.files import read_json
 from audiossl.recipe import Stage, fingerprint, plain, read_recipe, run_stages, verify_stages
+from audiossl.stage import StageConfig
 
 
 class Chain:
@@ -268,3 +269,33 @@ def test_files_are_checked_against_their_digests(chain, capsys):
     ]  # fmt: skip
     assert chain.ran == ["a", "b", "c"], "nothing runs to be checked"
     assert verify_stages(stages, chain.output / "nothing") == 3
+
+
+def test_a_stage_receives_exactly_what_it_is_hashed_by(tmp_path):
+    @dataclass(frozen=True)
+    class Script:
+        text: str
+        ran: list[str] = field(default_factory=list)
+
+        def decides(self) -> list[str]:
+            return [self.text]
+
+    @dataclass(frozen=True)
+    class Corpus(StageConfig):
+        script: Script
+        seed: int = field(default=1, metadata={"name": "training.seed"})
+
+    def write(out, inputs, config: Corpus) -> None:
+        config.script.ran.append(config.script.text)
+        (out / "seed").write_text(str(config.seed))
+
+    def stage(config):
+        return Stage("corpus", write, config)
+
+    first, script = stage(Corpus(Script("a"))), Script("a")
+    assert fingerprint(first, {}) == fingerprint(Stage("corpus", write, [["a"], 1]), {})  # as a list of what its fields decide
+    run_stages([stage(Corpus(script))], tmp_path)
+    run_stages([stage(Corpus(script))], tmp_path)
+    assert script.ran == ["a"]
+    run_stages([stage(Corpus(script, seed=2))], tmp_path)
+    assert script.ran == ["a", "a"] and (tmp_path / "corpus" / "seed").read_text() == "2"
