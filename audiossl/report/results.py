@@ -159,7 +159,7 @@ def _draw_dots(
 ) -> None:
     scale = 100.0 if is_share(metric) else 1.0
     for position, row in enumerate(rows):
-        model, value, low, high = (_get(row, name) for name in ("model", "value", "low", "high"))
+        model, value, low, high = row.model, row.value, row.low, row.high
         if low is not None and high is not None:
             if not is_share(metric):
                 low, high = max(low, value - MOST_DRAWN * abs(value)), min(high, value + MOST_DRAWN * abs(value))
