@@ -75,6 +75,24 @@ class Zipformer(nn.Module):
         """
         return cls(preset_config(preset, **overrides), padding)
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Zipformer:
+        """Build an untrained model from the public layout of `config.json`.
+
+        Raises:
+            ConfigError: naming unknown and missing fields, or a value that cannot be read.
+        """
+        return cls(ZipformerConfig.from_json(values))
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe the model in the public layout of `config.json`."""
+        return self.config.to_json()
+
+    @property
+    def num_mel_bins(self) -> int:
+        """Bins of a feature frame."""
+        return self.config.num_mel_bins
+
     @property
     def padding(self) -> Padding:
         """Treatment of padded frames, "invariant" or "reference"."""
