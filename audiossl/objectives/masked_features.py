@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiossl.lengths import padding_mask
+from audiossl.models.student import FeatureStudent
 from audiossl.objectives.batch import TokenBatch
 from audiossl.objectives.loss import Loss, Ratio
-from audiossl.objectives.masked_prediction import FeatureStudent, MaskedPrediction, MaskedPredictionConfig
+from audiossl.objectives.masked_prediction import MaskedPrediction, MaskedPredictionConfig
 
 
 class MaskedFeatures(MaskedPrediction):

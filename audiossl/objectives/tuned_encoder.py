@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiossl.models.encoder import Encoder
+from audiossl.models.student import FeatureStudent
 from audiossl.objectives.labelled_batch import LabelledBatch
-from audiossl.objectives.masked_prediction import FeatureStudent
 from audiossl.objectives.specaugment import SpecAugmentConfig, spec_augment
 
 _log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from audiossl.encoder_names import outside_place
 from audiossl.errors import DataError
 from audiossl.evaluation.error_rates import ErrorCounts, count_errors, error_difference, error_rows
 from audiossl.evaluation.intervals import Interval
@@ -62,7 +63,8 @@ def predict(folder: Path, corpus: Corpus, labels: Transcripts | Tags, config: Fi
     Raises:
         DataError: if a recording cannot be read.
     """
-    objective, _ = load_tuned(folder)
+    outside = outside_place(config.encoder)  # then the recipe names the class
+    objective, _ = load_tuned(folder, outside.where if outside else False)
     device = choose_device(config.training, World())
     objective.to(device)
     seconds = max(config.training.batch_seconds, *corpus.durations)

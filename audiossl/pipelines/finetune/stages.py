@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +11,10 @@ import torch
 
 from audiossl.errors import ConfigError, DataError, import_extra
 from audiossl.files import read_json, write_json
-from audiossl.load import encoder_folder, load
-from audiossl.models import hub
+from audiossl.load import load
 from audiossl.models.encoder import Encoder
-from audiossl.models.zipformer import Zipformer
+from audiossl.models.hub import untrained_like
+from audiossl.models.run_folder import encoder_identity
 from audiossl.objectives.ctc import CTC
 from audiossl.objectives.tagging import Tagging
 from audiossl.pipelines.finetune.batches import LabelledBatches
@@ -72,7 +71,7 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
             write_trained_on(out / "model" / ENCODER, trained_ids(config.encoder).union(own))
 
     def train_random(out: Path, inputs: Mapping[str, Path]) -> None:
-        train_model(out, inputs, from_scratch(config), random_twin(load(config.encoder).encoder, config.seed))
+        train_model(out, inputs, from_scratch(config), untrained_like(load(config.encoder).encoder, config.seed))
 
     def evaluate(out: Path, inputs: Mapping[str, Path]) -> None:
         evaluate_models(out, inputs, config, {name: inputs[STAGE_OF[name]] / "model" for name in config.models})
@@ -146,33 +145,6 @@ def divide(corpus: Corpus, config: FinetuneRecipe) -> dict[str, list[str]]:
         raise DataError(f"no item of the corpus belongs to {', '.join(empty)}; the parts of the recipe are {config.parts}.")
     say_copies_across(items, sides, f"the recipe gives sides by parts={config.parts}")
     return {"valid": [], **sides}
-
-
-def encoder_identity(name: str) -> str:
-    """What decides the weights behind a name: a hash of local weights, else the name itself.
-
-    Raises:
-        ConfigError: if a local folder holds no weights.
-    """
-    weights = encoder_folder(Path(name)) / hub.WEIGHTS
-    if weights.is_file():
-        with weights.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    if Path(name).is_dir():
-        raise ConfigError(f"encoder={name} holds no {hub.WEIGHTS}; pre-train it first, or name another encoder.")
-    return name
-
-
-def random_twin(encoder: Encoder, seed: int) -> Zipformer:
-    """The same architecture with random weights.
-
-    Raises:
-        ConfigError: if the encoder is not a Zipformer.
-    """
-    if not isinstance(encoder, Zipformer):
-        raise ConfigError(f"random weights are made for Zipformers only, not for a {type(encoder).__name__}; set random=false.")
-    torch.manual_seed(derive_seed(seed, "random"))
-    return Zipformer(encoder.config, encoder.padding)
 
 
 def from_scratch(config: FinetuneRecipe) -> FinetuneRecipe:

@@ -32,8 +32,8 @@ def recipe(**changes) -> SpearRecipe:
 
 def dual(**changes) -> SpearRecipe:
     streams = {
-        "speech": StreamConfig(TeacherConfig("transformers", "x/y", 21), QuantiserConfig(num_codebooks=4)),
-        "audio": StreamConfig(TeacherConfig("dasheng", "dasheng_12B", 40), QuantiserConfig(num_codebooks=3), 0.1),
+        "speech": StreamConfig(TeacherConfig("hf:x/y", 21), QuantiserConfig(num_codebooks=4)),
+        "audio": StreamConfig(TeacherConfig("dasheng:dasheng_12B:40"), QuantiserConfig(num_codebooks=3), 0.1),
     }
     mixing = MixingConfig(probability=0.5, other_probability=0.5)
     return recipe(streams=streams, data=DataConfig({"audio": 2.0, "audioset": 2.0}, mixing), **changes)

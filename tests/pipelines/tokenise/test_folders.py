@@ -214,7 +214,7 @@ def test_stages_are_redone_when_a_local_teacher_was_trained_anew(own_teacher, tm
             done[stage.name] = fingerprint(stage, done)
         return [done["corpus"], done["quantiser"], done["tokens"]]
 
-    mine = TeacherConfig("audiossl", str(own_teacher(1)))
+    mine = TeacherConfig(str(own_teacher(1)))
     first = prints(mine)
     own_teacher(1)
     assert prints(mine) == first
@@ -252,14 +252,14 @@ def test_errors_name_what_is_wrong(recordings, tokeniser, tmp_path, capsys):
 
 
 def test_teachers_are_named_as_encoders_are():
-    assert parse_teacher("hf:microsoft/wavlm-large", 21) == TeacherConfig("transformers", "microsoft/wavlm-large", 21)
+    assert parse_teacher("hf:microsoft/wavlm-large", 21) == TeacherConfig("hf:microsoft/wavlm-large", 21)
     assert parse_teacher("hf:microsoft/wavlm-large:21") == parse_teacher("hf:microsoft/wavlm-large", 21)
     for name, layer in (("hf:a/b:c", None), ("hf:", None), ("hf:a/b:", None), ("hf:a/b:3", 4)):
         with pytest.raises(ConfigError, match="expected"):
             parse_teacher(name, layer)
-    assert parse_teacher("dasheng:dasheng_12B") == TeacherConfig("dasheng", "dasheng_12B")
+    assert parse_teacher("dasheng:dasheng_12B") == TeacherConfig("dasheng:dasheng_12B")
     assert parse_teacher("logmel", normalise=False) == TeacherConfig("logmel", normalise=False)
-    assert parse_teacher("runs/asterisk") == TeacherConfig("audiossl", "runs/asterisk")
+    assert parse_teacher("runs/asterisk") == TeacherConfig("runs/asterisk")
 
 
 @pytest.mark.slow
