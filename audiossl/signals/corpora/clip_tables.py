@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from audiossl.errors import DataError
 from audiossl.files import parse_json, path_text
 from audiossl.tables import read_table
+from audiossl.where_values import Plain, plain
 
 COLUMNS = ("path", "start", "end", "duration", "id")
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".jsonl", ".jsonl.gz")
@@ -19,12 +21,16 @@ SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".jsonl", ".jsonl.
 
 @dataclass(frozen=True)
 class Clip:
-    """A row of a table: a file, or the part of it from `start` to `end` seconds; an `end` of None is that of the file."""
+    """A row of a table: a file, or the part of it from `start` to `end` seconds; an `end` of None is that of the file.
+
+    `columns` holds the other cells of the row, by the name of their column.
+    """
 
     id: str
     path: Path
     start: float = 0.0
     end: float | None = None
+    columns: Mapping[str, Plain] = field(default_factory=dict, hash=False)
 
     @property
     def is_whole(self) -> bool:
@@ -48,10 +54,10 @@ def is_clip_table(path: Path) -> bool:
 def read_clips(table: Path) -> tuple[list[Clip], list[dict[str, str]]]:
     """Read the clips of a table, and the rows that name none, for `rejected.jsonl`.
 
-    Columns are `path` and, where wanted, `start` and `end` (or `start` and `duration`) in seconds and `id`; others are not looked
-    at. CSV and TSV are read however spreadsheets save them (`audiossl.tables`). A relative path starts from the folder of the
-    table if the file is there, else from the working folder. Without an id a clip is called by its path, and a part by its path
-    and its span, as in `a.wav@1.5-3`.
+    Columns are `path` and, where wanted, `start` and `end` (or `start` and `duration`) in seconds and `id`; others are kept as
+    they are, but for bytes; lists and mappings become JSON. CSV and TSV are read however spreadsheets save them
+    (`audiossl.tables`). A relative path starts from the folder of the table if the file is there, else from the working folder.
+    Without an id a clip is called by its path, and a part by its path and its span, as in `a.wav@1.5-3`.
 
     Raises:
         DataError: if the table cannot be read, has no rows, or no column `path`.
@@ -90,7 +96,12 @@ def _clip(row: dict[str, Any], folder: Path) -> Clip:
     part = "" if start is None and end is None else f"@{start or 0.0:g}-{'' if end is None else f'{end:g}'}"
     name = row.get("id")
     id_ = str(name) if name not in (None, "") else f"{Path(written.strip()).as_posix()}{part}"
-    return Clip(id_, path, start or 0.0, end)
+    columns = {name: _cell(value) for name, value in row.items() if name not in COLUMNS and not isinstance(value, bytes)}
+    return Clip(id_, path, start or 0.0, end, columns)
+
+
+def _cell(value: object) -> Plain:
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else plain(value)
 
 
 def _seconds(row: dict[str, Any], column: str) -> float | None:
@@ -126,7 +137,7 @@ def _rows(table: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def _text_rows(table: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     read = read_table(table, ["path"])
     for row in read.rows:
-        cells: dict[str, Any] = {name.lower(): cell for name, cell in row.cells.items()}
+        cells: dict[str, Any] = {name.lower() if name.lower() in COLUMNS else name: cell for name, cell in row.cells.items()}
         if read.delimiter != ",":
             cells |= {name: cells[name].replace(",", ".") for name in ("start", "end", "duration") if name in cells}
         yield f"line {row.line}", cells
@@ -147,14 +158,18 @@ def _json_rows(table: Path) -> Iterator[dict[str, Any]]:
 
 
 def _parquet_rows(table: Path) -> Iterator[dict[str, Any]]:
-    from pyarrow import parquet
+    from pyarrow import parquet, types
+
+    def is_bytes(kind: Any) -> bool:
+        inner = [kind.field(number).type for number in range(kind.num_fields)] if types.is_struct(kind) else [kind]
+        return any(types.is_binary(one) or types.is_large_binary(one) for one in inner)
 
     try:
         with parquet.ParquetFile(table) as file:
             names = file.schema_arrow.names
             if "path" not in names:
                 yield dict.fromkeys(names)
-            for batch in file.iter_batches(columns=[name for name in COLUMNS if name in names]):
+            for batch in file.iter_batches(columns=[field.name for field in file.schema_arrow if not is_bytes(field.type)]):
                 yield from batch.to_pylist()
     except (OSError, ValueError) as error:  # pyarrow's errors are kinds of these
         raise DataError(f"the table {table} cannot be read ({type(error).__name__}: {error})") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from audiossl.signals.corpora.manifest import CorpusItem, CutError, report_cut_t
 from audiossl.signals.corpora.opening import open_corpus
 from audiossl.signals.corpora.shar import is_shar
 from audiossl.signals.fetching.storage import is_remote, location
+from audiossl.where_values import Plain
 
 MANIFESTS = tuple(f".{kind}{packed}" for kind in ("jsonl", "json", "yaml") for packed in ("", ".gz"))
 PAST_THE_END = 0.1  # seconds by which a clip may end behind its file: times in tables are rounded
@@ -27,11 +28,15 @@ PAST_THE_END = 0.1  # seconds by which a clip may end behind its file: times in 
 
 @dataclass(frozen=True)
 class Recording:
-    """A whole file, or an item of a corpus, manifest or table: a part of a file, some of its channels, a part of a tar."""
+    """A whole file, or an item of a corpus, manifest or table: a part of a file, some of its channels, a part of a tar.
+
+    `columns` is what is known about it: the other cells of its row of a table, or text, speaker, language and custom fields.
+    """
 
     id: str
     path: Path
     item: CorpusItem | None = None
+    columns: Mapping[str, Plain] = field(default_factory=dict, hash=False)
 
 
 @dataclass
@@ -87,13 +92,19 @@ def gather(paths: Sequence[Path], sample_rate: int = 16_000) -> Recordings:
                 )
             gathered.rejected += [{"id": id_, "path": path_text(path), "reason": reason} for id_, reason in unusable]
             items = (_at_rate(item, corpus.sample_rate, sample_rate) for item in corpus.items)
-            gathered.add(Recording(item.id, item.path, item) for item in items)
+            gathered.add(Recording(item.id, item.path, item, columns_of(item)) for item in items)
         else:
             named, rejected = name_files(path)
             gathered.add(Recording(id_, file) for id_, file in named.items())
             gathered.rejected += rejected
     gathered.by_id = dict(sorted(gathered.by_id.items()))
     return gathered
+
+
+def columns_of(item: CorpusItem) -> dict[str, Plain]:
+    """What is known about an item, by name: text, speaker and language where it has them, and its custom fields."""
+    said = {name: getattr(item, name) for name in ("text", "speaker", "language")}
+    return {**{name: value for name, value in said.items() if value is not None}, **item.custom}
 
 
 def _is_corpus(path: Path) -> bool:
@@ -164,7 +175,7 @@ def _add_clips(gathered: Recordings, table: Path) -> None:
 
 def _recording(clip: Clip, sample_rate: int, lengths: dict[Path, float]) -> Recording:
     if clip.is_whole:
-        return Recording(clip.id, clip.path)
+        return Recording(clip.id, clip.path, columns=clip.columns)
     if clip.path not in lengths:
         lengths[clip.path] = probe(clip.path).duration
     length = lengths[clip.path]
@@ -173,4 +184,5 @@ def _recording(clip: Clip, sample_rate: int, lengths: dict[Path, float]) -> Reco
         raise DataError(f"{clip.path}: the part from {clip.start:g} to {end:g} s is wanted, the recording lasts {length:.2f} s")
     duration = min(end, length) - clip.start
     size = max(1, round(duration * sample_rate))
-    return Recording(clip.id, clip.path, CorpusItem(clip.id, clip.path, clip.start, duration, size, str(clip.path)))
+    item = CorpusItem(clip.id, clip.path, clip.start, duration, size, str(clip.path))
+    return Recording(clip.id, clip.path, item, clip.columns)
