@@ -71,7 +71,7 @@ def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
     Raises:
         MissingExtraError: if pandas is not installed.
     """
-    import_extra("pandas", "tables")
+    import_extra("pandas", "pandas")
     return table.to_pandas()
 
 
@@ -81,7 +81,7 @@ def to_huggingface(table: pyarrow.Table) -> datasets.Dataset:
     Raises:
         MissingExtraError: if it is not installed.
     """
-    return import_extra("datasets", "tables").Dataset(table)
+    return import_extra("datasets", "datasets").Dataset(table)
 
 
 def joined(

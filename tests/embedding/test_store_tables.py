@@ -53,7 +53,7 @@ def test_parquet_holds_columns_and_vectors(tmp_path, monkeypatch, block):
 def test_a_dataset_of_hugging_face_needs_its_library(tmp_path, monkeypatch):
     store = write_store(tmp_path, draw(2, 1, 3, 4))
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(MissingExtraError, match=r"pip install .*tables"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*datasets"):
         store.to_huggingface()
     module = types.ModuleType("datasets")
     module.Dataset = lambda table: table
