@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from audiossl.signals.corpora.clip_tables import Clip, is_clip_table, read_clips
 from audiossl.signals.corpora.corpus import Corpus
 from audiossl.signals.corpora.cut_lines import from_line, read_lines
 from audiossl.signals.corpora.finding import Row, name_files
+from audiossl.signals.corpora.item_fields import item_fields
 from audiossl.signals.corpora.lhotse_cuts import with_paths
 from audiossl.signals.corpora.manifest import CorpusItem, CutError, report_cut_texts
 from audiossl.signals.corpora.opening import open_corpus
 from audiossl.signals.corpora.shar import is_shar
+from audiossl.signals.corpora.table_rows import Cell
 from audiossl.signals.fetching.storage import is_remote, location
 
 MANIFESTS = tuple(f".{kind}{packed}" for kind in ("jsonl", "json", "yaml") for packed in ("", ".gz"))
@@ -27,11 +29,24 @@ PAST_THE_END = 0.1  # seconds by which a clip may end behind its file: times in 
 
 @dataclass(frozen=True)
 class Recording:
-    """A whole file, or an item of a corpus, manifest or table: a part of a file, some of its channels, a part of a tar."""
+    """A whole file, or an item of a corpus, manifest or table: a part of a file, some of its channels, a part of a tar.
+
+    Attributes:
+        fields: what is known of it: the columns of its row, or text, speaker, language and custom fields of its item.
+    """
 
     id: str
     path: Path
     item: CorpusItem | None = None
+    fields: Mapping[str, Cell] = field(default_factory=dict)
+
+    @classmethod
+    def of_item(cls, item: CorpusItem) -> Recording:
+        """A recording of an item, with what is known of that."""
+        known = {"text": item.text, "speaker": item.speaker, "language": item.language}
+        return cls(
+            item.id, item.path, item, {**{name: value for name, value in known.items() if value is not None}, **item.custom}
+        )
 
 
 @dataclass
@@ -87,7 +102,7 @@ def gather(paths: Sequence[Path], sample_rate: int = 16_000) -> Recordings:
                 )
             gathered.rejected += [{"id": id_, "path": path_text(path), "reason": reason} for id_, reason in unusable]
             items = (_at_rate(item, corpus.sample_rate, sample_rate) for item in corpus.items)
-            gathered.add(Recording(item.id, item.path, item) for item in items)
+            gathered.add(Recording.of_item(item) for item in items)
         else:
             named, rejected = name_files(path)
             gathered.add(Recording(id_, file) for id_, file in named.items())
@@ -164,7 +179,7 @@ def _add_clips(gathered: Recordings, table: Path) -> None:
 
 def _recording(clip: Clip, sample_rate: int, lengths: dict[Path, float]) -> Recording:
     if clip.is_whole:
-        return Recording(clip.id, clip.path)
+        return Recording(clip.id, clip.path, None, clip.fields)
     if clip.path not in lengths:
         lengths[clip.path] = probe(clip.path).duration
     length = lengths[clip.path]
@@ -173,4 +188,5 @@ def _recording(clip: Clip, sample_rate: int, lengths: dict[Path, float]) -> Reco
         raise DataError(f"{clip.path}: the part from {clip.start:g} to {end:g} s is wanted, the recording lasts {length:.2f} s")
     duration = min(end, length) - clip.start
     size = max(1, round(duration * sample_rate))
-    return Recording(clip.id, clip.path, CorpusItem(clip.id, clip.path, clip.start, duration, size, str(clip.path)))
+    said = item_fields(clip.fields, str(clip.path))
+    return Recording(clip.id, clip.path, CorpusItem(clip.id, clip.path, clip.start, duration, size, **said), clip.fields)

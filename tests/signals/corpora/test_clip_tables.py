@@ -46,9 +46,9 @@ def test_every_format_says_the_same(tmp_path, name):
     clips, rejected = read_clips(table)
     assert rejected == []
     assert clips == [
-        Clip("one", tmp_path / "a.wav", 0.5, 1.25),
-        Clip("a.wav@0-2", tmp_path / "a.wav", 0.0, 2.0),
-        Clip("sub/b, c.wav", tmp_path / "sub" / "b, c.wav"),
+        Clip("one", tmp_path / "a.wav", 0.5, 1.25, {"speaker": "x"}),
+        Clip("a.wav@0-2", tmp_path / "a.wav", 0.0, 2.0, {"speaker": "y"}),
+        Clip("sub/b, c.wav", tmp_path / "sub" / "b, c.wav", fields={"speaker": "z"}),
     ]
 
 
@@ -70,8 +70,8 @@ def test_a_bad_row_is_rejected_by_its_number_and_the_others_are_read(tmp_path):
 
 
 def test_what_is_no_table_of_clips_says_what_it_lacks(tmp_path):
-    with pytest.raises(DataError, match=r"missing path \(found file, label\)"):
-        read_clips(write(tmp_path / "t.csv", [{"file": "a.wav", "label": "x"}]))
+    with pytest.raises(DataError, match=r"no column 'path'; its columns are 'sound', 'label'"):
+        read_clips(write(tmp_path / "t.csv", [{"sound": "a.wav", "label": "x"}]))
     for name, text, message in (("e.csv", "", "no header"), ("h.csv", "path,start\n", "no rows"), ("x.jsonl", "{", "JSON lines")):
         (tmp_path / name).write_text(text)
         with pytest.raises(DataError, match=message):
@@ -104,7 +104,7 @@ def test_json_lines_with_a_mark_lengths_of_files_and_a_row_with_too_many_cells(t
     (tmp_path / "t.jsonl").write_text('\ufeff{"path": "a.wav"}\n', encoding="utf-8")
     assert is_clip_table(tmp_path / "t.jsonl") and read_clips(tmp_path / "t.jsonl")[0] == [Clip("a.wav", tmp_path / "a.wav")]
     (tmp_path / "t.csv").write_text("path,duration\na.wav,6.03\n")  # says how long the file is
-    assert read_clips(tmp_path / "t.csv")[0] == [Clip("a.wav", tmp_path / "a.wav")]
+    assert read_clips(tmp_path / "t.csv")[0] == [Clip("a.wav", tmp_path / "a.wav", fields={"duration": "6.03"})]
     (tmp_path / "t.csv").write_text("path,start\na, b.wav,1\n")
     with pytest.raises(DataError, match="line 2: 3 cells"):
         read_clips(tmp_path / "t.csv")
