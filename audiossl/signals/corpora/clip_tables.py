@@ -11,8 +11,9 @@ from typing import Any
 
 from audiossl.errors import DataError
 from audiossl.files import path_text
-from audiossl.signals.corpora.table_rows import TIMES, Cell, is_table, path_column, plain_cells, read_rows
+from audiossl.signals.corpora.table_rows import TIMES, is_table, path_column, plain_cells, read_rows
 from audiossl.tables import read_table
+from audiossl.where_values import Plain
 
 OF_LHOTSE = frozenset({"recording", "sources", "supervisions"})
 
@@ -22,14 +23,14 @@ class Clip:
     """A row of a table: a file, or the part of it from `start` to `end` seconds; an `end` of None is that of the file.
 
     Attributes:
-        fields: the other columns of the row, such as speaker and text; empty cells are left out.
+        columns: the other cells of the row, such as speaker and text, by the name of their column.
     """
 
     id: str
     path: Path
     start: float = 0.0
     end: float | None = None
-    fields: Mapping[str, Cell] = field(default_factory=dict)
+    columns: Mapping[str, Plain] = field(default_factory=dict, hash=False)
 
     @property
     def is_whole(self) -> bool:
@@ -54,7 +55,7 @@ def read_clips(table: Path) -> tuple[list[Clip], list[dict[str, str]]]:
     """Read the clips of a table, and the rows that name none, for `rejected.jsonl`.
 
     Columns are `path` (or `file`, `filename`, `audio_filepath`, ...) and, where wanted, `start` and `end` (or `start` and
-    `duration`) in seconds and `id`; all others are kept as fields of the clips. CSV and TSV are read however spreadsheets save
+    `duration`) in seconds and `id`; all others are kept, but for bytes; lists and mappings become JSON. CSV and TSV are read however spreadsheets save
     them (`audiossl.tables`). A relative path starts from the folder of the table if the file is there, else from the working
     folder. Without an id a clip is called by its path, and a part by its path and its span, as in `a.wav@1.5-3`.
 
@@ -92,7 +93,7 @@ def _difference(first: Clip, other: Clip) -> str:
     """In words, what a second row of the same clip says differently."""
     if (first.path, first.start, first.end) != (other.path, other.start, other.end):
         return ""
-    names = [name for name in {**first.fields, **other.fields} if first.fields.get(name) != other.fields.get(name)]
+    names = [name for name in {**first.columns, **other.columns} if first.columns.get(name) != other.columns.get(name)]
     return f", with another {' and '.join(names)}: several values of a clip stand in one row, as in 'rain;wind'"
 
 
@@ -105,9 +106,9 @@ def _clip(row: dict[str, Any], column: str, folder: Path) -> Clip:
     part = "" if start is None and end is None else f"@{start or 0.0:g}-{'' if end is None else f'{end:g}'}"
     name = row.get("id")
     id_ = str(name) if name not in (None, "") else f"{Path(written.strip()).as_posix()}{part}"
-    used = {column, "id", "start", "end"} | ({"duration"} if start is not None else set())
-    fields = plain_cells({key: value for key, value in row.items() if key not in used})
-    return Clip(id_, path, start or 0.0, end, fields)
+    used = {column, "id", *TIMES}
+    columns = plain_cells({key: value for key, value in row.items() if key not in used})
+    return Clip(id_, path, start or 0.0, end, columns)
 
 
 def span_of(row: Mapping[str, Any]) -> tuple[float | None, float | None]:

@@ -217,7 +217,7 @@ def _clip(
     return {"id": id_, "path": path, **({"split": split} if split else {}), **_free(plain_cells(fields))}
 
 
-def _free(fields: dict[str, Any]) -> dict[str, Any]:
+def _free(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Columns that a table of clips would take for something else, under another name."""
     return {f"{name}_" if name in ("path", "start", "end") else name: value for name, value in fields.items()}
 

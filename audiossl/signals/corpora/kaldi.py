@@ -8,7 +8,7 @@ from pathlib import Path
 from audiossl.errors import DataError
 from audiossl.files import path_text
 from audiossl.signals.corpora.clip_tables import Clip, find_path
-from audiossl.signals.corpora.table_rows import Cell
+from audiossl.where_values import Plain
 
 SCP = "wav.scp"
 LEFT_OUT = frozenset({"utt2dur", "utt2num_frames", "utt2uniq"})  # measured, or copies of ids
@@ -86,9 +86,9 @@ def _read_segments(path: Path) -> dict[str, tuple[str, float, float | None]]:
     return found
 
 
-def _read_fields(folder: Path) -> dict[str, dict[str, Cell]]:
+def _read_fields(folder: Path) -> dict[str, dict[str, Plain]]:
     """Fields by utterance."""
-    found: dict[str, dict[str, Cell]] = {}
+    found: dict[str, dict[str, Plain]] = {}
     for path in [folder / "text", *sorted(folder.glob("utt2*"))]:
         if not path.is_file() or path.name in LEFT_OUT or "." in path.name:
             continue

@@ -20,8 +20,8 @@ from audiossl.signals.corpora.lhotse_cuts import with_paths
 from audiossl.signals.corpora.manifest import CorpusItem, CutError, report_cut_texts
 from audiossl.signals.corpora.opening import open_corpus
 from audiossl.signals.corpora.shar import is_shar
-from audiossl.signals.corpora.table_rows import Cell
 from audiossl.signals.fetching.storage import is_remote, location
+from audiossl.where_values import Plain
 
 MANIFESTS = tuple(f".{kind}{packed}" for kind in ("jsonl", "json", "yaml") for packed in ("", ".gz"))
 PAST_THE_END = 0.1  # seconds by which a clip may end behind its file: times in tables are rounded
@@ -32,13 +32,13 @@ class Recording:
     """A whole file, or an item of a corpus, manifest or table: a part of a file, some of its channels, a part of a tar.
 
     Attributes:
-        fields: what is known of it: the columns of its row, or text, speaker, language and custom fields of its item.
+        columns: what is known of it: the columns of its row, or text, speaker, language and custom fields of its item.
     """
 
     id: str
     path: Path
     item: CorpusItem | None = None
-    fields: Mapping[str, Cell] = field(default_factory=dict)
+    columns: Mapping[str, Plain] = field(default_factory=dict, hash=False)
 
     @classmethod
     def of_item(cls, item: CorpusItem) -> Recording:
@@ -111,6 +111,12 @@ def gather(paths: Sequence[Path], sample_rate: int = 16_000) -> Recordings:
     return gathered
 
 
+def columns_of(item: CorpusItem) -> dict[str, Plain]:
+    """What is known about an item, by name: text, speaker and language where it has them, and its custom fields."""
+    said = {name: getattr(item, name) for name in ("text", "speaker", "language")}
+    return {**{name: value for name, value in said.items() if value is not None}, **item.custom}
+
+
 def _is_corpus(path: Path) -> bool:
     """Whether a path is a corpus folder, a folder of shards or a manifest of lhotse."""
     if path.is_dir():
@@ -179,7 +185,7 @@ def _add_clips(gathered: Recordings, table: Path) -> None:
 
 def _recording(clip: Clip, sample_rate: int, lengths: dict[Path, float]) -> Recording:
     if clip.is_whole:
-        return Recording(clip.id, clip.path, None, clip.fields)
+        return Recording(clip.id, clip.path, None, clip.columns)
     if clip.path not in lengths:
         lengths[clip.path] = probe(clip.path).duration
     length = lengths[clip.path]
@@ -188,5 +194,5 @@ def _recording(clip: Clip, sample_rate: int, lengths: dict[Path, float]) -> Reco
         raise DataError(f"{clip.path}: the part from {clip.start:g} to {end:g} s is wanted, the recording lasts {length:.2f} s")
     duration = min(end, length) - clip.start
     size = max(1, round(duration * sample_rate))
-    said = item_fields(clip.fields, str(clip.path))
-    return Recording(clip.id, clip.path, CorpusItem(clip.id, clip.path, clip.start, duration, size, **said), clip.fields)
+    said = item_fields(clip.columns, str(clip.path))
+    return Recording(clip.id, clip.path, CorpusItem(clip.id, clip.path, clip.start, duration, size, **said), clip.columns)

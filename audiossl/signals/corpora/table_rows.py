@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 import gzip
-import math
+import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,11 +12,11 @@ from typing import Any, NamedTuple
 from audiossl.errors import DataError
 from audiossl.files import parse_json
 from audiossl.tables import read_table
+from audiossl.where_values import Plain, plain
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".jsonl", ".jsonl.gz")
 PATH_COLUMNS = ("path", "audio_filepath", "filepath", "file_path", "audio_path", "filename", "file_name", "file", "wav", "audio")
 TIMES = ("start", "end", "duration")
-Cell = str | int | float
 
 
 class TableRow(NamedTuple):
@@ -57,29 +56,24 @@ def path_column(cells: Mapping[str, Any]) -> str | None:
     return next((name for name in PATH_COLUMNS if name in cells), None)
 
 
-def plain_cells(cells: Mapping[str, Any]) -> dict[str, Cell]:
-    """Keep the cells that hold one text or number; empty ones, NaN and what is neither are left out, and dates become text.
+def plain_cells(cells: Mapping[str, Any]) -> dict[str, Plain]:
+    """Cells as text, numbers and truths; empty ones and NaN are None, dates text, lists and mappings JSON, bytes left out.
 
-    >>> plain_cells({"speaker": "a", "age": float("nan"), "note": " ", "old": True, "born": datetime.date(1990, 5, 1)})
-    {'speaker': 'a', 'old': 1, 'born': '1990-05-01'}
+    >>> plain_cells({"speaker": "a", "age": float("nan"), "note": "", "data": b"1", "tags": ["x"]})
+    {'speaker': 'a', 'age': None, 'note': None, 'tags': '["x"]'}
     """
-    kept: dict[str, Cell] = {}
-    for name, value in cells.items():
-        if isinstance(value, datetime.date | datetime.time):
-            value = value.isoformat()
-        if isinstance(value, bool):
-            value = int(value)
-        if isinstance(value, str):
-            value = unicodedata.normalize("NFC", value.strip())
-            value = "" if value.lower() == "nan" else value
-        if isinstance(value, str | int | float) and value != "" and not (isinstance(value, float) and math.isnan(value)):
-            kept[name] = value
-    return kept
+    return {name: _cell(value) for name, value in cells.items() if not isinstance(value, bytes)}
+
+
+def _cell(value: object) -> Plain:
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return unicodedata.normalize("NFC", value.strip()) or None if isinstance(value, str) else plain(value)
 
 
 def _known(name: str) -> str:
     small = name.lower()
-    return small if small in (*PATH_COLUMNS, *TIMES, "id", "text", "speaker", "language") else name
+    return small if small in (*PATH_COLUMNS, *TIMES, "id") else name
 
 
 def _text_rows(table: Path) -> Iterator[TableRow]:
@@ -109,18 +103,16 @@ def _json_rows(table: Path) -> Iterator[dict[str, Any]]:
 
 
 def _parquet_rows(table: Path) -> Iterator[dict[str, Any]]:
-    """Rows with the columns of text, numbers and dates; sound and arrays are not read."""
+    """Rows without columns of bytes, such as sound."""
     from pyarrow import parquet, types
+
+    def is_bytes(kind: Any) -> bool:
+        inner = [kind.field(number).type for number in range(kind.num_fields)] if types.is_struct(kind) else [kind]
+        return any(types.is_binary(one) or types.is_large_binary(one) for one in inner)
 
     try:
         with parquet.ParquetFile(table) as file:
-            schema = file.schema_arrow
-            wanted = [
-                part.name
-                for part in schema
-                if not (types.is_nested(part.type) or types.is_binary(part.type) or types.is_large_binary(part.type))
-            ]
-            for batch in file.iter_batches(columns=wanted):
+            for batch in file.iter_batches(columns=[field.name for field in file.schema_arrow if not is_bytes(field.type)]):
                 yield from batch.to_pylist()
     except (OSError, ValueError) as error:  # pyarrow's errors are kinds of these
         raise DataError(f"the table {table} cannot be read ({type(error).__name__}: {error})") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import gzip
 import json
 from pathlib import Path
@@ -48,8 +49,29 @@ def test_every_format_says_the_same(tmp_path, name):
     assert clips == [
         Clip("one", tmp_path / "a.wav", 0.5, 1.25, {"speaker": "x"}),
         Clip("a.wav@0-2", tmp_path / "a.wav", 0.0, 2.0, {"speaker": "y"}),
-        Clip("sub/b, c.wav", tmp_path / "sub" / "b, c.wav", fields={"speaker": "z"}),
+        Clip("sub/b, c.wav", tmp_path / "sub" / "b, c.wav", columns={"speaker": "z"}),
     ]
+
+
+def test_other_columns_are_kept_as_they_are_but_for_bytes(tmp_path):
+    row = {
+        "path": "a.wav",
+        "Größe": 3,
+        "ok": True,
+        "none": None,
+        "tags": ["é", "1"],
+        "audio": b"RIFF",
+        "when": datetime.date(2024, 5, 1),
+    }
+    [clip], _ = read_clips(write(tmp_path / "t.parquet", [row | {"inner": {"bytes": b"RIFF"}}]))
+    assert clip.columns == {"Größe": 3, "ok": True, "none": None, "tags": '["é", "1"]', "when": "2024-05-01"}
+    [clip], _ = read_clips(write(tmp_path / "t.csv", [{"path": "a.wav", "Speaker": "007", "age": ""}]))
+    assert clip.columns == {"Speaker": "007", "age": None}
+
+
+def test_one_clip_with_two_labels_is_rejected(tmp_path):
+    clips, rejected = read_clips(write(tmp_path / "t.csv", [{"path": "a.wav", "speaker": name} for name in ("x", "y", "x")]))
+    assert len(clips) == 1 and [row["id"] for row in rejected] == ["a.wav"] and "another row" in rejected[0]["reason"]
 
 
 def test_a_bad_row_is_rejected_by_its_number_and_the_others_are_read(tmp_path):
@@ -104,7 +126,7 @@ def test_json_lines_with_a_mark_lengths_of_files_and_a_row_with_too_many_cells(t
     (tmp_path / "t.jsonl").write_text('\ufeff{"path": "a.wav"}\n', encoding="utf-8")
     assert is_clip_table(tmp_path / "t.jsonl") and read_clips(tmp_path / "t.jsonl")[0] == [Clip("a.wav", tmp_path / "a.wav")]
     (tmp_path / "t.csv").write_text("path,duration\na.wav,6.03\n")  # says how long the file is
-    assert read_clips(tmp_path / "t.csv")[0] == [Clip("a.wav", tmp_path / "a.wav", fields={"duration": "6.03"})]
+    assert read_clips(tmp_path / "t.csv")[0] == [Clip("a.wav", tmp_path / "a.wav")]
     (tmp_path / "t.csv").write_text("path,start\na, b.wav,1\n")
     with pytest.raises(DataError, match="line 2: 3 cells"):
         read_clips(tmp_path / "t.csv")
