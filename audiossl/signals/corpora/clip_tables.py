@@ -55,9 +55,10 @@ def read_clips(table: Path) -> tuple[list[Clip], list[dict[str, str]]]:
     """Read the clips of a table, and the rows that name none, for `rejected.jsonl`.
 
     Columns are `path` (or `file`, `filename`, `audio_filepath`, ...) and, where wanted, `start` and `end` (or `start` and
-    `duration`) in seconds and `id`; all others are kept, but for bytes; lists and mappings become JSON. CSV and TSV are read however spreadsheets save
-    them (`audiossl.tables`). A relative path starts from the folder of the table if the file is there, else from the working
-    folder. Without an id a clip is called by its path, and a part by its path and its span, as in `a.wav@1.5-3`.
+    `duration`) in seconds and `id`; all others are kept, but for bytes; lists and mappings become JSON. CSV and TSV are read
+    however spreadsheets save them (`audiossl.tables`). A relative path starts from the folder of the table if the file is there,
+    else from the working folder. Without an id a clip is called by its path, and a part by its path and its span, as in
+    `a.wav@1.5-3`.
 
     Raises:
         DataError: if the table cannot be read, has no rows, or no column of paths.

@@ -75,15 +75,15 @@ def unpack_data_set(place: str | Path, cache: Path | None = None) -> Path:
 
 def _fetch(place: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     name = place.removeprefix(HUB)
     try:
         return Path(snapshot_download(name, repo_type="dataset", allow_patterns=["*.parquet", "*.arrow", "*.json"]))
     except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
+        why = f"{type(error).__name__}: {str(error).splitlines()[0]}"
         raise DataError(
-            f"the data set {name} cannot be fetched from the hub ({type(error).__name__}: {str(error).splitlines()[0]}). Download "
-            "it where there is a network, and give its folder"
+            f"the data set {name} cannot be fetched from the hub ({why}). Download it elsewhere, and give its folder"
         ) from error
 
 

@@ -26,8 +26,8 @@ def read_kaldi(folder: Path) -> tuple[list[Clip], list[Row]]:
     """Read the utterances of a Kaldi data folder, and what cannot be taken, for `rejected.jsonl`.
 
     Without `segments` each recording of wav.scp is an utterance. `text` and `utt2spk` become text and speaker, any other
-    `utt2NAME` and `spk2NAME` a field NAME; `recording` is the id in wav.scp. A relative path starts from the folder if the file is
-    there, else from the working folder, as in Kaldi.
+    `utt2NAME` and `spk2NAME` a field NAME; `recording` is the id in wav.scp. A relative path starts from the folder if the file
+    is there, else from the working folder, as in Kaldi.
 
     Raises:
         DataError: if a file cannot be read, has a line of another form, or names no recording.
@@ -43,7 +43,7 @@ def read_kaldi(folder: Path) -> tuple[list[Clip], list[Row]]:
             unusable[id_] = f"{SCP} has no path for it"
         else:
             files[id_] = find_path(written, folder)
-    spans = _read_segments(folder / "segments") if (folder / "segments").is_file() else {id_: None for id_ in files | unusable}
+    spans = _read_segments(folder / "segments") if (folder / "segments").is_file() else dict.fromkeys(files | unusable)
     fields = _read_fields(folder)
     clips, rejected = [], []
     for utterance, span in spans.items():
