@@ -92,8 +92,8 @@ def test_a_bad_row_is_rejected_by_its_number_and_the_others_are_read(tmp_path):
 
 
 def test_what_is_no_table_of_clips_says_what_it_lacks(tmp_path):
-    with pytest.raises(DataError, match=r"missing path \(found file, label\)"):
-        read_clips(write(tmp_path / "t.csv", [{"file": "a.wav", "label": "x"}]))
+    with pytest.raises(DataError, match=r"no column 'path'; its columns are 'sound', 'label'"):
+        read_clips(write(tmp_path / "t.csv", [{"sound": "a.wav", "label": "x"}]))
     for name, text, message in (("e.csv", "", "no header"), ("h.csv", "path,start\n", "no rows"), ("x.jsonl", "{", "JSON lines")):
         (tmp_path / name).write_text(text)
         with pytest.raises(DataError, match=message):
