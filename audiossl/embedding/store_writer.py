@@ -73,6 +73,7 @@ class StoreWriter:
             raise ConfigError(f"cannot write the store {self.folder}: {error.strerror}. Choose another output folder.") from error
         if not (self.folder / "store.json").is_file():
             description.write(self.folder)
+        self._relabelled = [self.folder] if part is not None else parts
         self._next_shard = 1 + max(read_index(self.folder).numbers("shard").tolist(), default=-1)
 
     def __contains__(self, item_id: object) -> bool:
@@ -129,6 +130,43 @@ class StoreWriter:
         self._pending_bytes += kept.nbytes
         if len(self._pending) >= self._shard_items or self._pending_bytes >= self._shard_bytes:
             self.flush()
+
+    def relabel(self, columns: Mapping[str, Mapping[str, Plain]]) -> int:
+        """Bring the columns of items up to date; what is not named stays. Returns how many items changed.
+
+        A job with a part of its own leaves those of others alone. The index of each shard that changes appears anew, by rename; its frames are not touched.
+        """
+        from pyarrow import parquet
+
+        num_changed = 0
+        for path in (path for folder in self._relabelled for path in sorted(folder.glob("index-*.parquet"))):
+            with parquet.ParquetFile(path) as file:
+                table = file.read()
+            ids = table.column("id").to_pylist()
+            if not any(columns.get(item_id) for item_id in ids):
+                continue
+            old = table.select([name for name in table.column_names if name.startswith(PREFIX)]).to_pylist() or [{}] * len(ids)
+            new = [
+                {**row, **{PREFIX + name: value for name, value in columns.get(item_id, {}).items()}}
+                for item_id, row in zip(ids, old, strict=True)
+            ]
+            names = dict.fromkeys(name for row in new for name in row)
+            arrays = {name: to_array([row.get(name) for row in new]) for name in names}
+            made = [
+                dict(zip(arrays, values, strict=True))
+                for values in zip(*(one.to_pylist() for one in arrays.values()), strict=True)
+            ]
+            changed = sum(
+                any(row.get(name) != value for name, value in after.items()) for row, after in zip(old, made, strict=True)
+            )
+            if changed:
+                num_changed += changed
+                table = table.drop_columns([name for name in table.column_names if name.startswith(PREFIX)])
+                for name, array in arrays.items():
+                    table = table.append_column(name, array)
+                with whole_file(path) as partial:
+                    parquet.write_table(table, partial)
+        return num_changed
 
     def flush(self) -> None:
         """Write what was added as a shard."""

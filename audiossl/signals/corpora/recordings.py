@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -143,14 +143,12 @@ def _add_items(gathered: Recordings, path: Path, remote: bool) -> None:
             or Corpus.from_cuts(path, sample_rate, unusable)
         )
     gathered.rejected += [{"id": id_, "path": path_text(path), "reason": reason} for id_, reason in unusable]
-    items = (_at_rate(item, corpus.sample_rate, sample_rate) for item in corpus.items)
-    gathered.add(Recording.of_item(item) for item in items)
+    gathered.add(recordings_of(corpus, sample_rate))
 
 
-def columns_of(item: CorpusItem) -> dict[str, Plain]:
-    """What is known about an item, by name: text, speaker and language where it has them, and its custom fields."""
-    said = {name: getattr(item, name) for name in ("text", "speaker", "language")}
-    return {**{name: value for name, value in said.items() if value is not None}, **item.custom}
+def recordings_of(corpus: Corpus, sample_rate: int) -> Iterator[Recording]:
+    """The items of a corpus as recordings, with their length at another rate."""
+    return (Recording.of_item(_at_rate(item, corpus.sample_rate, sample_rate)) for item in corpus.items)
 
 
 def is_corpus(path: Path) -> bool:
