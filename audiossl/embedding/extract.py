@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ from audiossl.embedding.groups import GROUP_FILES, EmbedGroup
 from audiossl.embedding.rejected import REJECTED, earlier_rejections
 from audiossl.embedding.store import EmbeddingStore, StoreDescription
 from audiossl.embedding.store_writer import StoreWriter
+from audiossl.embedding.summary import SUMMARY, ExtractSummary
 from audiossl.embedding.wanted import Place, Shard, gather_wanted
 from audiossl.engines import Engine, map_groups
 from audiossl.errors import ConfigError, DataError
@@ -25,34 +26,6 @@ from audiossl.progress import show_progress
 from audiossl.signals.corpora.origins import Origin, compare
 
 STILL_HELD = " It has changed, and what the store holds under this name was made of the file as it was"
-SUMMARY = "summary.json"
-
-
-@dataclass(frozen=True)
-class ExtractSummary:
-    """What `embed_paths` did.
-
-    Attributes:
-        folder: of the store, or of this job's part of it; `rejected.jsonl` there lists what all calls could not use.
-        num_written: recordings that were embedded.
-        num_present: recordings that were there.
-        num_rejected: recordings that could not be used.
-        audio_seconds: of those that were embedded.
-        num_renewed: of those that were embedded, how many took the place of one whose file has changed since.
-        first_rejected: id and reason.
-        num_relabelled: of those that were there, how many got other columns.
-        duplicates: items of the store that have the same vector.
-    """
-
-    folder: Path
-    num_written: int
-    num_present: int
-    num_rejected: int
-    audio_seconds: float
-    num_renewed: int = 0
-    first_rejected: str = ""
-    num_relabelled: int = 0
-    duplicates: Duplicates = field(default_factory=lambda: Duplicates([], 0))
 
 
 def embed_paths(

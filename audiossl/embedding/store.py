@@ -33,6 +33,7 @@ from audiossl.embedding.neighbours import (
     score_vectors,
     unit,
 )
+from audiossl.embedding.summary import ExtractSummary
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import map_array
 from audiossl.options import nearest as nearest_word
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-__all__ = ["EmbeddingStore", "StoreDescription", "StoredItem"]
+__all__ = ["EmbeddingStore", "StoreDescription", "StoredItem", "store_parts"]
 
 BLOCK = 2**16  # vectors that are in memory at once
 
@@ -58,11 +59,13 @@ class EmbeddingStore:
     Attributes:
         description: what the store holds and what made it.
         model: the embedder that made it, where it is at hand: `audiossl.embed` sets it.
+        summary: what the call of `audiossl.embed` did that returned this store; else None.
     """
 
     def __init__(self, description: StoreDescription, index: StoreIndex, model: Embedder | None = None) -> None:
         self.description = description
         self.model = model
+        self.summary: ExtractSummary | None = None
         self._index = index
         self._shards: dict[tuple[int, str, int], np.ndarray] = {}
 
@@ -192,6 +195,10 @@ class EmbeddingStore:
         """Only the items at these places of `ids`."""
         return EmbeddingStore(self.description, self._index.take(places), self.model)
 
+    def without(self, item_id: str) -> EmbeddingStore:
+        """All items but one."""
+        return self.take([place for place, other in enumerate(self.ids) if other != item_id])
+
     def join(
         self, table: str | Path | pyarrow.Table | pandas.DataFrame, on: str | tuple[str, str] = "id", *, partial: bool = False
     ) -> EmbeddingStore:
@@ -273,7 +280,7 @@ class EmbeddingStore:
             StoreError: if a recording is to be embedded and `model` is None, or frames are asked of a store without.
             MissingExtraError: if FAISS is asked for and not installed.
         """
-        vector = checked_query(self._query(query, layer), self.description.dim)
+        vector = self.vector(query, layer)
         own = self._index.positions.get(query, -1) if isinstance(query, str) else -1
         wanted = k + (own >= 0)
         if index == "faiss" and by == "pooled":
@@ -293,6 +300,10 @@ class EmbeddingStore:
             similarity = min(1.0, max(-1.0, float(found.similarity[place])))
             neighbours.append(Neighbour(item_id, file, start, end, similarity, time, columns))
         return neighbours
+
+    def vector(self, query: str | Path | np.ndarray | Tensor | Embedding, layer: int | None = None) -> Float32[np.ndarray, "D"]:
+        """The vector of a query at a layer, of length 1; see `neighbours`."""
+        return checked_query(self._query(query, layer), self.description.dim)
 
     def _query(self, query: object, layer: int | None) -> Float32[np.ndarray, "_"]:
         """The vector of a query, at a layer."""

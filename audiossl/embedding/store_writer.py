@@ -18,6 +18,8 @@ from audiossl.files import whole_file
 from audiossl.signals.corpora.origins import Origin, origin_columns
 from audiossl.where_values import Plain
 
+SHARD_BYTES = 128 * 2**20
+
 
 @dataclass(frozen=True)
 class _Pending:
@@ -56,7 +58,7 @@ class StoreWriter:
         description: StoreDescription,
         part: str | None = None,
         shard_items: int = 500,
-        shard_bytes: int = 128 * 2**20,
+        shard_bytes: int = SHARD_BYTES,
     ) -> None:
         self.folder = Path(folder) if part is None else Path(folder) / f"part-{part}"
         self.description = description
