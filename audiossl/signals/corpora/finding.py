@@ -157,9 +157,14 @@ def has_wildcards(path: Path) -> bool:
     return glob.has_magic(str(path))
 
 
+def in_front_of_wildcards(pattern: Path) -> Path:
+    """The folder in front of the first wildcard of a pattern."""
+    return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+
+
 def find_matches(pattern: Path) -> tuple[Path, list[Path]]:
     """Find what a pattern matches, in order; and the folder in front of its first wildcard."""
-    base = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    base = in_front_of_wildcards(pattern)
     return base, sorted(base.glob(str(pattern.relative_to(base))))
 
 

@@ -207,7 +207,7 @@ def _clip(
     }
     data = about.get("bytes")
     if data is None:
-        below = source / written
+        below = (source if source.is_dir() else source.parent) / written
         path = str((below if below.exists() else Path(written)).absolute())
     else:
         file = out / f"{(number - 1) // 1000:05d}" / f"{number - 1:08d}-{written.name[-LARGEST_NAME:] or 'sound'}"

@@ -30,6 +30,7 @@ class _Names:
 
     by_end: dict[Parts, set[str]] = field(default_factory=lambda: defaultdict(set))
     parts_of: dict[str, list[Parts]] = field(default_factory=dict)
+    whole: dict[str, set[Parts]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, recordings: Iterable[Recording]) -> _Names:
@@ -37,6 +38,8 @@ class _Names:
         for one in recordings:
             written = {_parts(str(one.path)), _parts(str(one.path.absolute())), _parts(one.id)}
             names.parts_of[one.id] = list(written)
+            # An id begins with the name of the folder that was given; within it a path is as it is without.
+            names.whole[one.id] = {_without_suffix(parts) for parts in written | {_parts(one.id)[1:]}}
             for parts in written:
                 for form in {parts, _without_suffix(parts)}:
                     for first in range(len(form)):
@@ -48,9 +51,11 @@ class _Names:
         return self.by_end.get(parts) or self.by_end.get(_without_suffix(parts)) or set()
 
     def nearest(self, found: set[str], parts: Parts) -> set[str]:
-        """Those that share the longest end with what is written."""
+        """Those that are called exactly so, else those that share the longest end with what is written."""
         if len(found) < 2:
             return found
+        if exact := {id_ for id_ in found if _without_suffix(parts) in self.whole[id_]}:
+            return exact
         shared = {id_: max(_shared_end(parts, own) for own in self.parts_of[id_]) for id_ in found}
         return {id_ for id_ in found if shared[id_] == max(shared.values())}
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.options import read_options
+from audiossl.signals.corpora.finding import has_wildcards, in_front_of_wildcards
 from audiossl.signals.corpora.hugging_face_data import is_hub_name
 from audiossl.signals.corpora.item_fields import is_empty
 from audiossl.signals.corpora.joining import join_table
@@ -53,10 +54,8 @@ class AudioSource:
         place = location(self.path)
         if is_hub_name(place) or is_remote(place):
             return place.rstrip("/").rsplit("/", 1)[-1]
-        plain = [part for part in Path(place).absolute().parts if not set(part) & set("*?[")]
-        last = Path(plain[-1]) if len(plain) == len(Path(place).absolute().parts) else Path(plain[-1] + "/")
-        name = last.name if Path(place).is_dir() else last.name.split(".")[0]
-        return name or "corpus"
+        fixed = _in_front_of_wildcards(place).absolute()
+        return (fixed.name if fixed.is_dir() else fixed.name.split(".")[0]) or "corpus"
 
     @property
     def data(self) -> tuple[Path, ...]:
@@ -64,10 +63,7 @@ class AudioSource:
         place = location(self.path)
         if is_hub_name(place) or is_remote(place):
             return (self.table,) if self.table else ()
-        fixed = Path(place)
-        while set(str(fixed)) & set("*?["):
-            fixed = fixed.parent
-        return (fixed, *((self.table,) if self.table else ()))
+        return (_in_front_of_wildcards(place), *((self.table,) if self.table else ()))
 
 
 def read_sources(where: Any, table: Path | None = None, condition: str | None = None) -> list[AudioSource]:
@@ -166,6 +162,12 @@ def row_of(one: Recording, with_duration: bool = False) -> dict[str, Plain]:
     return row
 
 
+def _in_front_of_wildcards(place: str) -> Path:
+    """The folder or file itself, of a pattern the folder in front of its first wildcard; a name with brackets may be there."""
+    path = Path(place)
+    return in_front_of_wildcards(path) if has_wildcards(path) and not path.exists() else path
+
+
 def _nulls(columns: Iterable[str], row: dict[str, Plain]) -> dict[str, Plain]:
     return {name: None for name in columns if name not in row}
 
@@ -179,4 +181,5 @@ def _values(columns: Iterable[str], rows: dict[str, dict[str, Plain]]) -> str:
 
 
 def _named(one: Recording, prefix: str, about: dict[str, Plain]) -> Recording:
+    prefix = "" if one.id.startswith(prefix) else prefix
     return replace(one, id=f"{prefix}{one.id}", columns={**one.columns, **about}) if prefix or about else one
