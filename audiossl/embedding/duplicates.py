@@ -45,7 +45,7 @@ class Duplicates:
         """What to look at, where more than 1 % of the items repeat a vector; else ""."""
         if self.share <= MANY:
             return ""
-        copies = f" ({self.num_copies} of them are copies of one file)" if self.num_copies else ""
+        copies = f", {self.num_copies:,} of them a copy of its file" if self.num_copies else ""
         named = ", ".join(self.groups[0][:3]) + (", ..." if len(self.groups[0]) > 3 else "")
         return (
             f"{self.num_repeated:,} of {self.num_items:,} items have the vector of an earlier one{copies}, such as {named}: "

@@ -96,20 +96,21 @@ def plan_embedding(
     gathered = gather_wanted(embedder, paths, table=table, where=where, shard=shard)
     description = describe(embedder, layers, pool, dtype)
     todo, num_present, num_elsewhere = _to_do(gathered.by_id, out, description)
-    seconds = _seconds_of(list(todo.values()))
-    speed = _measured(embedder, layers, todo)
+    seconds = seconds_of(list(todo.values()))
+    num_unreadable = seconds.count(0.0)
+    speed = measure_speed(embedder, layers, todo)
     frames = sum(seconds) * description.frame_rate
     width = description.num_layers * description.dim
     frame_bytes = 0 if pool else int(frames * width * (2 if dtype == "float16" else 4))
     longest = max(seconds, default=0.0) * description.frame_rate * width * 4
     return EmbedPlan(
-        num_recordings=len(todo),
+        num_recordings=len(todo) - num_unreadable,
         num_present=num_present,
-        num_rejected=len(gathered.rejected) + num_elsewhere,
+        num_rejected=len(gathered.rejected) + num_elsewhere + num_unreadable,
         hours=sum(seconds) / 3600,
         device=str(embedder.device),
         seconds=None if speed is None else sum(seconds) * speed / (num_workers or 1),
-        memory_bytes=_peak_memory() + int(longest) + min(frame_bytes, SHARD_BYTES),
+        memory_bytes=peak_memory() + int(longest) + min(frame_bytes, SHARD_BYTES),
         disk_bytes=frame_bytes + len(todo) * (width * 4 + INDEX_BYTES),
         disk_free=shutil.disk_usage(next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())).free,
         model=embedder.name,
@@ -152,8 +153,8 @@ def _to_do(
     return todo, len(checked.current) + len(checked.unknown), len(checked.elsewhere)
 
 
-def _seconds_of(recordings: Sequence[Recording]) -> list[float]:
-    """Seconds of each; of files beyond PROBED the mean of those that were looked at."""
+def seconds_of(recordings: Sequence[Recording]) -> list[float]:
+    """Seconds of each, 0 of one that cannot be read; of files beyond PROBED the mean of those that were looked at."""
     known = {one.id: one.item.duration for one in recordings if one.item is not None}
     files = [one for one in recordings if one.item is None]
     step = max(1, len(files) // PROBED)
@@ -167,9 +168,9 @@ def _seconds_of(recordings: Sequence[Recording]) -> list[float]:
     return [known.get(one.id, mean) for one in recordings]
 
 
-def _measured(embedder: Embedder, layers: Layers, recordings: Mapping[str, Recording]) -> float | None:
+def measure_speed(embedder: Embedder, layers: Layers, recordings: Mapping[str, Recording]) -> float | None:
     """Seconds of work for a second of audio: a few short recordings, embedded twice, of which the second time counts."""
-    seconds = dict(zip(recordings, _seconds_of(list(recordings.values())[: PROBED // 4]), strict=False))
+    seconds = dict(zip(recordings, seconds_of(list(recordings.values())[: PROBED // 4]), strict=False))
     short = [id_ for id_ in sorted(seconds, key=seconds.__getitem__) if 0 < seconds[id_] <= MEASURED_SECONDS]
     middle = short[len(short) // 2 :][:MEASURED_RECORDINGS] or list(seconds)[:1]
     work = EmbedGroup(embedder, layers, recordings)
@@ -187,7 +188,7 @@ def _wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _peak_memory() -> int:
+def peak_memory() -> int:
     """Most bytes that this process has held so far."""
     try:
         import resource

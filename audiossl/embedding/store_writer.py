@@ -136,7 +136,8 @@ class StoreWriter:
     def relabel(self, columns: Mapping[str, Mapping[str, Plain]]) -> int:
         """Bring the columns of items up to date; what is not named stays. Returns how many items changed.
 
-        A job with a part of its own leaves those of others alone. The index of each shard that changes appears anew, by rename; its frames are not touched.
+        A job with a part of its own leaves those of others alone. The index of each shard that changes appears anew, by rename;
+        its frames are not touched.
         """
         from pyarrow import parquet
 

@@ -8,13 +8,11 @@ from pathlib import Path
 from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError
 from audiossl.seeds import derive_seed
-from audiossl.signals.corpora.corpus import Corpus
-from audiossl.signals.corpora.joining import join_table
-from audiossl.signals.corpora.recordings import Recordings, gather, recordings_of
-from audiossl.signals.corpora.sources import filter_recordings
-from audiossl.where import parse_where
+from audiossl.signals.corpora.places import Place, gather_places
+from audiossl.signals.corpora.recordings import Recordings
 
-Place = str | Path | Corpus
+__all__ = ["Place", "Shard", "gather_wanted"]
+
 Shard = tuple[int, int]
 
 
@@ -30,9 +28,7 @@ def gather_wanted(
 
     Args:
         embedder: the model, whose rate they are read at.
-        recordings: paths as `audiossl.signals.corpora.recordings.gather` takes them, and corpora.
-        table: whose rows are joined to them (`audiossl.signals.corpora.joining`).
-        where: condition on their columns (`audiossl.where`).
+        recordings, table, where: as `audiossl.signals.corpora.places.gather_places` takes them.
         shard: (i, n) takes those that fall to job i of n; which job one falls to depends on its id only.
 
     Raises:
@@ -43,18 +39,7 @@ def gather_wanted(
         raise ConfigError(f"expected a shard i/n with 0 <= i < n, got {shard[0]}/{shard[1]}")
     if not embedder.takes.is_audio:
         raise ConfigError(f"{embedder.name} takes {embedder.takes}, no files of audio: call its embed with arrays")
-    if where is not None:
-        parse_where(where)  # before any file is looked at
-    rate = round(embedder.sample_rate)
-    places = [recordings] if isinstance(recordings, str | Path | Corpus) else list(recordings)
-    gathered = gather([Path(place) for place in places if not isinstance(place, Corpus)], rate)
-    for corpus in (place for place in places if isinstance(place, Corpus)):
-        gathered.add(recordings_of(corpus, rate))
-    gathered.by_id = dict(sorted(gathered.by_id.items()))
-    if table is not None:
-        gathered = join_table(gathered, Path(table))
-    if where is not None:
-        gathered = filter_recordings(gathered, where)
+    gathered = gather_places(recordings, round(embedder.sample_rate), table, where)
     if shard is not None:
         gathered.by_id = {id_: one for id_, one in gathered.by_id.items() if derive_seed(id_) % shard[1] == shard[0]}
         gathered.rejected = [row for row in gathered.rejected if derive_seed(row["id"]) % shard[1] == shard[0]]

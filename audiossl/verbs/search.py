@@ -87,8 +87,8 @@ def _model_of(
     name = store.description.model
     if model is None and names_code(name) and not trust_code:
         raise ConfigError(
-            f"the store says that its model is {name}, which is code, and a store does not choose what is imported: pass model, or "
-            "trust_code=True (--trust-code) if you know where the store comes from"
+            f"the store says that its model is {name}, which is code, and a store does not choose what is imported: pass model "
+            "(--model), or trust_code=True (--trust-code) if you know where the store comes from"
         )
     found = model if model is not None else name
     embedder = load(found) if device is None else load_on(found, device)

@@ -46,7 +46,7 @@ def test_many_are_a_warning_that_tells_copies_from_others(tmp_path, copied):
     found = write_store(tmp_path, frames, digests=digests).duplicates()
     assert found.groups == [["i1", "i4", "i7"]] and found.num_copies == (2 if copied else 0)
     assert "2 of 10 items have the vector of an earlier one" in found.warning and "i1, i4, i7" in found.warning
-    assert ("2 of them are copies of one file" in found.warning) == copied
+    assert ("2 of them a copy of its file" in found.warning) == copied
 
 
 def test_few_are_none(tmp_path):
