@@ -9,11 +9,14 @@ import numpy as np
 from jaxtyping import Float32
 
 from audiossl.embedding.index import StoreIndex
+from audiossl.embedding.neighbours import unit
 
 TOLERANCE = 1e-5  # of a vector's size; batches of other lengths change its last bits
 MANY = 0.01  # share of items from which on duplicates are a warning: a corpus has some copies, a wrong rate makes very many
-LOOKED_AT = 8  # vectors that follow one in the order of their projections
+PROJECTIONS, CELL, SHIFTS = 8, 4 * TOLERANCE, (0.0, 1 / 3, 2 / 3)
+COMPARED = 2048  # vectors at once
 Blocks = Iterable[tuple[np.ndarray, Float32[np.ndarray, "N L D"]]]
+Lookup = Callable[[np.ndarray], Float32[np.ndarray, "N L D"]]
 
 
 @dataclass(frozen=True)
@@ -56,34 +59,50 @@ class Duplicates:
         return self.warning or f"{self.num_repeated:,} of {self.num_items:,} items have the vector of an earlier one"
 
 
-def find_duplicates(blocks: Blocks, lookup: Callable[[int], Float32[np.ndarray, "L D"]], index: StoreIndex) -> Duplicates:
+def find_duplicates(blocks: Blocks, lookup: Lookup, index: StoreIndex) -> Duplicates:
     """Group the items whose vectors of all layers agree.
 
-    Vectors are ordered by their projection on a random direction, and compared with those that follow: equal ones lie together
-    there, and no more than a block of vectors is in memory.
+    Each vector gets a cell of a fine grid over a few random projections of its direction; those that share a cell are compared.
+    Equal ones that lie on two sides of a wall share one of a grid that is shifted. No more than a block is in memory.
 
     Args:
         blocks: rows of the index, each with its vectors.
-        lookup: gives the vectors of one row.
+        lookup: gives the vectors at some rows.
         index: of the store.
     """
-    draws, direction = np.random.default_rng(0), None
-    projection, size = np.zeros(len(index.ids)), np.zeros(len(index.ids))
+    num_items = len(index.ids)
+    draws, directions = np.random.default_rng(0), None
+    cells = np.zeros((len(SHIFTS), num_items), np.uint64)
+    odd = draws.integers(0, 2**63, PROJECTIONS, np.uint64) * np.uint64(2) + np.uint64(1)
     for rows, vectors in blocks:
-        flat = vectors.reshape(len(vectors), -1)
-        if direction is None:
-            direction = draws.standard_normal(flat.shape[1]).astype(np.float32) / np.sqrt(flat.shape[1])
-        projection[rows], size[rows] = flat @ direction, np.linalg.norm(flat, axis=1)
-    order = np.argsort(projection, kind="stable")
-    found = _Groups(len(order))
-    margin = TOLERANCE * np.maximum(size, np.finfo(np.float32).tiny)
-    for step in range(1, min(LOOKED_AT, len(order))):
-        first, second = order[:-step], order[step:]
-        near = np.flatnonzero(projection[second] - projection[first] <= 4 * np.maximum(margin[first], margin[second]))
-        for a, b in zip(first[near].tolist(), second[near].tolist(), strict=True):
-            if found.root(a) != found.root(b) and np.abs(lookup(a) - lookup(b)).max() <= max(margin[a], margin[b]):
-                found.join(a, b)
+        flat = unit(vectors.reshape(len(vectors), -1))
+        if directions is None:
+            directions = draws.standard_normal((flat.shape[1], PROJECTIONS)).astype(np.float32)
+        places = (flat @ directions).astype(np.float64) / CELL
+        for grid, shift in enumerate(SHIFTS):
+            cells[grid, rows] = (np.floor(places + shift).astype(np.int64).view(np.uint64) * odd).sum(1, dtype=np.uint64)
+    found = _Groups(num_items)
+    for grid in cells:
+        order = np.argsort(grid, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(grid[order])) + 1):
+            if len(rows) > 1 and len({found.root(row) for row in rows.tolist()}) > 1:
+                _join_equal(rows, lookup, found)
     return _named(found, index)
+
+
+def _join_equal(rows: np.ndarray, lookup: Lookup, found: _Groups) -> None:
+    """Join those of some rows whose vectors agree."""
+    while len(rows) > 1:
+        first = lookup(rows[:1])[0].astype(np.float64)
+        margin = TOLERANCE * max(float(np.linalg.norm(first)), float(np.finfo(np.float32).tiny))
+        others = []
+        for start in range(1, len(rows), COMPARED):
+            some = rows[start : start + COMPARED]
+            is_equal = np.abs(lookup(some) - first).max((1, 2)) <= margin
+            for row in some[is_equal].tolist():
+                found.join(int(rows[0]), row)
+            others.append(some[~is_equal])
+        rows = np.concatenate(others)
 
 
 class _Groups:

@@ -252,7 +252,7 @@ class EmbeddingStore:
         Vectors of all layers are compared, to 1e-5 of their size.
         """
         blocks = ((rows, self._gather(rows)) for rows in self._blocks())
-        return find_duplicates(blocks, lambda row: self._gather(np.array([row]))[0], self._index)
+        return find_duplicates(blocks, self._gather, self._index)
 
     def neighbours(
         self,
