@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from audiossl.load import weights_digest
@@ -12,23 +13,44 @@ from audiossl.pipelines.connectivity.models import represent
 from audiossl.pipelines.connectivity.report import report_run
 from audiossl.pipelines.connectivity.scores import evaluate_models
 from audiossl.pipelines.earlier_runs import dataset_then
-from audiossl.pipelines.prepare_script import load_script
+from audiossl.pipelines.recording_source import RecordingSource, ScriptRecordings
 from audiossl.recipe import Stage
-from audiossl.signals.bold.run import select_runs
+from audiossl.signals.bold.run import RunPolicy, select_runs
 from audiossl.signals.sensors.recording_set import write_recordings
-from audiossl.stage import Names
+from audiossl.stage import Names, StageConfig
 
 TASKS = ("fingerprint", "networks", "phenotypes")
 
 
+@dataclass(frozen=True)
+class SetConfig(StageConfig):
+    """What decides a set of runs: where they are from, and which are used."""
+
+    source: RecordingSource
+    runs: RunPolicy
+
+    def decides(self) -> list[object]:
+        """The entries of the source, and the choice of runs."""
+        return [*self.source.decides(), self.runs]
+
+    def names(self) -> Names:
+        """Their names."""
+        return (*self.source.names(), "runs")
+
+
+def source_of(config: ConnectivityRecipe, folder: Path) -> RecordingSource:
+    """Where the runs of a recipe come from; `folder` is that of its YAML."""
+    return ScriptRecordings.load(folder / config.prepare, config.data_root, config.limit)
+
+
+def write_set(out: Path, inputs: Mapping[str, Path], config: SetConfig) -> None:
+    """Write the runs of a source that can be used to the folder `set`."""
+    write_recordings(select_runs(config.source.recordings(), config.runs), out / "set", one_rate=False)
+
+
 def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
     """Lay out the stages of a recipe; `folder` is where its YAML and its prepare script are."""
-    loaded = load_script(folder / config.prepare, ("recordings",))
-    source = [*loaded.sources, str(config.data_root or ""), config.limit, config.runs]
-
-    def recordings(out: Path, inputs: Mapping[str, Path]) -> None:
-        runs = loaded.module.recordings(config.data_root, config.limit)
-        write_recordings(select_runs(runs, config.runs), out / "set", one_rate=False)
+    source = source_of(config, folder)
 
     def evaluate(out: Path, inputs: Mapping[str, Path]) -> None:
         evaluate_models(out, inputs, config)
@@ -39,12 +61,11 @@ def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
     check_models(config)
     check = _once(lambda recordings: check_labels(recordings, config))
     tasks = [config.fingerprint, config.networks, bool(config.phenotypes)]
-    data = (config.data_root,) if config.data_root else ()
     trained = [_model_stage(name, model, config, tasks, check) for name, model in config.models.items()]
     names = tuple(stage.name for stage in trained)
     scored = [config.dataset, list(config.models), config.seeds, tasks, config.phenotypes]
     return [
-        Stage("recordings", recordings, source, version=2, names=(*loaded.names, "data_root", "limit", "runs"), data=data),
+        Stage("recordings", write_set, SetConfig(source, config.runs), version=2, data=source.data),
         *trained,
         Stage(
             "evaluate",

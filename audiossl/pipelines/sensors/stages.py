@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from audiossl.errors import import_extra
 from audiossl.load import weights_digest
 from audiossl.pipelines.earlier_runs import dataset_then
-from audiossl.pipelines.prepare_script import load_script
+from audiossl.pipelines.recording_source import RecordingSource, ScriptRecordings
 from audiossl.pipelines.sensors.config import UNTRAINED, SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import rejections
 from audiossl.pipelines.sensors.models import check_objective, represent
@@ -17,24 +17,45 @@ from audiossl.pipelines.sensors.report import report_run
 from audiossl.pipelines.sensors.scores import evaluate_models
 from audiossl.recipe import Stage, console
 from audiossl.signals.sensors.recording_set import REJECTED, write_recordings
-from audiossl.stage import Names
+from audiossl.stage import Names, StageConfig
 
 SHARED = ("windows", "subjects", "seeds", "seed", "task.name", "task.classes")
 
 
+@dataclass(frozen=True)
+class SetConfig(StageConfig):
+    """What decides a set of recordings: where they are from."""
+
+    source: RecordingSource
+
+    def decides(self) -> list[object]:
+        """The entries of the source."""
+        return self.source.decides()
+
+    def names(self) -> Names:
+        """Their names."""
+        return self.source.names()
+
+
+def source_of(config: SensorsRecipe, folder: Path) -> RecordingSource:
+    """Where the recordings of a recipe come from; `folder` is that of its YAML."""
+    return ScriptRecordings.load(folder / config.prepare, config.data_root, config.limit)
+
+
+def write_set(out: Path, inputs: Mapping[str, Path], config: SetConfig) -> None:
+    """Write the recordings of a source to the folder `set`, and say how many were rejected."""
+    found = write_recordings(config.source.recordings(), out / "set")
+    if said := rejections(found):
+        console.print(f"{said}; all are in {REJECTED}", markup=False)
+
+
 def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
     """Lay out the stages of a recipe; `folder` is where its YAML and its prepare script are."""
-    loaded = load_script(folder / config.prepare, ("recordings",))
-    source = [*loaded.sources, str(config.data_root or ""), config.limit]
+    source = source_of(config, folder)
     if any(model.kind == "minirocket" for model in config.models.values()):
         import_extra("aeon", "sensors")  # better missed now than after minutes of training
     for name, model in config.models.items():
         check_objective(name, model, config)
-
-    def recordings(out: Path, inputs: Mapping[str, Path]) -> None:
-        found = write_recordings(loaded.module.recordings(config.data_root, config.limit), out / "set")
-        if said := rejections(found):
-            console.print(f"{said}; all are in {REJECTED}", markup=False)
 
     def evaluate(out: Path, inputs: Mapping[str, Path]) -> None:
         evaluate_models(out, inputs, config)
@@ -43,13 +64,12 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
         report_run(out, inputs, config)
 
     shared = [config.windows, config.subjects, config.seeds, config.seed, config.task.name, config.task.classes]
-    data = (config.data_root,) if config.data_root else ()
     if config.task.kind != "auto":  # what a run of old did not say changes nothing of it
         shared.append(config.task.kind)
     trained = [_model_stage(name, model, config, shared) for name, model in config.models.items()]
     names = tuple(stage.name for stage in trained)
     return [
-        Stage("recordings", recordings, source, names=(*loaded.names, "data_root", "limit"), data=data),
+        Stage("recordings", write_set, SetConfig(source), data=source.data),
         *trained,
         Stage(
             "evaluate",
