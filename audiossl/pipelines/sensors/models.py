@@ -17,8 +17,8 @@ from audiossl.errors import ConfigError, import_extra
 from audiossl.features.window_statistics import window_statistics
 from audiossl.files import whole_file, write_json
 from audiossl.models.resnet1d import ResNet1d
-from audiossl.objectives.contrastive_family import make_contrastive, read_options
-from audiossl.objectives.frame_projection import TIME, FrameProjection, FrameProjectionConfig, fit_mappers
+from audiossl.objectives.frame_projection import TIME, FrameProjection, fit_mappers
+from audiossl.objectives.kinds import make_window_objective
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_labels import LabelledWindowBatch, WindowLabels
 from audiossl.pipelines.sensors.batches import WindowBatches, say_once, windows_of
@@ -137,10 +137,7 @@ def check_objective(name: str, model: SensorModel, config: SensorsRecipe) -> Non
 
 def make_objective(model: SensorModel, encoder: ResNet1d) -> Any:
     """Make the objective of a model around an encoder."""
-    if model.kind == "frame_projection":
-        options = read_options(model.kind, FrameProjectionConfig, {"dim": encoder.dim, **model.options})
-        return FrameProjection(encoder, encoder.stem.in_channels, options)
-    return make_contrastive(model.kind, encoder, model.options)
+    return make_window_objective(model.kind, encoder, model.options)
 
 
 def _features(objective: Any, windows: WindowSet, rows: list[int], train: list[int], model: SensorModel, seed: int) -> Vectors:

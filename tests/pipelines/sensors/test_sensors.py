@@ -302,11 +302,14 @@ def test_one_test_person_gives_values_and_says_that_there_is_no_interval(tmp_pat
     [
         ("subjects.test=[p4, nobody]", "test subjects nobody are not in the set"),
         ("task.classes=[walk, fly]", "no recording has fly under 'activity'"),
-        ("models={x: {kind: simclr, options: {tau: 1.0}}}", "simclr has no option tau"),
-        ("models={x: {kind: frame_projection, options: {view: 1}}}", "frame_projection has no option view"),
+        ("models={x: {kind: simclr, options: {tau: 1.0}}}", r"simclr\.tau: expected one of the keys"),
+        ("models={x: {kind: frame_projection, options: {view: 1}}}", r"frame_projection\.view: .*did you mean views"),
         ("models={x: {kind: frame_projection, options: {loss: ntxent}}}", "models.x: .*no loss 'ntxent'; choose of nt_xent, dcl"),
         ("models={x: {kind: frame_projection, options: {options: {gabor: {kernel: 4}}}}}", "models.x: .*takes an odd kernel"),
-        ("models={x: {kind: vicreg, options: {batch_norm: perhaps}}}", "vicreg.batch_norm is true or false, got 'perhaps'"),
+        (
+            "models={x: {kind: vicreg, options: {batch_norm: perhaps}}}",
+            r"vicreg\.batch_norm: expected true or false, got 'perhaps'",
+        ),
         (
             "models={fp: {kind: frame_projection, mappers: [real, none]}, fp_none: {kind: random}}",
             "models fp and fp_none both give a row 'fp_none'",
@@ -322,7 +325,7 @@ def test_mistakes_in_a_recipe_are_named(tmp_path, override, message):
         run_pipeline(write_recipe(tmp_path / "toy"), [f"output={tmp_path / 'run'}", override])
 
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 SENSOR_FILES = [path for path in sorted(RECIPES.glob("*/*.yaml")) if yaml.safe_load(path.read_text())["method"] == "sensors"]
 
 
