@@ -40,7 +40,7 @@ class WindowBatch:
         signal: Float[Tensor, "B C L"],
         lengths: Int[Tensor, "B"] | None = None,
         *,
-        rate: float = 1.0,
+        rate: int | float = 1.0,
         subjects: Sequence[str] | None = None,
     ) -> WindowBatch:
         """Make a batch of windows as they are, for a training loop of one's own.

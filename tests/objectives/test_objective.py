@@ -40,7 +40,7 @@ def test_every_objective_of_the_tables_says_its_options_and_needs(table, name):
 
 def test_a_module_that_is_no_objective_is_refused():
     with pytest.raises(
-        ConfigError, match="objective 'torch.nn:Linear': expected a class with Config, needs, forward, after_step"
+        ConfigError, match=r"objective 'torch.nn:Linear': expected a class with Config, needs, forward, after_step"
     ):
         find_objective("torch.nn:Linear", WINDOW_OBJECTIVES)
 
