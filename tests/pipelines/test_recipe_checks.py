@@ -146,7 +146,7 @@ REFUSED = {
         "models={a: {kind: encoder, options: {folder: x}}}",
     ): r"models\.a\.options\.folder: expected one of",
     ("connectivity", "models={a: {kind: raw_fc, options: {bins: 3}}}"): r"models\.a\.options: raw_fc has no options, got bins",
-    ("connectivity", "models={a: {kind: encoder, options: {name: x}}}"): r"models\.a\.options: expected the folder.*got name",
+    ("connectivity", "models={a: {kind: encoder, options: {name: x}}}"): r"models\.a\.options\.name: expected one of",
     ("connectivity", "fingerprint.draws=0"): "draws of at least 1",
     ("connectivity", "batch_runs=0"): "batch_runs should be at least 1",
     ("connectivity", "phenotypes=[{label: age, options: {folds: 1}}]"): r"options\.folds should be at least 2, got 1",

@@ -23,6 +23,7 @@ from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import SensorFold
 from audiossl.pipelines.sensors.learning import LearningRow
 from audiossl.pipelines.sensors.rows import Answers, Vectors
+from audiossl.pipelines.table_row import ModelSection
 from audiossl.signals.sensors.windows import WindowSet
 from audiossl.training.fit import fit
 from audiossl.world import World
@@ -52,7 +53,7 @@ class ObjectiveRow(LearningRow):
         return row
 
     @classmethod
-    def read_options(cls, name: str, model: SensorModel) -> object:
+    def read_options(cls, name: str, model: ModelSection) -> object:
         """Read options as those of the objective."""
         return read_config(find_objective(model.kind, WINDOW_OBJECTIVES).Config, model.options, f"models.{name}.options")
 

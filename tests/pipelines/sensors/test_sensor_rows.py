@@ -130,9 +130,7 @@ def test_options_of_outside_classes_are_read_as_others(mine):
 
 
 def test_a_need_that_windows_do_not_meet_is_refused_by_name(mine):
-    with pytest.raises(
-        ConfigError, match=r"models\.a: mine\.py:Greedy needs overlapping .* and a frozen dense encoder, which"
-    ):
+    with pytest.raises(ConfigError, match=r"models\.a: mine\.py:Greedy needs overlapping .* and a frozen dense encoder, which"):
         make_rows(recipe(a=SensorModel("mine.py:Greedy")))
     near = WindowBatchConfig(neighbours=1.0)
     with pytest.raises(ConfigError, match=r"needs a partner from the same bag, which .* they bring a neighbour in time"):
