@@ -13,9 +13,6 @@ from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.signals.bold.run import RunPolicy
 from audiossl.training.config import TrainingConfig
 
-Kind = Literal["raw_fc", "tangent", "brainnetcnn", "random", "connectivity_mae", "graph_infomax", "supervised_gin", "encoder"]
-FITTED_INSIDE = frozenset({"raw_fc", "tangent", "brainnetcnn"})  # nothing is trained before the tasks
-
 
 @dataclass
 class GraphModel:
@@ -25,13 +22,13 @@ class GraphModel:
         kind: `raw_fc`, correlations (Fisher z); `tangent`, covariances in the tangent space, and `brainnetcnn`, a small
             convolutional network on correlations, both for phenotypes only;
             `connectivity_mae`; `graph_infomax`; `random`, the networks of `connectivity_mae` as they are drawn, their batch norms
-            settled; `supervised_gin`, trained to name the person of a crop; `encoder`, one that an earlier run saved, in
-            `options.folder`.
+            settled; `supervised_gin`, trained to identify the person of a crop; `encoder`, one that an earlier run saved, in
+            `options.folder`; or an objective or a row of one's own, `my_module:MyClass`.
         options: of the objective.
         encoder: fields of the encoder in place of the recipe's.
     """
 
-    kind: Kind
+    kind: str
     options: dict[str, Any] = field(default_factory=dict)
     encoder: dict[str, Any] = field(default_factory=dict)
 
@@ -149,11 +146,6 @@ class ConnectivityRecipe:
             raise ConfigError(f"batch_runs should be at least 1, got {self.batch_runs}")
         if not self.fingerprint.volumes and not self.networks and not self.phenotypes:
             raise ConfigError("expected at least one task: fingerprint, networks or phenotypes")
-        lone = [name for name, model in self.models.items() if model.kind in ("tangent", "brainnetcnn")]
-        if lone and not self.phenotypes:
-            raise ConfigError(
-                f"models of kind tangent and brainnetcnn, such as {lone[0]}, tell phenotypes only, and none is asked for"
-            )
         rows = [task.row for task in self.phenotypes]
         if twice := sorted({row for row in rows if rows.count(row) > 1}):
             raise ConfigError(f"two phenotypes would be the rows {twice[0]}: give one of them another name")
