@@ -142,6 +142,18 @@ def _open_noise(noise: Path | None, index: Path, world: World) -> Corpus | None:
     return corpus
 
 
+def check_training(config: PretrainStage) -> None:
+    """Make the student and its objective in vain: mistakes in their options are better found before anything is run.
+
+    Raises:
+        ConfigError: if an option is wrong.
+    """
+    student = without_weights(config.student)
+    streams = {name: TokenStream(student.frame_rate, num_codebooks=1, weight=weight) for name, weight in config.weights.items()}
+    with torch.random.fork_rng(devices=[]):
+        make_objective(student, streams, config.objective)
+
+
 def without_weights(config: StudentConfig) -> FeatureStudent:
     """Make a student that holds no weights, on torch's device `meta`; of a class that cannot be made there, one with weights.
 

@@ -13,7 +13,7 @@ from audiossl.pipelines.spear.config import SpearRecipe
 from audiossl.pipelines.spear.data import CorpusStage, LabelsStage, make_corpus, make_labels
 from audiossl.pipelines.spear.embedding import EmbedStage, embed_models, teacher_models
 from audiossl.pipelines.spear.label_checks import check_labels
-from audiossl.pipelines.spear.models import PretrainStage, pretrain, without_weights
+from audiossl.pipelines.spear.models import PretrainStage, check_training, pretrain
 from audiossl.pipelines.spear.report import ReportStage, report_run
 from audiossl.pipelines.spear.scores import EvaluateStage, evaluate_models
 from audiossl.pipelines.spear.tokens import (
@@ -38,7 +38,7 @@ def source_of(config: SpearRecipe, folder: Path) -> Source:
 def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     """Lay out the stages of a recipe, up to pre-training where it has no tasks; `folder` is that of its YAML."""
     source = source_of(config, folder)
-    without_weights(config.student)  # mistakes in options are better found now than at their stage
+    check_training(PretrainStage.of(config))  # mistakes in options are better found now than at their stage
     for stream in config.token_streams.values():
         check_options(stream.quantiser.kind, stream.quantiser.options)
     noise = (config.data.noise,) if config.data.noise else ()
