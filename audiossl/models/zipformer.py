@@ -79,6 +79,13 @@ class Zipformer(nn.Module):
         return cls(preset_config(preset, **overrides), padding)
 
     @classmethod
+    def narrower(cls, preset: str, **overrides: Any) -> dict[str, Any]:
+        """Overrides that make the model of a preset half as wide, for trying things out."""
+        sizes = preset_config(preset, **overrides)
+        widths = ("encoder_dim", "feedforward_dim", "encoder_unmasked_dim")
+        return {**overrides, **{name: [value // 2 for value in getattr(sizes, name)] for name in widths}}
+
+    @classmethod
     def from_json(cls, values: dict[str, Any]) -> Zipformer:
         """Build an untrained model from the public layout of `config.json`.
 

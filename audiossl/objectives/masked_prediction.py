@@ -46,6 +46,16 @@ class MaskedPredictionConfig:
     feature_rate: float = 100.0
 
 
+@dataclass
+class TokenStream:
+    """One kind of tokens to predict: frames per second, codebooks, codes per codebook, weight in the loss (lambda)."""
+
+    rate: float
+    num_codebooks: int
+    codebook_size: int = 256
+    weight: float = 1.0
+
+
 @dataclass(frozen=True)
 class MaskedFrames:
     """A student's frames of a masked batch.

@@ -56,10 +56,11 @@ def test_memory_of_long_items_is_foretold_from_short_ones():
     from audiossl.models.zipformer import Zipformer
     from audiossl.objectives.masked_tokens import MaskedTokens, TokenStream
 
-    objective = MaskedTokens(Zipformer.from_preset("tiny", **NARROW), {"a": TokenStream(50.0, 2)}).train()
-    linear, quadratic = measure_activations(objective, 40.0)
+    streams = {"a": TokenStream(50.0, 2)}
+    objective = MaskedTokens(Zipformer.from_preset("tiny", **NARROW), streams).train()
+    linear, quadratic = measure_activations(objective, streams, 40.0)
     assert linear > 0 and quadratic > 0
-    measured = saved_bytes(objective, 24.0)
+    measured = saved_bytes(objective, streams, 24.0)
     assert linear * 24 + quadratic * 24**2 == pytest.approx(measured, rel=0.05)
     assert quadratic * 24**2 > 0.1 * measured  # or the test would not see it
 
