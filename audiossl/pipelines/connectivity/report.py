@@ -11,7 +11,6 @@ import numpy as np
 import yaml
 from matplotlib.figure import Figure
 
-from audiossl import __version__
 from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.files import read_json, read_jsonl
 from audiossl.models.connectivity_encoder import ConnectivityEncoder
@@ -28,6 +27,7 @@ from audiossl.report.pictures import plot_curves
 from audiossl.report.results import interval_in_words, is_share, name_of, plot_results, results_tables, shown
 from audiossl.report.words import in_words
 from audiossl.stage import StageConfig, plain
+from audiossl.version import __version__
 
 STRONGEST = 60  # edges of a connectome picture
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 import yaml
 
-from audiossl import __version__
 from audiossl.embedding.store import EmbeddingStore
 from audiossl.evaluation.frame_task import ordered, sample_at, segment_at
 from audiossl.evaluation.label_rows import Segment
@@ -37,6 +36,7 @@ from audiossl.signals.corpora.corpus_faults import complaints
 from audiossl.stage import StageConfig
 from audiossl.teachers.teacher import load_teacher
 from audiossl.tokens.factory import load_quantiser
+from audiossl.version import __version__
 
 MAP_POINTS = 2000
 CLIP_SECONDS = (2.0, 4.5)  # of the recording that is shown
