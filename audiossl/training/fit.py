@@ -70,6 +70,7 @@ def fit(
     *,
     steps_per_epoch: Callable[[int], int] | None = None,
     validation: Callable[[], Iterable[Batch]] | None = None,
+    quiet: bool = False,
 ) -> FitResult:
     """Train an objective; started again on the same folder, go on from its newest checkpoint as if never interrupted.
 
@@ -86,6 +87,7 @@ def fit(
         out: folder of the run: checkpoints/, metrics.jsonl, tensorboard/.
         steps_per_epoch: batches per step to steps of an epoch; needed where `config.max_steps` is None.
         validation: to this rank's validation batches.
+        quiet: show no progress.
 
     Raises:
         ConfigError: if the length of the run is unknown, the folder belongs to a run with other options or with fewer batches per
@@ -115,7 +117,7 @@ def fit(
     result = FitResult(progress, resumed.path if resumed else None)
     meter, pace, skipped = Meter(), _Pace(progress.seconds), 0
 
-    with RunLog(out, total_steps, progress.step, config.log_seconds, config.tensorboard, world.is_first) as log:
+    with RunLog(out, total_steps, progress.step, config.log_seconds, config.tensorboard, world.is_first, quiet) as log:
         for path in resumed.damaged if resumed else []:
             log.message(f"{path} is damaged and was passed over")
         if resumed:
