@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from audiossl.estimators.arrays import ArrayError, Arrays, Groups, as_groups, as
 from audiossl.estimators.catalogue import ESTIMATORS
 from audiossl.estimators.estimator_files import read_estimator, write_estimator
 from audiossl.kinds import find_kind
+
+Own = TypeVar("Own", bound="ArrayTransformer")
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -41,7 +43,7 @@ class ArrayTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     one_length: ClassVar[bool] = False
     min_rows: ClassVar[int] = 1
 
-    def fit(self, X: Arrays, y: object = None, groups: Groups = None) -> Self:
+    def fit(self: Own, X: Arrays, y: object = None, groups: Groups = None) -> Own:
         """Learn from windows; labels are not used.
 
         Args:
@@ -92,7 +94,7 @@ class ArrayTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return write_estimator(Path(path), type(self).__name__, self.get_params(deep=False), shape, self.network_.state_dict())
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls: type[Own], path: str | Path) -> Own:
         """Read an estimator that `save` wrote; `ArrayTransformer.load` reads one of any class of this room.
 
         Raises:

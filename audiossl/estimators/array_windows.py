@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import cast, get_args
 
 import numpy as np
 import torch
@@ -25,10 +25,9 @@ class Normaliser(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, how: Normalisation, num_channels: int, statistics: ChannelStatistics | None = None) -> None:
+    def __init__(self, how: str, num_channels: int, statistics: ChannelStatistics | None = None) -> None:
         super().__init__()
-        check_normalise(how)
-        self.how = how
+        self.how = check_normalise(how)
         self.register_buffer("mean", torch.zeros(num_channels) if statistics is None else statistics.mean)
         self.register_buffer("deviation", torch.ones(num_channels) if statistics is None else statistics.deviation)
 
@@ -39,18 +38,19 @@ class Normaliser(nn.Module):
         return (signal - self.mean[:, None]) / self.deviation[:, None]
 
 
-def check_normalise(how: str) -> None:
-    """Refuse a normalisation that there is not.
+def check_normalise(how: str) -> Normalisation:
+    """Return a normalisation that there is.
 
     Raises:
         ConfigError: naming those that there are.
     """
     if how not in get_args(Normalisation):
         raise ConfigError(f"normalise: expected one of {', '.join(get_args(Normalisation))}, got {how!r}")
+    return cast(Normalisation, how)
 
 
 def windows_of_array(
-    values: Float32[np.ndarray, "N C T"], groups: Sequence[str] | None, rate: float, normalise: Normalisation
+    values: Float32[np.ndarray, "N C T"], groups: Sequence[str] | None, rate: float, normalise: str
 ) -> tuple[WindowSet, Normaliser]:
     """Take the rows of a group, in their order, for the windows of one recording, one after the other.
 
@@ -63,7 +63,7 @@ def windows_of_array(
     Returns:
         the windows, group by group in the order of their first rows, and what normalised them.
     """
-    check_normalise(normalise)
+    how = check_normalise(normalise)
     num_channels, length = values.shape[1:]
     rows: dict[str, list[int]] = {}
     for row, name in enumerate(groups if groups is not None else map(str, range(len(values)))):
@@ -79,8 +79,8 @@ def windows_of_array(
         for number, (name, of_group) in enumerate(rows.items())
     ]  # fmt: skip
     places = [Window(number, place * length, length, None) for number, of in enumerate(rows.values()) for place in range(len(of))]
-    statistics = ChannelStatistics.fit(recordings, rows) if normalise == "training" else None
-    return WindowSet(recordings, places, normalise, statistics), Normaliser(normalise, num_channels, statistics)
+    statistics = ChannelStatistics.fit(recordings, rows) if how == "training" else None
+    return WindowSet(recordings, places, how, statistics), Normaliser(how, num_channels, statistics)
 
 
 def fewest_groups(sizes: Sequence[int], batch_size: int) -> int:

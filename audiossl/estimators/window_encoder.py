@@ -68,9 +68,12 @@ class WindowEncoder(ArrayTransformer):
     def _make_encoder(self, num_channels: int) -> ResNet1d:
         names = ("width", "num_blocks", "kernel", "dropout", "dim")
         sizes = read_options(ResNet1dConfig, {name: getattr(self, name) for name in names}, type(self).__name__)
-        if not 0 < self.rate < float("inf"):
-            raise ConfigError(f"{type(self).__name__}.rate: expected a number of Hz above 0, got {self.rate}")
-        return ResNet1d(num_channels, self.rate, sizes)
+        return ResNet1d(num_channels, self._checked_rate(), sizes)
+
+    def _checked_rate(self) -> float:
+        if not isinstance(self.rate, int | float | np.number) or not 0 < self.rate < float("inf"):
+            raise ConfigError(f"{type(self).__name__}.rate: expected a number of Hz above 0, got {self.rate!r}")
+        return float(self.rate)
 
     def _make_network(self) -> nn.Module:
         return PooledEncoder(Normaliser(self.normalise, self.n_features_in_), self._make_encoder(self.n_features_in_))
@@ -87,7 +90,7 @@ class RandomEncoder(WindowEncoder):
     """
 
     def _fit_network(self, values: Float32[np.ndarray, "N C T"], groups: list[str] | None) -> nn.Module:
-        normaliser = windows_of_array(values, groups, self.rate, self.normalise)[1]
+        normaliser = windows_of_array(values, groups, self._checked_rate(), self.normalise)[1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed_of(self.random_state), "encoder"))
             return PooledEncoder(normaliser, self._make_encoder(values.shape[1]))

@@ -61,7 +61,7 @@ class WindowObjective(WindowEncoder):
 
     def _fit_network(self, values: Float32[np.ndarray, "N C T"], groups: list[str] | None) -> nn.Module:
         seed, name = seed_of(self.random_state), type(self).__name__
-        windows, normaliser = windows_of_array(values, groups, self.rate, self.normalise)
+        windows, normaliser = windows_of_array(values, groups, self._checked_rate(), self.normalise)
         with torch.random.fork_rng(devices=[]), TemporaryDirectory(prefix="audiossl-") as folder:
             torch.manual_seed(derive_seed(seed, "encoder"))
             objective = self._make_objective(self._make_encoder(values.shape[1]))
