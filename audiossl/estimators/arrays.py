@@ -77,7 +77,7 @@ def as_groups(groups: Groups, count: int) -> list[str] | None:
     return [str(group.item() if isinstance(group, Tensor) else group).strip() for group in found]
 
 
-def seed_of(random_state: Seed) -> int:
+def seed_of(random_state: object) -> int:
     """The seed that a `random_state` stands for: a whole number itself, otherwise one that NumPy's generator draws.
 
     Raises:
@@ -86,7 +86,7 @@ def seed_of(random_state: Seed) -> int:
     if random_state is None or isinstance(random_state, np.random.RandomState):
         return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     try:
-        return operator.index(random_state)
+        return operator.index(random_state)  # pyright: ignore[reportArgumentType]  # what is none raises
     except TypeError as error:
         raise ConfigError(f"random_state: expected a whole number or None, got {random_state!r}") from error
 
