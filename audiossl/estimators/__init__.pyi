@@ -2,7 +2,6 @@ from .array_transformer import ArrayTransformer as ArrayTransformer
 from .arrays import ArrayError as ArrayError
 from .audio_embedder import AudioEmbedder as AudioEmbedder
 from .catalogue import ESTIMATORS as ESTIMATORS
-from .collection_transformer import CollectionTransformer as CollectionTransformer
 from .connectivity_mae import ConnectivityMAE as ConnectivityMAE
 from .frame_projection import FrameProjection as FrameProjection
 from .minirocket import MiniRocket as MiniRocket

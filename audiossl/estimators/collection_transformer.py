@@ -5,23 +5,22 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from aeon.transformations.collection import BaseCollectionTransformer
 from jaxtyping import Float, Num
 from sklearn.base import clone
 
+from audiossl.errors import import_extra
 from audiossl.estimators.array_transformer import ArrayTransformer
 from audiossl.estimators.window_statistics import WindowStatistics
+
+import_extra("aeon.transformations.collection", "sensors")  # its message says how to install it
+from aeon.transformations.collection import BaseCollectionTransformer  # noqa: E402
 
 
 class CollectionTransformer(BaseCollectionTransformer):
     """An estimator of this room as an aeon `BaseCollectionTransformer`, for aeon's pipelines, classifiers and benchmarks.
 
-    It needs `audiossl[sensors]`. aeon's `fit` knows no groups.
-
-    >>> import numpy as np
-    >>> X = np.random.default_rng(0).standard_normal((8, 3, 64))
-    >>> CollectionTransformer(WindowStatistics(num_bins=8)).fit_transform(X).shape
-    (8, 42)
+    It needs `audiossl[sensors]`, so that it is no name of the room itself: `from audiossl.estimators.collection_transformer import
+    CollectionTransformer`, then `CollectionTransformer(SimCLR(steps=100)).fit(X)`. aeon's `fit` knows no groups.
 
     Args:
         transformer: any estimator on arrays, such as `SimCLR()`; a copy of it is fitted. None takes `WindowStatistics()`.

@@ -130,7 +130,9 @@ class ConnectivityMAE(ArrayTransformer):
 
     def _fit_network(self, values: Float32[np.ndarray, "N R T"], groups: list[str] | None) -> nn.Module:
         if values.shape[1] < 2:
-            raise ArrayError("expected at least two regions, which may be connected, got one: X is (N runs, R regions, T volumes)")
+            raise ArrayError(
+                "expected at least two regions, which may be connected, got one: X is (N runs, R regions, T volumes)"
+            )
         seed, series = seed_of(self.random_state), torch.from_numpy(self._standardised(values))
         with torch.random.fork_rng(devices=[]), TemporaryDirectory(prefix="audiossl-") as folder:
             torch.manual_seed(derive_seed(seed, "encoder"))

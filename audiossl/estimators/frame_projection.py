@@ -87,7 +87,7 @@ class FrameProjection(WindowObjective):
         if self.mapper not in get_args(Mapper):
             raise ConfigError(f"FrameProjection.mapper: expected one of {', '.join(get_args(Mapper))}, got {self.mapper!r}")
         options = read_options(FrameProjectionConfig, self._options(), "FrameProjection")
-        return frame_projection.FrameProjection(encoder, encoder.stem.in_channels, options)
+        return frame_projection.FrameProjection(encoder, num_channels=encoder.stem.in_channels, config=options)
 
     def _network_after(self, objective: Objective, normaliser: Normaliser, windows: WindowSet, seed: int) -> nn.Module:
         assert isinstance(objective, frame_projection.FrameProjection)  # `_make_objective` made it

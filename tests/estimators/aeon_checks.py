@@ -11,7 +11,7 @@ import sys
 from aeon.testing.estimator_checking import check_estimator
 from array_examples import SMALL
 
-from audiossl.estimators import CollectionTransformer
+from audiossl.estimators.collection_transformer import CollectionTransformer
 
 EXCLUDED = json.loads(sys.argv[1])
 found = {}

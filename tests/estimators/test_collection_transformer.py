@@ -30,7 +30,7 @@ def test_checks_of_aeon():
 @pytest.mark.slow
 def test_features_are_those_of_the_estimator():
     pytest.importorskip("aeon")
-    from audiossl.estimators import CollectionTransformer
+    from audiossl.estimators.collection_transformer import CollectionTransformer
 
     X = windows()
     for name in ("SimCLR", "ConnectivityMAE"):
