@@ -19,8 +19,9 @@ from aeon.transformations.collection import BaseCollectionTransformer  # noqa: E
 class CollectionTransformer(BaseCollectionTransformer):
     """An estimator of this room as an aeon `BaseCollectionTransformer`, for aeon's pipelines, classifiers and benchmarks.
 
-    It needs `audiossl[sensors]`, so that it is no name of the room itself: `from audiossl.estimators.collection_transformer import
-    CollectionTransformer`, then `CollectionTransformer(SimCLR(steps=100)).fit(X)`. aeon's `fit` knows no groups.
+    It needs `audiossl[sensors]`, so that it is no name of the room itself: import it from
+    `audiossl.estimators.collection_transformer`, and then `CollectionTransformer(SimCLR(steps=100)).fit(X)`. aeon's `fit` has no
+    groups.
 
     Args:
         transformer: any estimator on arrays, such as `SimCLR()`; a copy of it is fitted. None takes `WindowStatistics()`.

@@ -75,8 +75,8 @@ class FrameProjection(WindowObjective):
     views: Sequence[str] | None = None
     pairs: Mapping[str, float] | None = None
     loss: str = "nt_xent"
-    temperature: float = 0.15
-    map_weight: float = 0.0
+    temperature: float | int = 0.15
+    map_weight: float | int = 0.0
     options: Mapping[str, Mapping[str, object]] | None = None
     mapper: Mapper = "real"
 

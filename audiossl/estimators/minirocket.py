@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import ClassVar
@@ -36,7 +38,9 @@ class Kernels(nn.Module):
         rocket = aeon().MiniRocket(n_jobs=self.num_threads)
         rocket.parameters = tuple(getattr(self, name).numpy() for name in PARAMETERS)
         rocket._n_jobs = self.num_threads
-        return torch.from_numpy(np.array(rocket._transform(self.normaliser(signal).numpy()), dtype=np.float32))
+        values = self.normaliser(signal).numpy()
+        with others_left_alone():
+            return torch.from_numpy(np.array(rocket._transform(values), dtype=np.float32))
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -69,11 +73,8 @@ class MiniRocket(ArrayTransformer):
                 raise ConfigError(f"MiniRocket.{name}: expected a whole number of at least 1, got {value!r}")
         windows, normaliser = windows_of_array(values, groups, 1.0, self.normalise)
         rocket = aeon().MiniRocket(self.n_kernels, self.max_dilations_per_kernel, self.n_jobs, seed_of(self.random_state) % 2**32)
-        state = np.random.get_state()  # noqa: NPY002  # aeon seeds it
-        try:
+        with others_left_alone():
             rocket.fit(windows.values.numpy())
-        finally:
-            np.random.set_state(state)  # noqa: NPY002
         found = {name: torch.from_numpy(np.array(value)) for name, value in zip(PARAMETERS, rocket.parameters, strict=True)}
         return Kernels(normaliser, found, rocket._n_jobs)
 
@@ -84,6 +85,17 @@ class MiniRocket(ArrayTransformer):
 
     def _shortest(self) -> int:
         return TAPS
+
+
+@contextmanager
+def others_left_alone() -> Iterator[None]:
+    """Give NumPy's global draws and torch's number of threads back as they were: aeon seeds the one, numba changes the other."""
+    state, num_threads = np.random.get_state(), torch.get_num_threads()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+        torch.set_num_threads(num_threads)
 
 
 def aeon() -> ModuleType:

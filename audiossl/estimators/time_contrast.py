@@ -41,9 +41,9 @@ class TSTCC(WindowObjective):
     context: int = 64
     projector: Sequence[int] | None = None
     batch_norm: bool = True
-    temporal: float = 1.0
-    contextual: float = 0.7
-    temperature: float = 0.2
+    temporal: float | int = 1.0
+    contextual: float | int = 0.7
+    temperature: float | int = 0.2
 
     def _options(self) -> dict[str, object]:
         return {**super()._options(), "steps": self.prediction_steps}
@@ -69,8 +69,8 @@ class TS2Vec(WindowObjective):
     objective: ClassVar[type[Objective]] = ts2vec.TS2Vec
     config: ClassVar[type] = ts2vec.TS2VecConfig
 
-    instance_weight: float = 0.5
-    hidden: float = 0.5
+    instance_weight: float | int = 0.5
+    hidden: float | int = 0.5
 
     def _shortest(self) -> int:
         return 2 * 2 ** (self.num_blocks // 2)  # crops are of two frames or more

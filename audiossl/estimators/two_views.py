@@ -49,7 +49,7 @@ class SimCLR(TwoViewObjective):
     objective: ClassVar[type[Objective]] = simclr.SimCLR
     config: ClassVar[type] = simclr.SimCLRConfig
 
-    temperature: float = 0.1
+    temperature: float | int = 0.1
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -70,9 +70,9 @@ class DCL(TwoViewObjective):
     objective: ClassVar[type[Objective]] = decoupled.DCL
     config: ClassVar[type] = decoupled.DCLConfig
 
-    temperature: float = 0.1
+    temperature: float | int = 0.1
     weighted: bool = False
-    sigma: float = 0.5
+    sigma: float | int = 0.5
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -94,7 +94,7 @@ class BYOL(TwoViewObjective):
     config: ClassVar[type] = byol.BYOLConfig
 
     predictor: Sequence[int] | None = None
-    momentum: float = 0.996
+    momentum: float | int = 0.996
     momentum_steps: int = 0
 
 
@@ -114,9 +114,9 @@ class VICReg(TwoViewObjective):
     objective: ClassVar[type[Objective]] = vicreg.VICReg
     config: ClassVar[type] = vicreg.VICRegConfig
 
-    invariance: float = 25.0
-    variance: float = 25.0
-    covariance: float = 1.0
+    invariance: float | int = 25.0
+    variance: float | int = 25.0
+    covariance: float | int = 1.0
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -135,7 +135,7 @@ class BarlowTwins(TwoViewObjective):
     objective: ClassVar[type[Objective]] = barlow_twins.BarlowTwins
     config: ClassVar[type] = barlow_twins.BarlowTwinsConfig
 
-    redundancy: float = 0.005
+    redundancy: float | int = 0.005
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -158,6 +158,6 @@ class NNCLR(TwoViewObjective):
     config: ClassVar[type] = nnclr.NNCLRConfig
 
     predictor: Sequence[int] | None = None
-    temperature: float = 0.1
+    temperature: float | int = 0.1
     queue: int = 2048
     other_subjects: bool = True

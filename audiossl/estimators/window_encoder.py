@@ -46,12 +46,12 @@ class WindowEncoder(ArrayTransformer):
         random_state: seed of everything random. None draws one from NumPy's global state.
     """
 
-    rate: float = 1.0
+    rate: float | int = 1.0
     dim: int = 384
     width: int = 32
     num_blocks: int = 8
     kernel: int = 5
-    dropout: float = 0.1
+    dropout: float | int = 0.1
     normalise: Normalisation = "training"
     random_state: Seed = 1
 

@@ -53,8 +53,8 @@ class WindowObjective(WindowEncoder):
     batch_size: int = 128
     groups_per_batch: int | None = None
     neighbours: int = 0
-    lr: float = 3e-3
-    weight_decay: float = 1e-4
+    lr: float | int = 3e-3
+    weight_decay: float | int = 1e-4
     warmup_steps: int | None = None
     device: str = "auto"
     verbose: int = 0

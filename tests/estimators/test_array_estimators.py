@@ -77,10 +77,12 @@ def not_fitted(name):
 @check
 def fit_twice_gives_the_same(name):
     states = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002  # aeon seeds it
+    num_threads = torch.get_num_threads()
     again = copy.deepcopy(fitted_one(name)).fit_transform(torch.from_numpy(X), groups=np.array(GROUPS))
     assert np.array_equal(again, fitted_one(name).transform(X))
     assert np.array_equal(np.random.get_state()[1], states[0])  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), states[1])
+    assert torch.get_num_threads() == num_threads
 
 
 @check

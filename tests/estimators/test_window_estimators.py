@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import audiossl.estimators
+import audiossl
 from audiossl.errors import ConfigError, StoreError
 from audiossl.estimators import TSTCC, ArrayTransformer, FrameProjection, RandomEncoder, SimCLR, WindowStatistics
 from audiossl.estimators.array_windows import windows_of_array
@@ -40,7 +40,7 @@ def tones(count: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.nd
 
 def test_three_lines_in_a_notebook(capsys):
     X, _, people = tones()
-    model = audiossl.estimators.FrameProjection(rate=52.3, **{**TINY, "steps": 4}).fit(X[:40], groups=people[:40])
+    model = audiossl.FrameProjection(rate=52.3, **{**TINY, "steps": 4}).fit(X[:40], groups=people[:40])
     vectors = model.transform(X[40:])
     assert vectors.shape == (20, 3 * TINY["dim"])
     said = capsys.readouterr()
