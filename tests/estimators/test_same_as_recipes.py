@@ -41,7 +41,7 @@ pretrain: {part: all, crop: 40}
 training: {optimiser: adamw, lr: 0.003, weight_decay: 0.0001, schedule: cosine, warmup_steps: 1, max_steps: 5, validate_every: 0,
            tensorboard: false}
 fingerprint: {volumes: 0}
-phenotypes: [{label: group, options: {folds: 2, repeats: 1}}]
+phenotypes: [{label: group, options: {folds: 3, repeats: 1}}]
 models: {mae: {kind: connectivity_mae, options: {mask_kind: network}}}
 """
 
@@ -85,6 +85,7 @@ def test_windows_of_basic_motions(tmp_path):
         assert correct[0] == correct[1]
 
 
+@pytest.mark.slow  # a whole run
 def test_runs_of_bold(tmp_path):
     (tmp_path / "prepare.py").write_text(PREPARE)
     (tmp_path / "toy.yaml").write_text(RECIPE)
