@@ -35,7 +35,7 @@ from audiossl.objectives.pooling import mean_frame
 from audiossl.seeds import derive_seed
 
 TRAINED = {name: model for name, model in SMALL.items() if isinstance(model, WindowObjective)}
-OTHER_DEFAULTS = {"map_weight": 0.0}  # recipes' own, see the docstring
+OTHER_DEFAULTS = {"map_weight": 0.0, "dim": 128}  # recipes' own, see the docstring
 
 
 def tones(count: int = 60, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
