@@ -55,6 +55,7 @@ def fit(
     out: Path,
     *,
     validation: Callable[[], Iterable[Batch]] | None = None,
+    quiet: bool = False,
 ) -> FitResult:
     """Train an objective; started again on the same folder, go on from its newest checkpoint as if never interrupted.
 
@@ -69,6 +70,7 @@ def fit(
         config: options.
         out: folder of the run: checkpoints/, metrics.jsonl, tensorboard/.
         validation: to this rank's validation batches, such as the `fixed` of others.
+        quiet: show no progress.
 
     Raises:
         ConfigError: if the length of the run is unknown, the folder belongs to a run with other options or with fewer batches per
@@ -99,7 +101,7 @@ def fit(
     result = FitResult(progress, resumed.path if resumed else None)
     meter, pace, skipped = Meter(), _Pace(progress.seconds), 0
 
-    with RunLog(out, total_steps, progress.step, config.log_seconds, config.tensorboard, world.is_first) as log:
+    with RunLog(out, total_steps, progress.step, config.log_seconds, config.tensorboard, world.is_first, quiet) as log:
         for path in resumed.damaged if resumed else []:
             log.message(f"{path} is damaged and was passed over")
         if resumed:
