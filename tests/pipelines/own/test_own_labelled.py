@@ -36,6 +36,7 @@ def labelled(tmp_path, monkeypatch):
     return ["corpus=recordings", "table=metadata.csv", *TINY]
 
 
+@pytest.mark.slow
 def test_tags_of_a_column_become_classes_and_a_run(labelled):
     output = run_pipeline(RECIPES / "tagging.yaml", [*labelled, "split.train=0.4", "split.valid=0.1", "split.test=0.5"])
     assert str(output) == "runs/tagging-recordings"
