@@ -17,6 +17,7 @@ from audiossl.pipelines.connectivity import stages as connectivity
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.finetune import stages as finetune
 from audiossl.pipelines.finetune.config import FinetuneRecipe
+from audiossl.pipelines.own import labelled
 from audiossl.pipelines.sensors import checks as sensors_checks
 from audiossl.pipelines.sensors import stages as sensors
 from audiossl.pipelines.sensors.config import SensorsRecipe
@@ -42,7 +43,7 @@ CHECKS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
     "connectivity": ("recordings", connectivity_checks.check_prepared),
 }
 # What `--dry-run` does beyond naming stages: a function of the config and the output folder.
-DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {"spear": spear_dry_run.dry_run}
+DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {"spear": spear_dry_run.dry_run, "finetune": labelled.dry_run}
 
 
 def print_keys(recipe: Path) -> None:

@@ -53,6 +53,11 @@ class ScriptSource:
         """The folder that was unpacked by hand, if there is one."""
         return (self.data_root,) if self.data_root else ()
 
+    @property
+    def labels(self) -> ScriptSource:
+        """Itself: a script is one text."""
+        return self
+
     def prepare_corpus(self, out: Path) -> None:
         """Let the script build the corpus."""
         self.script.module.prepare_corpus(out, self.data_root, self.limit)

@@ -19,6 +19,7 @@ class Source(Protocol):
         name: what messages call it, such as the path of the script.
         data: folders and files of the user that it reads; another content of them makes both stages run again.
         limit: most items of each part of the data, for a smoke run; None takes all.
+        labels: what the stage `labels` calls and is hashed by: itself, where labels do not change without the corpus.
     """
 
     @property
@@ -29,6 +30,9 @@ class Source(Protocol):
 
     @property
     def limit(self) -> int | None: ...
+
+    @property
+    def labels(self) -> Source: ...
 
     def prepare_corpus(self, out: Path) -> None:
         """Build a corpus folder at `out`."""

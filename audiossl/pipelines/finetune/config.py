@@ -16,6 +16,7 @@ from audiossl.objectives.tuned_encoder import TuningConfig
 from audiossl.options import read_options
 from audiossl.pipelines.finetune.task import FinetuneTask
 from audiossl.pipelines.finetune.tasks import FINETUNE_TASKS, find_finetune_task
+from audiossl.pipelines.own.keys import adopt_corpus
 from audiossl.pipelines.recipe_names import check_limit
 from audiossl.pipelines.sides import SplitConfig
 from audiossl.stage import ADDED
@@ -60,6 +61,12 @@ class FinetuneRecipe:
         evaluation: how test items are scored.
         options: options of a task from outside, as the dataclass that its class names reads them.
         source: digest of the source of a task from outside.
+        corpus: recordings of one's own, in place of `prepare`: a folder, a table of clips, a lhotse manifest or shards, a Kaldi
+            data folder, a Hugging Face data set, a pattern, or a list of these with `name`, `domain` and `repeats`.
+        table: CSV, TSV, JSON lines or Parquet whose rows are joined to the recordings by id, path, file name or stem.
+        where: condition on the columns, such as "speaker != 'a' and duration < 20"; only these recordings are used.
+        tasks: the column of the labels: of tags, several of them as in `rain;wind`, by default `labels`; of texts by default
+            `text`.
     """
 
     dataset: str
@@ -82,8 +89,13 @@ class FinetuneRecipe:
     evaluation: FinetuneEvaluation = field(default_factory=FinetuneEvaluation)
     options: dict[str, Any] = field(default_factory=dict, metadata=ADDED)
     source: str = field(default="", init=False, metadata=ADDED)
+    corpus: Any = field(default=None, metadata=ADDED)
+    table: Path | None = field(default=None, metadata=ADDED)
+    where: str | None = field(default=None, metadata=ADDED)
+    tasks: list[str] | str = field(default_factory=list, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        adopt_corpus(self, self.task_name)
         check_limit(self.limit)
         self.task_options()
         if self.task not in FINETUNE_TASKS:

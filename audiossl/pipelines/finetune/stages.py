@@ -12,6 +12,7 @@ from audiossl.pipelines.finetune.labels import check_sides
 from audiossl.pipelines.finetune.models import TrainStage, train, train_random
 from audiossl.pipelines.finetune.report import ReportStage, report_run
 from audiossl.pipelines.finetune.scores import STAGE_OF, EvaluateStage, evaluate_models
+from audiossl.pipelines.own.labelled import own_labelled
 from audiossl.pipelines.script_source import ScriptSource
 from audiossl.pipelines.sides import read_sides
 from audiossl.pipelines.source import Source
@@ -20,6 +21,8 @@ from audiossl.recipe import Stage
 
 def source_of(config: FinetuneRecipe, folder: Path) -> Source:
     """Where the recordings and labels of a recipe come from; `folder` is that of its YAML."""
+    if config.corpus is not None:
+        return own_labelled(config)
     return ScriptSource.load(folder / config.prepare, config.data_root, config.limit, config.task_class.functions)
 
 
@@ -50,7 +53,13 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
     trained = tuple(STAGE_OF[name] for name in config.models)
     layout = [
         Stage("corpus", make_corpus, corpus, data=source.data),
-        Stage("labels", make_labels, LabelsStage(source, config.task, text, config.source), ("corpus",), data=source.data),
+        Stage(
+            "labels",
+            make_labels,
+            LabelsStage(source.labels, config.task, text, config.source),
+            ("corpus",),
+            data=source.labels.data,
+        ),
         Stage("train", train, training, ("corpus", "labels"), resumable=True, every_rank=True),
     ]
     if config.random:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from audiossl.models.student import NEEDS, STUDENTS, FeatureStudent, make_studen
 from audiossl.models.training_devices import TrainingDevices
 from audiossl.objectives.domains import DualLoss, target_streams
 from audiossl.objectives.frame_objectives import FrameObjectiveConfig
+from audiossl.pipelines.own.keys import adopt_corpus, repeats_of
+from audiossl.pipelines.own.tasks import parse_tasks
 from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.pipelines.sides import SplitConfig
 from audiossl.pipelines.tokenise.corpus import QuantiserConfig
@@ -165,6 +167,11 @@ class SpearRecipe:
         seed: of splits, quantiser, student, masks and batches.
         streams: several kinds of tokens, by domain.
         dual_loss: which streams are predicted from which domain.
+        corpus: recordings of one's own, in place of `prepare`: a folder, a table of clips, a lhotse manifest or shards, a Kaldi
+            data folder, a Hugging Face data set, a pattern, or a list of these with `name`, `domain` and `repeats`.
+        table: CSV, TSV, JSON lines or Parquet whose rows are joined to the recordings by id, path, file name or stem.
+        where: condition on the columns, such as "speaker != 'a' and duration < 20"; only these recordings are used.
+        tasks: columns that are probed, and files of segments with times (`phones.jsonl`, `phones.csv:frames`).
     """
 
     dataset: str
@@ -183,8 +190,18 @@ class SpearRecipe:
     objective: FrameObjectiveConfig = field(default_factory=FrameObjectiveConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    corpus: Any = field(default=None, metadata=ADDED)
+    table: Path | None = field(default=None, metadata=ADDED)
+    where: str | None = field(default=None, metadata=ADDED)
+    tasks: list[str] | str = field(default_factory=list, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        if sources := adopt_corpus(self, "spear"):
+            own = [TaskConfig(task.name, task.kind) for task in parse_tasks(self.tasks)]
+            if self.evaluation.tasks not in ([], own):
+                raise ConfigError("evaluation.tasks are of recipes with a script; with a corpus of your own say tasks=COLUMN")
+            self.evaluation = replace(self.evaluation, tasks=own)
+            self.data = replace(self.data, repeats={**repeats_of(sources), **self.data.repeats})
         check_limit(self.limit)
         check_names("evaluation.tasks", (task.name for task in self.evaluation.tasks))
         check_names("streams", self.streams)

@@ -11,7 +11,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
@@ -24,6 +24,8 @@ from torch import nn
 from audiossl.objectives.batch import TokenBatch, collate_tokens
 from audiossl.objectives.masked_prediction import TokenStream
 from audiossl.objectives.objective import Objective
+from audiossl.pipelines.own.audio import own_audio
+from audiossl.pipelines.own.needs import Measured, TokenSize, describe_needs
 from audiossl.pipelines.sides import open_split
 from audiossl.pipelines.spear.config import SpearRecipe, StreamConfig
 from audiossl.pipelines.spear.models import PretrainStage, build_objective, streams_in, training_batches, without_weights
@@ -83,6 +85,7 @@ def dry_run(config: SpearRecipe, output: Path, memory_bound: int | None = None) 
     """
     memory_bound = memory_bound or _default_bound()
     remarks: list[str] = []
+    held = None if config.corpus is None else own_audio(config).preview()  # what cannot be run is refused before it is tried
     here = replace(config, student=replace(config.student, overrides=dict(config.student.overrides)))
     true = small = without_weights(here.student)
     student_size = _count(true)
@@ -115,7 +118,8 @@ def dry_run(config: SpearRecipe, output: Path, memory_bound: int | None = None) 
         remarks += _noise_problems(config)
         batches = training_batches(PretrainStage.of(here), corpus, stores, noise)
         losses, step_seconds = _two_steps(objective, here, (batch for epoch in count() for batch in batches(epoch)))
-        batch = _true_batch(config, output, stores, noise, remarks)
+        lengths = None if held is None else held.of_side("train")
+        batch = _true_batch(config, output, stores, noise, remarks, lengths)
     of_student = {id(param) for param in objective.encoder.parameters()}
     own = ((name, param) for name, param in objective.named_parameters() if id(param) not in of_student)
     biases = sum(param.numel() for name, param in own if name.endswith("bias"))
@@ -134,7 +138,12 @@ def dry_run(config: SpearRecipe, output: Path, memory_bound: int | None = None) 
         losses,
         remarks,
     )
-    for line in describe(result, config):
+    lines = describe(result, config)
+    if held is not None:
+        measured = Measured(student_size + heads, student_size, seconds / step_seconds)
+        sizes = [_token_size(stream) for _, stream in _streams(config)]
+        lines += describe_needs(held, config.training, measured, sizes)
+    for line in lines:
         console.print(line, markup=False, soft_wrap=True)
     return result
 
@@ -246,11 +255,14 @@ def _write_data(config: SpearRecipe, folder: Path, batch_seconds: float, longest
     return corpus, {name: _write_tokens(folder / "tokens" / name, about, lengths[name]) for name, about in _streams(config)}
 
 
+def _token_size(stream: StreamConfig) -> TokenSize:
+    num_codebooks = 1 if stream.quantiser.kind == "kmeans" else stream.quantiser.num_codebooks
+    return TokenSize(assumed_frame_rate(stream.teacher), num_codebooks, stream.quantiser.codebook_size)
+
+
 def _write_tokens(folder: Path, stream: StreamConfig, seconds: Mapping[str, float]) -> TokenStore:
-    teacher, quantiser = stream.teacher, stream.quantiser
-    rate = assumed_frame_rate(teacher)
-    num_codebooks = 1 if quantiser.kind == "kmeans" else quantiser.num_codebooks
-    size = quantiser.codebook_size
+    about = _token_size(stream)
+    rate, num_codebooks, size = about.frame_rate, about.num_codebooks, about.codebook_size
     with TokenWriter(folder, quantiser_id="noise", num_codebooks=num_codebooks, codebook_size=size, frame_rate=rate) as writer:
         for name, length in seconds.items():
             writer.add(name, torch.randint(size, (int(length * rate), num_codebooks)))
@@ -258,14 +270,24 @@ def _write_tokens(folder: Path, stream: StreamConfig, seconds: Mapping[str, floa
 
 
 def _true_batch(
-    config: SpearRecipe, output: Path, stores: Mapping[str, TokenStore], noise: Corpus | None, remarks: list[str]
+    config: SpearRecipe,
+    output: Path,
+    stores: Mapping[str, TokenStore],
+    noise: Corpus | None,
+    remarks: list[str],
+    lengths: Sequence[float] | None = None,
 ) -> TrueBatch:
-    """Plan an epoch of the recipe: from the lengths of its corpus, or from lengths spread evenly over their logarithm."""
+    """Plan an epoch of the recipe: from the lengths of its corpus, those given, or lengths spread evenly over their logarithm."""
     size, longest = config.training.batch_seconds, config.student.max_item_seconds
     if (output / "corpus" / "stage.json").is_file():
         epoch = training_batches(PretrainStage.of(config), open_split(output / "corpus", "train"), stores, noise).epoch(0)
         durations = np.array(epoch.corpus.durations)
         steps = epoch.plan.of_rank(0)
+        per_epoch = len(steps)
+    elif lengths is not None:
+        pieces = [length / parts for length in lengths for parts in [max(1, math.ceil(length / longest))] for _ in range(parts)]
+        durations = np.array(pieces)
+        steps = plan_batches(durations, size, seed=config.seed, epoch=0).of_rank(0)
         per_epoch = len(steps)
     else:
         remarks.append("the corpus stage has not run: padding and items are those of lengths from 1 s up, short ones more often")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from audiossl.pipelines.own.audio import own_audio
 from audiossl.pipelines.script_source import ScriptSource
 from audiossl.pipelines.sides import read_sides
 from audiossl.pipelines.source import Source
@@ -32,6 +33,8 @@ from audiossl.tokens.factory import check_options
 
 def source_of(config: SpearRecipe, folder: Path) -> Source:
     """Where the recordings and labels of a recipe come from; `folder` is that of its YAML."""
+    if config.corpus is not None:
+        return own_audio(config)
     return ScriptSource.load(folder / config.prepare, config.data_root, config.limit)
 
 
@@ -48,7 +51,7 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     quantisers = QuantiserStage(streams, seed, config.only_domain is not None, device)
     training = [
         Stage("corpus", make_corpus, CorpusStage(source, split, seed), data=source.data),
-        Stage("labels", make_labels, LabelsStage(source, tasks, split), ("corpus",), data=source.data),
+        Stage("labels", make_labels, LabelsStage(source.labels, tasks, split), ("corpus",), data=source.labels.data),
         # A stage of its own, so that another probe costs a measurement and not the student.
         Stage("quantiser", train_quantisers, quantisers, ("corpus",), version=3),
         Stage(
