@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from audiossl.errors import ConfigError
 from audiossl.estimators.array_windows import Normaliser
 from audiossl.estimators.window_objective import WindowObjective
+from audiossl.models.encoder import Encoder
 from audiossl.models.mappers import MapperKind, make_mapper
 from audiossl.models.resnet1d import ResNet1d
 from audiossl.objectives import frame_projection
@@ -35,7 +36,7 @@ class ViewFeatures(nn.Module):
         are_mapped: whether the others are mappers.
     """
 
-    def __init__(self, normaliser: Normaliser, encoder: nn.Module, others: nn.ModuleDict, are_mapped: bool) -> None:
+    def __init__(self, normaliser: Normaliser, encoder: Encoder, others: nn.ModuleDict, are_mapped: bool) -> None:
         super().__init__()
         self.normaliser, self.encoder, self.others, self.are_mapped = normaliser, encoder, others, are_mapped
 

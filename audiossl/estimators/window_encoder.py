@@ -14,6 +14,7 @@ from audiossl.errors import ConfigError
 from audiossl.estimators.array_transformer import ArrayTransformer
 from audiossl.estimators.array_windows import Normaliser, windows_of_array
 from audiossl.estimators.arrays import Seed, seed_of
+from audiossl.models.encoder import Encoder
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
 from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
 from audiossl.objectives.pooling import mean_frame
@@ -25,7 +26,7 @@ from audiossl.signals.sensors.windows import Normalisation
 class PooledEncoder(nn.Module):
     """Mean frame of normalised windows."""
 
-    def __init__(self, normaliser: Normaliser, encoder: nn.Module) -> None:
+    def __init__(self, normaliser: Normaliser, encoder: Encoder) -> None:
         super().__init__()
         self.normaliser, self.encoder = normaliser, encoder
 
