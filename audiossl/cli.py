@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from audiossl import __version__
 from audiossl.cli_evaluate import add_evaluate, evaluate_fmri, evaluate_sensors, parse_layers
 from audiossl.cli_stores import add_embed, add_tokens, embed_files
 from audiossl.errors import AudiosslError, ConfigError
 from audiossl.threads import wait_passively
+from audiossl.version import __version__
 
 # A disk that is full, over its quota, read-only or broken, and what may not be touched.
 NO_FAULT_OF_OURS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EMFILE}

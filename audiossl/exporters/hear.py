@@ -129,7 +129,7 @@ def export_hear(name: str, path: Path, layers: Layers = "last", pooling: Pooling
     Raises:
         ConfigError: if the path is no name of a module, or the model does not suit HEAR.
     """
-    from audiossl import __version__
+    from audiossl.version import __version__
 
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise ConfigError(f"expected a file that Python can import, such as my_embed.py, got {path.name}")

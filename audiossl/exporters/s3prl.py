@@ -133,7 +133,7 @@ def export_s3prl(name: str, folder: Path, padding: Literal["invariant", "referen
     Raises:
         ConfigError: if the model is none of audio, or `folder` holds something else.
     """
-    from audiossl import __version__
+    from audiossl.version import __version__
 
     embedder = load(name, padding)
     stride = s3prl_stride(embedder)

@@ -233,9 +233,7 @@ def run_kit(
 
 def _package_alone(home: Path) -> Path:
     """A folder that holds a link to this package and nothing else, so that its neighbours stay out of the environment."""
-    import audiossl
-
-    link, package = home / "package" / "audiossl", Path(audiossl.__file__).parent
+    link, package = home / "package" / "audiossl", Path(__file__).parents[1]
     if not link.is_symlink() or link.resolve() != package.resolve():
         link.parent.mkdir(exist_ok=True)
         link.unlink(missing_ok=True)

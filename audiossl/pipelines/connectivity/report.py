@@ -10,7 +10,6 @@ import numpy as np
 import yaml
 from matplotlib.figure import Figure
 
-from audiossl import __version__
 from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.files import read_json, read_jsonl
 from audiossl.load import encoder_folder
@@ -26,6 +25,7 @@ from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves
 from audiossl.report.results import interval_in_words, is_share, name_of, plot_results, results_tables, shown
 from audiossl.report.words import in_words
+from audiossl.version import __version__
 
 STRONGEST = 60  # edges of a connectome picture
 TRAINED = ("connectivity_mae", "graph_infomax", "supervised_gin")

@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 
-from audiossl import __version__
 from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.files import read_json, read_jsonl
 from audiossl.pipelines.finetune.config import FinetuneRecipe
@@ -18,6 +17,7 @@ from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves
 from audiossl.report.results import gap_cells, interval_in_words, plot_results, results_tables, shown
 from audiossl.signals.corpora.corpus import Corpus
+from audiossl.version import __version__
 
 EXAMPLES = 8
 TAGS_SHOWN = 20

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 import yaml
 
-from audiossl import __version__
 from audiossl.embedding.store import EmbeddingStore
 from audiossl.evaluation.frame_task import Segment, sample_at, segment_at
 from audiossl.evaluation.results import ResultRow, read_results
@@ -32,6 +31,7 @@ from audiossl.signals.corpora.corpus import Corpus
 from audiossl.signals.corpora.corpus_faults import complaints
 from audiossl.teachers.teacher import load_teacher
 from audiossl.tokens.factory import load_quantiser
+from audiossl.version import __version__
 
 MAP_POINTS = 2000
 CLIP_SECONDS = (2.0, 4.5)  # of the recording that is shown
