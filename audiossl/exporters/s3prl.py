@@ -158,8 +158,8 @@ class S3prlExport:
                 "folder": output,
                 "num_layers": embedder.num_layers,
                 "dim": embedder.dim,
-                "upstream": path if source.is_code and not carried else output,
-                "trusted": ", trust_code=ckpt is None" if source.is_code and not carried else "",
+                "upstream": output if carried else source.code or output,
+                "trusted": ", trust_code=ckpt is None" if source.code and not carried else "",
                 "origin": f"a copy in `{MODEL}/`" if carried else f"`audiossl.load({path!r})`, not copied",
             }
             for file, text in (("expert.py", EXPERT), ("hubconf.py", HUBCONF), ("README.md", README)):

@@ -32,9 +32,9 @@ class ModelSource:
     search: tuple[Path, ...] = ()
 
     @property
-    def is_code(self) -> bool:
-        """Whether `place` is a class from outside the package: loading it runs code."""
-        return self.place is not None and is_code(self.place)
+    def code(self) -> str | None:
+        """The name, if it means a class from outside the package: loading it runs code."""
+        return self.place if self.place is not None and is_code(self.place) else None
 
     def save(self, folder: Path) -> bool:
         """Save the encoder to a folder that `audiossl.load` takes; false where encoders of its class have no layout on disk."""
