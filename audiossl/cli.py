@@ -12,6 +12,7 @@ from typing import Any
 
 from audiossl.cli_evaluate import add_check, add_evaluate, check_model, evaluate_fmri, evaluate_sensors
 from audiossl.cli_export import add_export, export_model
+from audiossl.cli_recipes import add_kits, add_recipes, print_recipes
 from audiossl.cli_stores import add_embed, add_tokens, embed_files
 from audiossl.errors import AudiosslError, ConfigError
 from audiossl.threads import wait_passively
@@ -121,6 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(command=compare_results)
     add_check(commands.add_parser("check", help="does an encoder keep its promises?", description=check_model.__doc__))
     add_tokens(commands.add_parser("tokens", help="fit a tokeniser, encode recordings, measure the tokens"))
+    add_recipes(commands.add_parser("recipes", help="list recipes, or copy one", description=print_recipes.__doc__))
+    add_kits(commands.add_parser("kits", help="environments for the original code of s3prl and heareval"))
     models = commands.add_parser("models", help="list the encoders that can be loaded by name", description=list_models.__doc__)
     models.set_defaults(command=list_models)
     return parser
