@@ -33,9 +33,14 @@ from .signals.corpora.corpus import Item as Item
 from .signals.corpora.corpus import build_corpus as build_corpus
 from .signals.corpora.opening import open_corpus as open_corpus
 from .tokens.store import TokenStore as TokenStore
+from .verbs.check import check as check
 from .verbs.compare import compare as compare
+from .verbs.evaluate import evaluate as evaluate
+from .verbs.export import export as export
 from .verbs.finetune import finetune as finetune
+from .verbs.lists import copy_recipe as copy_recipe
 from .verbs.lists import list_models as list_models
+from .verbs.lists import list_recipes as list_recipes
 from .verbs.run import Run as Run
 from .verbs.run import run as run
 from .verbs.wrap import wrap as wrap

@@ -1,5 +1,5 @@
 """Encoders written for other frameworks: one table of exports, one file each."""
 
-from audiossl.exporters.table import EXPORTS, Export
+import lazy_loader
 
-__all__ = ["EXPORTS", "Export"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

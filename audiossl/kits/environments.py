@@ -22,7 +22,13 @@ from audiossl.files import write_json
 from audiossl.signals.fetch import cache_folder
 
 BUILT = "kit.json"
-FOR_ENCODERS = ("jaxtyping==0.3.11", "safetensors==0.8.0", "soundfile==0.14.0", "soxr==1.1.0")  # what `audiossl.load` imports
+FOR_ENCODERS = (
+    "jaxtyping==0.3.11",
+    "lazy-loader==0.6",
+    "safetensors==0.8.0",
+    "soundfile==0.14.0",
+    "soxr==1.1.0",
+)  # what `audiossl.load` imports
 READ_VERSIONS = """
 import json, sys
 from importlib.metadata import PackageNotFoundError, version

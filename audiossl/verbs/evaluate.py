@@ -13,7 +13,7 @@ from audiossl.options import nearest
 if TYPE_CHECKING:
     from torch import nn
 
-    from audiossl.evaluation.results import ResultRow
+    from audiossl.evaluation.results import Results
     from audiossl.models.encoder import Encoder
 
 BENCHMARKS: dict[str, Kind] = {
@@ -32,7 +32,7 @@ def evaluate(
     *,
     output: str | Path | None = None,
     **options: object,
-) -> list[ResultRow]:
+) -> Results:
     """Measure an encoder on labelled tasks; what an earlier call finished in `output` is kept.
 
     Args:
@@ -59,5 +59,7 @@ def evaluate(
     """
     if benchmark not in BENCHMARKS:
         raise ConfigError(f"expected a benchmark of {', '.join(BENCHMARKS)}, got '{benchmark}'{nearest(benchmark, BENCHMARKS)}")
+    from audiossl.evaluation.results import Results
+
     measure = find_kind(benchmark, BENCHMARKS, "benchmark")
-    return measure(model, tasks, overrides, None if output is None else Path(output), **options)
+    return Results(measure(model, tasks, overrides, None if output is None else Path(output), **options))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import nn
 
 from audiossl.errors import ConfigError
-from audiossl.evaluation.results import ResultRow, read_results
+from audiossl.evaluation.results import Results
 from audiossl.exporters.source import model_source
+from audiossl.find_recipe import find_recipe
 from audiossl.models.encoder import Encoder
-from audiossl.pipelines.catalogue import run_pipeline
-
-RowOptions = Mapping[str, object]
+from audiossl.verbs.run import run_method
 
 
 def evaluate_sensors(
@@ -25,16 +23,16 @@ def evaluate_sensors(
     *,
     convert_units: bool = False,
     **keys: object,
-) -> list[ResultRow]:
+) -> Results:
     """Probe a frozen encoder on a sensor recipe's task, next to hand-made statistics and an untrained network."""
-    recipe, out = _recipe(tasks, output)
+    recipe, default = _recipe(tasks, "sensors")
     convert = {"convert_units": True} if convert_units else {}
     rows = {
-        "encoder": {"kind": "encoder", "options": {"name": _name(model, out), **convert}},
+        "encoder": {"kind": "encoder", "options": {"name": _name(model, output or default), **convert}},
         "statistics": {"kind": "statistics"},
         "random": {"kind": "random"},
     }
-    return _run("sensors", recipe, overrides, {"output": str(out), **keys}, rows)
+    return _run("sensors", recipe, [f"output={default}", *overrides], {**_given(output), **keys, "models": rows})
 
 
 def evaluate_fmri(
@@ -43,22 +41,27 @@ def evaluate_fmri(
     overrides: Sequence[str] = (),
     output: Path | None = None,
     **keys: object,
-) -> list[ResultRow]:
+) -> Results:
     """Score a frozen graph encoder on a connectivity recipe's tasks, next to correlations and an untrained network."""
-    recipe, out = _recipe(tasks, output)
+    recipe, default = _recipe(tasks, "connectivity")
     rows = {
-        "encoder": {"kind": "encoder", "options": {"folder": _name(model, out)}},
+        "encoder": {"kind": "encoder", "options": {"folder": _name(model, output or default)}},
         "raw_fc": {"kind": "raw_fc"},
         "random": {"kind": "random"},
     }
-    return _run("connectivity", recipe, overrides, {"output": str(out), **keys}, rows)
+    return _run("connectivity", recipe, [f"output={default}", *overrides], {**_given(output), **keys, "models": rows})
 
 
-def _recipe(tasks: str | Path | None, output: Path | None) -> tuple[Path, Path]:
-    """The recipe, and the folder of its run."""
+def _recipe(tasks: str | Path | None, method: str) -> tuple[Path, Path]:
+    """The file of the recipe, and the folder of its run unless another is named."""
     if tasks is None:
         raise ConfigError("expected a recipe, such as recipes/hapt/frame_projection.yaml")
-    return Path(tasks), output or Path("runs") / f"evaluate_{Path(tasks).parent.name}"
+    file = find_recipe(Path(tasks), {method})
+    return file, Path("runs") / f"evaluate_{file.absolute().parent.name}"
+
+
+def _given(output: Path | None) -> dict[str, object]:
+    return {} if output is None else {"output": output}
 
 
 def _name(model: str | Path | Encoder | nn.Module, out: Path) -> str:
@@ -66,12 +69,6 @@ def _name(model: str | Path | Encoder | nn.Module, out: Path) -> str:
     return str(model) if isinstance(model, str | Path) else model_source(model).kept(out.with_name(f"{out.name}_encoder"))
 
 
-def _run(
-    method: str, recipe: Path, overrides: Sequence[str], keys: RowOptions, models: Mapping[str, RowOptions]
-) -> list[ResultRow]:
-    """Run a recipe of a method with other models than its own."""
-    output = f"output={keys['output']}"
-    words = [f"{key}={json.dumps(value)}" for key, value in keys.items() if key != "output"]
-    folder = run_pipeline(recipe, [output, *overrides, *words, f"models={json.dumps(models)}"], only=method)
-    results = folder / "results.json"
-    return read_results(results) if results.is_file() else []
+def _run(method: str, recipe: Path, overrides: Sequence[str], keys: Mapping[str, object]) -> Results:
+    """Run a recipe of a method with other keys than its own."""
+    return run_method(method, recipe, overrides, keys, first=None, last=None, dry_run=False, verify=False).results
