@@ -149,7 +149,7 @@ class S3prlExport:
             raise ConfigError(f"{output} is there and was not written by `audiossl export s3prl`: choose another --out")
         with whole_folder(output) as partial:
             carried = source.save(partial / MODEL)
-            path = MODEL if carried else source.kept(partial / MODEL)
+            path = MODEL if carried else source.kept(output.with_name(f"{output.name}_model"))
             write_json(partial / DESCRIPTION, {"model": path, "carried": carried, "padding": self.padding})
             facts = {
                 "name": name,
@@ -158,8 +158,8 @@ class S3prlExport:
                 "folder": output,
                 "num_layers": embedder.num_layers,
                 "dim": embedder.dim,
-                "upstream": output if carried else source.code or output,
-                "trusted": ", trust_code=ckpt is None" if source.code and not carried else "",
+                "upstream": path if source.is_code and not carried else output,
+                "trusted": ", trust_code=ckpt is None" if source.is_code and not carried else "",
                 "origin": f"a copy in `{MODEL}/`" if carried else f"`audiossl.load({path!r})`, not copied",
             }
             for file, text in (("expert.py", EXPERT), ("hubconf.py", HUBCONF), ("README.md", README)):
@@ -198,4 +198,4 @@ def _load_exported(ckpt: str | Path, padding: Padding | None, trust_code: bool) 
             f"{description} names code, {model}, which a folder may not make anything import: give that name as ckpt, or "
             "trust_code=True"
         )
-    return load(model, padding or values["padding"])
+    return load(model, padding or values["padding"], trust_code=trust_code)

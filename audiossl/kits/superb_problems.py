@@ -50,7 +50,7 @@ def evaluate_superb_by_kit(
     if len(rates) > 1:
         raise ConfigError("--kit takes one learning rate: s3prl's problems do not search")
     # A folder may not make anything import a class: of one from outside the kit is told the name.
-    upstream = source.code or S3prlExport().write(source, out / "upstream")
+    upstream = source.kept(out / "model") if source.is_code else S3prlExport().write(source, out / "upstream")
     rows = []
     for found in chosen:
         settings = replace(found.settings(updates), **({"lr": rates[0]} if rates else {}))
