@@ -29,7 +29,7 @@ def main() -> int:
     embedder, scores = load(options.model), {}
     for seed in range(options.seeds):
         given = (
-            model_source(options.model),
+            options.model,
             options.tasks,
             options.out / f"kit_{seed}",
             "s3prl",
