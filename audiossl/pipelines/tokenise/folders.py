@@ -103,7 +103,6 @@ def encode_recordings(
     num_workers: int | None = None,
     table: str | Path | None = None,
     where: str | None = None,
-    *,
     trust_code: bool = False,
 ) -> Encoded:
     """Tokenise recordings into the store `out`; recordings that it holds are skipped, so the same call resumes a killed one.
