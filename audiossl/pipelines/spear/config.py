@@ -114,9 +114,12 @@ class TaskConfig:
 
     def __post_init__(self) -> None:
         if self.folds and f"folded_{self.kind}" not in TASKS:
-            raise ConfigError(f"evaluation.tasks: folds are for tasks of kind clips, not for {self.kind}")
+            raise ConfigError(f"evaluation.tasks: {self.name}: folds are for tasks of kind clips, not for {self.kind}")
         if self.kind not in TASKS:  # imported now: what is wrong with it is better found before anything is run
-            self.source = source_digest(self.task)
+            try:
+                self.source = source_digest(self.task)
+            except ConfigError as error:
+                raise ConfigError(f"evaluation.tasks: {self.name}: {error}") from error
 
     @property
     def task(self) -> type[Task]:
