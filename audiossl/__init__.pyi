@@ -37,5 +37,6 @@ from .verbs.compare import compare as compare
 from .verbs.finetune import finetune as finetune
 from .verbs.run import Run as Run
 from .verbs.run import run as run
+from .verbs.wrap import wrap as wrap
 
 __version__: str

@@ -164,7 +164,7 @@ def open_tokeniser(folder: Path, device: str = "cpu", *, trust_code: bool = Fals
             f"the teacher {config.name} has not the weights that the tokeniser {folder} was fitted to (digest {now[:12]}, not "
             f"{digest[:12]}): bring them back, or fit again with audiossl tokens fit RECORDINGS --out {folder}"
         )
-    return load_teacher(config, _usable(device)), load_quantiser(folder / QUANTISER_FOLDER), fitted_to
+    return load_teacher(config, _usable(device)), load_quantiser(folder / QUANTISER_FOLDER, trust_code=trust_code), fitted_to
 
 
 def rate_of(teacher: Teacher) -> int:
