@@ -34,6 +34,7 @@ class FrameObjectiveConfig(MaskedPredictionConfig):
     source: str = field(default="", init=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.kind is not None:
             self.source = source_digest(find_objective(self))
 

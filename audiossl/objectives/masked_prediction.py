@@ -45,6 +45,12 @@ class MaskedPredictionConfig:
     target_delay: int = 0
     feature_rate: float = 100.0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha <= 1:
+            raise ConfigError(f"objective.alpha weighs masked against other frames and lies in [0, 1], got {self.alpha}.")
+        if self.target_delay < 0:
+            raise ConfigError(f"objective.target_delay counts frames and is 0 or more, got {self.target_delay}.")
+
 
 @dataclass
 class TokenStream:
@@ -90,16 +96,12 @@ class MaskedPrediction(Objective):
         config: masks and loss.
 
     Raises:
-        ConfigError: if alpha is outside [0, 1], or the target delay is negative.
+        ConfigError: if the rates of features and frames do not fit.
     """
 
     def __init__(self, student: FeatureStudent, config: MaskedPredictionConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or MaskedPredictionConfig()
-        if not 0 <= config.alpha <= 1:
-            raise ConfigError(f"alpha weighs masked against other frames and lies in [0, 1], got {config.alpha}.")
-        if config.target_delay < 0:
-            raise ConfigError(f"target_delay counts frames and is 0 or more, got {config.target_delay}.")
         self.student = student
         self.time_spans = Spans(config.time_mask_probability, config.time_mask_length, config.min_spans)
         self.channel_spans = Spans(config.channel_mask_probability, config.channel_mask_length)

@@ -86,6 +86,11 @@ class StudentConfig:
         """Of a kind that has one, what gives the overrides of half the width, which a dry run of a large student takes."""
         return getattr(find_kind(self.kind, STUDENTS, "student", NEEDS), "narrower", None)
 
+    @property
+    def check_options(self) -> Callable[..., None] | None:
+        """Of a kind that has one, what refuses wrong options without making a student."""
+        return getattr(find_kind(self.kind, STUDENTS, "student", NEEDS), "check_options", None)
+
     def make(self) -> FeatureStudent:
         """Build the student with random weights of torch's global state.
 
