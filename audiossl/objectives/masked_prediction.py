@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,7 +86,24 @@ class MaskedFrames:
     feature_lengths: Int[Tensor, "B"]
 
 
-class MaskedPrediction(Objective):
+class FrameObjective(Objective):
+    """An objective that a recipe may name to pre-train a student: one that can be made from token streams."""
+
+    @classmethod
+    def from_streams(
+        cls, student: FeatureStudent, streams: Mapping[str, TokenStream], config: MaskedPredictionConfig
+    ) -> FrameObjective:
+        """Build the objective.
+
+        Args:
+            student: encoder to train.
+            streams: the tokens that batches bring, by name.
+            config: options of the recipe, a `FrameObjectiveConfig`.
+        """
+        raise NotImplementedError
+
+
+class MaskedPrediction(FrameObjective):
     """A student whose features are masked on their way in; subclasses say what is predicted.
 
     Masks are applied in evaluation mode too: a validation loss is a masked loss, with masks fixed by the batch's seed and epoch.
