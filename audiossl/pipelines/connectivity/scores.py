@@ -15,7 +15,7 @@ from torch import Tensor
 from audiossl.console import console
 from audiossl.evaluation.fmri.fingerprint import Fingerprint
 from audiossl.evaluation.fmri.networks import NetworkAnswers, assign_networks, majority
-from audiossl.evaluation.fmri.phenotypes import PhenotypeScores, score_phenotype
+from audiossl.evaluation.fmri.phenotypes import PhenotypeScores, score_people
 from audiossl.evaluation.intervals import Interval
 from audiossl.evaluation.results import GroupScores, ResultRow, write_results
 from audiossl.files import read_json, write_json
@@ -146,21 +146,8 @@ class _Scorer:
 
     def _phenotype(self, model: str, row: GraphRow, seeds: list[Tensor], task: PhenotypeTask) -> None:
         about = Labelled.of(self.runs, task)
-        transform, estimator = row.phenotype_steps()
-        found = [
-            score_phenotype(
-                vectors[about.places].double().numpy(),
-                about.labels,
-                about.subjects,
-                task.options,
-                about.sites,
-                about.families,
-                about.confounds,
-                transform,
-                estimator,
-            )
-            for vectors in seeds
-        ]
+        steps = row.phenotype_steps()
+        found = [score_people(vectors[about.places].double().numpy(), about.people, task.options, steps) for vectors in seeds]
         first, details = found[0], self.details["beside"].setdefault(task.row, {})
         for metric in first.metrics:
             self._add_people(
