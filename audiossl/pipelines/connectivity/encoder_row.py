@@ -9,7 +9,8 @@ from pathlib import Path
 from audiossl.errors import ConfigError
 from audiossl.files import read_json
 from audiossl.load import encoder_folder, weights_digest
-from audiossl.models.connectivity_encoder import CONFIG, ConnectivityConfig, ConnectivityEncoder
+from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
+from audiossl.models.hub import CONFIG
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe, GraphModel
 from audiossl.pipelines.connectivity.design import Design, Windows
 from audiossl.pipelines.connectivity.readers import Reader, of_encoder

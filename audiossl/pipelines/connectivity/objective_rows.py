@@ -135,7 +135,7 @@ class GraphEncoderRow(GraphRow):
         self, objective: GraphObjective | ConnectivityLabels, crops: RunCrops, design: Design, seed: int, out: Path
     ) -> None:
         """Train an objective and save its encoder; both are then in evaluation mode on the CPU."""
-        fit(objective, crops, replace(self.training, seed=seed), out / "pretrain", steps_per_epoch=crops.steps_per_epoch)
+        fit(objective, crops, replace(self.training, seed=seed), out / "pretrain")
         seen = {
             "dataset": self.dataset, **asdict(design.config.pretrain), "steps": self.training.max_steps, "seed": seed,
         }  # fmt: skip

@@ -82,7 +82,7 @@ class ObjectiveRow(LearningRow):
         if not self.model.untrained:
             batches = WindowBatches(fold.windows, train, self.batches, seed)
             training = replace(self.training, seed=seed, lr=self.model.lr or self.training.lr)
-            fit(objective, batches, training, out / "pretrain", steps_per_epoch=batches.steps_per_epoch)
+            fit(objective, batches, training, out / "pretrain")
         objective.eval().cpu()  # windows are there
         encoder = cast(ResNet1d, objective.encoder)
         if World.join().is_first:
