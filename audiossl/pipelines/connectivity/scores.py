@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -111,7 +112,7 @@ class _Scorer:
         self.rows.append(ResultRow.of(self.config.dataset, task, model, metric, replace(found, value=value), count, scores))
         self.details.add(task, model, metric, list(values))
 
-    def held_out_edges(self, model: str, measured: list[dict[str, float]]) -> None:
+    def held_out_edges(self, model: str, measured: Sequence[Mapping[str, Any]]) -> None:
         """Cross entropy of edges, beside that of a table of frequencies, which is the same for all models of one window."""
         if not all("edge_bce" in one for one in measured):
             return
