@@ -35,7 +35,9 @@ from .signals.corpora.opening import open_corpus as open_corpus
 from .tokens.store import TokenStore as TokenStore
 from .verbs.compare import compare as compare
 from .verbs.finetune import finetune as finetune
+from .verbs.lists import list_models as list_models
 from .verbs.run import Run as Run
 from .verbs.run import run as run
+from .verbs.wrap import wrap as wrap
 
 __version__: str

@@ -60,6 +60,7 @@ def add_tokens(parser: argparse.ArgumentParser) -> None:
     fit.set_defaults(command=fit_tokens)
     for action in (encode, report):
         action.add_argument("--tokeniser", type=Path, required=True, help="folder that `audiossl tokens fit` wrote")
+        action.add_argument("--trust-code", action="store_true", help="import the class that the folder names as its teacher")
         action.add_argument("--quality", choices=["fast", "default", "best", "exact"], default="default", help="of the search")
     encode.add_argument("--verify", action="store_true", help=VERIFY)
     _add_engine(encode)
@@ -176,10 +177,12 @@ def encode_tokens(options: argparse.Namespace) -> int:
         from audiossl.pipelines.tokenise.folders import open_tokeniser, rate_of
         from audiossl.tokens.store import TokenStore
 
-        teacher, quantiser, _ = open_tokeniser(options.tokeniser, options.device)
+        teacher, quantiser, _ = open_tokeniser(options.tokeniser, options.device, trust_code=options.trust_code)
         return _verify(options, TokenStore.open(options.out, quantiser.id).origins(), rate_of(teacher))
     where = options.device, options.engine, options.workers
-    done = encode_recordings(options.paths, options.tokeniser, options.out, options.quality, *where)
+    done = encode_recordings(
+        options.paths, options.tokeniser, options.out, options.quality, *where, trust_code=options.trust_code
+    )
     renewed = f" ({done.num_renewed} anew, since their files have changed)" if done.num_renewed else ""
     print(
         f"{done.num_written} recordings tokenised{renewed} ({done.num_frames} frames), {done.num_present} were there, "
@@ -194,7 +197,14 @@ def report_tokens(options: argparse.Namespace) -> int:
     from audiossl.pipelines.tokenise.folders import report_tokens as measure
 
     measured = measure(
-        options.paths, options.tokeniser, options.out, options.labels, options.quality, options.frames, options.device
+        options.paths,
+        options.tokeniser,
+        options.out,
+        options.labels,
+        options.quality,
+        options.frames,
+        options.device,
+        trust_code=options.trust_code,
     )
     seen = "not fitted to these" if measured.held_out else "fitted to some of these: the error is flattered"
     print(f"{measured.diagnostics.num_frames:,} frames of {measured.num_recordings} recordings; the quantiser was {seen}")

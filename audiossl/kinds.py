@@ -88,6 +88,29 @@ def place_of(kind: type) -> str:
     return f"{module}:{kind.__qualname__}"
 
 
+def trusted_class(place: str, origin: Path, trust_code: bool | str | type, what: str) -> Any:
+    """Import the class that a file names, if the caller trusts it.
+
+    Args:
+        place: of the class, as the file says it.
+        origin: the file, for messages.
+        trust_code: True, or the class itself or its place; without, nothing is imported.
+        what: the class is a kind of, for messages.
+
+    Raises:
+        ConfigError: if it is not trusted, is not there, or another class was given.
+    """
+    if not trust_code:
+        raise ConfigError(
+            f"{origin} names the class {place}, which is not part of audiossl: nothing was imported. If you know that code, load "
+            f'with trust_code=True, or name the class yourself, trust_code="{place}"'
+        )
+    found = trust_code if isinstance(trust_code, type) else import_place(place if trust_code is True else trust_code, what)
+    if not isinstance(found, type) or found.__qualname__ != place.rpartition(":")[2]:
+        raise ConfigError(f"{origin}: the {what} is a {place}, and {getattr(found, '__qualname__', found)} was given")
+    return found
+
+
 def source_digest(found: object) -> str:
     """Hash the source file of a class from outside the package, which is part of the fingerprint of what it makes.
 

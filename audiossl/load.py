@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from audiossl.arguments import read_arguments
 from audiossl.embedding.embedder import Embedder
 from audiossl.encoder_names import ENCODERS, WRITTEN, Wanted, outside_place, parse_name
 from audiossl.errors import ConfigError
@@ -18,7 +19,6 @@ from audiossl.models.building import make_encoder
 from audiossl.models.encoder import Encoder
 from audiossl.models.layers_up_to import LayersUpTo
 from audiossl.models.run_folder import WEIGHT_SUFFIXES, encoder_folder, encoder_identity, weights_digest
-from audiossl.options import read_arguments
 
 __all__ = [
     "NAMES",

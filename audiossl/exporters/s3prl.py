@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from audiossl.embedding.embedder import Embedder
 from audiossl.embedding.sources import resampled
+from audiossl.encoder_names import refuse_place
 from audiossl.errors import ConfigError
 from audiossl.files import read_json, whole_folder, write_json
 from audiossl.load import load
-from audiossl.models import Zipformer, hub
+from audiossl.models import hub
 
 S3PRL_RATE = 16000
 DESCRIPTION, MODEL = "export.json", "model"
@@ -122,7 +123,7 @@ class UpstreamExpert(nn.Module):
 def export_s3prl(name: str, folder: Path, padding: Literal["invariant", "reference"] = "invariant") -> Path:
     """Write a folder that s3prl loads as an upstream: expert.py, hubconf.py, README.md and the checkpoint.
 
-    Weights of Zipformers are copied, so that the folder stands alone; other encoders are loaded by their name.
+    Weights of encoders of ours are copied, so that the folder stands alone; other encoders are loaded by their name.
 
     Args:
         name: of the encoder, as `audiossl.load` takes it.
@@ -139,8 +140,8 @@ def export_s3prl(name: str, folder: Path, padding: Literal["invariant", "referen
     if folder.exists() and not (folder / DESCRIPTION).is_file():
         raise ConfigError(f"{folder} is there and was not written by `audiossl export s3prl`: choose another --out")
     with whole_folder(folder) as partial:
-        carried = isinstance(embedder.encoder, Zipformer)
-        if isinstance(embedder.encoder, Zipformer):
+        carried = hub.model_type_of(embedder.encoder) in hub.MODELS
+        if carried:
             hub.save(embedder.encoder, partial / MODEL)
         path = str(Path(name).absolute()) if Path(name).exists() else name
         write_json(partial / DESCRIPTION, {"model": MODEL if carried else path, "carried": carried, "padding": padding})
@@ -178,5 +179,7 @@ def _load_exported(ckpt: str | Path, padding: Literal["invariant", "reference"] 
     if not description.is_file():
         return load(ckpt, padding or "invariant")
     values = read_json(description)
+    if not values["carried"]:
+        refuse_place(str(values["model"]), description)
     model = Path(ckpt) / values["model"] if values["carried"] else values["model"]
     return load(model, padding or values["padding"])

@@ -7,8 +7,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, Protocol, get_args, get_type_hints, runtime_checkable
 
+from audiossl.arguments import read_arguments
 from audiossl.errors import ConfigError
-from audiossl.options import read_arguments, read_options
+from audiossl.options import read_options
 
 
 @runtime_checkable

@@ -22,7 +22,7 @@ from torch import Tensor
 from audiossl.encoder_names import refuse_place
 from audiossl.errors import ConfigError, StoreError
 from audiossl.files import read_json, write_json
-from audiossl.kinds import Kind, find_kind, import_place, place_of
+from audiossl.kinds import Kind, find_kind, place_of, trusted_class
 from audiossl.models.building import describe_encoder, restore_encoder
 from audiossl.models.encoder import Encoder
 from audiossl.models.weights import fill, read_checkpoint, read_weights, write_weights
@@ -188,11 +188,8 @@ def _class_of(values: Mapping[str, Any], folder: Path, trust: Trust) -> type:
         refuse_place(str(values.get("name")), folder / CONFIG)
     if kind in MODELS:
         return find_kind(kind, MODELS, "model")
-    refuse_place(kind, folder / CONFIG, trust)
-    found = trust if isinstance(trust, type) else import_place(kind if trust is True else str(trust), "encoder")
-    if not isinstance(found, type) or found.__qualname__ != kind.rpartition(":")[2]:
-        raise ConfigError(f"{folder / CONFIG}: the encoder is a {kind}, and {getattr(found, '__qualname__', found)} was given")
-    return found
+    refuse_place(kind, folder / CONFIG, trust, f', or name the class yourself, as in audiossl.load("{kind}@{folder}")')
+    return trusted_class(kind, folder / CONFIG, trust, "encoder")
 
 
 def _restored(kind: type, values: Mapping[str, Any], origin: Path, read: Callable[[], dict[str, Tensor]]) -> Any:

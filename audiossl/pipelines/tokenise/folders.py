@@ -87,12 +87,14 @@ def encode_recordings(
     device: str = "cpu",
     engine: Engine = "local",
     num_workers: int | None = None,
+    *,
+    trust_code: bool = False,
 ) -> Encoded:
     """Tokenise recordings into the store `out`; recordings that it holds are skipped, so the same call resumes a killed one.
 
-    `engine` and `num_workers` are those of `audiossl.engines.map_groups`.
+    `engine` and `num_workers` are those of `audiossl.engines.map_groups`, `trust_code` that of `open_tokeniser`.
     """
-    teacher, quantiser, _ = open_tokeniser(tokeniser, device)
+    teacher, quantiser, _ = open_tokeniser(tokeniser, device, trust_code=trust_code)
     with open_recordings(paths, rate_of(teacher)) as opened:
         where = out, quality, True, engine, num_workers
         return encode_corpus(teacher, quantiser, opened.corpus, *where, opened.recordings, opened.rejected)
@@ -106,6 +108,8 @@ def report_tokens(
     quality: str = "default",
     num_frames: int = 20_000,
     device: str = "cpu",
+    *,
+    trust_code: bool = False,
 ) -> TokenQuality:
     """Measure the tokens of recordings and write `tokens.json` and `tokens.html` into `out`.
 
@@ -117,10 +121,11 @@ def report_tokens(
         quality: search to measure.
         num_frames: about how many frames to measure on.
         device: of the teacher.
+        trust_code: as in `open_tokeniser`.
     """
     if num_frames < 1:
         raise ConfigError(f"expected at least one frame to measure on, got {num_frames}")
-    teacher, quantiser, ids = open_tokeniser(tokeniser, device)
+    teacher, quantiser, ids = open_tokeniser(tokeniser, device, trust_code=trust_code)
     named = (labels.stem, read_segments(labels)) if labels else None
     with open_recordings(paths, rate_of(teacher)) as opened:
         fitted_to = sorted(seen_among(opened.recordings.values(), ids, read_fitted(tokeniser / FITTED_FILES)))
@@ -164,7 +169,7 @@ def open_tokeniser(folder: Path, device: str = "cpu", *, trust_code: bool = Fals
             f"the teacher {config.name} has not the weights that the tokeniser {folder} was fitted to (digest {now[:12]}, not "
             f"{digest[:12]}): bring them back, or fit again with audiossl tokens fit RECORDINGS --out {folder}"
         )
-    return load_teacher(config, _usable(device)), load_quantiser(folder / QUANTISER_FOLDER), fitted_to
+    return load_teacher(config, _usable(device)), load_quantiser(folder / QUANTISER_FOLDER, trust_code=trust_code), fitted_to
 
 
 def rate_of(teacher: Teacher) -> int:

@@ -160,7 +160,7 @@ def test_usage(tmp_path, capsys):
     recipe = str(RECIPES / "asterisk" / "ctc.yaml")
     for arguments, expected in (
         (["one", "two", recipe], "expected [ENCODER] RECIPE [key=value ...]"),
-        (["runs/asterisk"], "expected [ENCODER] RECIPE [key=value ...]"),
+        (["runs/asterisk"], "cannot read runs/asterisk"),
         ([str(RECIPES / "asterisk" / "spear.yaml")], "'method' that is one of finetune"),
         ([str(tmp_path), recipe], "holds no model.safetensors; pre-train it first"),
         ([recipe, "max_item_seconds=31"], "does not fit into training.batch_seconds"),
