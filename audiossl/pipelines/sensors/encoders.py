@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -66,7 +66,7 @@ class EncoderRow(Row):
     @classmethod
     def of(cls, name: str, model: SensorModel, recipe: SensorsRecipe) -> EncoderRow:
         """Take the name of the data set, and look at the weights."""
-        options = cls.read_options(name, model)
+        options = cast(EncoderOptions, cls.read_options(name, model))
         return cls(name, model, options, recipe.dataset, weights_digest(options.name))
 
     @property
