@@ -44,7 +44,7 @@ def nearest(word: object, known: Iterable[str]) -> str:
     return f" (did you mean {by_form[close[0]]}?)" if close else ""
 
 
-def read_options(kind: type[T], values: Mapping[str, Any], place: str = "") -> T:
+def read_options(kind: type[T], values: Mapping[str, object], place: str = "") -> T:
     """Build a dataclass from plain values, as YAML or keyword arguments give them.
 
     A number may be written as text ('1e-3'), as YAML and the command line have it. Keys of an inner dataclass change only these
@@ -73,12 +73,12 @@ def read_options(kind: type[T], values: Mapping[str, Any], place: str = "") -> T
         raise ConfigError(str(fault)) from None
 
 
-def build(kind: type[T], values: Mapping[str, Any], place: str = "") -> T:
+def build(kind: type[T], values: Mapping[str, object], place: str = "") -> T:
     """Build a dataclass as `read_options` does, but raise a `Fault` for the caller to say where the values are from."""
     return _read_fields(kind, values, place, None)
 
 
-def with_overrides(kind: type, values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+def with_overrides(kind: type, values: Mapping[str, object], overrides: Sequence[str]) -> dict[str, object]:
     """Put `key=value` words over the values of a recipe; keys are dotted, `key+=value` adds to a list.
 
     A mapping given for a section, such as `training={lr: 0.1}`, changes only its keys; one given for a free mapping, such as
@@ -107,7 +107,7 @@ def with_overrides(kind: type, values: Mapping[str, Any], overrides: Sequence[st
     return changed
 
 
-def with_keywords(kind: type, values: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
+def with_keywords(kind: type, values: Mapping[str, object], keywords: Mapping[str, object]) -> dict[str, object]:
     """Put keyword arguments over the values of a recipe, as `with_overrides` does with words.
 
     Args:
@@ -129,7 +129,7 @@ def with_keywords(kind: type, values: Mapping[str, Any], keywords: Mapping[str, 
     return changed
 
 
-def replace_options(config: T, keywords: Mapping[str, Any]) -> T:
+def replace_options(config: T, keywords: Mapping[str, object]) -> T:
     """Copy a dataclass with other values of some keys, read as `read_options` reads them.
 
     Args:
@@ -181,7 +181,7 @@ class Key:
     description: str
 
 
-def list_keys(kind: type, place: str = "", base: Any = None) -> list[Key]:
+def list_keys(kind: type, place: str = "", base: object = None) -> list[Key]:
     """List every key of a dataclass and of the dataclasses in it, with what its docstring says.
 
     Args:
