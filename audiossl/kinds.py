@@ -16,6 +16,8 @@ from typing import Any
 from audiossl.errors import ConfigError
 from audiossl.options import nearest
 
+FILE_MODULE = "audiossl_file_"  # before the name of a module that was imported from a file
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -74,6 +76,18 @@ def import_place(place: str, what: str) -> Any:
     return getattr(module, name)
 
 
+def place_of(kind: type) -> str:
+    """Where a class can be imported from: `module:Class`, or `FILE.py:Class` of one that was found in a file.
+
+    >>> place_of(Kind)
+    'audiossl.kinds:Kind'
+    """
+    module = kind.__module__
+    if module.startswith(FILE_MODULE):
+        module = Path(str(sys.modules[module].__file__)).name
+    return f"{module}:{kind.__qualname__}"
+
+
 def source_digest(found: object) -> str:
     """Hash the source file of a class from outside the package, which is part of the fingerprint of what it makes.
 
@@ -99,7 +113,7 @@ def _import_file(path: Path, what: str) -> ModuleType:
     path = path.expanduser().absolute()
     if not path.is_file():
         raise ConfigError(f"{what}: {path} does not exist; expected FILE.py:MyClass or my_module:MyClass")
-    name = f"audiossl_file_{path.stem}_{hashlib.blake2b(str(path).encode(), digest_size=6).hexdigest()}"
+    name = f"{FILE_MODULE}{path.stem}_{hashlib.blake2b(str(path).encode(), digest_size=6).hexdigest()}"
     if name in sys.modules and getattr(sys.modules[name], "__source__", None) == path.read_bytes():
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

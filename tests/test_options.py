@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiossl.errors import ConfigError
-from audiossl.options import descriptions, list_keys, read_options, with_overrides
+from audiossl.options import descriptions, list_keys, read_arguments, read_options, with_overrides
 
 
 @dataclass
@@ -133,3 +133,18 @@ def test_keys_are_listed_with_what_docstrings_say():
     assert keys["kind"].type == "mvq | rvq" and keys["kind"].default == "mvq"
     assert [keys[name].default for name in ("on", "pair", "place", "bag")] == ["true", "[0.9, 0.98]", "null", "{}"]
     assert descriptions(Inner)["high"] == "bounds."
+
+
+def test_arguments_of_a_function_are_read_as_fields_are():
+    def fit(frames: list[int], *, seed: int = 0, names: list[str] = [], rate: float) -> None:  # noqa: B006
+        """Its first argument is the caller's."""
+
+    assert read_arguments(fit, {"rate": "0.5", "names": ["a"]}, skip=1) == {"rate": 0.5, "names": ["a"]}
+    for values, complaint in (
+        ({"rat": 1, "rate": 1}, r"options.rat: expected one of the keys seed, names, rate, .*did you mean rate"),
+        ({"rate": "fast"}, "options.rate: expected a number, got 'fast'"),
+        ({"seed": 1}, "options: expected the keys that are required: rate"),
+        ({"rate": 1, "frames": []}, "options.frames: expected one of the keys"),
+    ):
+        with pytest.raises(ConfigError, match=complaint):
+            read_arguments(fit, values, "options", skip=1)

@@ -17,6 +17,7 @@ from audiossl.pipelines.connectivity import stages as connectivity
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.finetune import stages as finetune
 from audiossl.pipelines.finetune.config import FinetuneRecipe
+from audiossl.pipelines.own import labelled
 from audiossl.pipelines.sensors import checks as sensors_checks
 from audiossl.pipelines.sensors import stages as sensors
 from audiossl.pipelines.sensors.config import SensorsRecipe
@@ -24,7 +25,7 @@ from audiossl.pipelines.spear import dry_run as spear_dry_run
 from audiossl.pipelines.spear import stages as spear
 from audiossl.pipelines.spear.config import SpearRecipe
 from audiossl.provenance import versions
-from audiossl.recipe import Stage, console, plain, read_recipe, run_stages, verify_stages
+from audiossl.recipe import Stage, console, plain, read_method, read_recipe, run_stages, verify_stages
 from audiossl.training.devices import autocast, choose_device
 from audiossl.world import World
 
@@ -42,7 +43,7 @@ CHECKS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
     "connectivity": ("recordings", connectivity_checks.check_prepared),
 }
 # What `--dry-run` does beyond naming stages: a function of the config and the output folder.
-DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {"spear": spear_dry_run.dry_run}
+DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {"spear": spear_dry_run.dry_run, "finetune": labelled.dry_run}
 
 
 def print_keys(recipe: Path) -> None:
@@ -52,8 +53,8 @@ def print_keys(recipe: Path) -> None:
         ConfigError: if there is no such recipe.
     """
     kinds = {method: kind for method, (kind, _) in METHODS.items()}
-    config = read_recipe(find_recipe(recipe, kinds), [], kinds)
-    for key in list_keys(type(config)):
+    kind, _ = read_method(find_recipe(recipe, kinds), kinds)  # without its values: a recipe for one's own data lacks some
+    for key in list_keys(kind):
         default = f" = {key.default}" if key.default else ", required"
         print(f"{key.name}: {key.type}{default}")
         if key.description:

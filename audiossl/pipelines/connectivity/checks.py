@@ -7,7 +7,8 @@ from pathlib import Path
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.load import encoder_folder
-from audiossl.models.connectivity_encoder import CONFIG, ConnectivityConfig
+from audiossl.models.connectivity_encoder import ConnectivityConfig
+from audiossl.models.hub import CONFIG
 from audiossl.objectives.connectivity_mae import ConnectivityMAEConfig
 from audiossl.objectives.contrastive_family import read_options
 from audiossl.objectives.graph_infomax import GraphInfomaxConfig

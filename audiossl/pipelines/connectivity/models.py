@@ -135,7 +135,7 @@ def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRec
 
 def _train(folder: Path, objective: Objective, crops: RunCrops, runs: Runs, config: ConnectivityRecipe, seed: int) -> None:
     """Train an objective and save its encoder; both are then in evaluation mode on the CPU."""
-    fit(objective, crops, replace(config.training, seed=seed), folder / "pretrain", steps_per_epoch=crops.steps_per_epoch)
+    fit(objective, crops, replace(config.training, seed=seed), folder / "pretrain")
     seen = {"dataset": config.dataset, **asdict(config.pretrain), "steps": config.training.max_steps, "seed": seed}
     if len(runs.repetition_times) > 1:
         seen["repetition_times"] = list(runs.repetition_times)

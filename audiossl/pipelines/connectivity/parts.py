@@ -14,7 +14,8 @@ from audiossl.errors import DataError
 from audiossl.evaluation.fmri.fingerprint import draw_segments
 from audiossl.files import read_json
 from audiossl.load import encoder_folder
-from audiossl.models.connectivity_encoder import CONFIG, ConnectivityConfig
+from audiossl.models.connectivity_encoder import ConnectivityConfig
+from audiossl.models.hub import CONFIG
 from audiossl.objectives.contrastive_family import read_options
 from audiossl.objectives.graph_infomax import GraphInfomaxConfig
 from audiossl.pipelines.connectivity.config import FITTED_INSIDE, ConnectivityRecipe, GraphModel

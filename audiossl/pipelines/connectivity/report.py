@@ -14,7 +14,8 @@ from audiossl import __version__
 from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.files import read_json, read_jsonl
 from audiossl.load import encoder_folder
-from audiossl.models.connectivity_encoder import CONFIG, ConnectivityEncoder
+from audiossl.models.connectivity_encoder import ConnectivityEncoder
+from audiossl.models.hub import CONFIG
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.connectivity.data import Runs, is_transductive
 from audiossl.pipelines.connectivity.models import REJECTED, kept_correlation

@@ -14,8 +14,9 @@ from audiossl.encoder_names import OWN, WRITTEN, parse_name
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, write_json
 from audiossl.load import encoder_folder, load
+from audiossl.models.hub import CONFIG, SENSOR, read_model_type
 from audiossl.models.resnet1d import ResNet1d
-from audiossl.models.sensor_encoder import CONFIG, SensorEncoder, SensorInput, is_sensor_encoder
+from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import SensorFold, SensorFolds
 from audiossl.pipelines.sensors.encoder_channels import CONVERT, ChannelMatch, check_other_encoder, match_channels
@@ -138,7 +139,7 @@ def _match(model: SensorModel, recording: SensorRecording) -> ChannelMatch:
 def _takes(name: str) -> SensorInput | None:
     """What an encoder takes, without its weights; None if no sensor run saved it."""
     folder = _folder(name)
-    if folder is None or not is_sensor_encoder(folder):
+    if folder is None or read_model_type(folder) != SENSOR:
         return None
     values = read_json(folder / CONFIG)
     try:

@@ -108,7 +108,7 @@ def _run(
     if not model.untrained:
         batches = WindowBatches(windows, train, model.batches or config.batches, seed)
         training = replace(config.training, seed=seed, lr=model.lr or config.training.lr)
-        fit(objective, batches, training, folder / "pretrain", steps_per_epoch=batches.steps_per_epoch)
+        fit(objective, batches, training, folder / "pretrain")
     objective.eval().cpu()  # windows are there
     if World.join().is_first:
         seen = None if model.untrained else seen_by(fold, config, seed)

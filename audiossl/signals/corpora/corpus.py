@@ -128,6 +128,11 @@ class Corpus:
         return iter(self.items)
 
     @property
+    def folder(self) -> Path:
+        """What relative paths of the manifest start from."""
+        return self._folder
+
+    @property
     def durations(self) -> list[float]:
         """Seconds of every item at the rate of the corpus."""
         if isinstance(self.items, ItemColumns):
@@ -209,6 +214,10 @@ class Corpus:
         chosen.check(dict.fromkeys(name for row in rows for name in row))
         empty = dict.fromkeys(chosen.columns)
         return self.take([place for place, row in enumerate(rows) if chosen({**empty, **row})])
+
+    def with_items(self, items: Sequence[CorpusItem]) -> Corpus:
+        """A corpus of other items that are read alike, such as pieces of its own; their manifest is not known."""
+        return Corpus(items, self.sample_rate, None, self.folder)
 
     def cuts(self) -> Any:
         """Return the items as a `lhotse.CutSet` with resolved paths, at the rate of the files.
