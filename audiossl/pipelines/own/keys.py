@@ -45,19 +45,27 @@ def adopt_corpus(recipe: OwnKeys, method: str) -> list[AudioSource]:
         The sources; none where the recipe has a script.
 
     Raises:
-        ConfigError: if there is no corpus but keys that need one, or the recipe is for one.
+        ConfigError: if there is no corpus but keys that need one.
     """
     if recipe.corpus is None:
         if alone := [key for key in ("table", "where", "tasks") if getattr(recipe, key)]:
             raise ConfigError(f"{', '.join(alone)}: expected a corpus too, as in corpus=recordings/, got none")
-        if recipe.dataset == OWN:
-            raise ConfigError("this recipe is for recordings of your own: say where they are, as in corpus=recordings/")
         return []
     sources = read_sources(recipe.corpus, recipe.table, recipe.where)
     name = name_of(sources)
     recipe.dataset = name if recipe.dataset == OWN else recipe.dataset
     recipe.output = recipe.output or Path("runs") / f"{method}-{name}"
     return sources
+
+
+def refuse_without_corpus(recipe: OwnKeys) -> None:
+    """Say that a recipe of recipes/own needs a corpus.
+
+    Raises:
+        ConfigError: if it has none.
+    """
+    if recipe.corpus is None and recipe.dataset == OWN:
+        raise ConfigError("this recipe is for recordings of your own: say where they are, as in corpus=recordings/")
 
 
 def name_of(sources: Sequence[AudioSource]) -> str:
