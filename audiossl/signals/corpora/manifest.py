@@ -95,6 +95,12 @@ class CorpusItem:
         return self.heard
 
 
+def known_of(item: CorpusItem) -> dict[str, str | int | float]:
+    """What is known about an item, by name: text, speaker and language where it has them, and its custom fields."""
+    said = {"text": item.text, "speaker": item.speaker, "language": item.language}
+    return {**{name: value for name, value in said.items() if value is not None}, **item.custom}
+
+
 def audio_name(item_id: str) -> str:
     """Make a file name of any id: plain ASCII to read, a hash to be unique, one of 256 folders to keep folders small.
 

@@ -139,7 +139,8 @@ def _check_files(source: AudioSource, gathered: Recordings) -> None:
     """Refuse a table of which no file is there; one of some missing files is told by name later."""
     table = Path(source.path)
     paths = [one.path for one in gathered.by_id.values() if one.item is None]
-    if paths and is_table(table) and table.is_file() and not any(path.exists() for path in paths):
+    are_all = 0 < len(paths) == len(gathered.by_id)  # parts of recordings were looked up already
+    if are_all and is_table(table) and table.is_file() and not any(path.exists() for path in paths):
         raise DataError(
             f"none of the {len(paths)} files that {table} names is there, such as {paths[0]}. Where the recordings are in "
             f"another folder, give that as the corpus, and this as its table: corpus=FOLDER table={table}"
