@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from audiossl.errors import ConfigError
 from audiossl.pipelines.sides import SplitConfig
+from audiossl.signals.corpora.corpus import Corpus
 from audiossl.signals.corpora.sources import AudioSource, read_sources
 
 OWN = "own"  # the data set of recipes in recipes/own, which the name of the corpus replaces
@@ -51,6 +52,8 @@ def adopt_corpus(recipe: OwnKeys, method: str) -> list[AudioSource]:
         if alone := [key for key in ("table", "where", "tasks") if getattr(recipe, key)]:
             raise ConfigError(f"{', '.join(alone)}: expected a corpus too, as in corpus=recordings/, got none")
         return []
+    if isinstance(recipe.corpus, Corpus):
+        recipe.corpus = _places(recipe.corpus)
     sources = read_sources(recipe.corpus, recipe.table, recipe.where)
     name = name_of(sources)
     recipe.dataset = name if recipe.dataset == OWN else recipe.dataset
@@ -66,6 +69,19 @@ def refuse_without_corpus(recipe: OwnKeys) -> None:
     """
     if recipe.corpus is None and recipe.dataset == OWN:
         raise ConfigError("this recipe is for recordings of your own: say where they are, as in corpus=recordings/")
+
+
+def _places(corpus: Corpus) -> list[dict[str, Any]]:
+    """What an opened corpus was opened from, as a recipe says it."""
+    if not corpus.sources:
+        raise ConfigError(
+            "corpus: this one was not opened by open_corpus, or is a part of another, so that a run cannot find it again. Give "
+            "its path, and choose with where"
+        )
+    described = [
+        {key: str(value) if isinstance(value, Path) else value for key, value in vars(one).items()} for one in corpus.sources
+    ]
+    return [{key: value for key, value in one.items() if value not in (None, "")} for one in described]
 
 
 def name_of(sources: Sequence[AudioSource]) -> str:

@@ -33,7 +33,8 @@ class Corpus:
     """Items in the order of their manifest, read as mono float32 at `sample_rate`.
 
     Items are kept in columns (`audiossl.signals.corpora.item_columns`) and made when they are asked for. `padded` holds the items
-    that were found to be shorter than their manifest says, with the missing samples.
+    that were found to be shorter than their manifest says, with the missing samples. `sources` are the places, tables and
+    conditions (`AudioSource`) that `open_corpus` opened it from; a run can be made from these alone.
 
     Args:
         items: the items; ids must be unique. A list of a few stays as it is.
@@ -47,6 +48,7 @@ class Corpus:
         self.sample_rate = sample_rate
         self._manifest, self._folder = manifest, folder
         self.padded = PaddedItems()
+        self.sources: tuple[Any, ...] = ()
 
     @classmethod
     def open(cls, folder: str | Path) -> Corpus:
