@@ -120,7 +120,7 @@ def plan_embedding(
 def duration_text(seconds: float) -> str:
     """Time in the unit that people would choose.
 
-    >>> duration_text(5), duration_text(600), duration_text(7200 * 12)
+    >>> duration_text(5.0), duration_text(600.0), duration_text(86400.0)
     ('5 s', '10 min', '24.0 h')
     """
     if seconds < 100:
