@@ -58,5 +58,6 @@ from .verbs.run import Run as Run
 from .verbs.run import run as run
 from .verbs.search import search as search
 from .verbs.tokenise import tokenise as tokenise
+from .verbs.wrap import wrap as wrap
 
 __version__: str
