@@ -180,13 +180,10 @@ def compare_results(options: argparse.Namespace) -> int:
 
 
 def list_models(options: argparse.Namespace) -> int:
-    """List the encoders that `audiossl.load`, `embed` and recipes take by name."""
-    from audiossl.encoder_names import ENCODERS
-    from audiossl.models.published import PUBLISHED
+    """List the encoders that `audiossl.load`, `embed`, recipes and teachers take by name."""
+    from audiossl.verbs import lists
 
-    for name, about in (
-        *((encoder.written, encoder.about) for encoder in ENCODERS.values()),
-        *((model.name, ", ".join(filter(None, (model.preset, model.trained_on, model.note)))) for model in PUBLISHED),
-    ):
-        print(f"{name:42s} {about}")
+    for model in lists.list_models():
+        print(model)
+    print("Any of them may end with :LAYER. A class is written as my_package.my_module:MyEncoder or my_encoder.py:MyEncoder.")
     return 0

@@ -17,7 +17,7 @@ from audiossl.kinds import Kind, find_kind
 from audiossl.models import hub
 from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
-from audiossl.models.run_folder import encoder_identity, weights_digest
+from audiossl.models.run_folder import encoder_identity, local_path, weights_digest
 from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
 from audiossl.models.zipformer import Zipformer
 
@@ -176,3 +176,16 @@ def test_digests_of_a_class_are_those_of_its_source_and_weights(tmp_path):
 def test_the_table_holds_classes_that_are_there():
     for name, kind in hub.MODELS.items():
         assert isinstance(kind, Kind) and isinstance(find_kind(name, hub.MODELS, "model"), type)
+
+
+def test_names_with_layers_and_classes_lead_to_their_folder(tmp_path):
+    hub.save(MAKE[hub.SPEAR](), tmp_path / "student")
+    student = tmp_path / "student"
+    for name in (str(student), f"{student}:3", f"own_encoder:MyEncoder@{student}", f"hf:{student}:2"):
+        assert local_path(name) == student
+    assert local_path("logmel") is local_path("own_encoder:MyEncoder") is local_path("hf:") is local_path("a/b") is None
+    assert weights_digest(f"{student}:3") == weights_digest(student) != ""
+    assert encoder_identity(f"{student}:3") == f"{encoder_identity(str(student))}:3"
+    assert audiossl.load(f"{student}:3").num_layers == 4
+    with pytest.raises(ConfigError, match="expected a layer from 0 to 4, got 9"):
+        audiossl.load(f"{student}:9")

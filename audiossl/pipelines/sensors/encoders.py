@@ -16,6 +16,7 @@ from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, write_json
 from audiossl.load import encoder_folder, load, weights_digest
 from audiossl.models.hub import CONFIG, SENSOR, read_model_type
+from audiossl.models.run_folder import local_path
 from audiossl.models.sensor_encoder import SensorInput
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import SensorFold, SensorFolds
@@ -163,5 +164,5 @@ def _takes(name: str) -> SensorInput | None:
 
 def _folder(name: str) -> Path | None:
     """The folder with a config that `audiossl.load` reads for a name; None if the name is no such folder."""
-    folder = encoder_folder(Path(name))
+    folder = encoder_folder(local_path(name) or Path(name))
     return folder if (folder / CONFIG).is_file() else None
