@@ -188,7 +188,7 @@ def _class_of(values: Mapping[str, Any], folder: Path, trust: Trust) -> type:
         refuse_place(str(values.get("name")), folder / CONFIG)
     if kind in MODELS:
         return find_kind(kind, MODELS, "model")
-    refuse_place(kind, folder / CONFIG, trust)
+    refuse_place(kind, folder / CONFIG, trust, f', or name the class yourself, as in audiossl.load("{kind}@{folder}")')
     return trusted_class(kind, folder / CONFIG, trust, "encoder")
 
 
