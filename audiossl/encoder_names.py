@@ -32,7 +32,7 @@ class Wanted:
     name: str = ""
     last_layer: int | None = None
     data_root: Path | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     padding: str = "invariant"
     trust_code: bool | str | type = False
 

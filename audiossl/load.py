@@ -86,7 +86,7 @@ def load(
     return embedder
 
 
-def encoder_of(found: object, options: Mapping[str, Any], place: str) -> Any:
+def encoder_of(found: object, options: Mapping[str, object], place: str) -> Any:
     """The encoder that a class, a function or an object stands for.
 
     Weights that are drawn when it is made are the same every time, so that one name is one encoder.

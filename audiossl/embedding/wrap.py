@@ -74,7 +74,10 @@ def wrap_module(
     if not isinstance(hop, int) or hop < 1 or not sample_rate > 0 or channels < 1:
         raise ConfigError(f"expected sample_rate above 0, hop and channels of 1 or more, got {sample_rate}, {hop}, {channels}")
     call = find_call(module.eval(), channels, hop, layout)
-    shortest = find_min_samples(call, hop) if min_samples is None else min_samples
+    shortest = find_min_samples(call, hop)
+    if min_samples is not None and min_samples < shortest:
+        raise ConfigError(f"{type(module).__name__} gives no frame for min_samples={min_samples}; expected {shortest} or more")
+    shortest = min_samples or shortest
     shift = find_shift(call, hop, shortest)
     offset = find_offset(call, hop, shift) if frame_offset is None else frame_offset * sample_rate
     safe = shift is not None and is_padding_safe(call, hop, shift, shortest)

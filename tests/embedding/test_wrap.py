@@ -189,6 +189,7 @@ class TwoWidths(Stack):
         (lambda: nn.Linear(7, 3), {}, r"Linear: expected a module that gives frames .*; \(B, S\) ends with RuntimeError"),
         (Attention, {"batched": True}, "Attention lets padding into the frames"),
         (Stack, {"layout": "time_first"}, "of which none is"),
+        (Stack, {"min_samples": 79}, "Stack gives no frame for min_samples=79; expected 80 or more"),
         (lambda: Stack, {}, "expected an nn.Module, got type: wrap an instance"),
     ],
 )
