@@ -103,7 +103,7 @@ def encode_recordings(
     num_workers: int | None = None,
     table: str | Path | None = None,
     where: str | None = None,
-    trust_code: bool = False,
+    trust_code: bool | str = False,
 ) -> Encoded:
     """Tokenise recordings into the store `out`; recordings that it holds are skipped, so the same call resumes a killed one.
 
@@ -163,7 +163,7 @@ def usable_device(device: str) -> torch.device:
         raise ConfigError(f"cannot use the device {device}: {str(error).splitlines()[0]}") from error
 
 
-def open_tokeniser(folder: Path, device: str = "cpu", *, trust_code: bool = False) -> tuple[Teacher, Quantizer, list[str]]:
+def open_tokeniser(folder: Path, device: str = "cpu", *, trust_code: bool | str = False) -> tuple[Teacher, Quantizer, list[str]]:
     """Load teacher, quantiser and the ids of the recordings that it was fitted to.
 
     Args:

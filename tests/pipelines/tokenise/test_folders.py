@@ -292,7 +292,7 @@ def test_a_corpus_at_another_rate_is_read_at_the_teachers_and_never_taken_as_it_
 
 def test_a_tokeniser_of_an_own_teacher_is_used_when_its_code_is_trusted(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    Path("mine.py").write_text((Path(__file__).parents[2] / "own_encoder.py").read_text())
+    Path("mine.py").write_text((Path(__file__).parents[2] / "own_student.py").read_text())
     Path("recordings").mkdir()
     for number in range(2):
         soundfile.write(f"recordings/{number}.wav", 0.1 * np.random.default_rng(number).standard_normal(16000), 16000)
