@@ -50,7 +50,7 @@ def make_encoder(kind: type, options: Mapping[str, object], place: str = "option
 
     Args:
         kind: class with a dataclass as its argument `config`, or with plain arguments.
-        options: by name.
+        options: options by name.
         place: keys down to the options, for messages.
 
     Raises:

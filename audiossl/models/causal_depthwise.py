@@ -32,7 +32,7 @@ class CausalDepthwiseConv(nn.Module):
         Args:
             x: frames.
             chunk_size: frames of a chunk; None if each clip is one chunk.
-            padding: True at padded frames, which say where a clip that is one chunk ends.
+            padding: True at padded frames; they show the end of a clip that is one chunk.
         """
         return self.causal_conv(x) + self.within_chunks(x, chunk_size, padding)
 

@@ -1,4 +1,4 @@
-"""Chunks of causal Zipformers: which frames see which, and what training draws (SPEAR, arXiv 2510.25955; icefall)."""
+"""Chunks of causal Zipformers: the frames that each frame sees, and what training draws (SPEAR, arXiv 2510.25955; icefall)."""
 
 from __future__ import annotations
 

@@ -27,10 +27,10 @@ class ConnectivityConfig:
     Attributes:
         window, stride: G and S, in volumes.
         density: share of the pairs of regions that are joined in a window's graph.
-        sign: which are, see `adjacency`.
+        sign: sign of the correlations that are edges, see `adjacency`.
         dim: width D.
         num_layers: GIN layers L.
-        readout: from regions to a window's vector.
+        readout: map from regions to a window's vector.
         names: nodes enter with what region they are, as published. Without, an encoder knows regions by their connections alone.
         rows: nodes also enter with their row of correlations, not only with what region and what time they are.
     """
@@ -93,7 +93,7 @@ class ConnectivityEncoder(nn.Module):
     padding, and in evaluation none are taken.
 
     Volumes that are NaN in all regions were censored: they count for no mean and no correlation, and the GRU sees zeros. A
-    window that keeps less than half of its volumes has no graph; its frame is that of the nearest window that has one.
+    window with less than half of its volumes kept has no graph; its frame is that of the nearest window with a graph.
 
     Args:
         regions: names; another atlas is another encoder.
@@ -192,8 +192,8 @@ class ConnectivityEncoder(nn.Module):
         """Save by `hub.save`.
 
         Args:
-            folder: that is written.
-            seen: what the encoder was trained on, kept in `pretrained_on`; nothing for an untrained one.
+            folder: folder that is written.
+            seen: description of what the encoder was trained on, kept in `pretrained_on`; nothing for an untrained one.
         """
         hub.save(self, folder, seen or {})
 
@@ -202,8 +202,8 @@ class ConnectivityEncoder(nn.Module):
         """Load by `hub.load`.
 
         Args:
-            folder: that was written.
-            regions: that data have; another atlas is an error.
+            folder: folder that was written.
+            regions: names of the regions of the data; another atlas is an error.
 
         Raises:
             StoreError: if a file is missing or damaged, the weights do not fit the config, or it is another encoder.

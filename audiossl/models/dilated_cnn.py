@@ -21,7 +21,7 @@ class DilatedCNNConfig:
         width: channels inside.
         depth: blocks of that width before the last; a frame sees 2^(depth + 3) - 3 samples. 10 is published, for series of
             hundreds to thousands of samples; 6 sees 509.
-        dropout: of the output, in training.
+        dropout: share of the output that is dropped in training.
         dim: width of the output; 320 is published.
     """
 
@@ -42,7 +42,7 @@ class DilatedCNN(nn.Module):
 
     Args:
         num_channels: C of the input.
-        rate: of the input, Hz.
+        rate: rate of the input, Hz.
         config: sizes.
     """
 

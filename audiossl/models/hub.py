@@ -50,9 +50,9 @@ def save(model: object, folder: str | Path, seen: Mapping[str, object] | None = 
 
     Args:
         model: an encoder of `MODELS`, or one from outside that says what it is made from.
-        folder: that is written; other files in it stay.
-        seen: what the model was pre-trained on, kept in the config.
-        name: by which `audiossl.load` makes the encoder, for one that does not say what it is made from.
+        folder: folder that is written; other files in it stay.
+        seen: description of what the model was pre-trained on, kept in the config.
+        name: name by which `audiossl.load` makes the encoder; needed where it does not say what it is made from.
 
     Raises:
         ConfigError: if the model does not say what it is made from, and no name is given.
@@ -79,7 +79,7 @@ def load(
         source: a folder that holds `config.json` and `model.safetensors`, the id of a Hugging Face repository that does, or an
             icefall checkpoint `*.pt`.
         padding: "invariant" or "reference", of encoders that have it, see `Zipformer`.
-        config: of an icefall checkpoint, a `ZipformerConfig`; by default the `config.json` beside it.
+        config: configuration of an icefall checkpoint, a `ZipformerConfig`; by default the `config.json` next to it.
         trust_code: import the class that the config names, if it is none of ours: True, or the class itself or its place,
             `module:Class` or `FILE.py:Class`. Without, no code from outside is imported or run.
 
@@ -160,7 +160,7 @@ def read_model_type(folder: Path) -> str:
 
 
 def is_own(model_type: str) -> bool:
-    """Whether a model type is that of an encoder which `save` wrote, of ours or from outside."""
+    """Whether a model type is that of an encoder written by `save`, of ours or from outside."""
     return model_type in MODELS or ":" in model_type
 
 

@@ -37,7 +37,7 @@ class Int8Linear(nn.Module):
 
 
 def _rounded(x: Float[Tensor, "N D"]) -> tuple[Tensor, Tensor]:
-    """Rows as int8 of -127 .. 127, and what one step is worth in each."""
+    """Rows as int8 of -127 .. 127, and the size of one step in each."""
     scale = x.abs().amax(1, keepdim=True).clamp_min(1e-30).div_(127)
     return (x / scale).round_().to(torch.int8), scale
 

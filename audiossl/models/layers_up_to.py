@@ -15,9 +15,9 @@ class LayersUpTo(nn.Module):
     """The layers of an encoder up to one, which is also the final output; those above are computed, and left out.
 
     Args:
-        encoder: of any kind.
+        encoder: encoder of any kind.
         layer: index of the last layer, from 0.
-        name: how messages call it.
+        name: name for messages.
 
     Raises:
         ConfigError: if there is no such layer.

@@ -1,4 +1,4 @@
-"""Linear layers whose float32 products on CPUs are those of oneDNN, which is fast on every make of CPU."""
+"""Linear layers with float32 products by oneDNN on CPUs, which is fast on every make of CPU."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ LARGE = 200 * 200  # entries of a matrix from which a call of its own costs less
 class Linear(nn.Linear):
     """An `nn.Linear` with the same parameters and, up to rounding, the same values and gradients.
 
-    PyTorch hands float32 products to MKL, which holds back on CPUs that are not Intel's: on an AMD EPYC with AVX-512, oneDNN,
-    which PyTorch brings along, does the same product in 0.45 of the time. Without oneDNN, with `torch.backends.mkldnn.enabled`
-    off, on other devices and in other types this is `nn.Linear`.
+    PyTorch hands float32 products to MKL, which holds back on CPUs of other makers than Intel: on an AMD EPYC with AVX-512,
+    oneDNN, which PyTorch brings along, does the same product in 0.45 of the time. Without oneDNN, with
+    `torch.backends.mkldnn.enabled` off, on other devices and in other types this is `nn.Linear`.
     """
 
     def forward(self, input: Float[Tensor, "*S D"]) -> Float[Tensor, "*S D2"]:

@@ -31,8 +31,8 @@ class ConvMapper(nn.Module):
 def make_mapper(kind: str, dim: int) -> nn.Module:
     """Make a mapper of vectors of width `dim`.
 
-    `mlp` has one hidden layer of the same width; `random` is the same and stays untrained: a control for what a non-linear
-    expansion of the same vector is worth by itself.
+    `mlp` has one hidden layer of the same width; `random` is the same and stays untrained: a control for the effect of a
+    non-linear expansion of the same vector by itself.
 
     Raises:
         ConfigError: for another kind, or a width that it cannot take.

@@ -10,10 +10,10 @@ class Published:
     """A repository on the Hugging Face hub that `audiossl.load` takes by name.
 
     Attributes:
-        name: of the repository.
+        name: name of the repository.
         preset: size.
         trained_on: domains and hours of its model card.
-        note: what sets it apart.
+        note: remark on how it differs from the others.
     """
 
     name: str

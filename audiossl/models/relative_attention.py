@@ -75,7 +75,7 @@ def attention_weights(
 
     Args:
         query, key, pos_query: projections by head.
-        codes: of the offsets -(S-1) .. T-1, S + T - 1 in all.
+        codes: codes of the offsets -(S-1) .. T-1, S + T - 1 in all.
         masked: True at pairs that get no weight.
     """
     scores = torch.baddbmm(

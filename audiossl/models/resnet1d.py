@@ -24,7 +24,7 @@ class ResNet1dConfig:
         width: channels of the first half; the second half has twice as many.
         num_blocks: residual blocks; every second one halves the frame rate.
         kernel: taps of every convolution, odd.
-        dropout: in every block, in training.
+        dropout: share of values dropped in every block, in training.
         dim: width of the output.
     """
 
@@ -50,7 +50,7 @@ class ResNet1d(nn.Module):
 
     Args:
         num_channels: C of the input.
-        rate: of the input, Hz.
+        rate: rate of the input, Hz.
         config: sizes.
     """
 

@@ -58,7 +58,7 @@ def weights_digest(name: str | Path) -> str:
         source = source_digest(import_place(place.where, "encoder"))
         return source + (weights_digest(place.folder) if place.folder else "")
     path = encoder_folder(local_path(str(name)) or Path(name))
-    # Of a checkpoint file the config lies beside it.
+    # The config of a checkpoint file lies next to it.
     files = [path, path.with_name(CONFIG)] if path.is_file() else sorted(path.glob("*"))
     kept = [file for file in files if file == path or file.name == CONFIG or file.suffix in WEIGHT_SUFFIXES]
     sha = hashlib.sha256()

@@ -34,7 +34,8 @@ class SensorEncoder(nn.Module):
     Args:
         encoder: trained.
         takes: description of the input.
-        mean, deviation: of each channel over the training subjects; 0 and 1 where windows are normalised by themselves.
+        mean, deviation: mean and deviation of each channel over the training subjects; 0 and 1 where windows are normalised by
+            themselves.
     """
 
     mean: Tensor
@@ -90,9 +91,9 @@ class SensorEncoder(nn.Module):
         """Save by `hub.save`.
 
         Args:
-            folder: that is written.
-            seen: what it was pre-trained on: `dataset`, `subjects`, `seed` and `fold`. An evaluation on the same data set refuses
-                to test these people.
+            folder: folder that is written.
+            seen: description of what it was pre-trained on: `dataset`, `subjects`, `seed` and `fold`. An evaluation on the same
+                data set refuses to test these people.
         """
         hub.save(self, folder, seen or None)
 

@@ -22,7 +22,7 @@ NEEDS = ("compute_features", "forward_features")
 
 @runtime_checkable
 class FeatureStudent(Protocol):
-    """What masked prediction (`MaskedTokens`, `MaskedFeatures`) asks of a student, beside the encoder contract.
+    """What masked prediction (`MaskedTokens`, `MaskedFeatures`) asks of a student, in addition to the encoder contract.
 
     Optional are `mask_emb`, a parameter with one number per feature bin that fills masked frames (the objective has one of its
     own where it is missing or None); `before_step(step, seconds)` for schedules inside the model; and
@@ -64,7 +64,7 @@ def make_student(
 
     Args:
         kind: name in `STUDENTS`, `module:Class` or `FILE.py:Class`.
-        preset: of classes with `from_preset(preset, **options)`; others have no presets, and it is not used.
+        preset: preset of classes with `from_preset(preset, **options)`; others have no presets, and it is not used.
         options: `student.overrides` of a recipe: of other classes the fields of the dataclass that they take as `config`, else
             their arguments.
 

@@ -27,11 +27,11 @@ def make_view_encoder(kind: str, num_channels: int, dim: int, options: dict[str,
     """Make the encoder of a view; it is called as `encoder(signal, lengths)` with the signal itself and gives (B, dim).
 
     Args:
-        kind: of the view.
-        num_channels: of the signal.
+        kind: kind of the view.
+        num_channels: number of channels of the signal.
         dim: width of the representation.
-        options: of the transform (`gabor`: those of `Gabor`, `stft`: those of `STFT`) and of its network: `widths`, `kernel`,
-            `gain`, `bins`.
+        options: options of the transform (`gabor`: those of `Gabor`, `stft`: those of `STFT`) and of its network: `widths`,
+            `kernel`, `gain`, `bins`.
 
     Raises:
         ConfigError: for another kind or an option that it does not have.

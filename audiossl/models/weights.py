@@ -58,12 +58,12 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], *, assign: bool = False)
     """Put weights into a model.
 
     Args:
-        model: in which every key of the state has a place of the same shape.
+        model: model in which every key of the state has a place of the same shape.
         state: weights by key.
         assign: make the tensors the model's own, for one that was built on `meta`.
 
     Raises:
-        StoreError: naming the keys that are unknown or missing, and shapes that differ.
+        StoreError: naming unknown and missing keys, and shapes that differ.
     """
     wanted = model.state_dict()
     unknown, missing = sorted(state.keys() - wanted.keys()), sorted(wanted.keys() - state.keys())

@@ -145,7 +145,7 @@ class Zipformer(nn.Module):
         """Put the training-only devices on, or take them off with None; evaluation and weights do not know of them.
 
         Args:
-            devices: which are on.
+            devices: devices that are on.
             seconds_per_step: nominal seconds of signal of an optimiser step, over all ranks: the clock of their schedules.
 
         Raises:

@@ -35,7 +35,7 @@ class ZipformerConfig:
         num_mel_bins: log-mel bins of the input.
         pos_dim: size of the relative position code.
         output_downsampling_factor: 1 for 50 Hz output, 2 for 25 Hz.
-        downsampling_factor: of each stack, against 50 Hz.
+        downsampling_factor: factors of each stack, against 50 Hz.
         num_encoder_layers: layers of each stack.
         feedforward_dim: hidden size of the second feed-forward module, by stack; the first has 3/4 and the third 5/4 of it.
         encoder_dim: width, by stack; all must be equal.
@@ -43,9 +43,9 @@ class ZipformerConfig:
         cnn_module_kernel: odd taps of the convolution modules, by stack.
         num_heads: attention heads, by stack.
         causal: attention and convolutions see their chunk and the past only.
-        chunk_size: of causal models, in 50 Hz frames, multiples of every downsampling factor, or -1 for the whole clip. Training
-            draws one of several; otherwise the first counts.
-        left_context_frames: that causal attention sees before its chunk, in 50 Hz frames, or -1 for all; drawn likewise.
+        chunk_size: chunk sizes of causal models, in 50 Hz frames, multiples of every downsampling factor, or -1 for the whole
+            clip. Training draws one of several; otherwise the first counts.
+        left_context_frames: frames that causal attention sees before its chunk, in 50 Hz frames, or -1 for all; drawn likewise.
         frontend: "conv2d" is the published one, "conv1d" a light one for laptops.
         query_head_dim, value_head_dim, pos_head_dim: sizes per head.
 

@@ -77,8 +77,8 @@ class Stack(nn.Module):
         Args:
             x: frames.
             lengths: valid frames, None where nothing is padded.
-            repeat_valid: what `DownsampledStack` does at the end of a clip; of no effect here.
-            chunks: what frames of causal layers see, in frames of this stack.
+            repeat_valid: way of `DownsampledStack` at the end of a clip; of no effect here.
+            chunks: frames that causal layers see, in frames of this stack.
         """
         padding = None if lengths is None else padding_mask(lengths, x.shape[1])
         hidden = chunks.hidden(x.shape[1], x.device)
@@ -108,7 +108,7 @@ class DownsampledStack(nn.Module):
             x: frames.
             lengths: valid frames, None where nothing is padded.
             repeat_valid: fill a clip's last group with its own last frame instead of padded frames.
-            chunks: what frames of causal layers see, in frames of the full rate.
+            chunks: frames that causal layers see, in frames of the full rate.
         """
         slow = self.downsample(x, lengths if repeat_valid else None)
         # A group counts as valid if any of its frames does.

@@ -51,8 +51,8 @@ class StreamState:
     """What a stream keeps between calls.
 
     Attributes:
-        samples: from sample `first_sample` on; earlier ones are not needed again.
-        features: from feature frame `first_feature` on.
+        samples: samples from `first_sample` on; earlier ones are not needed again.
+        features: feature frames from `first_feature` on.
         frames: encoded so far, at 50 Hz; a multiple of the chunk size until the end.
         layers: state of each layer in order.
         ended: whether the last samples were given.
@@ -104,7 +104,7 @@ def stream(
 
     Args:
         model: causal, in evaluation mode.
-        state: of `start_stream` or the call before.
+        state: state of `start_stream` or the call before.
         signal: the next samples, at 16 kHz.
         last: no more samples will come.
 
@@ -144,7 +144,7 @@ def _add_features(model: Zipformer, state: StreamState, last: bool) -> StreamSta
     ready = (total + HOP // 2) // HOP if last else max((total - EDGE) // HOP, 0)
     if ready <= done:
         return state
-    # One hop more on the left and any on the right, so that mirrored edges fall on frames that are dropped.
+    # One hop more on the left and any on the right, so that mirrored edges fall on dropped frames.
     first = state.first_sample // HOP
     lengths = torch.full((len(state.samples),), state.samples.shape[1], device=state.samples.device)
     features = model.log_mel(state.samples, lengths)[0][:, done - first : ready - first]
@@ -158,7 +158,7 @@ def _add_features(model: Zipformer, state: StreamState, last: bool) -> StreamSta
 
 
 def _embed(model: Zipformer, state: StreamState, last: bool) -> tuple[Tensor, StreamState]:
-    """Run the front end over whole chunks that are complete, again over the few frames before that it sees."""
+    """Run the front end over complete chunks, and again over the few frames of context before them."""
     around, size = model.encoder_embed.context_frames, model.chunks.size
     assert size is not None
     first = state.first_feature // 2

@@ -28,9 +28,9 @@ class AugmentationConfig:
 
     Attributes:
         kinds: `heart_rate`, `imu` or `ecg_eeg`, the published sets.
-        per_view: how many of them, drawn without replacement.
+        per_view: number of kinds for each view, drawn without replacement.
         noise: deviation of added noise, in the unit of the signal (normalised windows: of its deviation).
-        scale_mean, scale_deviation: of a factor for each sample, shared by channels.
+        scale_mean, scale_deviation: mean and deviation of a factor for each sample, shared by channels.
         max_segments: pieces that are put in another order.
         max_stretch: a stretch of a window is drawn out by up to so much, or as much pressed together, and cut back.
         axes: first channels of triples (x, y, z) that are rotated together in space.
@@ -73,7 +73,7 @@ def augment(
     Args:
         signal: zero beyond each length.
         lengths: valid samples.
-        ids: one per window.
+        ids: ids of the windows.
         key: seed, epoch and name or number of the view.
         config: kinds and strengths.
         chain: changes that every window gets, in this order, instead of drawn ones.
@@ -139,7 +139,7 @@ def negate(x: Float[Tensor, "C L"], generator: torch.Generator, config: Augmenta
 
 
 def resample(x: Float[Tensor, "C L"], generator: torch.Generator, config: AugmentationConfig) -> Float[Tensor, "C L"]:
-    """Play faster or slower by a random factor; what is too long is cut, what is too short goes on from the start."""
+    """Play faster or slower by a random factor; what is too long is cut, what is too short continues from the start."""
     factor = 1 + config.max_stretch * (2 * float(torch.rand((), generator=generator)) - 1)
     size = max(2, round(x.shape[1] * factor))
     played = functional.interpolate(x[None], size=size, mode="linear", align_corners=True)[0]

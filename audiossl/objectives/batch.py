@@ -22,7 +22,7 @@ class TokenBatch(DivisibleBatch):
     Attributes:
         signal: (B, C, S), zero beyond each length.
         lengths: valid samples.
-        ids: one per item; masks are drawn from (seed, epoch, id), so crops of one recording need ids of their own.
+        ids: ids of the items; masks are drawn from (seed, epoch, id), so crops of one recording need ids of their own.
         tokens: codes of each stream, (B, Tc, N), int64, padded with -100.
         epoch, seed: the rest of the key.
         rate: Hz.
@@ -56,7 +56,7 @@ def collate_tokens(
     seed: int = 0,
     sample_rate: float = 16000.0,
 ) -> TokenBatch:
-    """Pad items to a batch; an item that lacks a stream which others have gets -100 there.
+    """Pad items to a batch; where an item lacks a stream of the others, it gets -100.
 
     Args:
         ids, signals: an id and a (C, S) signal per item.

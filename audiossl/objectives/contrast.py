@@ -13,7 +13,7 @@ from torch.nn import functional
 def gather(x: Num[Tensor, "B D"]) -> Num[Tensor, "N D"]:
     """Rows of all ranks, in the order of ranks, with their gradients; with one process x itself.
 
-    Each rank then computes the loss of the global batch, and gradients flow back to the rank whose rows they are of. Averaged
+    Each rank then computes the loss of the global batch, and gradients flow back to the rank of the rows. Averaged
     over ranks, as the loop does, that is the gradient of the one loss. All ranks must have as many rows and, in training, as many
     batches. Without gradients, as in validation, rows stay on their rank: there one may have a batch more than another.
     """
@@ -54,7 +54,7 @@ def dcl(
         a, b: embeddings of two views; they are scaled to unit length here.
         temperature: tau.
         weighted: DCLW: the positive of a pair that is less alike than the average counts up to twice, without gradient.
-        sigma: of those weights.
+        sigma: sigma of those weights.
 
     Returns:
         the mean over the 2 B rows, in float32; it may be negative.

@@ -21,7 +21,7 @@ class DCLConfig(TwoViewConfig):
     Attributes:
         temperature: tau.
         weighted: DCLW.
-        sigma: of its weights.
+        sigma: sigma of its weights.
     """
 
     temperature: float = 0.1

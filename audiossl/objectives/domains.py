@@ -17,7 +17,7 @@ def target_streams(domain: str | None, streams: Sequence[str], dual_loss: DualLo
     from audio; `asymmetric` speech tokens from everything, and audio tokens from audio in addition.
 
     Args:
-        domain: of the recording; may be None where there is one stream.
+        domain: domain of the recording; may be None where there is one stream.
         streams: names of all streams; each is that of its domain, the first is the main one.
         dual_loss: the rule.
 

@@ -36,11 +36,11 @@ class FrameProjectionConfig:
         views: `time`, the signal itself, and any of fourier, dct, haar, gabor, stft.
         pairs: weight of each pair of views that shall agree, such as `{"time-gabor": 1.0}`; empty takes all pairs alike.
         loss: `nt_xent` as published, or `dcl`, without the positive in the denominator (arXiv 2110.06848).
-        temperature: of the loss; 0.15 is that of the published code.
-        map_weight: of the mappers between embeddings, 1 in the paper. The published code divides by the batch once more, which
-            switches them off.
+        temperature: temperature of the loss; 0.15 is that of the published code.
+        map_weight: weight of the mappers between embeddings, 1 in the paper. The published code divides by the batch once more,
+            which switches them off.
         dim: width of representations and embeddings; 0 takes that of the encoder.
-        options: of the views' transforms and networks, by view.
+        options: options of the views' transforms and networks, by view.
     """
 
     views: list[str] = field(default_factory=lambda: [TIME, "fourier", "gabor"])
@@ -94,9 +94,9 @@ class FrameProjection(Objective[Encoder, WindowBatch]):
     window and its neighbour in time, which is ours and not in the paper.
 
     Args:
-        encoder: of the signal; it says its `num_channels`.
+        encoder: encoder of the signal; it says its `num_channels`.
         config: views and losses.
-        num_channels: of the signal, where the encoder does not say it.
+        num_channels: channels of the signal, where the encoder does not say it.
 
     Raises:
         ConfigError: if the encoder's width is another than `config.dim`, or nobody says the number of channels.
@@ -171,9 +171,9 @@ def fit_mappers(
 
     Args:
         views: representation of training windows by view; one of them is `time`.
-        kind: of mapper; `random` is drawn and not trained.
-        seed: of weights and batches.
-        num_steps, batch_size, lr: of the optimisation.
+        kind: kind of mapper; `random` is drawn and not trained.
+        seed: seed of weights and batches.
+        num_steps, batch_size, lr: steps, batch size and learning rate of the optimisation.
 
     Returns:
         a mapper for every view but `time`.

@@ -1,4 +1,4 @@
-"""Deep graph infomax on windows of connectivity: regions are told apart from those of shuffled graphs (arXiv 1809.10341)."""
+"""Deep graph infomax on windows of connectivity: regions are distinguished from those of shuffled graphs (arXiv 1809.10341)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class GraphInfomaxConfig:
 
     Attributes:
         summary_gap: windows between regions and the summary that they are to agree with: 0 is the published objective; above it
-            regions are told by another moment of the same run, before or after them.
+            regions are distinguished by another moment of the same run, before or after them.
     """
 
     summary_gap: int = 0
@@ -39,7 +39,7 @@ class GraphInfomax(GraphObjective):
     The other regions are those of the same window with its connections dealt out anew: each region has those of another one.
 
     Args:
-        encoder: trained; what tells regions apart stays here.
+        encoder: encoder that is trained; what distinguishes regions stays here.
         config: options.
     """
 

@@ -36,7 +36,7 @@ GRAPH_OBJECTIVES: dict[str, Kind] = {
     ),
     "graph_infomax": Kind(
         "audiossl.objectives.graph_infomax:GraphInfomax",
-        "tell regions from those of shuffled graphs (arXiv 1809.10341)",
+        "distinguish regions from those of shuffled graphs (arXiv 1809.10341)",
     ),
 }
 
@@ -57,8 +57,8 @@ def make_window_objective(name: str, encoder: Encoder, options: Mapping[str, obj
     """Make an objective on windows around an encoder, which becomes its `encoder`.
 
     Args:
-        name: of `WINDOW_OBJECTIVES`, or a place outside the package.
-        encoder: of the signal.
+        name: name of `WINDOW_OBJECTIVES`, or a place outside the package.
+        encoder: encoder of the signal.
         options: fields of the objective's `Config`.
 
     Raises:

@@ -19,7 +19,7 @@ class LabelledBatch(DivisibleBatch):
     Attributes:
         signal: (B, C, S), zero beyond each length.
         lengths: valid samples.
-        ids: one per item; augmentation is drawn from (seed, epoch, id).
+        ids: ids of the items; augmentation is drawn from (seed, epoch, id).
         targets: unit numbers, padded with 0, or the share of each tag in [0, 1].
         target_lengths: valid targets.
         epoch, seed: the rest of the key.

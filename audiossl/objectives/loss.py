@@ -30,7 +30,7 @@ class Loss:
 
     Attributes:
         total: sum over frames (or items) of their loss; carries the graph.
-        weight: what `total` is divided by to be a mean: frames, counted with the weight that they have in `total`.
+        weight: divisor that makes a mean of `total`: frames, counted with the weight that they have in `total`.
         parts: detached metrics as sums and counts, by name.
     """
 

@@ -73,7 +73,7 @@ class MaskedFrames:
         masked: frames that saw a masked feature, (B, T).
         valid: frames that are not padding.
         weight: alpha at masked frames, 1 - alpha at others.
-        features: what the student would have seen without masks, (B, F, M).
+        features: features that the student would have seen without masks, (B, F, M).
         feature_lengths: valid feature frames.
     """
 
@@ -146,7 +146,7 @@ class MaskedPrediction(FrameObjective):
         return MaskedFrames(frames, lengths, masked, valid, weight, features, feature_lengths)
 
     def before_step(self, step: int, seconds: float) -> None:
-        """Tell a student that has schedules of its own which step comes next."""
+        """Announce the next step to a student with schedules of its own."""
         if callable(hook := getattr(self.student, "before_step", None)):
             hook(step, seconds)
 

@@ -32,9 +32,9 @@ def mix_up(
         signal: zero beyond each length.
         lengths: valid samples.
         targets: share of each tag.
-        ids: one per item.
+        ids: ids of the items.
         seed, epoch: the rest of the key.
-        probability: of an item to be mixed; a batch of one item has nobody to mix with.
+        probability: probability that an item is mixed; a batch of one item has none to mix with.
         alpha: the larger, the closer to even the mixtures.
     """
     if len(ids) < 2 or probability <= 0:

@@ -26,7 +26,7 @@ class NNCLRConfig(TwoViewConfig):
         predictor: widths of the predictor's layers after the projector's.
         temperature: tau.
         queue: past embeddings that are searched, 1,024 to 16,384 for small data.
-        other_subjects: take the neighbour from other subjects than the window's own.
+        other_subjects: whether the neighbour is taken from other subjects than the window's own.
     """
 
     predictor: list[int] = field(default_factory=lambda: [512, 128])
@@ -87,7 +87,7 @@ class NNCLR(TwoViews):
         size = len(self.queue)
         z, owners = functional.normalize(z.detach().float(), dim=1)[-size:], owners[-size:]
         places = (int(self.filled) + torch.arange(len(z), device=z.device)) % size
-        # Past the first round `filled` goes on counting, so that it is also the place of the oldest entry.
+        # Past the first round `filled` continues counting, so that it is also the place of the oldest entry.
         self.queue[places], self.owners[places] = z, owners
         self.filled += len(z)
 

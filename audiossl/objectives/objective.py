@@ -18,7 +18,7 @@ B = TypeVar("B")  # batch
 
 
 class Needs(Flag):
-    """What a batch must bring for an objective, besides one view of each item.
+    """What a batch must bring for an objective, in addition to one view of each item.
 
     Attributes:
         VIEW: nothing else; every batch brings a signal with its lengths.
@@ -26,7 +26,7 @@ class Needs(Flag):
         PARTNER: for each item another of the same bag (a subject, a recording), as `partner`.
         CROPS: two crops of each item that overlap, with their offsets.
         LABELS: labels for a part of the items.
-        DENSE_ENCODER: a frozen encoder whose frames are compared with those that are trained.
+        DENSE_ENCODER: a frozen encoder; its frames are compared with the trained ones.
 
     >>> Needs.NEIGHBOUR | Needs.LABELS in Needs.LABELS | Needs.NEIGHBOUR
     True
@@ -68,8 +68,8 @@ class Objective(nn.Module, Generic[E, B]):
 
     Attributes:
         Config: dataclass of its options.
-        needs: what a batch must bring; batches that cannot are refused before anything is trained.
-        encoder: of the signal, which is kept.
+        needs: needs that a batch must meet; other batches are refused before anything is trained.
+        encoder: encoder of the signal; it is kept.
 
     >>> import torch
     >>> class Reconstruction(Objective[nn.Module, torch.Tensor]):
@@ -96,7 +96,7 @@ class Objective(nn.Module, Generic[E, B]):
 
         Args:
             step: optimiser steps made so far.
-            seconds: of signal seen so far, over all ranks.
+            seconds: seconds of signal seen so far, over all ranks.
         """
 
     def after_step(self, step: int) -> None:
@@ -118,10 +118,10 @@ def check_needs(name: str, needs: Needs, given: Needs, batches: str) -> None:
     """Compare what an objective needs with what batches bring.
 
     Args:
-        name: of the objective, for messages.
-        needs: of it.
-        given: by the batches.
-        batches: what they are, for messages: "batches of windows".
+        name: name of the objective, for messages.
+        needs: needs of the objective.
+        given: needs that the batches meet.
+        batches: name of the batches for messages: "batches of windows".
 
     Raises:
         ConfigError: naming each need that they do not meet.

@@ -20,7 +20,7 @@ class SignalBatch:
     Attributes:
         signal: (B, C, S), zero beyond each length.
         lengths: valid samples.
-        ids: one per item; masks and augmentations are drawn from (seed, epoch, id).
+        ids: ids of the items; masks and augmentations are drawn from (seed, epoch, id).
         rate: Hz.
         epoch, seed: the rest of the key.
     """

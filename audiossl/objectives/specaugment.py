@@ -20,9 +20,9 @@ class SpecAugmentConfig:
     """What is hidden; defaults are those that SPEAR is fine-tuned with (arXiv 2510.25955), for features at 100 Hz.
 
     Attributes:
-        probability: of an item to be changed at all, 0 for never.
-        band_masks, band_size: so many bands are hidden, each of 0 to `band_size` bins.
-        time_masks, time_size: at most so many stretches are hidden, each of 0 to `time_size` frames.
+        probability: probability that an item is changed at all, 0 for never.
+        band_masks, band_size: number of hidden bands, each of 0 to `band_size` bins.
+        time_masks, time_size: largest number of hidden stretches, each of 0 to `time_size` frames.
         max_time_share: all stretches together are at most this share of an item; short items get fewer and shorter ones.
         time_warp: a point of the item moves by at most so many frames, what lies on either side is stretched to fit; 0 for none.
             Transcripts and tags do not mind, labels at instants would.
@@ -55,9 +55,9 @@ def spec_augment(
     Args:
         features: padded features; the padding stays as it is.
         lengths: valid frames, which stay as many.
-        ids: one per item; the same id in the same epoch is changed alike, whatever its batch.
+        ids: ids of the items; the same id in the same epoch is changed alike, whatever its batch.
         seed, epoch: the rest of the key.
-        config: how much.
+        config: sizes and numbers of the masks.
     """
     changed = features.clone()
     for row, (item, length) in enumerate(zip(ids, lengths.tolist(), strict=True)):

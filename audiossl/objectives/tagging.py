@@ -23,7 +23,7 @@ class TaggingConfig(TuningConfig):
 
     Attributes:
         mixup: probability of a clip to be mixed with another in training.
-        mixup_alpha: of the Beta distribution of the shares.
+        mixup_alpha: parameter of the Beta distribution of the shares.
     """
 
     mixup: float = 0.5

@@ -23,7 +23,7 @@ class TS2VecConfig:
     """Weights and masks.
 
     Attributes:
-        instance_weight: of contrast between windows; the rest, up to 1, is that of contrast between times.
+        instance_weight: weight of contrast between windows; the rest, up to 1, is that of contrast between times.
         hidden: share of projected samples that are hidden from a `DilatedCNN` in training; other encoders see all of them.
     """
 
@@ -117,7 +117,7 @@ def hierarchical(
 
     Args:
         a, b: frames of the overlap, frame by frame.
-        instance_weight: of the contrast between windows.
+        instance_weight: weight of the contrast between windows.
 
     Returns:
         `instance` and `temporal` with their weights; they add up to the loss. With one frame only `instance` is left.

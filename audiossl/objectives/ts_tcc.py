@@ -27,13 +27,13 @@ class TSTCCConfig:
 
     Attributes:
         weak, strong: changes of the two views, in this order.
-        augmentations: how strong they are; its `kinds` and `per_view` are not used.
+        augmentations: strength of the augmentations; its `kinds` and `per_view` are not used.
         steps: future frames that are predicted, at most; short windows have fewer.
         context: width of the context.
         projector: widths of the layers after the context, for contextual contrast.
         batch_norm: normalise hidden layers of the projector over the batch.
         temporal, contextual: lambda 1 and lambda 2.
-        temperature: of contextual contrast.
+        temperature: temperature of contextual contrast.
     """
 
     weak: list[str] = field(default_factory=lambda: ["scale", "noise"])

@@ -43,8 +43,8 @@ class TunedObjective(Objective):
         config: options.
 
     Attributes:
-        encoder: with what is done to it in training.
-        head: what is trained next to it; a module named `output` is its last layer.
+        encoder: encoder with what is done to it in training.
+        head: module that is trained next to it; a module named `output` is its last layer.
     """
 
     head: nn.ModuleDict

@@ -25,7 +25,7 @@ class TwoViewConfig:
     """Views and heads.
 
     Attributes:
-        augmentations: of both views.
+        augmentations: augmentations of both views.
         projector: widths of the projector's layers after the encoder's; ReLU between them.
         batch_norm: normalise hidden layers of heads over the batch.
     """

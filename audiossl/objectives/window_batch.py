@@ -19,11 +19,12 @@ class WindowBatch(SignalBatch):
     Attributes:
         signal: (B, C, L), finite, zero beyond each length.
         lengths: valid samples.
-        ids: one per window; augmentations are drawn from (seed, epoch, id).
+        ids: ids of the windows; augmentations are drawn from (seed, epoch, id).
         subjects: who each window is of.
         rate: Hz.
         epoch, seed: the rest of the key.
-        partner, partner_lengths: for each a window of its recording near in time, perhaps itself; None where there are none.
+        partner, partner_lengths: for each window a window of its recording near in time, perhaps itself; None where there are
+            none.
     """
 
     signal: Float[Tensor, "B C L"]

@@ -37,9 +37,9 @@ class WindowLabels(Objective[Encoder, LabelledWindowBatch]):
     """Cross entropy for classes, squared error of the standardised quantity otherwise.
 
     Args:
-        encoder: trained further.
+        encoder: encoder that is trained further.
         num_classes: K, 0 for a quantity.
-        mean, deviation: of the quantity on the training side.
+        mean, deviation: mean and deviation of the quantity on the training side.
     """
 
     needs = Needs.LABELS

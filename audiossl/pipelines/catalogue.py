@@ -117,7 +117,7 @@ def run_config(
     """Run the typed config of a recipe; see `run_pipeline`.
 
     Args:
-        config: of one of the methods.
+        config: configuration of one of the methods.
         file: its YAML file; its prepare script is looked for next to it, else in the working directory.
         first, last, dry_run: see `run_stages`.
         verify: run nothing, but check every stage's files against the digests that were recorded.

@@ -9,7 +9,7 @@ from audiossl.files import read_json
 
 
 def dataset_then(stage: Path) -> dict[str, Any]:
-    """The data set that a model of a sensor or connectivity run was trained on, as `{"dataset": name}`; empty if it is not told.
+    """The data set that a model of a sensor or connectivity run was trained on, as `{"dataset": name}`; empty if it is not known.
 
     An encoder says it in its config, and the run in its `recipe.json`, which was written when it ended.
     """

@@ -1,4 +1,4 @@
-"""Import the prepare script of a recipe, with the files that it imports from beside it."""
+"""Import the prepare script of a recipe, with the files that it imports from its folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PrepareScript:
 def load_script(path: Path, functions: Sequence[str] = ("prepare_corpus", "prepare_labels")) -> PrepareScript:
     """Import a prepare script as `FOLDER.SCRIPT` of a package of its own, for the folder of recipes that it is in.
 
-    So `from .other import name` finds a file beside it and `from ..asterisk.prepare import name` one of another recipe, without
+    So `from .other import name` finds a file next to it and `from ..asterisk.prepare import name` one of another recipe, without
     a change to `sys.path`. What an earlier load left is forgotten: files are read as they are now.
 
     Raises:
@@ -33,7 +33,7 @@ def load_script(path: Path, functions: Sequence[str] = ("prepare_corpus", "prepa
     """
     path = path.absolute()
     if not path.is_file():
-        raise ConfigError(f"the recipe's prepare script {path} does not exist; set prepare=FILE beside the YAML")
+        raise ConfigError(f"the recipe's prepare script {path} does not exist; set prepare=FILE next to the YAML")
     root = f"audiossl_recipes_{blake2b(str(path.parent.parent).encode(), digest_size=6).hexdigest()}"
     for name in [name for name in sys.modules if name.partition(".")[0] == root]:
         del sys.modules[name]

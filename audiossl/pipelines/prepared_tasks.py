@@ -14,15 +14,15 @@ from audiossl.pipelines.prepare_script import load_script
 from audiossl.recipe_folders import find_recipe_folder
 
 
-def prepared_tasks(source: Path, beside: Path, data_root: Path | None = None) -> Path:
+def prepared_tasks(source: Path, output: Path, data_root: Path | None = None) -> Path:
     """Return a folder of tasks.
 
     Args:
         source: folder of tasks; or of a recipe whose `prepare.py` has `prepare_tasks(out, data_root)`, such as recipes/hear, also
-            by its name among those that came with audiossl. What it writes is kept in `RECIPE_tasks` beside the output, for all
+            by its name among those that came with audiossl. What it writes is kept in `RECIPE_tasks` next to the output, for all
             models, and made again when the script or the files below `data_root` change.
-        beside: an output folder.
-        data_root: of corpora that were fetched by hand.
+        output: an output folder.
+        data_root: folder of corpora that were fetched by hand.
 
     Raises:
         ConfigError: if the folder does not exist.
@@ -36,7 +36,7 @@ def prepared_tasks(source: Path, beside: Path, data_root: Path | None = None) ->
         return source
     script = load_script(source / "prepare.py", ["prepare_tasks"])
     key = hashlib.blake2b("\0".join([*script.sources, str(data_root)]).encode(), digest_size=16).hexdigest()
-    folder = beside.parent / f"{source.absolute().name}_tasks"
+    folder = output.parent / f"{source.absolute().name}_tasks"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with file_lock(folder.parent / f".{folder.name}.lock"):
         files, roots, known = DataFiles(folder), [data_root] if data_root else [], read_stamps(folder)
@@ -59,6 +59,6 @@ def _changes(folder: Path, key: str, known: Stamps | None, files: DataFiles, roo
     if not stamp.is_file():
         return ""
     if read_json(stamp) != {"key": key}:
-        return ", as the script or data_root is another one"
+        return ", as the script or data_root differs"
     changed = changes(known, files.stamps(roots, known)) if known else []
     return f": {'; '.join(changed)}" if changed else None

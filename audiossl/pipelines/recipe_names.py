@@ -19,11 +19,11 @@ def check_limit(limit: int | None) -> None:
 
 
 def check_names(place: str, names: Iterable[str]) -> None:
-    """Refuse names that come twice, or that no folder or file can have by itself.
+    """Refuse names that come twice, or that are no valid name of a folder or file.
 
     Args:
-        place: of the names in the recipe.
-        names: of models or tasks, in its order.
+        place: place of the names in the recipe.
+        names: names of models or tasks, in its order.
 
     Raises:
         ConfigError: naming the place and the name.

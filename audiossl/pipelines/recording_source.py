@@ -29,7 +29,7 @@ class RecordingSource(Protocol):
         ...
 
     def decides(self) -> list[object]:
-        """What decides the recordings besides the content of `data`: JSON-able values or dataclasses."""
+        """What decides the recordings in addition to the content of `data`: JSON-able values or dataclasses."""
         ...
 
     def names(self) -> Names:
@@ -70,7 +70,7 @@ class ScriptRecordings:
         return self.script.module.recordings(self.data_root, self.limit)
 
     def decides(self) -> list[object]:
-        """Texts of the script and of what it imports from beside it, and its arguments."""
+        """Texts of the script and of what it imports from its folder, and its arguments."""
         return [*self.script.sources, str(self.data_root or ""), self.limit]
 
     def names(self) -> Names:

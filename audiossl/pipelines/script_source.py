@@ -16,7 +16,7 @@ class ScriptSource:
     """A prepare script with `prepare_corpus` and, where the recipe has labels, `prepare_labels`.
 
     Attributes:
-        path: of the script.
+        path: path of the script.
         script: the script, imported.
         data_root: folder of data that were unpacked by hand; None fetches them.
         limit: most items of each part of the data, for a smoke run.

@@ -55,12 +55,12 @@ class SplitConfig:
 def divide(items: Sequence[CorpusItem], split: SplitConfig, seed: int) -> dict[str, list[str]]:
     """Draw the sides of items by a hash of their groups, or take them from the field that `split.given` names.
 
-    Every side with a share gets a group: the nearest one where the hash gave it none. A corpus that grows moves at most that one.
+    Every side with a share gets a group: the nearest one where the hash gave it none. A growing corpus moves at most that one.
 
     Args:
-        items: of the corpus.
+        items: items of the corpus.
         split: groups and fractions, or the field.
-        seed: of the draw.
+        seed: seed of the draw.
 
     Returns:
         Ids under `train`, `valid` and `test`, in the order of the items.

@@ -13,13 +13,13 @@ from audiossl.stage import Names
 class Source(Protocol):
     """What the stages `corpus` and `labels` of a recipe call, and are hashed by.
 
-    The first kind is `ScriptSource`: a prepare script beside the recipe.
+    The first kind is `ScriptSource`: a prepare script next to the recipe.
 
     Attributes:
-        name: what messages call it, such as the path of the script.
+        name: name for messages, such as the path of the script.
         data: folders and files of the user that it reads; another content of them makes both stages run again.
         limit: most items of each part of the data, for a smoke run; None takes all.
-        labels: what the stage `labels` calls and is hashed by: itself, where labels do not change without the corpus.
+        labels: source that the stage `labels` calls and is hashed by: itself, where labels do not change without the corpus.
     """
 
     @property

@@ -15,7 +15,7 @@ from audiossl.signals.corpora.corpus import Corpus
 from audiossl.signals.corpora.recordings import Recording
 from audiossl.signals.corpora.same_sound import base_id
 
-TRAINED_ON = "trained_on.json.gz"  # beside the weights of a student, so that a copy of these is known as well
+TRAINED_ON = "trained_on.json.gz"  # next to the weights of a student, so that a copy of these is known as well
 SPLITS = Path("corpus", "splits.json")
 
 
@@ -28,8 +28,8 @@ def check_unseen(test: Sequence[str], encoder: str, corpus: Corpus | None = None
 
     Args:
         test: ids of the test items.
-        encoder: as `audiossl.load` takes it.
-        corpus: of the test items, to compare their files.
+        encoder: encoder as `audiossl.load` takes it.
+        corpus: corpus of the test items, to compare their files.
 
     Raises:
         ConfigError: if it saw any.
@@ -57,7 +57,7 @@ def trained_ids(encoder: str) -> set[str]:
 
 
 def write_trained_on(folder: Path, ids: Iterable[str]) -> None:
-    """Write beside an encoder's weights which items it was trained on."""
+    """Write next to an encoder's weights which items it was trained on."""
     with (
         whole_file(folder / TRAINED_ON) as partial,
         partial.open("wb") as file,

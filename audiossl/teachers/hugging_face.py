@@ -30,7 +30,7 @@ class HuggingFaceEncoder(nn.Module):
         normalise_waveform: zero mean and unit variance over each clip, where the model was trained so.
         mel_extractor: the feature extractor of a Whisper model; None for models that read the waveform.
         last_layer: the highest layer to return, which is then also the final output.
-        front_end: how clips become inputs, in place of the two options above, which mean 16 kHz.
+        front_end: front end that makes inputs of clips, in place of the two options above (these mean 16 kHz).
 
     Raises:
         ConfigError: if there is no such layer, or the config contradicts itself or the extractor.
@@ -97,7 +97,7 @@ class HuggingFaceEncoder(nn.Module):
 
         Raises:
             MissingExtraError: if `transformers` is not installed.
-            ConfigError: if no audio model of that name can be loaded, or its frames are not those that its config promises.
+            ConfigError: if no audio model of that name can be loaded, or its frames are not as its config promises.
         """
         from audiossl.teachers.hugging_face_loading import load_pretrained
 

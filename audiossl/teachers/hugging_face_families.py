@@ -170,7 +170,7 @@ class Family:
     """Models of one type.
 
     Attributes:
-        title: what people call them.
+        title: common name of the family.
         front_end: makes the front end from the model's config and feature extractor.
         default_extractor: makes the extractor, from the module `transformers` and the config, where a folder has none.
     """
@@ -181,8 +181,8 @@ class Family:
 
 
 def _waveform(title: str) -> Family:
-    # Zero mean and unit variance, as the extractor does unless told otherwise. Of group-norm front ends that changes next to
-    # nothing, and all published layer-norm ones were trained so.
+    # Zero mean and unit variance, as the extractor does unless configured otherwise. Of group-norm front ends that changes next
+    # to nothing, and all published layer-norm ones were trained so.
     return Family(title, Waveform.published, lambda transformers, config: transformers.Wav2Vec2FeatureExtractor())
 
 

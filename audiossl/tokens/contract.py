@@ -234,7 +234,7 @@ def check_finite(frames: Float[Tensor, "T D"]) -> None:
         bad = (~good).nonzero()[:, 0]
         raise DataError(
             f"{len(bad)} of {len(frames)} frames hold NaN or infinity, the first is frame {int(bad[0])} of its block; "
-            "drop these frames, or mend the teacher that made them (silence through a logarithm, fp16 overflow)"
+            "drop these frames, or fix the teacher that made them (silence through a logarithm, fp16 overflow)"
         )
 
 

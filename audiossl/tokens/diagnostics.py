@@ -14,7 +14,7 @@ from torch import Tensor
 from audiossl.errors import DataError
 from audiossl.tokens.contract import Quantizer, as_frames
 
-DEAD_PERPLEXITY = 1.5  # below it a codebook tells next to nothing
+DEAD_PERPLEXITY = 1.5  # below it a codebook carries next to no information
 DUPLICATE_CORRELATION = 0.95
 
 
@@ -24,14 +24,14 @@ class QuantiserDiagnostics:
 
     Attributes:
         relative_error: squared error over squared distance to the mean frame, both normalised as the quantiser normalises.
-        entropy: of the code counts, in nats, per codebook.
+        entropy: entropy of the code counts, in nats, per codebook.
         perplexity: exp(entropy), the number of entries in effective use, per codebook.
         index_entropy_loss: (ln K - mean entropy) / ln K; 0 when all entries are equally frequent.
         dead_codes: entries that these frames never chose, per codebook.
         codebook_correlation: tr(S_m S_n) / sqrt(tr(S_m S_m) tr(S_n S_n)) of the scatters of centred codebooks, N x N; near 1
             where two share a subspace.
         num_frames: frames measured.
-        problems: sentences about codebooks that tell next to nothing or double each other; empty where there are none.
+        problems: sentences about codebooks that carry next to no information or double each other; empty where there are none.
     """
 
     relative_error: float

@@ -78,7 +78,7 @@ def check_options(kind: str, options: Mapping[str, object]) -> dict[str, Any]:
     """Read the options of a kind's `fit`, each as the type that it takes.
 
     Raises:
-        ConfigError: for a kind that there is not, or an option that is unknown or of another type.
+        ConfigError: for an unknown kind, or an option that is unknown or of another type.
 
     >>> check_options("mvq", {"steps": "10"})
     {'steps': 10}

@@ -50,7 +50,7 @@ class FiniteScalarQuantizer(Quantizer):
     Attributes:
         levels: levels of the axes of each codebook, falling, filled up with ones.
         axes, offset: normalised frames times `axes` (N, 10, D) plus `offset` (N, 10) is what FSQ rounds.
-        centers: what each code adds to a decoded frame, (N, K, D).
+        centers: vectors that each code adds to a decoded frame, (N, K, D).
     """
 
     kind = "fsq"
@@ -138,7 +138,7 @@ class FiniteScalarQuantizer(Quantizer):
             MissingExtraError: if vector-quantize-pytorch is not installed.
         """
         rounding = self._rounding()
-        # Quantisers that were fitted to frames far from zero hold that in their centres; `axes` times it would drown the offset.
+        # Quantisers fitted to frames far from zero hold the offset in their centres; `axes` times it would drown the offset.
         common = common_offset(self.centers).sum(0)
         count = self._axes_per_codebook()
         offset = (self.offset.double() + self.axes.double() @ common.double()).float()[:, :count].flatten()
@@ -189,7 +189,7 @@ def choose_levels(variances: Float[Tensor, "D"], num_codebooks: int, codebook_si
     """Levels for the axes of each codebook that would make the error least if the frames were Gaussian.
 
     Args:
-        variances: of the principal axes, falling.
+        variances: variances of the principal axes, falling.
         num_codebooks: N; codebooks of L axes share the first N * L axes.
         codebook_size: the product of the levels is at most this, and at least half of it.
 

@@ -26,7 +26,7 @@ def gather_frames(
 
     Args:
         frames: a tensor, an array (it may be memory-mapped), or an iterable of either, such as a teacher's clips.
-        seed: of the draws.
+        seed: seed of the draws.
         sample_bytes: most bytes of the sample; of 1024-d float32 frames 1 GiB holds 262,144.
 
     Raises:

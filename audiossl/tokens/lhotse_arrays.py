@@ -53,9 +53,9 @@ def token_array(store: TokenStore, cut_id: str, start: float = 0.0) -> TemporalA
     """Describe the tokens of a cut to lhotse.
 
     Args:
-        store: that holds the tokens; its path is noted as it was opened, so open it by an absolute one if cuts are to move.
-        cut_id: which cut.
-        start: of the cut in its recording in seconds, since lhotse asks by the time of the recording.
+        store: store that holds the tokens; its path is noted as it was opened, so open it by an absolute one if cuts are to move.
+        cut_id: id of the cut.
+        start: start of the cut in its recording in seconds, since lhotse asks by the time of the recording.
 
     Raises:
         StoreError: if the cut is not in the store.
@@ -73,8 +73,8 @@ def attach_tokens(cuts: Iterable[Any], store: TokenStore, name: str = "tokens") 
     Args:
         cuts: a `lhotse.CutSet` as it was tokenised; its cuts are found in the store by their ids. They are not changed, and the
             result is held in memory.
-        store: made from these cuts.
-        name: of the field; lhotse makes `load_{name}` of it.
+        store: store made from these cuts.
+        name: name of the field; lhotse makes `load_{name}` of it.
 
     Raises:
         DataError: if cuts have no tokens, or are mixtures or padding, which have no start in a recording.

@@ -24,9 +24,9 @@ def mix_tokens(
     Args:
         first, second: codes of any integer type.
         offset: frames by which the second starts later.
-        share: of the second in the power of the mixture, from 0 to 1.
+        share: share of the second in the power of the mixture, from 0 to 1.
         num_frames: frames of the mixture.
-        generator: of the draw.
+        generator: generator of the draw.
     """
     aligned = torch.full((2, num_frames, first.shape[1]), IGNORE)
     for place, codes, start in ((0, first, 0), (1, second, offset)):

@@ -33,5 +33,5 @@ def common_offset(vectors: Float[Tensor, "*N T D"]) -> Float[Tensor, "*N D"]:
     squares = torch.stack([(block.double() - mean.unsqueeze(-2)).square().sum(-2) for block in blocks]).sum(0)
     spread = (squares / count).mean(-1, keepdim=True).sqrt()
     step = torch.exp2((STEP * spread).log2().ceil())
-    # Adding 0 turns -0 into 0, so that quantisers whose offset is none have the same bytes, and so the same id, in any case.
+    # Adding 0 turns -0 into 0, so that quantisers without an offset have the same bytes, and so the same id, in any case.
     return torch.where(spread > 0, (mean / step).round() * step, 0.0).float() + 0.0

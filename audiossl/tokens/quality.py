@@ -1,4 +1,4 @@
-"""What tokens are worth before anything is trained on them: error against a bound, use of codes, agreement with labels."""
+"""Quality of tokens before anything is trained on them: error against a bound, use of codes, agreement with labels."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class SearchQuality:
 
 @dataclass(frozen=True)
 class LabelAgreement:
-    """How well each codebook alone tells the label of a frame.
+    """How well each codebook alone predicts the label of a frame.
 
     Attributes:
-        name: of the labels.
+        name: name of the labels.
         num_labels, num_frames: distinct labels, frames that carry one.
         purity: share of frames whose label is the most frequent one of their code (HuBERT, arXiv 2106.07447, section V.C).
         pnmi: mutual information of codes and labels over the entropy of the labels (same section), 0 to 1.
@@ -57,19 +57,19 @@ class TokenQuality:
 
     Attributes:
         quantiser: id, kind, num_codebooks, codebook_size, dim.
-        teacher: what made the frames, in words.
+        teacher: teacher of the frames, in words.
         frame_rate: frames per second.
         held_out: whether the quantiser was not fitted to these frames.
         quality: search that made the codes of `diagnostics`.
         diagnostics: error and use of the codebooks.
         shannon_error: least relative error of any quantiser of these bits on Gaussian frames with this covariance.
         water_level: error that the bound leaves per axis, as a share of the variance.
-        variance_shares: of the principal axes in the normalised space, falling.
+        variance_shares: shares of the principal axes in the normalised space, falling.
         searches: error and speed by quality.
-        counts: how often each code occurs, N x K.
-        bytes_per_hour: of stored tokens.
+        counts: frequency of each code, N x K.
+        bytes_per_hour: bytes of stored tokens.
         labels: agreement with labels, where there are some.
-        num_recordings: that the frames come from; None if that was not said.
+        num_recordings: number of recordings that the frames come from; None if that was not said.
     """
 
     quantiser: dict[str, Any]
@@ -109,13 +109,13 @@ def measure_quality(
 
     Args:
         quantiser: a fitted one.
-        frames: of the teacher, best ones that the quantiser was not fitted to.
+        frames: frames of the teacher, best ones that the quantiser was not fitted to.
         frame_rate: frames per second.
-        teacher: what made the frames, in words.
+        teacher: teacher of the frames, in words.
         quality: search to measure; all are compared on 4,096 frames at most.
-        held_out: what to say of the frames.
+        held_out: answer as in `TokenQuality`.
         labels: a name, and a label or None for each frame.
-        num_recordings: what to say of the frames.
+        num_recordings: number as in `TokenQuality`.
 
     Raises:
         DataError: if there are no frames, all are equal, or there are labels of another number.
@@ -170,8 +170,8 @@ def shannon_error(shares: Float[Tensor, "D"], bits: float | int) -> tuple[float,
     the number of bits (Cover and Thomas, Elements of Information Theory, 10.3.3).
 
     Args:
-        shares: of the variance by axis, falling, with sum 1.
-        bits: of a frame.
+        shares: shares of the variance by axis, falling, with sum 1.
+        bits: bits of a frame.
 
     Returns:
         The relative error, and the level as a share of the variance.

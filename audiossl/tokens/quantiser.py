@@ -67,10 +67,10 @@ class MultiCodebookQuantizer(Quantizer):
                 uniform sample of at most 1 GiB is kept; in any order. Good are some 50 frames for each of the N * K entries.
             num_codebooks: N, codes per frame; any number.
             codebook_size: K, entries per codebook.
-            seed: of the shuffle and the initial clusters.
+            seed: seed of the shuffle and the initial clusters.
             normalise: quantise (frame - mean) / std per channel; decoding undoes it.
-            steps: updates of the centres; 40 if None, more go on lowering the error slowly.
-            device: where to compute; the frames stay where they are, and batches are moved.
+            steps: updates of the centres; 40 if None, more keep lowering the error slowly.
+            device: device that computes; the frames stay where they are, and batches are moved.
             progress: show a bar on stderr where that is a terminal.
 
         Raises:
@@ -176,7 +176,7 @@ class MultiCodebookQuantizer(Quantizer):
         """State dict for `multi_quantization.Quantizer(dim, K, N)`, which then encodes what `normalise(frames)` returns.
 
         Raises:
-            ConfigError: if N or K is no power of two, which that package needs.
+            ConfigError: if N or K is no power of two, as that package needs.
         """
         check_exact(self.num_codebooks, self.codebook_size)
         return {name: value.detach().clone() for name, value in self.state_dict().items() if name not in ("mean", "std")}

@@ -45,7 +45,7 @@ class TrainingPlan:
     """How to train.
 
     Attributes:
-        seed: of the shuffle and the initial clusters.
+        seed: seed of the shuffle and the initial clusters.
         steps: updates of the centres; 40 if None.
         progress: whether a bar is shown on a terminal.
     """
@@ -61,7 +61,7 @@ class Trained:
 
     Attributes:
         centers: codebooks in the normalised space, (N, K, D).
-        weight, bias: of the classifier, (N * K, D) and (N * K,).
+        weight, bias: weights and bias of the classifier, (N * K, D) and (N * K,).
     """
 
     centers: Float[Tensor, "N K D"]
@@ -80,7 +80,7 @@ def train(
     """Find codebooks and classifier for frames; see `MultiCodebookQuantizer.fit`.
 
     Args:
-        frames: on any device.
+        frames: frames on any device.
         num_codebooks: N.
         codebook_size: K.
         normalise: brings frames to the space of the codebooks, and to the device to compute on.
@@ -120,7 +120,7 @@ def _warn_of_dead_codebooks(codes: Int[Tensor, "T N"], num_codebooks: int, codeb
     if dead:
         warnings.warn(
             f"{len(dead)} of {num_codebooks} codebooks ({', '.join(map(str, dead[:8]))}) give nearly always one code: the frames "
-            "hold less than these codes can tell; choose fewer codebooks or a smaller codebook_size",
+            "hold less than these codes can represent; choose fewer codebooks or a smaller codebook_size",
             stacklevel=4,
         )
 
@@ -128,7 +128,7 @@ def _warn_of_dead_codebooks(codes: Int[Tensor, "T N"], num_codebooks: int, codeb
 def initial_centers(
     frames: Float[Tensor, "T D"], num_codebooks: int, codebook_size: int, generator: torch.Generator
 ) -> Float[Tensor, "N K D"]:
-    """Cluster in subspaces of equal variance products; with more codebooks than channels, go on with what is left over."""
+    """Cluster in subspaces of equal variance products; with more codebooks than channels, continue with what is left over."""
     centers: list[Tensor] = []
     rest = frames
     while len(centers) < num_codebooks:
@@ -193,7 +193,7 @@ class CooccurrenceSums:
                     self.meetings[columns, rows] += met.T
 
     def solve(self, centers: Float[Tensor, "N K D"], generator: torch.Generator) -> Float[Tensor, "N K D"]:
-        """Solve for all centres, pulled softly to the former ones; entries that nobody chose restart beside a busy one."""
+        """Solve for all centres, pulled softly to the former ones; entries that no frame chose restart next to a busy one."""
         former = centers.flatten(0, 1)
         system = self.meetings.clone()
         system.diagonal().add_(RIDGE * float(self.meetings.diagonal().mean()))

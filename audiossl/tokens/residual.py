@@ -53,7 +53,7 @@ class ResidualQuantizer(Quantizer):
             frames: a tensor or an array, in any order.
             num_codebooks: N, codes per frame.
             codebook_size: K, entries per codebook.
-            seed: of the shuffle, the initial clusters and restarted entries.
+            seed: seed of the shuffle, the initial clusters and restarted entries.
             normalise: quantise (frame - mean) / std per channel; decoding undoes it.
             steps: updates of the centres.
             progress: show a bar on stderr where that is a terminal.
@@ -78,7 +78,7 @@ class ResidualQuantizer(Quantizer):
         generator = derive_generator(seed, "residual quantiser batches")
         size = min(BATCH_FRAMES * codebook_size, len(tensor))
         order, first = torch.randperm(len(tensor), generator=generator), 0
-        # The library draws clusters and restarts from the global generator, whose state must not leak in or out.
+        # The library draws clusters and restarts from the global generator; its state must not leak in or out.
         with torch.random.fork_rng(devices=[]), full_precision(quantiser.mean.device):
             torch.default_generator.manual_seed(derive_seed(seed, "residual quantiser"))
             layers = library.ResidualVQ(

@@ -35,15 +35,15 @@ class GramTable:
     """Inner products of all centres.
 
     Codes are global here: entry k of codebook n is n * K + k. The mean of each codebook is taken out, and their sum is taken out
-    of frames: that changes no distance, while costs among large means would be too coarse to tell entries apart.
+    of frames: that changes no distance, while costs among large means would be too coarse to distinguish entries.
 
     Attributes:
         centers: all centres less the offset and the mean of their codebook, (N * K, D).
         offset: sum of the codebooks' common offsets, (D,), which can be taken out of frames without rounding.
         mean: sum of the means that are left, (D,).
         squares: their squared norms, (N * K,).
-        pairs: for each codebook n a table (N * K, K) of 2 c_j . c_{n,k}; zero where j belongs to n itself, so that the row sum
-            over all N codes of a frame is the interaction of entry k with the *other* codebooks.
+        pairs: tables, for each codebook n one (N * K, K) of 2 c_j . c_{n,k}; zero where j belongs to n itself, so that the row
+            sum over all N codes of a frame is the interaction of entry k with the *other* codebooks.
     """
 
     centers: Float[Tensor, "M D"]
@@ -195,7 +195,7 @@ def _kick_and_descend(
 ) -> Int[Tensor, "B N"]:
     """Iterated local search: force some codebooks to their second best entry, then settle the others before them.
 
-    The search goes on from codes that are a little worse than the best, ever less so towards the end: it moves on from a local
+    The search continues from codes that are a little worse than the best, ever less so towards the end: it moves on from a local
     optimum that every kick falls back to. The best codes met are returned.
     """
     best, least = codes, table.squared_error(centred, codes)

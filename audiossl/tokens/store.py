@@ -1,10 +1,10 @@
 """Tokens of many cuts in one folder: memory-mapped codes, an index, and the id of the quantiser that made them.
 
 store.json             quantiser id, teacher, frame rate, N, K, type, and the shards with their counts and sizes; also the digest
-                       of a local teacher's weights and the quality of the search, where the writer was told
+                       of a local teacher's weights and the quality of the search, where the writer knows it
 tokens-00000.npy       codes of the cuts of a shard end to end, (frames, N) uint8 or uint16
 index-00000.parquet    cut_id, offset, num_frames of the cuts of that shard, in the same order; also source, the file of each
-                       cut, with its stamp and the part that was meant, where the writer was told
+                       cut, with its stamp and the part that was meant, where the writer knows it
 
 A cut whose file was replaced is tokenised anew: the row with the higher version counts.
 
@@ -51,9 +51,9 @@ class TokenStore:
     What the folder held on opening is what is read: shards that a writer adds later are seen by opening again.
 
     Attributes:
-        quantiser_id, teacher, frame_rate, num_codebooks, codebook_size: as written.
-        teacher_digest, quality: as written, "" where that is unknown.
-        shards: as listed when the store was opened.
+        quantiser_id, teacher, frame_rate, num_codebooks, codebook_size: values as written.
+        teacher_digest, quality: values as written, "" where unknown.
+        shards: shards listed when the store was opened.
         num_bytes: size of all token and index files.
     """
 
@@ -127,7 +127,7 @@ class TokenStore:
         return list(self._rows)
 
     def sources(self) -> dict[str, str]:
-        """The file that each cut was made of, by id; cuts of which that was not written are left out."""
+        """Path of the source file of each cut, by id; cuts without a recorded source are left out."""
         return {cut_id: origin.path for cut_id, origin in self.origins().items() if origin.path}
 
     def origins(self) -> dict[str, Origin]:
@@ -158,7 +158,7 @@ class TokenStore:
         """Codes of a span of a cut.
 
         Args:
-            cut_id: which cut.
+            cut_id: id of the cut.
             start: seconds from the start of the cut, rounded to the nearest token frame.
             duration: seconds; floor(duration * frame_rate) frames, fewer where the cut ends before. All that follow if None.
 
@@ -242,7 +242,7 @@ def _map_shard(
 ) -> UInt[np.ndarray, "T N"]:
     shard = shards[number]
     path = folder / shard.tokens
-    # Since shards are mapped late, the folder may hold another store by now, whose codes would pass for these.
+    # Since shards are mapped late, the folder may hold another store by now, and its codes would pass for these.
     if _check_size(path, shard.num_bytes) != written[number]:
         raise StoreError(f"{path} was written anew since the store was opened; open it again")
     try:

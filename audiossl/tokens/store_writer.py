@@ -1,4 +1,4 @@
-"""Writing a token store: shards of whole cuts, each of which counts from the moment that store.json lists it."""
+"""Writing a token store: shards of whole cuts; each counts from the moment that store.json lists it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TokenWriter:
 
     With `append` shards are added to the store in the folder, or to a new one begun there. Whenever the process is killed, the
     store opens and holds every committed shard; the next writer sweeps what the killed one left, and skips the cuts for which
-    `cut_id in writer`. A block that ends with an exception keeps every cut that was added.
+    `cut_id in writer`. A block that ends with an exception keeps every cut added so far.
     """
 
     def __init__(
@@ -56,17 +56,19 @@ class TokenWriter:
         """Describe the store; nothing is read or written before the block begins.
 
         Args:
-            folder: to be written.
+            folder: folder to be written.
             quantiser_id: `id` of the quantiser.
             num_codebooks: N, codes per frame.
             codebook_size: K; up to 256 a code takes one byte, else two.
             frame_rate: token frames per second.
-            teacher: what made the frames, in words.
-            teacher_digest: of weights that may be others under the same name; "" if unknown.
-            quality: of the search that found the codes; "" if unknown.
-            append: go on with the store in the folder, which must have the same quantiser, N, K, frame rate, teacher and quality.
+            teacher: teacher of the frames, in words.
+            teacher_digest: digest of weights that may be others under the same name; "" if unknown.
+            quality: quality of the search that found the codes; "" if unknown.
+            append: whether to continue the store in the folder; quantiser, N, K, frame rate, teacher and quality must be the
+                same.
             shard_frames: a shard with this many token frames is closed; 2**24 are 93 hours at 50 Hz.
-            commit_seconds: with `append`, a shard is also closed this long after its first cut: the work that a kill costs.
+            commit_seconds: age, with `append`, at which a shard is closed, counted from its first cut: the work that a kill
+                costs.
         """
         self.folder = Path(folder)
         self.num_codebooks, self.codebook_size = num_codebooks, codebook_size
@@ -114,7 +116,7 @@ class TokenWriter:
         """Add the codes of one cut, and say which file it was made of.
 
         Args:
-            cut_id: which cut.
+            cut_id: id of the cut.
             codes: its codes.
             source: the file.
             origin: the same with its stamp and the part that is meant; one of a higher version takes the place of a cut.
@@ -226,7 +228,7 @@ class _OpenShard:
         self._codes_begin = self._file.tell()
 
     def add(self, cut_id: str, values: Integer[np.ndarray, "T N"], origin: Origin) -> None:
-        # A write that failed half way must not shift the cuts that follow.
+        # A write that failed half way must not shift the following cuts.
         self._file.seek(self._end())
         self._file.write(values.data)
         self.ids.append(cut_id)

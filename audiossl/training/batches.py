@@ -27,7 +27,7 @@ class Divisible(Batch, Protocol):
     """A batch whose loss is a sum over items, so that the loop may take it in parts where it does not fit into memory.
 
     Attributes:
-        ids: of its items.
+        ids: ids of its items.
     """
 
     @property
@@ -71,7 +71,7 @@ class FunctionBatches:
 
     Args:
         function: (epoch, first step, batches per step) to this rank's batches of the epoch from that step on.
-        steps: of an epoch, by batches per step; needed where `max_steps` of the training is None.
+        steps: number of steps of an epoch, by batches per step; needed where `max_steps` of the training is None.
         fixed: batches for validation.
 
     >>> batches = FunctionBatches(lambda epoch, first, per_step: [], steps=lambda per_step: 4 // per_step)

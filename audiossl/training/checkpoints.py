@@ -19,7 +19,7 @@ FORMAT = 2
 
 @dataclass
 class Checkpoint:
-    """A checkpoint that was read, and the newer ones that could not be."""
+    """A checkpoint that was read, and the newer, unreadable ones."""
 
     path: Path
     state: dict[str, Any]
@@ -30,10 +30,10 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int) -
     """Write `step-XXXXXXXX.pt` by rename, then remove all but the newest `keep`.
 
     Args:
-        folder: where checkpoints live; made if missing.
+        folder: folder of checkpoints; made if missing.
         step: optimiser steps taken.
         state: tensors, numbers, strings, and lists and dicts of them.
-        keep: how many checkpoints stay.
+        keep: number of checkpoints that stay.
     """
     path = folder / f"step-{step:08d}.pt"
     with whole_file(path) as partial:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from audiossl.errors import ConfigError
 
-# What a run tells of itself, and where it computes: whatever they are, the weights come out the same but for rounding.
+# What a run reports of itself, and where it computes: whatever they are, the weights come out the same but for rounding.
 TELLING = frozenset({"validate_every", "health_frames", "log_every", "log_seconds", "tensorboard"})
 PLACING = frozenset({"device", "num_threads", "parallel"})
 ABOVE_0 = ("lr", "accumulate", "keep", "batch_seconds", "eden_steps", "eden_hours")
@@ -27,7 +27,8 @@ class TrainingConfig:
         lr: peak learning rate.
         lr_scales: factor on the rate of a part of the objective, by name: `{"encoder": 0.05}` slows `encoder.*`. Of several
             names that fit a parameter the longest counts.
-        weight_decay, betas: of AdamW; matrices decay, vectors do not. ScaledAdam takes the betas and never decays.
+        weight_decay, betas: decay of weights and betas of AdamW; matrices decay, vectors do not. ScaledAdam takes the betas and
+            never decays.
         schedule: `cosine` to `final_lr` after a linear warm-up, `eden` (made for ScaledAdam) or `constant` after the warm-up.
         warmup_steps: steps of warm-up.
         eden_steps, eden_hours: after so many steps, and hours of signal, Eden's rate starts to fall.
@@ -37,17 +38,17 @@ class TrainingConfig:
             batch_seconds * ranks * accumulate.
         accumulate: batches per optimiser step and rank. A run that is resumed on other ranks keeps its batches per step.
         parallel: on several ranks, `ddp` gives each the whole model; `fsdp` shares out weights, gradients and optimiser state,
-            for models that with these fit on no single device. Checkpoints are the same, and a run may go on with the other.
+            for models that with these fit on no single device. Checkpoints are the same, and a run may be resumed with the other.
         clip: largest gradient norm with AdamW, 0 for none; ScaledAdam clips by itself.
         rollback_above: a step whose loss is more than so many times the usual one (a running mean) is left out, and weights and
-            optimiser go back to the newest checkpoint while the data go on; 0 for never. 3 is a sensible value.
+            optimiser go back to the newest checkpoint while the data continue; 0 for never. 3 is a sensible value.
         precision: `auto` is bf16 autocast where the device has it natively (CUDA) and float32 elsewhere. `fp16` scales the loss,
             and is for devices without bf16.
-        validate_every, checkpoint_every, log_every: in steps; 0 for never (a checkpoint is always written at the end).
+        validate_every, checkpoint_every, log_every: intervals in steps; 0 for never (a checkpoint is always written at the end).
         keep: newest checkpoints to keep.
         average_every: steps between updates of the running model average, 0 for none.
         health_frames: frames of the validation data for label-free health measures, 0 for none.
-        seed: of everything random.
+        seed: seed of everything random.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         num_threads: CPU threads of torch; None leaves torch's choice.
         log_seconds: seconds between lines on stderr where it is not a terminal.
@@ -103,7 +104,7 @@ class TrainingConfig:
             raise ConfigError(f"training.betas should be at least 0 and below 1, got {self.betas}.")
 
     def free_options(self) -> frozenset[str]:
-        """Names of the options that decide nothing of the trained weights, so that another value is no reason to train again.
+        """Names of the options that decide nothing of the trained weights: another value is no reason to train again.
 
         Checkpoints are looked at by the running average (those that are kept) and by rollbacks (the newest): only where there are
         neither may they come as often as one likes. A device decides the precision where that is `auto`, as `device=auto` does.

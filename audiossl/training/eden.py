@@ -12,7 +12,7 @@ class Eden:
     Attributes:
         lr: rate before both declines.
         seconds_per_step: nominal seconds of signal in a step, over all ranks and accumulation.
-        steps, hours: where the declines set in.
+        steps, hours: scales at which the declines set in.
         warmup_steps: steps over which a factor rises from 0.5 to 1.
     """
 

@@ -57,19 +57,19 @@ def fit(
     validation: Callable[[], Iterable[Batch]] | None = None,
     quiet: bool = False,
 ) -> FitResult:
-    """Train an objective; started again on the same folder, go on from its newest checkpoint as if never interrupted.
+    """Train an objective; started again on the same folder, resume from its newest checkpoint as if never interrupted.
 
     Each step back-propagates the summed losses of `accumulate` batches on every rank and divides the gradient by their summed
     weight. The global random state is set from (seed, step, rank) before each step, so dropout does not depend on what ran
-    before. The objective's hooks are called around each step. A run that goes on with another number of ranks keeps its batches
+    before. The objective's hooks are called around each step. A run resumed with another number of ranks keeps its batches
     per step: they share the same ones.
 
     Args:
-        objective: what is trained; where it shows frames (`represent`), their health is measured at validation.
-        batches: to train on (`audiossl.training.batches`), or a plain function of (epoch, first step, batches per step).
+        objective: objective that is trained; where it shows frames (`represent`), their health is measured at validation.
+        batches: batches to train on (`audiossl.training.batches`), or a plain function of (epoch, first step, batches per step).
         config: options.
         out: folder of the run: checkpoints/, metrics.jsonl, tensorboard/.
-        validation: to this rank's validation batches, such as the `fixed` of others.
+        validation: source of this rank's validation batches, such as the `fixed` of others.
         quiet: show no progress.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a run tells: metrics.jsonl, skipped.jsonl, TensorBoard if installed, a bar on a terminal and plain lines elsewhere."""
+"""What a run reports: metrics.jsonl, skipped.jsonl, TensorBoard if installed, a bar on a terminal and plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RunLog:
     """Writes rows of metrics and shows progress; a context manager.
 
     Args:
-        folder: where `metrics.jsonl`, `skipped.jsonl` and TensorBoard events go.
+        folder: folder of `metrics.jsonl`, `skipped.jsonl` and TensorBoard events.
         total_steps: last step of the run.
         first_step: step that the run resumes from; rows beyond it belong to a lost future and are dropped.
         seconds: time between plain lines.
@@ -102,7 +102,7 @@ class RunLog:
 
 
 def _describe(values: Mapping[str, float]) -> str:
-    """The values worth a place on one line."""
+    """The values that get a place on one line."""
     shown = {name: value for name, value in values.items() if name == "loss" or name.endswith("accuracy_masked")}
     text = "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
     return f"{text}  {values['seconds_per_second']:.0f} s/s" if "seconds_per_second" in values else text

@@ -17,23 +17,23 @@ from audiossl.training.config import PLACING, TELLING, TrainingConfig
 from audiossl.training.loss_scale import LossScale
 from audiossl.training.sharing import load_whole, load_whole_optimiser, whole_state
 
-# Options that may differ when a run is resumed: they change how long it goes on, what it tells, and where it computes.
+# Options that may differ when a run is resumed: they change how long it runs, what it reports, and where it computes.
 FREE_TO_CHANGE = TELLING | PLACING | {"max_steps", "epochs", "checkpoint_every", "keep", "rollback_above"}
 
 
 @dataclass
 class Progress:
-    """Where a run is; with the seed, all that the data need to go on from there.
+    """Where a run is; with the seed, all that the data need to resume from there.
 
     Attributes:
         batches_per_step: batches of a step, on all ranks together; the same all through a run, whatever ranks share them.
         step: optimiser steps taken.
-        epoch, epoch_step: the next step to fetch batches for, and which one of its epoch it is.
+        epoch, epoch_step: the next step to fetch batches for, and its place in its epoch.
         seconds: seconds of signal seen, on all ranks.
         skipped: steps that were left out.
         usual_loss, usual_steps: running mean of the loss and how many steps it is of.
         rollbacks: since the newest checkpoint.
-        validation: what the last one measured; a run that ended before its result was written down still knows it.
+        validation: results of the last one; a run that ended before its result was written down still knows it.
     """
 
     batches_per_step: int
@@ -90,7 +90,7 @@ class RunState:
         self.progress = progress
 
     def roll_back(self, folder: Path) -> Path | None:
-        """Put weights and optimiser of the newest checkpoint back, but go on with the data; None if there is none."""
+        """Put weights and optimiser of the newest checkpoint back, but continue with the data; None if there is none."""
         checkpoint = latest_checkpoint(folder)
         if checkpoint is None:
             return None

@@ -1,4 +1,4 @@
-"""Learning rates as pure functions of the step, so that a resumed run needs no state to go on."""
+"""Learning rates as pure functions of the step, so that a resumed run needs no state of them."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def share_out(objective: Trained, device: torch.device) -> Trained:
 
     Args:
         objective: the same on every rank.
-        device: of this rank.
+        device: device of this rank.
 
     Raises:
         ConfigError: if this torch cannot share out models of which ranks use different parts.

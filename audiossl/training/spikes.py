@@ -1,4 +1,4 @@
-"""Loss spikes: a step whose loss is far above the usual one goes back to the newest checkpoint instead of on."""
+"""Loss spikes: after a step with a loss far above the usual one, training returns to the newest checkpoint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def is_spike(progress: Progress, loss: float, factor: float) -> bool:
 
     Args:
         progress: keeps the running mean.
-        loss: of the step; one that is not finite is left to the check of gradients.
+        loss: loss of the step; one that is not finite is left to the check of gradients.
         factor: times the usual loss from which on it is a spike; 0 for never.
 
     Raises:

@@ -253,7 +253,7 @@ def rests(folder: Path, about) -> Path:
 @pytest.mark.parametrize(
     ("about", "task", "said"),
     [
-        (lambda n: {"group": "a"}, PhenotypeTask("group"), "the group of all 6 people is 'a': there is nothing to tell apart"),
+        (lambda n: {"group": "a"}, PhenotypeTask("group"), "the group of all 6 people is 'a': there is nothing to distinguish"),
         (lambda n: {"age": 20.0}, PhenotypeTask("age", kind="quantity"), r"the age of all 6 people is 20\.0"),
         (lambda n: {"age": 20.0 + n}, PhenotypeTask("agee"), "no run says its 'agee'"),
         (lambda n: {"group": "ab"[n == 0]}, PhenotypeTask("group"), "expected two classes or more"),

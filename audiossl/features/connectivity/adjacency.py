@@ -23,8 +23,8 @@ def adjacency(matrix: Float[Tensor, "*B N N"], density: float = 0.3, sign: Sign 
     Args:
         matrix: connectivity, symmetric.
         density: share of the pairs.
-        sign: what is high: `signed` the value itself, so that anticorrelations never are edges; `absolute` its size; `negative`
-            the most negative values, for a second relation beside `signed`.
+        sign: quantity that is high: `signed` the value itself, so that anticorrelations never are edges; `absolute` its size;
+            `negative` the most negative values, for a second relation next to `signed`.
 
     Raises:
         ConfigError: for another sign, or a density outside 0 to 1.

@@ -23,8 +23,8 @@ class WindowPlan:
 
     Attributes:
         window: length G.
-        stride: from start to start, S.
-        unit: of both; seconds are rounded to volumes by a run's repetition time.
+        stride: distance from start to start, S.
+        unit: unit of both; seconds are rounded to volumes by a run's repetition time.
     """
 
     window: int | float = 50

@@ -81,7 +81,7 @@ class FilterBank:
 
 
 def fast_size(at_least: int, multiple: int = 1) -> int:
-    """Return the smallest multiple of `multiple` whose other factors are 2, 3, 5 and 7, and which is at least so large."""
+    """Return the smallest sufficient multiple of `multiple` whose other factors are 2, 3, 5 and 7."""
     count = -(-at_least // multiple)
     while True:
         rest = count

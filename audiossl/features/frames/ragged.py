@@ -25,7 +25,7 @@ def each_length(
 ) -> Shaped[Tensor, "B C *K"]:
     """Transform all signals of one length together, and fill the last axis with zeros to `size`.
 
-    A periodic transform of a padded signal is another one than that of the signal alone, so padding is cut off first.
+    A periodic transform of a padded signal differs from the transform of the signal alone, so padding is cut off first.
     """
     counts = checked_lengths(signal, lengths)
     if set(counts) <= {signal.shape[-1]}:

@@ -23,10 +23,10 @@ class AttachedDevices:
     """The devices of one model, and what they share.
 
     Args:
-        config: of the model.
-        frontend: of the model.
+        config: configuration of the model.
+        frontend: front end of the model.
         stacks: the model's layers.
-        options: which are on.
+        options: devices that are on.
         seconds_per_step: nominal seconds of signal of an optimiser step, over all ranks.
     """
 

@@ -29,7 +29,7 @@ class Balancer:
         clock: adjusted batch number.
         positive: least and greatest share of positive values.
         size: least and greatest mean absolute value.
-        probability: of acting in a forward pass.
+        probability: probability of acting in a forward pass.
     """
 
     def __init__(

@@ -38,14 +38,14 @@ POSITION_DROPOUT = 0.15
 class LayerInTraining:
     """Stands in for `ZipformerLayer.forward` in training mode; with all devices off it computes the same.
 
-    Written out beside the plain forward pass, so that neither that nor inference carries twenty switches.
+    Written out next to the plain forward pass, so that neither that nor inference carries twenty switches.
 
     Args:
         shop: makes the devices.
         num_heads: attention heads of the layer.
         layer_skip: rate at which sequences pass by the layer.
         unmasked_dim: channels that feature masks leave alone.
-        is_first: whether this is the first layer of its stack, whose input is masked as well.
+        is_first: whether this is the first layer of its stack; its input is masked as well.
     """
 
     def __init__(self, shop: Workshop, num_heads: int, layer_skip: Schedule, unmasked_dim: int, is_first: bool) -> None:

@@ -19,7 +19,7 @@ class ParameterLimit:
 
     Args:
         module: owner of the parameter.
-        name: of the parameter in its module.
+        name: name of the parameter in its module.
         low, high: its range.
         clock: adjusted batch number.
     """

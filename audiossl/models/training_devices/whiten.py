@@ -27,7 +27,7 @@ class Whiten:
         limit: metric above which the gradient is added.
         grad_scale: norm of the added gradient relative to the incoming one.
         groups: groups of channels, each with its covariance.
-        probability: of acting in a forward pass.
+        probability: probability of acting in a forward pass.
     """
 
     def __init__(

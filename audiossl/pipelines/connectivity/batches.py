@@ -25,8 +25,8 @@ class RunCrops:
         crop: volumes.
         batch_runs: parts in a batch, at most.
         rate: volumes a second.
-        seed: of order and crops.
-        labels: of each part.
+        seed: seed of order and crops.
+        labels: labels of each part.
     """
 
     def __init__(

@@ -20,8 +20,8 @@ class Checks:
     """What every model of a recipe will be scored on.
 
     Attributes:
-        rows: of the recipe.
-        phenotypes: of the recipe.
+        rows: rows of the recipe.
+        phenotypes: phenotypes of the recipe.
         done: whether runs were checked already.
     """
 
@@ -45,7 +45,9 @@ class Checks:
             found = Labelled.of(design.of_tasks, task)
             if len(set(found.labels)) < 2:
                 people = len(set(found.subjects))
-                raise DataError(f"the {task.label} of all {people} people is {found.labels[0]!r}: there is nothing to tell apart")
+                raise DataError(
+                    f"the {task.label} of all {people} people is {found.labels[0]!r}: there is nothing to distinguish"
+                )
         for row in self.rows:
             row.check_place()
         for row in self.rows:

@@ -24,7 +24,7 @@ class GraphModel:
             `connectivity_mae`; `graph_infomax`; `random`, the networks of `connectivity_mae` as they are drawn, their batch norms
             settled; `supervised_gin`, trained to identify the person of a crop; `encoder`, one that an earlier run saved, in
             `options.folder`; or an objective or a row of one's own, `my_module:MyClass`.
-        options: of the objective.
+        options: options of the objective.
         encoder: fields of the encoder in place of the recipe's.
     """
 
@@ -52,11 +52,11 @@ class PretrainConfig:
 
 @dataclass
 class FingerprintConfig:
-    """Segments whose person is to be told.
+    """Segments whose person is to be identified.
 
     Attributes:
-        volumes: of a segment; 0 leaves the task out.
-        draws: of a segment of each part of everybody.
+        volumes: number of volumes of a segment; 0 leaves the task out.
+        draws: number of draws of a segment of each part of every person.
     """
 
     volumes: int = 50
@@ -74,11 +74,11 @@ class PhenotypeTask:
 
     Attributes:
         label: name in what the runs say of themselves.
-        name: of the task in results; by default the label, with `_by_site` where sites are left out.
+        name: name of the task in results; by default the label, with `_by_site` where sites are left out.
         kind: of the label; `auto` takes text for classes and numbers for quantities, and asks where they may be the other:
             numbers that have two values or are whole and shared by people, as codes are, and text that looks like numbers.
-        confounds: names of numbers that are scored alone beside every model.
-        options: how.
+        confounds: names of numbers that are scored alone, for comparison with every model.
+        options: options of the score.
     """
 
     label: str
@@ -90,7 +90,7 @@ class PhenotypeTask:
     def __post_init__(self) -> None:
         if self.label in self.confounds:
             raise ConfigError(
-                f"phenotypes: {self.label} is among its own confounds, which would tell all of it. Leave it out there"
+                f"phenotypes: {self.label} is among its own confounds, which would predict all of it. Leave it out there"
             )
 
     @property
@@ -101,23 +101,23 @@ class PhenotypeTask:
 
 @dataclass
 class ConnectivityRecipe:
-    """BOLD runs, graph encoders, and what their representations are worth.
+    """BOLD runs, graph encoders, and the quality of their representations.
 
     Attributes:
         dataset: name in results.
-        models: by the name of their row.
-        prepare: Python file beside the recipe with `recordings`; in its `networks` function, if any, the network of each region.
+        models: models by the name of their row.
+        prepare: Python file next to the recipe with `recordings`; in its `networks` function, if any, the network of each region.
         output: folder of the run.
         data_root: folder with data that were fetched by hand.
-        limit: keep only so many runs, for a smoke run.
+        limit: keep at most so many runs, for a smoke run.
         seeds: every model is trained and scored once for each.
-        runs: which are used.
+        runs: choice of runs.
         encoder: sizes of the graph encoder.
-        pretrain: what it sees.
-        training: of pre-training; `batch_seconds` is not used, a batch is a crop of every run, `batch_runs` at most.
+        pretrain: part of the data that it sees.
+        training: training of pre-training; `batch_seconds` is not used, a batch is a crop of every run, `batch_runs` at most.
         batch_runs: runs in a batch.
         fingerprint: the first task.
-        networks: tell the network of regions, the second task.
+        networks: whether to predict the network of regions, the second task.
         phenotypes: further tasks.
     """
 

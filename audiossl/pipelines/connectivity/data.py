@@ -38,8 +38,8 @@ class Runs:
 
     Attributes:
         source: their values, opened when they are asked for: a cohort has more runs than a process may have open files.
-        numbers: of the runs in it.
-        recordings: what is known of them; their values are zeros that take no memory.
+        numbers: numbers of the runs in it.
+        recordings: recordings with what is known of them; their values are zeros that take no memory.
         series: (N, T) each, NaN at censored volumes.
         regions: names of the N regions.
         left_out: regions that some run lacks.

@@ -1,4 +1,4 @@
-"""The design of a connectivity run: which parts of which people's runs pre-training and tasks see (rules against leakage)."""
+"""The design of a connectivity run: the parts of people's runs that pre-training and tasks see (rules against leakage)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DesignConfig:
     """What of a recipe decides which parts of runs are used.
 
     Attributes:
-        pretrain: what pre-training sees.
+        pretrain: part of the data that pre-training sees.
         fingerprint: segments whose person is to be identified.
         networks: whether the networks of regions are a task.
         phenotypes: whether there are phenotypes.
@@ -50,8 +50,8 @@ class Design:
     `is_transductive` says where pre-training sees it nevertheless.
 
     Attributes:
-        runs: of everybody.
-        config: of the recipe.
+        runs: runs of everybody.
+        config: configuration of the recipe.
     """
 
     runs: Runs

@@ -25,7 +25,7 @@ class EncoderOptions:
     """Options of a row of kind `encoder`.
 
     Attributes:
-        folder: of an encoder, or of a run with one.
+        folder: folder of an encoder, or of a run with one.
     """
 
     folder: str
@@ -36,7 +36,7 @@ class EncoderRow(GraphRow):
     """An encoder that an earlier run saved, frozen.
 
     Attributes:
-        digest: of its weights: another encoder may come to lie in the same folder.
+        digest: digest of its weights: another encoder may come to lie in the same folder.
         unread: sections of the recipe that do not decide its result, but were part of its fingerprint up to commit ba6cba2.
     """
 

@@ -34,9 +34,9 @@ class ModelConfig(StageConfig):
 
     Attributes:
         row: model.
-        seeds: of training.
+        seeds: seeds of training.
         design: parts of runs. The windows of other models, which segments have to suit as well, are hashed next to this.
-        checks: of what all models will be scored on, before one is trained; they decide nothing.
+        checks: checks of what all models will be scored on, before one is trained; they decide nothing.
     """
 
     row: GraphRow
@@ -84,7 +84,7 @@ def represent(out: Path, inputs: Mapping[str, Path], config: ModelConfig) -> Non
 
 
 def left_out_of(row: GraphRow, design: Design) -> list[Rejected]:
-    """Runs that some part of a model's work does without, with the reason, before that work is begun.
+    """Runs that some part of a model's work leaves out, with the reason, before the work is begun.
 
     Raises:
         DataError: if nothing is left for a part of it.

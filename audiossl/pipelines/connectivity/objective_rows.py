@@ -1,4 +1,4 @@
-"""Rows that train a graph encoder, and one whose encoder is as it is drawn."""
+"""Rows that train a graph encoder, and one with the encoder as it is drawn."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class GraphEncoderRow(GraphRow):
         """Take the sections of a recipe that training reads.
 
         Raises:
-            ConfigError: for options or sizes that it does not have, or a crop that holds no window.
+            ConfigError: for unknown options or sizes, or a crop without a window.
         """
         options = cls.read_options(name, model)
         row = cls(name, model, options, recipe.dataset, recipe.encoder, recipe.training, recipe.batch_runs)

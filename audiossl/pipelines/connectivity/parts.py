@@ -1,4 +1,4 @@
-"""Parts of BOLD runs that keep enough volumes, by one rule for every use, and the runs that have none."""
+"""Parts of BOLD runs that keep enough volumes, by one rule for every use, and the runs without any."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Part:
     """A stretch of a run that can be used.
 
     Attributes:
-        stretch: where it is.
-        series: of it, standardised by itself.
+        stretch: place in its run.
+        series: its time series, standardised by itself.
         starts: first volumes of all segments that can be used, counted from its own first.
     """
 
@@ -40,9 +40,9 @@ def usable_starts(kept: Bool[Tensor, "T"], length: int, windows: Windows = ()) -
 
     Args:
         kept: volumes that are not censored.
-        length: of a segment.
-        windows: of the encoders that read it; they lie at multiples of their strides from the segment's first volume. One that is
-            longer than a segment, or needed more often than a segment holds it, is left to the check of the recipe.
+        length: length of a segment.
+        windows: windows of the encoders that read it; they lie at multiples of their strides from the segment's first volume. One
+            that is longer than a segment, or needed more often than a segment holds it, is left to the check of the recipe.
     """
     if len(kept) < length:
         return []
@@ -109,12 +109,12 @@ def usable_parts(
 
 
 def training_parts(design: Design, crop: int, windows: Windows) -> tuple[list[Part], list[Rejected]]:
-    """What pre-training sees of every run, standardised over that part alone, and the runs that have no crop for it.
+    """What pre-training sees of every run, standardised over that part alone, and the runs without a crop for it.
 
     Args:
         design: runs.
         crop: volumes of a crop.
-        windows: of the encoder that is trained, and how many a crop needs.
+        windows: windows of the encoder that is trained, and how many a crop needs.
 
     Raises:
         DataError: if no run has one.
@@ -178,15 +178,15 @@ def segments(design: Design) -> Iterator[tuple[Float[Tensor, "P N L"], Float[Ten
     gallery, probes, _ = fingerprint_parts(design)
     first, second = ([len(part.starts) for part in parts] for parts in (gallery, probes))
     for draw in draw_segments(first, second, length, fingerprint.draws, seed=0).tolist():
-        known, told = (
+        known, predicted = (
             torch.stack([part.cut(part.starts[place], length) for part, place in zip(*row, strict=True)])
             for row in zip((gallery, probes), draw, strict=True)
         )
-        yield known, told
+        yield known, predicted
 
 
 def whole_runs(design: Design) -> tuple[Runs, list[Rejected]]:
-    """Runs of the people that tasks are about in which every encoder has a window that keeps half of its volumes, and the others.
+    """Runs of the tasks' people in which every encoder has a window with half of its volumes kept, and the others.
 
     Runs without such a window are left out where networks or phenotypes are read from whole runs.
 

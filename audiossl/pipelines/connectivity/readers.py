@@ -20,9 +20,9 @@ class Reader:
     """How a model turns series into vectors.
 
     Attributes:
-        vectors: of series of one length (P, N, T), by variant; the empty name is the model itself.
-        regions: of one series (N, T), by variant: (N, D).
-        measured: what was measured on the way.
+        vectors: vectors of series of one length (P, N, T), by variant; the empty name is the model itself.
+        regions: regions of one series (N, T), by variant: (N, D).
+        measured: numbers that were measured on the way.
     """
 
     vectors: Vectors

@@ -89,7 +89,7 @@ def _results(rows: list[ResultRow], details: Details) -> Section:
         for model, metrics in models.items()
         for metric, values in metrics.items()
     ]
-    beside = [
+    extras = [
         [task, model, "; ".join(_beside(name, value) for name, value in found.items())]
         for task, models in details.beside.items()
         for model, found in models.items()
@@ -98,7 +98,7 @@ def _results(rows: list[ResultRow], details: Details) -> Section:
         *results_tables(rows),
         Picture("Values with their intervals", plot_results(main), alt="The first metric of each model with its interval."),
         Table("Each seed", ["Task", "Model", "Metric", "Values"], spread),
-        Table("Beside the scores", ["Task", "Model", "What"], beside),
+        Table("Next to the scores", ["Task", "Model", "What"], extras),
     ]
     note = (
         "Intervals of fingerprints and phenotypes are over people, or families where they are named, those of networks over "
@@ -109,7 +109,7 @@ def _results(rows: list[ResultRow], details: Details) -> Section:
 
 
 def _beside(name: str, value: Any) -> str:
-    """What `details.json` holds beside a score, in words; shares in per cent, as on the rest of the page."""
+    """What `details.json` holds next to a score, in words; shares in per cent, as on the rest of the page."""
     match name, value:
         case "spread_over_draws", _:
             return f"standard deviation over draws {', '.join(shown('accuracy', one) for one in value)} points"
@@ -137,7 +137,7 @@ def _training(inputs: Mapping[str, Path], config: ConnectivityRecipe) -> Section
     ]
     if not metrics:
         return Section("Training", [], "No model was trained.")
-    figure = plot_curves(metrics, {"loss": "Loss", "time_edges": "Edges told in time, nats"})
+    figure = plot_curves(metrics, {"loss": "Loss", "time_edges": "Edges predicted in time, nats"})
     return Section("Training", [Picture("Loss", figure, alt="Training loss of the first seed of each model over steps.")])
 
 

@@ -48,7 +48,7 @@ class GraphRow(TableRow):
     """A model of the table: base of the kinds of rows; a subclass defines `read`.
 
     Attributes:
-        tasks: what it can be scored on.
+        tasks: tasks that it can be scored on.
         matrices: whether it also reads matrices that come without series.
         model: section of the recipe.
     """
@@ -78,7 +78,7 @@ class GraphRow(TableRow):
 
         Args:
             design: runs, and the parts of them that may be used.
-            seed: of everything random; torch's global generator is seeded with it as well.
+            seed: seed of everything random; torch's global generator is seeded with it as well.
             out: folder for what training leaves.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no read(design, seed, out) -> Reader")
@@ -119,7 +119,7 @@ class GraphRow(TableRow):
         return Steps()
 
     def origin(self) -> Mapping[str, object] | None:
-        """What an encoder that was brought along was trained on, empty if that is not recorded; None for other rows."""
+        """What a given encoder was trained on, empty if that is not recorded; None for other rows."""
         return None
 
 
@@ -127,7 +127,7 @@ def make_rows(recipe: ConnectivityRecipe) -> dict[str, GraphRow]:
     """Make the rows of a recipe, by the names of its models.
 
     Raises:
-        ConfigError: naming the model whose kind or option is not known, or that has no task.
+        ConfigError: naming the model with an unknown kind or option, or without a task.
     """
     asked = {FINGERPRINT: recipe.fingerprint.volumes, NETWORKS: recipe.networks, PHENOTYPES: recipe.phenotypes}
     rows = {}

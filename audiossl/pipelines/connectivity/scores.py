@@ -36,10 +36,10 @@ class EvaluateConfig(StageConfig):
 
     Attributes:
         dataset: name in results.
-        rows: by name, in the order of the recipe; what they are is hashed with the stages of their vectors.
-        seeds: of every model.
+        rows: rows by name, in the order of the recipe; what they are is hashed with the stages of their vectors.
+        seeds: seeds of every model.
         design: parts of runs; what else than the tasks it holds is hashed with these stages, too.
-        phenotypes: of the recipe.
+        phenotypes: phenotypes of the recipe.
     """
 
     dataset: str
@@ -58,7 +58,7 @@ class EvaluateConfig(StageConfig):
 
 
 def evaluate_models(out: Path, inputs: Mapping[str, Path], config: EvaluateConfig) -> None:
-    """Write `results.json`, and `details.json` with the values of every seed and what belongs beside each score."""
+    """Write `results.json`, and `details.json` with the values of every seed and what belongs next to each score."""
     design = Design(Runs.open(inputs["recordings"] / "set"), config.design)
     scorer = _Scorer(whole_runs(design)[0], config, _people_of_gallery(design))
     for name, row in config.rows.items():
@@ -113,14 +113,14 @@ class _Scorer:
         self.details.add(task, model, metric, list(values))
 
     def held_out_edges(self, model: str, measured: Sequence[Mapping[str, Any]]) -> None:
-        """Cross entropy of edges, beside that of a table of frequencies, which is the same for all models of one window."""
+        """Cross entropy of edges next to that of a table of frequencies, the same for all models of one window."""
         if not all("edge_bce" in one for one in measured):
             return
         count = len(self.runs.subjects)
         self.add("held_out_edges", model, "edge_bce", [one["edge_bce"] for one in measured], None, count)
         if "training_frequencies" not in self.details.seeds["held_out_edges"]:
-            told = [one["edge_bce_by_frequency"] for one in measured[:1]]
-            self.add("held_out_edges", "training_frequencies", "edge_bce", told, None, count)
+            frequencies = [one["edge_bce_by_frequency"] for one in measured[:1]]
+            self.add("held_out_edges", "training_frequencies", "edge_bce", frequencies, None, count)
 
     def _fingerprint(self, model: str, seeds: list[Tensor]) -> None:
         found = [Fingerprint.of(*vectors) for vectors in seeds]

@@ -25,9 +25,9 @@ class Labelled:
     """Runs of people who have a label and all confounds.
 
     Attributes:
-        places: of these runs among all.
-        labels: of each, text for classes.
-        confounds: of each, by name.
+        places: places of these runs among all.
+        labels: labels of each, text for classes.
+        confounds: confounds of each, by name.
         left_out: people without the label or a confound.
     """
 
@@ -98,8 +98,8 @@ def check_phenotypes(runs: Runs, phenotypes: Sequence[PhenotypeTask]) -> None:
     """Say what cannot be scored before hours of training rather than after them.
 
     Args:
-        runs: of the people that tasks are about, those that are used whole.
-        phenotypes: of the recipe.
+        runs: runs of the tasks' people that are used whole.
+        phenotypes: phenotypes of the recipe.
 
     Raises:
         DataError: if people, labels or confounds are too few.

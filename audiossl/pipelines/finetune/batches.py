@@ -20,10 +20,10 @@ class LabelledBatches:
 
     Args:
         corpus: the recordings.
-        targets: of every recording, by id.
+        targets: targets of every recording, by id.
         batch_seconds: signal per batch and rank, padding included.
-        seed: of the batch order, the crops and, through the batch, of augmentation.
-        crop_seconds: take a random excerpt of this length of longer recordings, a new one each epoch.
+        seed: seed of the batch order, the crops and, through the batch, of augmentation.
+        crop_seconds: length of a random excerpt of longer recordings, a new one each epoch.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ class FinetuneEvaluation:
 
     Attributes:
         by: also score the test items of each value of this attribute or custom field apart, such as language or part.
-        bootstrap: not used since intervals leave groups out in turn; older recipes have it.
+        bootstrap: number that is not used since intervals leave groups out in turn; older recipes have it.
     """
 
     by: str | None = None
@@ -38,17 +38,17 @@ class FinetuneEvaluation:
 
 @dataclass
 class FinetuneRecipe:
-    """A labelled corpus, an encoder, and what the encoder is worth when it is trained further with a head.
+    """A labelled corpus, an encoder, and the quality of the encoder when it is trained further with a head.
 
     Attributes:
         dataset: name in results.
         task: `ctc` learns transcripts, `tagging` tags; or `my_module:MyTask`, see `audiossl.pipelines.finetune.task`.
         encoder: any name that `audiossl.load` takes; of a run folder its student.
-        prepare: Python file beside the recipe with `prepare_corpus` and, for tagging, `prepare_labels`.
+        prepare: Python file next to the recipe with `prepare_corpus` and, for tagging, `prepare_labels`.
         output: folder of the run; `runs/DATASET_TASK` by default.
         data_root: folder of the data, where they are not fetched.
-        limit: keep only so many items per source, for a smoke run.
-        seed: of splits, heads, augmentation and batches. With the seed and split of pre-training, test items are new to the
+        limit: keep at most so many items per source, for a smoke run.
+        seed: seed of splits, heads, augmentation and batches. With the seed and split of pre-training, test items are new to the
             encoder; where the encoder's run folder shows that they are not, the run is refused.
         random: also train the same architecture from random weights, for as long, but never frozen and at the whole rate.
         keep: use only items whose attribute or custom field is one of these, `{"language": ["en", "es"]}`.
@@ -58,7 +58,7 @@ class FinetuneRecipe:
         max_item_seconds: longer training items are left out (ctc) or cropped at random (tagging).
         text, ctc, tagging: options of these tasks.
         training: the loop; `lr_scales: {encoder: 0.05}` slows the encoder.
-        evaluation: how test items are scored.
+        evaluation: options of the scores of test items.
         options: options of a task from outside, as the dataclass that its class names reads them.
         source: digest of the source of a task from outside.
         corpus: recordings of one's own, in place of `prepare`: a folder, a table of clips, a lhotse manifest or shards, a Kaldi

@@ -12,7 +12,7 @@ from audiossl.pipelines.finetune.tasks import find_finetune_task
 
 
 def check_sides(out: Path, sides: Mapping[Split, Sequence[str]], task: str) -> None:
-    """Refuse labels that leave training or test without any, or nothing to tell apart.
+    """Refuse labels that leave training or test without any, or nothing to distinguish.
 
     Raises:
         DataError: naming the task and the side.
@@ -20,13 +20,17 @@ def check_sides(out: Path, sides: Mapping[Split, Sequence[str]], task: str) -> N
     truth = find_finetune_task(task).open(out).truth
     needed: tuple[Split, Split] = ("train", "test")
     for side in needed:
-        told = [truth[id_] for id_ in sides[side] if id_ in truth]
-        if not told:
+        known = [truth[id_] for id_ in sides[side] if id_ in truth]
+        if not known:
             raise DataError(
                 f"{out / LABELS}: none of the {len(sides[side])} items of the {side} side has labels that the task {task} can use"
             )
-        if side == "train" and len(told) > 1 and len({repr(sorted(one) if isinstance(one, list) else one) for one in told}) == 1:
+        if (
+            side == "train"
+            and len(known) > 1
+            and len({repr(sorted(one) if isinstance(one, list) else one) for one in known}) == 1
+        ):
             raise DataError(
-                f"{out / LABELS}: all {len(told)} items of the train side have the same label, {str(told[0])[:60]!r}: the task "
-                f"{task} has nothing to tell apart"
+                f"{out / LABELS}: all {len(known)} items of the train side have the same label, {str(known[0])[:60]!r}: the task "
+                f"{task} has nothing to distinguish"
             )

@@ -35,12 +35,12 @@ class TrainStage(StageConfig):
 
     Attributes:
         task: kind of labels.
-        options: of its objective.
+        options: options of its objective.
         max_item_seconds: longer training items are left out or cropped, as the task does it.
         training: the loop, with the seed of the recipe.
-        identity: what the encoder's weights are known by.
-        digest: of the source of a task from outside.
-        encoder: what the encoder is loaded by.
+        identity: digest that the encoder's weights are known by.
+        digest: digest of the source of a task from outside.
+        encoder: name that the encoder is loaded by.
     """
 
     task: str

@@ -30,12 +30,12 @@ class EvaluateStage(StageConfig):
     """What decides the scores.
 
     Attributes:
-        dataset, evaluation, seed: as in the recipe.
+        dataset, evaluation, seed: options as in the recipe.
         by: field of the items that intervals leave out in turn.
         task: kind of labels.
         models: names of the models, whose stages are inputs.
-        training: where and in which batches models are run, which changes no answer.
-        encoder: what the models began with; where that is a class from outside, the folder of a model may name it.
+        training: devices and batches of the models that are run; no answer depends on them.
+        encoder: encoder that the models began with; the folder of a model may name it if it is a class from outside.
     """
 
     dataset: str

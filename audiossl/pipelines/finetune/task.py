@@ -29,9 +29,9 @@ class ScoredItems:
 
     Attributes:
         dataset, task: names in results.
-        ids: of the items.
-        groups: of every item, which intervals leave out in turn.
-        seed: of what a score draws.
+        ids: ids of the items.
+        groups: groups of every item, which intervals leave out in turn.
+        seed: seed of what a score draws.
     """
 
     dataset: str
@@ -47,8 +47,8 @@ class FinetuneTask(ABC):
     A task of one's own is a subclass, which a recipe names by `task: my_module:MyTask`.
 
     Attributes:
-        title: what is learned, in words for the page.
-        functions: that a prepare script must have.
+        title: subject that is learned, in words for the page.
+        functions: functions that a prepare script must have.
         options: dataclass of the options of its objective.
         crops: whether training items longer than `max_item_seconds` are cropped at random; else they are left out.
         truth: label by id, as it is compared with an answer.
@@ -71,8 +71,8 @@ class FinetuneTask(ABC):
             out: folder to write to.
             corpus: the items of all sides.
             sides: ids of each.
-            source: of the labels.
-            options: what the recipe says of the labels; None for most tasks.
+            source: source of the labels.
+            options: options of the labels in the recipe; None for most tasks.
 
         Raises:
             DataError: if the labels are not as expected.

@@ -1,4 +1,4 @@
-"""A fine-tuned model on disk: the encoder in the public layout, the head beside it, and what its outputs mean."""
+"""A fine-tuned model on disk: the encoder in the public layout, the head next to it, and what its outputs mean."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def save_tuned(objective: TunedObjective, task: FinetuneTask, kind: str, folder:
 
     Args:
         objective: encoder and head.
-        task: whose outputs the head has.
-        kind: of the task, as a recipe names it.
-        folder: where to write.
-        encoder_name: what the encoder was loaded by; those that do not say what they are made from need it again.
+        task: task whose outputs the head has.
+        kind: kind of the task, as a recipe names it.
+        folder: folder to write.
+        encoder_name: name that the encoder was loaded by; it is needed again where the encoder does not say what it is made from.
     """
     folder.mkdir(parents=True, exist_ok=True)
     hub.save(objective.encoder.model, folder / ENCODER, name=encoder_name)
@@ -45,8 +45,8 @@ def load_tuned(folder: Path, trust_code: hub.Trust = False, *, task: str | None 
     """Read a fine-tuned model, in evaluation mode, with what its outputs mean: the units, or the tags.
 
     Args:
-        folder: that `save_tuned` wrote.
-        trust_code: of an encoder that is not part of audiossl, see `audiossl.models.hub.load`.
+        folder: folder that `save_tuned` wrote.
+        trust_code: consent to run code of an encoder that is not part of audiossl, see `audiossl.models.hub.load`.
         task: `module:Class` of a task from outside, which the folder may name.
 
     Raises:

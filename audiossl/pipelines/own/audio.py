@@ -40,11 +40,11 @@ class OwnAudio:
     """Recordings of one's own. Of a table only what chooses and groups them decides the corpus; labels are read for themselves.
 
     Attributes:
-        sources: where recordings are.
+        sources: places of recordings.
         tasks: probes on columns and segments.
-        split: how sides are drawn.
-        seed: of the draw.
-        limit: at most so many recordings of each source.
+        split: rule by which sides are drawn.
+        seed: seed of the draw.
+        limit: largest number of recordings of each source.
     """
 
     sources: tuple[AudioSource, ...]
@@ -168,7 +168,7 @@ class OwnAudio:
         return found
 
     def check(self, gathered: Recordings) -> None:
-        """Refuse columns that are not there, and labels of which nothing can be learned.
+        """Refuse missing columns, and labels of which nothing can be learned.
 
         Raises:
             ConfigError, DataError: saying which, and what to do.

@@ -46,8 +46,8 @@ def check_column(task: OwnTask, labels: Mapping[str, str], group_of: Mapping[str
     """Refuse a column of which nothing can be learned.
 
     Args:
-        task: whose labels they are.
-        labels: by recording.
+        task: task whose labels they are.
+        labels: labels by recording.
         group_of: recordings of one group stay on one side.
         split_by: the column or attribute that groups are made by.
 
@@ -63,8 +63,8 @@ def check_column(task: OwnTask, labels: Mapping[str, str], group_of: Mapping[str
         count[label] += 1
     if len(groups) < 2:
         raise DataError(
-            f"tasks: all {len(labels)} labels in the column '{task.column}' are '{next(iter(groups))}': there is nothing to tell "
-            "apart. Take another column, or leave the task out"
+            f"tasks: all {len(labels)} labels in the column '{task.column}' are '{next(iter(groups))}': there is nothing to "
+            "distinguish. Take another column, or leave the task out"
         )
     if task.column.lower() == split_by.lower():
         raise DataError(
@@ -75,7 +75,7 @@ def check_column(task: OwnTask, labels: Mapping[str, str], group_of: Mapping[str
         some = ", ".join(sorted(groups, key=float)[:SHOWN])
         raise DataError(
             f"tasks: the column '{task.column}' looks like a quantity ({len(groups)} different numbers in {len(labels)} "
-            f"recordings: {some}, ...), and probes tell classes apart. Write classes into a column, such as young and old; or "
+            f"recordings: {some}, ...), and probes distinguish classes. Write classes into a column, such as young and old; or "
             f"say tasks={task.column}:{CLASSES} where each number is a class"
         )
     alone = sorted(label for label, held in groups.items() if len(held) < 2)

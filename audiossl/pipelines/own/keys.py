@@ -39,8 +39,8 @@ def adopt_corpus(recipe: OwnKeys, method: str) -> list[AudioSource]:
     """Read where the recordings are, and name the data set and the output after them where the recipe does not.
 
     Args:
-        recipe: that is being made; its `dataset` and `output` are set.
-        method: in the name of the output, `runs/METHOD-CORPUS`.
+        recipe: recipe that is being made; its `dataset` and `output` are set.
+        method: method in the name of the output, `runs/METHOD-CORPUS`.
 
     Returns:
         The sources; none where the recipe has a script.

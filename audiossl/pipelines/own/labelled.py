@@ -98,7 +98,7 @@ class OwnTags(_OwnLabelled):
     columns: ClassVar[tuple[str, ...]] = ("labels", "tags", "label", "tag")
 
     def check(self, gathered: Recordings) -> None:
-        """Refuse tags that no test could tell apart."""
+        """Refuse tags that no test could distinguish."""
         groups = self.groups(gathered)
         held: dict[str, set[str]] = {}
         for id_ in gathered.by_id:
@@ -117,7 +117,7 @@ class OwnTags(_OwnLabelled):
         """Write `labels.jsonl` and `classes.json`.
 
         Raises:
-            ConfigError, DataError: if there is no column of tags, or nothing to tell apart.
+            ConfigError, DataError: if there is no column of tags, or nothing to distinguish.
         """
         gathered = self.gathered_of(corpus)
         self.check(gathered)

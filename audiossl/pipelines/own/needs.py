@@ -18,8 +18,8 @@ class Measured:
     """What a dry run found.
 
     Attributes:
-        parameters: of the student and its heads.
-        student_parameters: of the student alone.
+        parameters: number of parameters of the student and its heads.
+        student_parameters: number of parameters of the student alone.
         speed: seconds of signal that training takes in a second, here.
     """
 

@@ -27,9 +27,9 @@ class Side:
     """What a side holds.
 
     Attributes:
-        recordings, groups: how many.
-        seconds: of sound.
-        classes: by task, how many different labels.
+        recordings, groups: number of them.
+        seconds: seconds of sound.
+        classes: number of different labels, by task.
     """
 
     recordings: int = 0
@@ -43,9 +43,9 @@ class Preview:
     """What was found of a corpus.
 
     Attributes:
-        sides: by name.
-        ids: of each side.
-        seconds: by recording.
+        sides: sides by name.
+        ids: ids of each side.
+        seconds: seconds by recording.
         unreadable: recordings whose headers could not be read.
     """
 
@@ -64,9 +64,9 @@ def preview(gathered: Recordings, tasks: Sequence[OwnTask], split: SplitConfig, 
 
     Args:
         gathered: the recordings.
-        tasks: whose classes are counted; those of files are not.
-        split: how sides are drawn.
-        seed: of the draw.
+        tasks: tasks whose classes are counted; those of files are not.
+        split: rule by which sides are drawn.
+        seed: seed of the draw.
 
     Raises:
         DataError: if a side with a share would be empty.
@@ -117,7 +117,7 @@ def _item(one: Recording, seconds: float, sample_rate: int) -> CorpusItem:
 
 
 def _lengths(recordings: Sequence[Recording], seed: int) -> tuple[dict[str, float], list[str]]:
-    """Seconds of each recording, and whose header could not be read."""
+    """Seconds of each recording, and the recordings with a header that could not be read."""
     found = {one.id: one.item.duration for one in recordings if one.item is not None}
     whole = [one for one in recordings if one.item is None]
     order = torch.randperm(len(whole), generator=derive_generator(seed, "headers")).tolist()

@@ -25,7 +25,7 @@ def read_segments(path: Path, recordings: Sequence[Recording]) -> tuple[dict[str
 
     Args:
         path: JSON lines, CSV, TSV or Parquet; recordings are named by id, path or file name.
-        recordings: of the corpus.
+        recordings: recordings of the corpus.
 
     Raises:
         DataError: if the table cannot be read, or a row has no label or no times.

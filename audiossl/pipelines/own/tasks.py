@@ -19,10 +19,10 @@ class OwnTask:
     """A probe on labels of one's own.
 
     Attributes:
-        name: in results: the column, or the file without its suffix.
+        name: name in results: the column, or the file without its suffix.
         kind: `clips` for a column; of a file `segments` (one label a stretch) or `frames` (a label at each instant).
-        column: of the corpus.
-        path: of a table of segments.
+        column: column of the corpus.
+        path: path of a table of segments.
         as_classes: whether numbers are taken as classes though they look like quantities.
     """
 

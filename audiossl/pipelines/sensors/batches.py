@@ -28,7 +28,8 @@ class WindowBatchConfig:
 
     Attributes:
         size: windows; where a side has fewer, all of them.
-        subjects: a batch holds windows of so many subjects, so that who it is of tells few negatives; 0 draws from all.
+        subjects: number of subjects per batch; with few, negatives come from the same person and identity is no shortcut. 0 draws
+            from all.
         neighbours: seconds from a window's start to its partner's, at most; the window itself may be drawn. 0 gives no partners.
         bag: `subject` or `recording`: a partner is another window of the same one, wherever in time (MICLe, arXiv 2101.05224);
             null gives none, except to an objective that needs one: then it is of the same subject.

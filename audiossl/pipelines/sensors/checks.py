@@ -12,7 +12,7 @@ from audiossl.signals.sensors.subjects import SubjectSides
 
 
 def check_labels(folds: SensorFolds) -> None:
-    """Refuse labels that leave a side without any, or nothing to tell apart in training.
+    """Refuse labels that leave a side without any, or nothing to distinguish in training.
 
     Raises:
         DataError: naming the task and the side.
@@ -35,7 +35,7 @@ def check_labels(folds: SensorFolds) -> None:
         )
     everywhere = set().union(*labels.values())
     if len(everywhere) == 1:
-        raise DataError(f"task '{task}': every label is {next(iter(everywhere))!r}: there is nothing to tell apart")
+        raise DataError(f"task '{task}': every label is {next(iter(everywhere))!r}: there is nothing to distinguish")
     for number, sides in enumerate(folds.sides):
         _check_sides(task, number, sides, labels, config)
 

@@ -25,13 +25,14 @@ class SensorModel:
         kind: an objective of `audiossl.objectives.kinds`; `random`, the encoder as it is drawn; `supervised`, trained on the
             labels alone; `encoder`, any that `audiossl.load` knows, frozen; a baseline without an encoder; or an objective or a
             row of one's own, `my_module:MyClass`.
-        options: of the objective; of an `encoder` its `name`, `transductive: true` to test people whom it was pre-trained on, and
-            `convert_units: true` to bring units and the order of channels to those that it takes.
-        mappers: of frame projections: what stands beside h_t in the features. The first gives the row that is named after the
-            model, the others `MODEL_MAPPER`: none (h_t only), conv, linear, mlp, random (untrained), real (the views' encoders).
+        options: options of the objective; of an `encoder` its `name`, `transductive: true` to test people whom it was pre-trained
+            on, and `convert_units: true` to bring units and the order of channels to those that it takes.
+        mappers: mappers of frame projections, for what stands next to h_t in the features. The first gives the row that is named
+            after the model, the others `MODEL_MAPPER`: none (h_t only), conv, linear, mlp, random (untrained), real (the views'
+            encoders).
         dim: width of the encoder's output in place of the recipe's, so that a baseline's features may be as wide as others.
-        batches: in place of the recipe's; of them `supervised` reads the size.
-        lr: in place of the recipe's; for `supervised` in place of `task.finetune_lr`.
+        batches: batches in place of the recipe's; of them `supervised` reads the size.
+        lr: learning rate in place of the recipe's; for `supervised` in place of `task.finetune_lr`.
         untrained: leave an objective's networks as they are drawn, a control.
         finetune: also train the whole encoder on labels after pre-training, row `MODEL_finetuned`.
     """
@@ -54,7 +55,7 @@ class SubjectConfig:
         test: names of test subjects; without them everybody is tested once, in `folds` folds.
         folds: number of folds.
         rounds: test only so many of the folds, to save time; 0 tests all.
-        valid: how many of the other subjects are kept for choices, drawn by the seed of the recipe.
+        valid: number of the other subjects kept for choices, drawn by the seed of the recipe.
     """
 
     test: list[str] = field(default_factory=list)
@@ -73,16 +74,16 @@ class WindowTaskConfig:
     """What is read from frozen features.
 
     Attributes:
-        name: of the recordings' annotations.
-        classes: that count; windows of other classes are as if they had no label. Empty takes all.
-        kind: of the labels; `auto` takes text for classes and numbers for quantities, and asks where text is numbers, or
+        name: name of the recordings' annotations.
+        classes: classes that count; windows of other classes are as if they had no label. Empty takes all.
+        kind: kind of the labels; `auto` takes text for classes and numbers for quantities, and asks where text is numbers, or
             numbers are small whole ones. `class` takes numbers for classes, `quantity` reads text as numbers.
         fractions: shares of the training labels that probes may read; the rest of the pipeline never sees labels.
         knn: also answer by nearest neighbours, from all labels (classes only).
         bins: also answer a quantity by classification into bins of width 1.
-        bootstrap: not used since intervals leave subjects out in turn; older recipes have it.
-        finetune_steps: of supervised and fine-tuned models.
-        finetune_lr: of these.
+        bootstrap: number that is not used since intervals leave subjects out in turn; older recipes have it.
+        finetune_steps: steps of supervised and fine-tuned models.
+        finetune_lr: learning rate of these.
     """
 
     name: str = "activity"
@@ -102,24 +103,24 @@ class WindowTaskConfig:
 
 @dataclass
 class SensorsRecipe:
-    """Recordings, windows, objectives, and what the representations are worth on people who were never seen.
+    """Recordings, windows, objectives, and the quality of the representations on people who were never seen.
 
     Attributes:
         dataset: name in results.
-        models: by the name of their row.
-        subjects_are: what the report calls them, where they are no people: a split of recordings says nothing of new people.
-        prepare: Python file beside the recipe with `recordings`.
+        models: models by the name of their row.
+        subjects_are: word of the report for them where they are no people: a split of recordings says nothing of new people.
+        prepare: Python file next to the recipe with `recordings`.
         output: folder of the run.
         data_root: folder with data that were unpacked by hand, instead of fetching them.
-        limit: keep only so many recordings, for a smoke run.
+        limit: keep at most so many recordings, for a smoke run.
         seeds: every model is trained and probed once for each.
-        seed: of folds and validation subjects.
-        windows: of recordings.
+        seed: seed of folds and validation subjects.
+        windows: windows of recordings.
         subjects: sides.
         encoder: sizes of the network of the signal, the same for all objectives.
-        batches: of pre-training.
-        training: of pre-training.
-        task: what is evaluated.
+        batches: batches of pre-training.
+        training: training of pre-training.
+        task: task that is evaluated.
     """
 
     dataset: str

@@ -28,7 +28,7 @@ class FoldsConfig:
         seed: seed of folds and validation subjects.
         task: name of the annotations.
         classes: classes that count; empty takes all.
-        kind: of the labels.
+        kind: kind of the labels.
         limit: number of recordings that were asked for. It decides the recordings rather than this, and is there for messages.
     """
 
@@ -48,7 +48,7 @@ class FoldsConfig:
         return cls(recipe.windows, recipe.subjects, recipe.seeds, recipe.seed, task.name, task.classes, task.kind, recipe.limit)
 
     def decides(self) -> list[object]:
-        """All but the limit; what a run of old did not say changes nothing of it."""
+        """All but the limit; what an earlier run did not say changes nothing of it."""
         kind = [self.kind] if self.kind != "auto" else []
         return [self.windows, self.subjects, self.seeds, self.seed, self.task, self.classes, *kind]
 
@@ -100,7 +100,7 @@ class SensorFolds:
 
     Attributes:
         sides: who is where in each division.
-        places: of all windows, with their labels.
+        places: places of all windows, with their labels.
 
     Raises:
         ConfigError or DataError: if subjects cannot be divided as asked; the message says which recordings there might have been.

@@ -38,9 +38,9 @@ def match_channels(name: str, takes: SensorInput, recording: SensorRecording, co
     """Compare what a sensor encoder takes with what a recording has.
 
     Args:
-        name: of the encoder, for messages.
+        name: name of the encoder, for messages.
         takes: names and units of its channels.
-        recording: of the set; all of a set have the same channels.
+        recording: recording of the set; all of a set have the same channels.
         convert: bring other orders and other units of the same quantities to those of the encoder; names must be the same.
 
     Raises:

@@ -52,8 +52,8 @@ class EncoderRow(Row):
     """Mean frame of an encoder that `audiossl.load` knows, which reads windows in the units of the recordings.
 
     Attributes:
-        dataset: name of the data set, which is compared with that of the encoder's people.
-        digest: of its weights: another encoder may come to lie under the same name.
+        dataset: name of the data set, compared with that of the encoder's people.
+        digest: digest of its weights: another encoder may come to lie under the same name.
     """
 
     Options = EncoderOptions
@@ -94,7 +94,7 @@ class EncoderRow(Row):
             )
 
     def check(self, out: Path, folds: SensorFolds) -> None:
-        """Refuse an encoder that was pre-trained on people whom a fold tests; `encoder.json` tells of it.
+        """Refuse an encoder that was pre-trained on people whom a fold tests, as `encoder.json` says.
 
         Raises:
             ConfigError: for windows that lost their units.

@@ -1,4 +1,4 @@
-"""What rows that train an encoder read of a recipe, and training on labels, which several of them do."""
+"""What rows that train an encoder read of a recipe, and training on labels, common to several of them."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ class LearningRow(Row):
 
         Args:
             fold: windows and task.
-            encoder: where each training starts.
-            seed: of heads and batches.
+            encoder: encoder that each training starts from.
+            seed: seed of heads and batches.
             out: folder for what training leaves.
             variant: name of the answers, before `@FRACTION`.
             lr: learning rate in place of that of the task.

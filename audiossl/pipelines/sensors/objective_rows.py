@@ -40,7 +40,7 @@ class ObjectiveRow(LearningRow):
         """Take what training reads, and make the objective once in vain.
 
         Raises:
-            ConfigError: naming the model, for options that the objective does not take, or needs that batches do not meet.
+            ConfigError: naming the model, for options that the objective does not take, or unmet needs.
         """
         row = cast(ObjectiveRow, super().of(name, model, recipe))
         try:

@@ -78,7 +78,7 @@ class Row(TableRow):
 
         Args:
             fold: windows, sides and task.
-            seed: of everything random; torch's global generator is seeded with it as well.
+            seed: seed of everything random; torch's global generator is seeded with it as well.
             out: folder for what training leaves.
 
         Returns:
@@ -99,7 +99,7 @@ def make_rows(recipe: SensorsRecipe) -> dict[str, Row]:
     """Make the rows of a recipe, by the names of its models.
 
     Raises:
-        ConfigError: naming the model whose kind or option is not known, or two that give rows of one name.
+        ConfigError: naming the model with an unknown kind or option, or two with rows of one name.
     """
     rows: dict[str, Row] = {}
     owners: dict[str, str] = {}

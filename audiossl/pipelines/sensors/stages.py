@@ -50,7 +50,7 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
     """Lay out the stages of a recipe; `folder` is where its YAML and its prepare script are.
 
     Raises:
-        ConfigError: for a script that is not there, or a model of a kind or with options that there are not.
+        ConfigError: for a missing script, or a model with an unknown kind or options.
     """
     source = source_of(config, folder)
     rows, folds = make_rows(config), FoldsConfig.of(config)

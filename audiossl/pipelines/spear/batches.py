@@ -41,11 +41,11 @@ class TokenBatches:
         targets: names the streams that are predicted from a recording; each of their stores holds it.
         batch_seconds: signal per batch, padding included.
         max_item_seconds: longest piece, before mixing.
-        seed: of the batch order, the repeats, the mixtures and, through the batch, of the masks.
-        mixing: what is mixed in. Mixtures longer than a batch are not made.
-        noise: corpus of the noise; None takes it from the recordings whose domain is not the main one.
-        repeats: how often a recording comes in an epoch, by its custom field `source` or `domain`: 2.0 twice, 1.7 once and in
-            7 of 10 epochs twice. Where both are given they are multiplied.
+        seed: seed of the batch order, the repeats, the mixtures and, through the batch, of the masks.
+        mixing: sounds that are mixed in. Mixtures longer than a batch are not made.
+        noise: corpus of the noise; None takes it from the recordings of other domains than the main one.
+        repeats: number of times that a recording comes in an epoch, by its custom field `source` or `domain`: 2.0 twice, 1.7 once
+            and in 7 of 10 epochs twice. Where both are given they are multiplied.
         main_domain: recordings of this domain are utterances; where it is None, all are.
 
     Raises:

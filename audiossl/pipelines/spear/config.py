@@ -32,9 +32,9 @@ class StreamConfig:
     """One kind of tokens that the student predicts.
 
     Attributes:
-        teacher: whose frames become tokens.
-        quantiser: which tokens.
-        weight: in the loss (lambda).
+        teacher: teacher whose frames become tokens.
+        quantiser: options of the tokens.
+        weight: weight in the loss (lambda).
     """
 
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
@@ -47,8 +47,8 @@ class DataConfig:
     """In which proportions, and with what mixed in, the training side is read.
 
     Attributes:
-        repeats: how often a recording comes in an epoch, by its custom field `source` or `domain`; 1.7 is once or twice. Batches
-            are drawn from all recordings, so sources are interleaved by their number of recordings times this.
+        repeats: number of times that a recording comes in an epoch, by its custom field `source` or `domain`; 1.7 is once or
+            twice. Batches are drawn from all recordings, so sources are interleaved by their number of recordings times this.
         mixing: noise and second utterances.
         noise: folder of a corpus or of lhotse shards, or a lhotse manifest, that noise is drawn from (MUSAN); by default noise is
             what is not of the main domain.
@@ -67,7 +67,7 @@ class StudentConfig:
         preset: tiny, base, large or xlarge of the Zipformer; not used where a kind has no presets.
         overrides: fields of `ZipformerConfig`, or options of another kind.
         max_item_seconds: longer recordings are cut into pieces of equal length for pre-training; at most training.batch_seconds.
-        devices: training-only devices of the Zipformer, as in the reference; worth their time in long runs.
+        devices: training-only devices of the Zipformer, as in the reference; they pay off in long runs.
         kind: zipformer, or `my_module:MyEncoder`, see `audiossl.models.student`.
         source: digest of the source of a kind from outside.
     """
@@ -85,7 +85,7 @@ class StudentConfig:
 
     @property
     def narrower(self) -> Callable[..., dict[str, Any]] | None:
-        """Of a kind that has one, what gives the overrides of half the width, which a dry run of a large student takes."""
+        """Function that gives the overrides of half the width, for a dry run of a large student; None if the kind has none."""
         return getattr(find_kind(self.kind, STUDENTS, "student", NEEDS), "narrower", None)
 
     @property
@@ -142,7 +142,7 @@ class EvaluationConfig:
         tasks: probes, each with labels of the recipe.
         rate: instants per second at which frame labels are read, the same for every model.
         context: frames on either side that the log-mel baseline sees.
-        bootstrap: not used since intervals leave groups out in turn; older recipes have it.
+        bootstrap: number that is not used since intervals leave groups out in turn; older recipes have it.
     """
 
     tasks: list[TaskConfig] = field(default_factory=list)
@@ -161,20 +161,20 @@ class EvaluationConfig:
 
 @dataclass
 class SpearRecipe:
-    """A corpus, a teacher, tokens, a student, and what the student is worth.
+    """A corpus, a teacher, tokens, a student, and the quality of the student.
 
     Either one `teacher` and `quantiser`, or several `streams`, each named after a domain. Recordings say theirs in the custom
     field `domain`; the first stream is the main one.
 
     Attributes:
         dataset: name in results.
-        prepare: Python file beside the recipe with `prepare_corpus` and `prepare_labels`.
+        prepare: Python file next to the recipe with `prepare_corpus` and `prepare_labels`.
         output: folder of the run.
         data_root: folder with packages that were unpacked by hand, instead of fetching them.
-        limit: keep only so many items per source, for a smoke run.
-        seed: of splits, quantiser, student, masks and batches.
+        limit: keep at most so many items per source, for a smoke run.
+        seed: seed of splits, quantiser, student, masks and batches.
         streams: several kinds of tokens, by domain.
-        dual_loss: which streams are predicted from which domain.
+        dual_loss: streams that are predicted, by domain.
         corpus: recordings of one's own, in place of `prepare`: a folder, a table of clips, a lhotse manifest or shards, a Kaldi
             data folder, a Hugging Face data set, a pattern, or a list of these with `name`, `domain` and `repeats`.
         table: CSV, TSV, JSON lines or Parquet whose rows are joined to the recordings by id, path, file name or stem.
@@ -227,7 +227,7 @@ class SpearRecipe:
 
     @property
     def only_domain(self) -> str | None:
-        """The domain of a stream that is the only one and is named in `streams`, so that it is of that domain alone."""
+        """The domain of an only stream that `streams` names: it is then of that domain alone."""
         return next(iter(self.streams)) if len(self.streams) == 1 else None
 
     def targets(self, item: CorpusItem) -> list[str]:

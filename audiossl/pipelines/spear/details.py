@@ -17,7 +17,7 @@ class TaskDetails:
     """What was found on a task.
 
     Attributes:
-        models: what was chosen, by model.
+        models: choices, by model.
         differences: `Interval.ends` of the student minus another model, by model.
     """
 

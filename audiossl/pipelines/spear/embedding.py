@@ -30,10 +30,10 @@ class EmbedStage(StageConfig):
     """What decides the stored frames and vectors of all models: the tasks, and what the earlier stages made.
 
     Attributes:
-        tasks: whose labelled recordings are embedded.
-        teachers: of the streams, by name in results.
+        tasks: tasks whose labelled recordings are embedded.
+        teachers: teachers of the streams, by name in results.
         student: kind of the student.
-        device: of all models.
+        device: device of all models.
     """
 
     tasks: Sequence[TaskConfig]

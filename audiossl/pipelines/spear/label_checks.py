@@ -30,13 +30,13 @@ def check_labels(
     """Refuse labels that could not be scored, or could not fail to be.
 
     Args:
-        folder: that the labels were written to.
-        corpus: whose items the labels name.
+        folder: folder that the labels were written to.
+        corpus: corpus whose items the labels name.
         sides: ids of the split.
-        tasks: of the recipe.
+        tasks: tasks of the recipe.
         by: field of the items that intervals resample.
         written_by: name of the source, for messages.
-        limit: of the recipe, for messages.
+        limit: limit of the recipe, for messages.
 
     Raises:
         DataError: naming the task, its file, and an item.
@@ -77,7 +77,7 @@ def _check_ids(path: Path, rows: Mapping[str, Row], corpus: Corpus) -> None:
 def _check_classes(task: TaskConfig, rows: Mapping[str, Row], sides: Mapping[Split, Sequence[str]]) -> None:
     everywhere = labels_in(task, rows, rows)
     if len(everywhere) < 2:
-        raise DataError(f"all labels of {len(rows)} items are {_named(everywhere)}: there is nothing to tell apart")
+        raise DataError(f"all labels of {len(rows)} items are {_named(everywhere)}: there is nothing to distinguish")
     if task.task.by_folds:
         return
     train, test = labels_in(task, rows, sides["train"]), labels_in(task, rows, sides["test"])

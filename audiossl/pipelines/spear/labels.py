@@ -44,7 +44,7 @@ def read_task_sides(folder: Path, task: TaskConfig, corpus: Corpus | None = None
     """Read `TASK.splits.json`, the sides of a task that has others than the corpus; None where it has none.
 
     Raises:
-        DataError: if it is no such file, or names items that are not in the corpus, where that is given.
+        DataError: if it is no such file, or names items that are not in the corpus (where one is given).
     """
     path = folder / f"{task.name}.splits.json"
     if not path.is_file():

@@ -36,9 +36,9 @@ class PretrainStage(StageConfig):
     """What decides the student.
 
     Attributes:
-        student, objective, training, data, seed: as in the recipe.
-        weights: of the streams in the loss, by name; the first is the main one.
-        dual_loss: which streams are predicted from which domain.
+        student, objective, training, data, seed: options as in the recipe.
+        weights: weights of the streams in the loss, by name; the first is the main one.
+        dual_loss: streams that are predicted, by domain.
         by_domain: whether the only stream is of the domain of its name; several always are.
     """
 
@@ -143,7 +143,7 @@ def _open_noise(noise: Path | None, index: Path, world: World) -> Corpus | None:
 
 
 def check_training(config: PretrainStage) -> None:
-    """Find mistakes in the options of the student and its objective, which are made in vain where only that tells.
+    """Find mistakes in the options of the student and its objective; both are made for that where nothing else shows them.
 
     Raises:
         ConfigError: if an option is wrong.

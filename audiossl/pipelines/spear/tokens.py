@@ -23,7 +23,7 @@ from audiossl.training.devices import choose_device
 
 @dataclass(frozen=True)
 class StreamTokens:
-    """What decides the tokens of a stream: `digest` is that of a teacher that may be trained anew under its name."""
+    """What decides the tokens of a stream; `digest` is the teacher's, as one may be trained anew under its name."""
 
     teacher: TeacherConfig
     quantiser: QuantiserConfig
@@ -44,10 +44,10 @@ class QuantiserStage(StageConfig):
     """What decides the quantisers.
 
     Attributes:
-        streams: by name.
-        seed: of the draw of recordings, and of the fit.
+        streams: streams by name.
+        seed: seed of the draw of recordings, and of the fit.
         by_domain: whether the only stream is fitted to recordings of the domain of its name; several always are.
-        device: of the teachers.
+        device: device of the teachers.
     """
 
     streams: Mapping[str, StreamTokens]
@@ -72,7 +72,7 @@ class QualityStage(StageConfig):
 
 @dataclass(frozen=True)
 class TokensStage(StageConfig):
-    """What decides the tokens of all recordings, and from which recordings which are predicted."""
+    """What decides the tokens of all recordings, and the recordings from which each stream is predicted."""
 
     streams: Mapping[str, StreamTokens]
     dual_loss: DualLoss
@@ -108,7 +108,7 @@ def measure_streams(out: Path, inputs: Mapping[str, Path], config: QualityStage)
 
 
 def write_tokens(out: Path, inputs: Mapping[str, Path], config: TokensStage) -> None:
-    """Tokenise every recording that is trained or validated on, with the streams that are predicted from it.
+    """Tokenise every training and validation recording, with the streams that are predicted from it.
 
     Raises:
         DataError: if a recording could not be tokenised.

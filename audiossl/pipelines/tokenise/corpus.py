@@ -62,7 +62,7 @@ def draw_items(corpus: Corpus, seconds: float, seed: int, purpose: str) -> list[
 
 
 def check_rate(teacher: Teacher, corpus: Corpus) -> None:
-    """Refuse a corpus that is read at another rate than the teacher's, whose frames would be numbers without a meaning.
+    """Refuse a corpus read at another rate than the teacher's: its frames would be numbers without a meaning.
 
     Raises:
         ConfigError: if the rates differ.
@@ -117,14 +117,14 @@ def encode_corpus(
     """Tokenise every recording of a corpus into the store at `out`.
 
     Args:
-        teacher: whose frames are quantised.
-        quantiser: as fitted to that teacher.
-        corpus: what to encode.
+        teacher: teacher whose frames are quantised.
+        quantiser: quantiser fitted to that teacher.
+        corpus: recordings to encode.
         out: folder of the store; `rejected.jsonl` in it lists what could not be read, by this call or those before it.
-        quality: of the search.
-        append: go on with the store that is there; recordings that it holds are skipped. Otherwise it is replaced.
+        quality: quality of the search.
+        append: whether to continue the store that is there; recordings that it holds are skipped. Otherwise it is replaced.
         engine: `ray` has the recordings encoded by workers of Ray Data (extra `ray`); the store gets the same bytes.
-        num_workers: of ray.
+        num_workers: number of workers of ray.
         recordings: the items of the corpus with their files, by id. These are stamped, and kept in the store: a recording whose
             file has changed is tokenised anew, and an id that the store holds of another file is rejected.
         rejected: rows about recordings that did not come into the corpus.
@@ -212,14 +212,14 @@ def measure_tokens(
     """Measure tokens on recordings that the quantiser was not fitted to, or on any where the others are few.
 
     Args:
-        teacher: whose frames are quantised.
-        quantiser: as fitted to that teacher.
+        teacher: teacher whose frames are quantised.
+        quantiser: quantiser fitted to that teacher.
         corpus: recordings to draw from; half of the frames come from those with labels, if there are so many.
         fitted_to: ids of the recordings that the quantiser was fitted to.
         labels: a name, and labelled segments by recording id.
         quality: search to measure.
         num_frames: about how many frames to measure on.
-        seed: of the draw.
+        seed: seed of the draw.
 
     Raises:
         DataError: if no recording can be encoded, all frames are equal, or no label belongs to a recording.
@@ -263,7 +263,7 @@ def teacher_frames(
 ) -> Iterator[dict[str, Float[Tensor, "T D"]]]:
     """Encode recordings with the teacher in groups of similar length, so that little is padded; yields frames by recording id.
 
-    Recordings that cannot be read, or whose frames are broken, are added to `rejected` with the reason.
+    Recordings that cannot be read or give broken frames are added to `rejected` with the reason.
     """
     for group in track(_groups(items), title, console=console, disable=not console.is_terminal):
         clips, failed = read_frames(teacher, corpus, group)

@@ -35,16 +35,16 @@ def fit_and_encode(
 ) -> tuple[Quantizer, Encoded]:
     """Fit a tokeniser to recordings, in `out/tokeniser`, and tokenise them into the store at `out`.
 
-    A tokeniser that is there is used, so that tokens of more recordings can be added; `tokeniser.json` says how it was made.
+    An existing tokeniser is used, so that tokens of more recordings can be added; `tokeniser.json` says how it was made.
 
     Args:
-        paths, table, where: as `audiossl.signals.corpora.places.gather_places` takes them.
+        paths, table, where: arguments as `audiossl.signals.corpora.places.gather_places` takes them.
         out: folder of the store.
-        teacher: whose frames are quantised.
+        teacher: teacher whose frames are quantised.
         quantiser: kind and sizes, frames to fit to, and quality of the search.
-        seed: of the draw of recordings and of training.
-        device: of the teacher.
-        engine, num_workers: of `audiossl.engines.map_groups`.
+        seed: seed of the draw of recordings and of training.
+        device: device of the teacher.
+        engine, num_workers: arguments of `audiossl.engines.map_groups`.
 
     Raises:
         StoreError: if the tokeniser that is there was made otherwise.

@@ -47,8 +47,8 @@ def seen_among(recordings: Iterable[Recording], ids: Sequence[str], rows: Sequen
     is known by its place, or by an id that the other one ends with, as `recordings/spk00/a.wav` ends with `spk00/a.wav`.
 
     Args:
-        recordings: to look among.
-        ids: of the recordings that were fitted to.
+        recordings: recordings to look among.
+        ids: ids of the recordings that were fitted to.
         rows: the same with their files, as `fitted_row` describes them; none if only ids are known.
     """
     by_content: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
@@ -82,7 +82,7 @@ def same_files(recordings: Sequence[Recording], others: Sequence[Recording]) -> 
 
 
 class Names:
-    """Ids that depend on the folder or the source that was named: of two for one recording, the longer ends with the shorter.
+    """Ids that depend on the folder or source as it was named: of two for one recording, the longer ends with the shorter.
 
     >>> names = Names(["librispeech/c", "spk00/a.wav"])
     >>> names.know("c"), names.know("recordings/spk00/a.wav"), names.know("spk01/a.wav")

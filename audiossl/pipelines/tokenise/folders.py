@@ -1,6 +1,6 @@
 """What `audiossl tokens` does: fit, encode and report over folders, for any teacher and any recordings.
 
-A tokeniser is a folder: `teacher.json` says which model is read at which layer (with the digest of weights that lie in a local
+A tokeniser is a folder: `teacher.json` says the model and the layer that is read (with the digest of weights that lie in a local
 folder, which may be trained anew), `quantiser/` holds the codebooks, `fitted_to.json` the ids of the recordings that they were
 fitted to, and `fitted_to_files.jsonl` their files with stamps, by which they are known under any other name.
 """
@@ -65,12 +65,12 @@ def fit_tokeniser(
             `audiossl.signals.corpora.recordings.gather` takes them, and corpora.
         out: folder of the tokeniser.
         teacher: a name as in `audiossl.load` (`audiossl.encoder_names`), such as hama, hf:NAME[:LAYER] or a run folder.
-        layer: to read the teacher at; its last if None.
+        layer: layer at which the teacher is read; its last if None.
         quantiser: kind, sizes and number of frames.
         normalise: bring each channel to zero mean and unit variance first.
-        seed: of the draw of recordings and of training.
-        device: of the teacher.
-        table, where: as `audiossl.signals.corpora.places.gather_places` takes them.
+        seed: seed of the draw of recordings and of training.
+        device: device of the teacher.
+        table, where: arguments as `audiossl.signals.corpora.places.gather_places` takes them.
     """
     config = parse_teacher(teacher, layer, normalise)
     model = load_teacher(config, usable_device(device))
@@ -130,14 +130,14 @@ def report_tokens(
     """Measure the tokens of recordings and write `tokens.json` and `tokens.html` into `out`.
 
     Args:
-        paths: as in `fit_tokeniser`; recordings that the quantiser was not fitted to are preferred.
+        paths: recordings as in `fit_tokeniser`; recordings that the quantiser was not fitted to are preferred.
         tokeniser: folder written by `fit_tokeniser`.
         out: folder of the report.
         labels: JSON lines of labelled segments by recording id.
         quality: search to measure.
         num_frames: about how many frames to measure on.
-        device: of the teacher.
-        trust_code: as in `open_tokeniser`.
+        device: device of the teacher.
+        trust_code: consent as in `open_tokeniser`.
     """
     if num_frames < 1:
         raise ConfigError(f"expected at least one frame to measure on, got {num_frames}")
@@ -168,7 +168,7 @@ def open_tokeniser(folder: Path, device: str = "cpu", *, trust_code: bool | str 
 
     Args:
         folder: written by `fit_tokeniser`.
-        device: of the teacher.
+        device: device of the teacher.
         trust_code: import the class of a teacher from outside the package, which the folder names.
 
     Raises:
@@ -237,7 +237,7 @@ def open_recordings(
 ) -> Iterator[OpenedRecordings]:
     """Open whatever `audiossl.signals.corpora.places.gather_places` takes as one corpus, read at `sample_rate`.
 
-    Files are decoded once to check them; nothing is written beside them.
+    Files are decoded once to check them; nothing is written next to them.
 
     Raises:
         ConfigError: if a path does not exist or holds no audio.

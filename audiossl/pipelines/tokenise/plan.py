@@ -25,14 +25,14 @@ class TokenPlan:
     Attributes:
         num_recordings: recordings to tokenise.
         num_present: recordings that are in the store; whether their files have changed is not looked at.
-        num_rejected: recordings that cannot be taken, as far as that is known without decoding them.
-        hours: of audio to tokenise.
-        teacher: what makes the frames, in words.
-        device: of the teacher.
-        seconds: of time for the teacher's frames, fitted to and tokenised, by its speed on a few of the recordings; the fit of
+        num_rejected: recordings that cannot be taken, as far as known without decoding them.
+        hours: hours of audio to tokenise.
+        teacher: teacher of the frames, in words.
+        device: device of the teacher.
+        seconds: time for the teacher's frames, fitted to and tokenised, by its speed on a few of the recordings; the fit of
             the codebooks and the search for codes come on top. None where no recording could be read.
-        memory_bytes: of this process at its peak, roughly.
-        disk_bytes: of the tokens.
+        memory_bytes: memory of this process at its peak, roughly.
+        disk_bytes: size of the tokens.
         disk_free: bytes on the disk of the store.
     """
 
@@ -74,11 +74,11 @@ def plan_tokens(
     """Measure the teacher on a few recordings and say what fitting, encoding or both would take; nothing is written.
 
     Args:
-        paths, table, where: as `audiossl.signals.corpora.places.gather_places` takes them.
+        paths, table, where: arguments as `audiossl.signals.corpora.places.gather_places` takes them.
         out: folder that would be written.
-        teacher: whose frames are quantised.
-        fit: what would be fitted, if anything.
-        encode: with which codebooks recordings would be encoded, if any would.
+        teacher: teacher whose frames are quantised.
+        fit: quantiser that would be fitted, if any.
+        encode: codebooks with which recordings would be encoded, if any would.
 
     Raises:
         ConfigError: if a path or column does not exist, or the teacher is no model of audio.
