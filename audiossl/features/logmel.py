@@ -28,6 +28,14 @@ class LogMel(nn.Module):
     (arXiv 2510.25955).
 
     The mirrored right edge of each clip lies at that clip's own length, so batching changes nothing.
+
+    Args:
+        num_mel_bins: number of bins M.
+        low_hz, high_hz: edges of the lowest and the highest triangle, Hz.
+
+    >>> features, lengths = LogMel(80)(torch.randn(2, 16000), torch.tensor([16000, 8000]))
+    >>> features.shape, lengths.tolist()
+    (torch.Size([2, 100, 80]), [100, 50])
     """
 
     sample_rate = 16000

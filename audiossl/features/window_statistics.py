@@ -23,6 +23,9 @@ def window_statistics(
 
     Returns:
         in float32: the five statistics of all channels, the upper half of their correlation matrix, then spectra.
+
+    >>> window_statistics(torch.randn(2, 3, 100), torch.tensor([100, 80])).shape
+    torch.Size([2, 114])
     """
     signal = signal.float()
     valid = ~padding_mask(lengths, signal.shape[2])[:, None]

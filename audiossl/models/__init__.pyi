@@ -11,7 +11,11 @@ from .resnet1d import ResNet1d as ResNet1d
 from .resnet1d import ResNet1dConfig as ResNet1dConfig
 from .sensor_encoder import SensorEncoder as SensorEncoder
 from .sensor_encoder import SensorInput as SensorInput
+from .student import STUDENTS as STUDENTS
+from .student import FeatureStudent as FeatureStudent
+from .student import make_student as make_student
 from .zipformer import Zipformer as Zipformer
 from .zipformer_config import ZipformerConfig as ZipformerConfig
+from .zipformer_streaming import StreamState as StreamState
 from .zipformer_streaming import start_stream as start_stream
 from .zipformer_streaming import stream as stream

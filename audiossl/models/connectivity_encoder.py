@@ -33,6 +33,12 @@ class ConnectivityConfig:
         readout: map from regions to a window's vector.
         names: nodes enter with what region they are, as published. Without, an encoder knows regions by their connections alone.
         rows: nodes also enter with their row of correlations, not only with what region and what time they are.
+
+    Raises:
+        ConfigError: for a size out of range, or nodes that would be alike.
+
+    >>> ConnectivityConfig(window=30, stride=5).readout
+    'mean'
     """
 
     window: int = 50
@@ -99,6 +105,11 @@ class ConnectivityEncoder(nn.Module):
         regions: names; another atlas is another encoder.
         tr: seconds a volume.
         config: sizes.
+
+    >>> encoder = ConnectivityEncoder(["a", "b", "c", "d"], 2.0, ConnectivityConfig(10, 5, dim=8, num_layers=1))
+    >>> frames = encoder(torch.randn(2, 4, 40), torch.tensor([40, 30]))
+    >>> frames.last.shape, frames.lengths.tolist()
+    (torch.Size([2, 7, 8]), [7, 5])
     """
 
     min_samples = 1  # of the contract; a run shorter than a window is refused, not padded

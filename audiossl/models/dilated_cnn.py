@@ -23,6 +23,12 @@ class DilatedCNNConfig:
             hundreds to thousands of samples; 6 sees 509.
         dropout: share of the output that is dropped in training.
         dim: width of the output; 320 is published.
+
+    Raises:
+        ConfigError: for a size out of range.
+
+    >>> DilatedCNNConfig(depth=4).dim
+    128
     """
 
     width: int = 64
@@ -44,6 +50,11 @@ class DilatedCNN(nn.Module):
         num_channels: C of the input.
         rate: rate of the input, Hz.
         config: sizes.
+
+    >>> import torch
+    >>> encoder = DilatedCNN(3, 50.0, DilatedCNNConfig(width=4, depth=1, dim=8))
+    >>> encoder(torch.randn(2, 3, 40), torch.tensor([40, 30])).last.shape
+    torch.Size([2, 40, 8])
     """
 
     num_layers = 1

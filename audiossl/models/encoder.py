@@ -26,6 +26,11 @@ class Frames:
         last: final output (B, T', D); `layers[-1]` unless the model ends with a step of its own (25 Hz SPEAR models).
         last_lengths: valid frames of `last`, (B,).
         regions: node outputs (B, T, N, D) of graph encoders.
+
+    >>> import torch
+    >>> frames = Frames.from_layers([torch.zeros(2, 5, 8)], torch.tensor([5, 3]))
+    >>> frames.last.shape, frames.last_lengths.tolist()
+    (torch.Size([2, 5, 8]), [5, 3])
     """
 
     layers: tuple[Float[Tensor, "B T D"], ...]
@@ -75,8 +80,15 @@ class Encoder(Protocol):
 def as_encoder(model: Any) -> Encoder:
     """Return a model that meets the contract.
 
+    Args:
+        model: object of any type.
+
     Raises:
         ConfigError: if it does not; the message says what it lacks and what an encoder has.
+
+    >>> from audiossl.models.resnet1d import ResNet1d
+    >>> as_encoder(ResNet1d(3, 50.0)).dim
+    128
     """
     name = type(model).__name__
     lacking = [key for key in CONTRACT if not hasattr(model, key)]

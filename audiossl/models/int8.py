@@ -48,6 +48,17 @@ def quantise_int8(model: nn.Module) -> nn.Module:
     Queries and keys stay in float32: they enter an exponential, and cost little. With random weights the relative difference of
     layer outputs is 0.0002 for "tiny" and 0.007 to 0.018 for "base". There is no gradient afterwards, and the hub cannot save the
     model: quantise after loading.
+
+    Args:
+        model: Zipformer in float32.
+
+    Returns:
+        the same model.
+
+    >>> from audiossl.models.zipformer import Zipformer
+    >>> model = quantise_int8(Zipformer.from_preset("tiny"))
+    >>> model.training, any(isinstance(layer, Int8Linear) for layer in model.modules())
+    (False, True)
     """
     for parent in [module for module in model.modules() if not isinstance(module, RelativeAttentionWeights)]:
         for name, child in list(parent.named_children()):

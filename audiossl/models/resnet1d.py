@@ -26,6 +26,12 @@ class ResNet1dConfig:
         kernel: taps of every convolution, odd.
         dropout: share of values dropped in every block, in training.
         dim: width of the output.
+
+    Raises:
+        ConfigError: for a size out of range.
+
+    >>> ResNet1dConfig(width=16, dim=64).kernel
+    5
     """
 
     width: int = 32
@@ -52,6 +58,10 @@ class ResNet1d(nn.Module):
         num_channels: C of the input.
         rate: rate of the input, Hz.
         config: sizes.
+
+    >>> encoder = ResNet1d(3, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8))
+    >>> encoder(torch.randn(2, 3, 64), torch.tensor([64, 40])).lengths
+    tensor([32, 20])
     """
 
     num_layers = 1

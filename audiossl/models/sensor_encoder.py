@@ -20,7 +20,16 @@ from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
 
 @dataclass(frozen=True)
 class SensorInput:
-    """What an encoder takes: names and units of its channels, Hz, and how windows were normalised in training."""
+    """What an encoder takes: names and units of its channels, Hz, and how windows were normalised in training.
+
+    Attributes:
+        channels, units: names and units of the channels, in order.
+        rate: sample rate, Hz.
+        normalise: statistics that windows are normalised by: those of the training subjects, their own, or none.
+
+    >>> SensorInput(("x", "y", "z"), ("g",) * 3, 50.0).normalise
+    'training'
+    """
 
     channels: tuple[str, ...]
     units: tuple[str, ...]
@@ -36,6 +45,11 @@ class SensorEncoder(nn.Module):
         takes: description of the input.
         mean, deviation: mean and deviation of each channel over the training subjects; 0 and 1 where windows are normalised by
             themselves.
+
+    >>> takes = SensorInput(("x", "y", "z"), ("g",) * 3, 50.0)
+    >>> encoder = SensorEncoder(ResNet1d(3, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8)), takes)
+    >>> encoder(torch.randn(2, 3, 64), torch.tensor([64, 40])).last.shape
+    torch.Size([2, 32, 8])
     """
 
     mean: Tensor

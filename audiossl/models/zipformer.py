@@ -45,6 +45,10 @@ class Zipformer(nn.Module):
 
     Raises:
         ConfigError: for an unknown `padding`.
+
+    >>> model = Zipformer.from_preset("tiny").eval()
+    >>> model(torch.randn(1, 1, 16000), torch.tensor([16000])).last.shape
+    torch.Size([1, 46, 192])
     """
 
     sample_rate = 16000.0

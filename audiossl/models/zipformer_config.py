@@ -51,6 +51,12 @@ class ZipformerConfig:
 
     Raises:
         ConfigError: for sizes that do not fit together.
+
+    Raises:
+        ConfigError: for sizes that do not fit together.
+
+    >>> ZipformerConfig(num_mel_bins=80).dim
+    512
     """
 
     num_mel_bins: int = 128

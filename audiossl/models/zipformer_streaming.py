@@ -56,6 +56,11 @@ class StreamState:
         frames: encoded so far, at 50 Hz; a multiple of the chunk size until the end.
         layers: state of each layer in order.
         ended: whether the last samples were given.
+
+    >>> model = Zipformer.from_preset("tiny", causal=True, chunk_size=(8,), left_context_frames=(16,)).eval()
+    >>> _, state = stream(model, start_stream(model), torch.randn(1, 1, 8000))
+    >>> state.frames, state.ended
+    (16, False)
     """
 
     samples: Float[Tensor, "B S"]
@@ -70,8 +75,16 @@ class StreamState:
 def start_stream(model: Zipformer, batch: int = 1) -> StreamState:
     """Return the state before the first sample of `batch` signals that run side by side.
 
+    Args:
+        model: causal Zipformer with limited chunks.
+        batch: number of signals B.
+
     Raises:
         ConfigError: if the model is not causal, or its chunks are whole clips.
+
+    >>> model = Zipformer.from_preset("tiny", causal=True, chunk_size=(8,), left_context_frames=(16,)).eval()
+    >>> start_stream(model).frames
+    0
     """
     if not model.config.causal or model.chunks.size is None:
         raise ConfigError("streaming needs a causal model with limited chunks; see causal in its config, and set_chunks.")
@@ -114,6 +127,12 @@ def stream(
     Raises:
         DataError: after the end of the stream, or if the whole signal is shorter than `min_samples`.
         ConfigError: if the model is in training mode.
+
+    >>> model = Zipformer.from_preset("tiny", causal=True, chunk_size=(8,), left_context_frames=(16,)).eval()
+    >>> frames, state = stream(model, start_stream(model), torch.randn(1, 1, 8000))
+    >>> rest, state = stream(model, state, last=True)
+    >>> frames.last.shape[1] + rest.last.shape[1]
+    21
     """
     if model.training:
         raise ConfigError("streaming needs a model in evaluation mode; call model.eval() first.")

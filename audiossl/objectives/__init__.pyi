@@ -3,6 +3,7 @@ from .augmentations import augment as augment
 from .barlow_twins import BarlowTwins as BarlowTwins
 from .barlow_twins import BarlowTwinsConfig as BarlowTwinsConfig
 from .batch import TokenBatch as TokenBatch
+from .batch import collate_tokens as collate_tokens
 from .byol import BYOL as BYOL
 from .byol import BYOLConfig as BYOLConfig
 from .connectivity_labels import ConnectivityLabels as ConnectivityLabels
@@ -17,6 +18,8 @@ from .decoupled import DCL as DCL
 from .decoupled import DCLW as DCLW
 from .decoupled import DCLConfig as DCLConfig
 from .decoupled import DCLWConfig as DCLWConfig
+from .frame_objectives import FRAME_OBJECTIVES as FRAME_OBJECTIVES
+from .frame_objectives import FrameObjectiveConfig as FrameObjectiveConfig
 from .frame_projection import FrameProjection as FrameProjection
 from .frame_projection import FrameProjectionConfig as FrameProjectionConfig
 from .graph_infomax import GraphInfomax as GraphInfomax
@@ -27,8 +30,11 @@ from .kinds import WINDOW_OBJECTIVES as WINDOW_OBJECTIVES
 from .kinds import find_objective as find_objective
 from .kinds import make_window_objective as make_window_objective
 from .labelled_batch import LabelledBatch as LabelledBatch
+from .labelled_batch import collate_labelled as collate_labelled
 from .loss import Loss as Loss
+from .loss import Ratio as Ratio
 from .masked_features import MaskedFeatures as MaskedFeatures
+from .masked_prediction import FrameObjective as FrameObjective
 from .masked_prediction import MaskedPredictionConfig as MaskedPredictionConfig
 from .masked_tokens import MaskedTokens as MaskedTokens
 from .masked_tokens import TokenStream as TokenStream
@@ -42,12 +48,18 @@ from .specaugment import SpecAugmentConfig as SpecAugmentConfig
 from .specaugment import spec_augment as spec_augment
 from .tagging import Tagging as Tagging
 from .tagging import TaggingConfig as TaggingConfig
+from .text_units import TextConfig as TextConfig
+from .text_units import TextUnits as TextUnits
 from .text_units import fit_units as fit_units
 from .text_units import load_units as load_units
 from .ts2vec import TS2Vec as TS2Vec
 from .ts2vec import TS2VecConfig as TS2VecConfig
 from .ts_tcc import TSTCC as TSTCC
 from .ts_tcc import TSTCCConfig as TSTCCConfig
+from .two_views import TwoViewConfig as TwoViewConfig
+from .two_views import TwoViews as TwoViews
 from .vicreg import VICReg as VICReg
 from .vicreg import VICRegConfig as VICRegConfig
 from .window_batch import WindowBatch as WindowBatch
+from .window_labels import LabelledWindowBatch as LabelledWindowBatch
+from .window_labels import WindowLabels as WindowLabels

@@ -34,6 +34,12 @@ class AugmentationConfig:
         max_segments: pieces that are put in another order.
         max_stretch: a stretch of a window is drawn out by up to so much, or as much pressed together, and cut back.
         axes: first channels of triples (x, y, z) that are rotated together in space.
+
+    Raises:
+        ConfigError: for an unknown set, or a strength out of range.
+
+    >>> AugmentationConfig("ecg_eeg", per_view=2).noise
+    0.4
     """
 
     kinds: str = "imu"
@@ -77,6 +83,11 @@ def augment(
         key: seed, epoch and name or number of the view.
         config: kinds and strengths.
         chain: changes that every window gets, in this order, instead of drawn ones.
+
+    >>> signal, lengths = torch.ones(2, 6, 50), torch.tensor([50, 20])
+    >>> changed = augment(signal, lengths, ["a", "b"], (0, 1, "view"), AugmentationConfig("imu"))
+    >>> changed.shape, bool((changed[1, :, 20:] == 0).all())
+    (torch.Size([2, 6, 50]), True)
     """
     out = torch.zeros_like(signal)
     kinds = SETS[config.kinds]

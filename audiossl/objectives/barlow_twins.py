@@ -15,7 +15,11 @@ from audiossl.objectives.window_batch import WindowBatch
 
 @dataclass
 class BarlowTwinsConfig(TwoViewConfig):
-    """Views, a wide projector, and `redundancy`, the weight of off-diagonal correlations (lambda)."""
+    """Views, a wide projector, and `redundancy`, the weight of off-diagonal correlations (lambda).
+
+    >>> BarlowTwinsConfig(redundancy=0.01).projector
+    [1024, 1024]
+    """
 
     projector: list[int] = field(default_factory=lambda: [1024, 1024])
     batch_norm: bool = True
@@ -23,7 +27,18 @@ class BarlowTwinsConfig(TwoViewConfig):
 
 
 class BarlowTwins(TwoViews):
-    """The cross-correlation matrix of two views' embeddings over the batch becomes the identity."""
+    """The cross-correlation matrix of two views' embeddings over the batch becomes the identity.
+
+    Args:
+        encoder: encoder of the windows, which is trained.
+        config: views, projector and weight.
+
+    >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+    >>> encoder = ResNet1d(6, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8))
+    >>> loss = BarlowTwins(encoder, BarlowTwinsConfig(projector=[16]))(WindowBatch.of(torch.randn(4, 6, 64)))
+    >>> loss.weight, sorted(loss.parts)
+    (4.0, ['agreement', 'redundancy'])
+    """
 
     Config = BarlowTwinsConfig
 

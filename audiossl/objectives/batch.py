@@ -29,6 +29,13 @@ class TokenBatch(DivisibleBatch):
 
     Raises:
         DataError: if tokens are not int64 (uint8 would turn the padding -100 into the legal code 156) or do not fit the batch.
+
+    >>> import torch
+    >>> codes = torch.zeros(25, 8, dtype=torch.uint8)
+    >>> signals, tokens = [torch.zeros(1, 8000), torch.zeros(1, 4000)], [{"tokens": codes}, {"tokens": codes[:12]}]
+    >>> batch = collate_tokens(["a", "b"], signals, tokens)
+    >>> batch.seconds, batch.tokens["tokens"].shape, int(batch.tokens["tokens"][1, -1, 0])
+    (0.75, torch.Size([2, 25, 8]), -100)
     """
 
     signal: Float[Tensor, "B C S"]
@@ -61,6 +68,11 @@ def collate_tokens(
     Args:
         ids, signals: an id and a (C, S) signal per item.
         tokens: per item the codes (Tc, N) of each stream, of any integer type.
+
+    >>> import torch
+    >>> batch = collate_tokens(["a"], [torch.zeros(1, 8000)], [{"tokens": torch.zeros(25, 8, dtype=torch.uint8)}])
+    >>> batch.tokens["tokens"].dtype
+    torch.int64
     """
     signal, lengths = pad_stack([signal.T for signal in signals])
     streams = {name: codes.shape[1] for item in tokens for name, codes in item.items()}

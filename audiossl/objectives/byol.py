@@ -29,6 +29,12 @@ class BYOLConfig(TwoViewConfig):
         predictor: widths of the predictor's layers after the projector's.
         momentum: m_0 of the target; it rises to 1 along a cosine over `momentum_steps` updates.
         momentum_steps: K of that schedule; 0 keeps m_0.
+
+    Raises:
+        ConfigError: for widths that do not fit, or a momentum out of range.
+
+    >>> BYOLConfig(momentum=0.99, momentum_steps=1000).predictor
+    [512, 128]
     """
 
     projector: list[int] = field(default_factory=lambda: [512, 128])
@@ -51,6 +57,16 @@ class BYOL(TwoViews):
 
     No negatives; batch normalisation in the heads wants 32 windows or more. Nothing is gathered: the loss of a window does not
     depend on others.
+
+    Args:
+        encoder: encoder of the windows, which is trained; the target is a copy of it.
+        config: views and heads.
+
+    >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+    >>> encoder = ResNet1d(6, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8))
+    >>> loss = BYOL(encoder, BYOLConfig(projector=[16], predictor=[16]))(WindowBatch.of(torch.randn(4, 6, 64)))
+    >>> loss.weight, sorted(loss.parts)
+    (4.0, ['back', 'forth'])
     """
 
     Config = BYOLConfig

@@ -32,6 +32,11 @@ class ConnectivityLabels(Objective[ConnectivityEncoder, LabelledWindowBatch]):
         dropout: dropout of logits.
         orthogonality: weight of the penalty on regions of a window that are alike, summed over layers.
         mean, deviation: mean and deviation of the quantity on the training side.
+
+    >>> from audiossl.models.connectivity_encoder import ConnectivityConfig
+    >>> encoder = ConnectivityEncoder(["a", "b", "c", "d"], 2.0, ConnectivityConfig(10, 5, dim=8, num_layers=1))
+    >>> ConnectivityLabels(encoder, num_classes=2).answer(WindowBatch.of(torch.randn(3, 4, 40))).shape
+    torch.Size([3])
     """
 
     needs = Needs.LABELS

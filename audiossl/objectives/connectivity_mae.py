@@ -47,6 +47,12 @@ class ConnectivityMAEConfig:
             no volume.
         decoder: decoder of nodes and of edges.
         momentum: momentum of the moving average.
+
+    Raises:
+        ConfigError: for a share or power out of range.
+
+    >>> ConnectivityMAEConfig(mask_ratio=0.3).node_target
+    'fc_row'
     """
 
     mask_ratio: float = 0.5
@@ -83,6 +89,15 @@ class ConnectivityMAE(GraphObjective):
         encoder: encoder that is trained; the decoders stay here.
         config: options.
         networks: number of each region's network, for masks of whole networks.
+
+    Raises:
+        ConfigError: for an unknown `node_target`.
+
+    >>> from audiossl.models.connectivity_encoder import ConnectivityConfig
+    >>> encoder = ConnectivityEncoder(["a", "b", "c", "d"], 2.0, ConnectivityConfig(10, 5, dim=8, num_layers=1))
+    >>> loss = ConnectivityMAE(encoder)(WindowBatch.of(torch.randn(2, 4, 40)))
+    >>> sorted(loss.parts)
+    ['edge_skill', 'space_edges', 'space_nodes', 'time_edges', 'time_nodes']
     """
 
     Config = ConnectivityMAEConfig

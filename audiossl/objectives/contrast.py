@@ -34,13 +34,24 @@ def nt_xent(a: Float[Tensor, "B D"], b: Float[Tensor, "B D"], temperature: float
 
     Returns:
         the mean over the 2 B rows, in float32.
+
+    >>> round(float(nt_xent(torch.eye(2), torch.eye(2), 1.0)), 4)
+    0.5514
     """
     similarity, positive = _pairs(a, b, temperature)
     return (torch.logsumexp(similarity, dim=1) - positive).mean()
 
 
 def info_nce(a: Float[Tensor, "B D"], b: Float[Tensor, "B D"], temperature: float) -> Float[Tensor, ""]:
-    """InfoNCE from a to b: row i of a finds row i of b among the rows of b; mean over rows, in float32."""
+    """InfoNCE from a to b: row i of a finds row i of b among the rows of b; mean over rows, in float32.
+
+    Args:
+        a, b: embeddings, rows of length 1.
+        temperature: tau.
+
+    >>> round(float(info_nce(torch.eye(2), torch.eye(2), 1.0)), 4)
+    0.3133
+    """
     similarity = _unit(a) @ _unit(b).T / temperature
     return functional.cross_entropy(similarity, torch.arange(len(a), device=a.device))
 
@@ -58,6 +69,10 @@ def dcl(
 
     Returns:
         the mean over the 2 B rows, in float32; it may be negative.
+
+    >>> a = torch.eye(3)
+    >>> bool(dcl(a, a, 0.5) < nt_xent(a, a, 0.5))
+    True
     """
     similarity, positive = _pairs(a, b, temperature)
     count = len(a)

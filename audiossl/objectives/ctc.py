@@ -25,6 +25,9 @@ class CTCConfig(TuningConfig):
 
     Attributes:
         downsample: frames that a learned weighted mean makes one of before the linear layer; 2 turns 50 Hz into 25 Hz.
+
+    >>> CTCConfig(freeze_steps=0, downsample=2).dropout
+    0.1
     """
 
     downsample: int = 1
@@ -41,6 +44,12 @@ class CTC(TunedObjective):
         encoder: meets the `Encoder` protocol; its final output is read.
         num_units: units with the blank.
         config: options.
+
+    >>> from audiossl.teachers.logmel import LogMelEncoder
+    >>> targets, sizes = torch.tensor([[3, 1, 4]]), torch.tensor([3])
+    >>> batch = LabelledBatch(torch.randn(1, 1, 16000), torch.tensor([16000]), ["a"], targets, sizes)
+    >>> CTC(LogMelEncoder(40), num_units=5)(batch).weight
+    3.0
     """
 
     def __init__(self, encoder: Encoder, num_units: int, config: CTCConfig | None = None) -> None:

@@ -22,6 +22,9 @@ class DCLConfig(TwoViewConfig):
         temperature: tau.
         weighted: DCLW.
         sigma: sigma of its weights.
+
+    >>> DCLConfig(temperature=0.2).weighted
+    False
     """
 
     temperature: float = 0.1
@@ -35,7 +38,18 @@ class DCLConfig(TwoViewConfig):
 
 
 class DCL(TwoViews):
-    """SimCLR without the positive in the denominator, which lets small batches learn."""
+    """SimCLR without the positive in the denominator, which lets small batches learn.
+
+    Args:
+        encoder: encoder of the windows, which is trained.
+        config: views and heads.
+
+    >>> import torch
+    >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+    >>> encoder = ResNet1d(6, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8))
+    >>> DCL(encoder)(WindowBatch.of(torch.randn(4, 6, 64))).weight
+    4.0
+    """
 
     Config = DCLConfig
 
@@ -52,13 +66,28 @@ class DCL(TwoViews):
 
 @dataclass
 class DCLWConfig(DCLConfig):
-    """The same with weights."""
+    """The same with weights.
+
+    >>> DCLWConfig().weighted
+    True
+    """
 
     weighted: bool = True
 
 
 class DCLW(DCL):
-    """DCL whose positives count the more, the less alike they are."""
+    """DCL whose positives count the more, the less alike they are.
+
+    Args:
+        encoder: encoder of the windows, which is trained.
+        config: views, heads and `sigma` of the weights.
+
+    >>> import torch
+    >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+    >>> encoder = ResNet1d(6, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8))
+    >>> DCLW(encoder)(WindowBatch.of(torch.randn(4, 6, 64))).weight
+    4.0
+    """
 
     Config = DCLWConfig
 

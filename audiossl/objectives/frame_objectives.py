@@ -26,6 +26,12 @@ class FrameObjectiveConfig(MaskedPredictionConfig):
             default the one for `targets`.
         options: options of a kind from outside, which its class reads.
         source: digest of the source of a kind from outside.
+
+    Raises:
+        ConfigError: for an unknown kind, or masks out of range.
+
+    >>> FrameObjectiveConfig(targets="features").time_mask_length
+    10
     """
 
     kind: str | None = field(default=None, metadata=ADDED)

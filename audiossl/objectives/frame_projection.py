@@ -41,6 +41,12 @@ class FrameProjectionConfig:
             which switches them off.
         dim: width of representations and embeddings; 0 takes that of the encoder.
         options: options of the views' transforms and networks, by view.
+
+    Raises:
+        ConfigError: for views, pairs or options that do not fit together.
+
+    >>> list(FrameProjectionConfig(["time", "dct", "stft"]).weights())
+    [('time', 'dct'), ('time', 'stft'), ('dct', 'stft')]
     """
 
     views: list[str] = field(default_factory=lambda: [TIME, "fourier", "gabor"])
@@ -100,6 +106,12 @@ class FrameProjection(Objective[Encoder, WindowBatch]):
 
     Raises:
         ConfigError: if the encoder's width is another than `config.dim`, or nobody says the number of channels.
+
+    >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+    >>> encoder = ResNet1d(3, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8))
+    >>> loss = FrameProjection(encoder, FrameProjectionConfig(["time", "dct"]))(WindowBatch.of(torch.randn(4, 3, 64)))
+    >>> loss.weight, sorted(loss.parts)
+    (4.0, ['map_dct', 'time-dct'])
     """
 
     Config = FrameProjectionConfig

@@ -24,6 +24,12 @@ class GraphInfomaxConfig:
     Attributes:
         summary_gap: windows between regions and the summary that they are to agree with: 0 is the published objective; above it
             regions are distinguished by another moment of the same run, before or after them.
+
+    Raises:
+        ConfigError: for a negative gap.
+
+    >>> GraphInfomaxConfig(summary_gap=2)
+    GraphInfomaxConfig(summary_gap=2)
     """
 
     summary_gap: int = 0
@@ -41,6 +47,11 @@ class GraphInfomax(GraphObjective):
     Args:
         encoder: encoder that is trained; what distinguishes regions stays here.
         config: options.
+
+    >>> from audiossl.models.connectivity_encoder import ConnectivityConfig
+    >>> encoder = ConnectivityEncoder(["a", "b", "c", "d"], 2.0, ConnectivityConfig(10, 5, dim=8, num_layers=1))
+    >>> bool(GraphInfomax(encoder)(WindowBatch.of(torch.randn(2, 4, 40))).mean() > 0)
+    True
     """
 
     Config = GraphInfomaxConfig

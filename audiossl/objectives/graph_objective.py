@@ -8,7 +8,12 @@ from audiossl.objectives.window_batch import WindowBatch
 
 
 class GraphObjective(Objective[ConnectivityEncoder, WindowBatch]):
-    """An objective on crops of BOLD runs, whose encoder cuts them into windows of connectivity."""
+    """An objective on crops of BOLD runs, whose encoder cuts them into windows of connectivity.
+
+    >>> from audiossl.objectives.graph_infomax import GraphInfomax, GraphInfomaxConfig
+    >>> issubclass(GraphInfomax, GraphObjective), GraphInfomax.windows_needed(GraphInfomaxConfig(summary_gap=2))
+    (True, 3)
+    """
 
     @classmethod
     def windows_needed(cls, config: object) -> int:

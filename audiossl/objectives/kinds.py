@@ -63,6 +63,10 @@ def make_window_objective(name: str, encoder: Encoder, options: Mapping[str, obj
 
     Raises:
         ConfigError: for another name, or an option that the objective does not have or take.
+
+    >>> from audiossl.models.resnet1d import ResNet1d
+    >>> make_window_objective("simclr", ResNet1d(6, 50.0), {"temperature": 0.2}).config.temperature
+    0.2
     """
     found = find_objective(name, WINDOW_OBJECTIVES)
     return found(encoder, read_config(found.Config, options or {}, name))

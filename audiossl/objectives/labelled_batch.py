@@ -24,6 +24,12 @@ class LabelledBatch(DivisibleBatch):
         target_lengths: valid targets.
         epoch, seed: the rest of the key.
         rate: Hz.
+
+    >>> import torch
+    >>> signals, targets = [torch.zeros(1, 800), torch.zeros(1, 500)], [torch.tensor([3, 1]), torch.tensor([2])]
+    >>> batch = collate_labelled(["a", "b"], signals, targets)
+    >>> batch.signal.shape, batch.targets.tolist()
+    (torch.Size([2, 1, 800]), [[3, 1], [2, 0]])
     """
 
     signal: Float[Tensor, "B C S"]
@@ -45,7 +51,18 @@ def collate_labelled(
     seed: int = 0,
     sample_rate: float = 16000.0,
 ) -> LabelledBatch:
-    """Pad items, each with an id, a (C, S) signal and its targets, to a batch."""
+    """Pad items, each with an id, a (C, S) signal and its targets, to a batch.
+
+    Args:
+        ids, signals: an id and a (C, S) signal per item.
+        targets: unit numbers, or shares of tags, per item.
+        epoch, seed: key of the random draws, next to the ids.
+        sample_rate: Hz.
+
+    >>> import torch
+    >>> collate_labelled(["a"], [torch.zeros(1, 800)], [torch.tensor([3, 1])]).target_lengths
+    tensor([2])
+    """
     signal, lengths = pad_stack([signal.T for signal in signals])
     padded, target_lengths = pad_stack(targets)
     return LabelledBatch(

@@ -11,7 +11,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Ratio:
-    """A mean kept as a sum and a count, so that means over batches, accumulation and ranks come out exact."""
+    """A mean kept as a sum and a count, so that means over batches, accumulation and ranks come out exact.
+
+    Attributes:
+        total: sum of what is averaged.
+        count: number of values in it.
+
+    >>> Ratio(3, 4).mean()
+    0.75
+    """
 
     total: int | float | Float[Tensor, ""]
     count: int | float | Float[Tensor, ""]
@@ -32,6 +40,11 @@ class Loss:
         total: sum over frames (or items) of their loss; carries the graph.
         weight: divisor that makes a mean of `total`: frames, counted with the weight that they have in `total`.
         parts: detached metrics as sums and counts, by name.
+
+    >>> import torch
+    >>> loss = Loss(torch.tensor(6.0), 4.0, {"accuracy": Ratio(3, 4)})
+    >>> loss.mean(), loss.means()
+    (1.5, {'accuracy': 0.75})
     """
 
     total: Float[Tensor, ""]

@@ -26,6 +26,13 @@ class MaskedFeatures(MaskedPrediction):
         student: encoder to train, see `MaskedPrediction`.
         num_bins: bins of a feature frame.
         config: masks and loss.
+
+    >>> from audiossl.models.student import make_student
+    >>> from audiossl.objectives.batch import collate_tokens
+    >>> objective = MaskedFeatures(make_student("zipformer", "tiny", {"num_mel_bins": 40}), num_bins=40)
+    >>> loss = objective(collate_tokens(["a"], [torch.randn(1, 8000)], [{}]))
+    >>> bool(loss.mean() > 0)
+    True
     """
 
     def __init__(self, student: FeatureStudent, num_bins: int, config: MaskedPredictionConfig | None = None) -> None:

@@ -33,6 +33,12 @@ class MaskedPredictionConfig:
         predict_from: the student's final output, or a layer by index.
         target_delay: frames by which predictions come after their targets, so that a causal student has heard a little more.
         feature_rate: feature frames per second, at which masks are drawn.
+
+    Raises:
+        ConfigError: for an alpha outside [0, 1] or a negative delay.
+
+    >>> MaskedPredictionConfig(alpha=1.0).time_mask_length
+    10
     """
 
     targets: Literal["tokens", "features"] = "tokens"
@@ -55,7 +61,17 @@ class MaskedPredictionConfig:
 
 @dataclass
 class TokenStream:
-    """One kind of tokens to predict: frames per second, codebooks, codes per codebook, weight in the loss (lambda)."""
+    """One kind of tokens to predict: frames per second, codebooks, codes per codebook, weight in the loss (lambda).
+
+    Attributes:
+        rate: token frames per second.
+        num_codebooks: N, codes per frame.
+        codebook_size: K, codes per codebook.
+        weight: weight of the stream in the loss (lambda).
+
+    >>> TokenStream(50.0, num_codebooks=8).codebook_size
+    256
+    """
 
     rate: float
     num_codebooks: int
@@ -87,7 +103,12 @@ class MaskedFrames:
 
 
 class FrameObjective(Objective):
-    """An objective that a recipe may name to pre-train a student: one that can be made from token streams."""
+    """An objective that a recipe may name to pre-train a student: one that can be made from token streams.
+
+    >>> from audiossl.objectives.masked_tokens import MaskedTokens
+    >>> issubclass(MaskedTokens, FrameObjective)
+    True
+    """
 
     @classmethod
     def from_streams(

@@ -52,6 +52,14 @@ class MaskedTokens(MaskedPrediction):
 
     Raises:
         ConfigError: if a rate is no whole multiple or fraction of the student's frame rate, or the config is impossible.
+
+    >>> from audiossl.models.student import make_student
+    >>> from audiossl.objectives.batch import collate_tokens
+    >>> student = make_student("zipformer", "tiny", {"num_mel_bins": 40})
+    >>> objective = MaskedTokens(student, {"tokens": TokenStream(50.0, 2, codebook_size=16)})
+    >>> batch = collate_tokens(["a"], [torch.randn(1, 8000)], [{"tokens": torch.randint(16, (25, 2))}])
+    >>> bool(objective(batch).mean() > 0)
+    True
     """
 
     def __init__(

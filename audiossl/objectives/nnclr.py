@@ -27,6 +27,9 @@ class NNCLRConfig(TwoViewConfig):
         temperature: tau.
         queue: past embeddings that are searched, 1,024 to 16,384 for small data.
         other_subjects: whether the neighbour is taken from other subjects than the window's own.
+
+    >>> NNCLRConfig(queue=512).other_subjects
+    True
     """
 
     predictor: list[int] = field(default_factory=lambda: [512, 128])
@@ -43,7 +46,17 @@ class NNCLRConfig(TwoViewConfig):
 
 
 class NNCLR(TwoViews):
-    """The prediction from one view finds the nearest past neighbour of the other; until the queue is full, the other itself."""
+    """The prediction from one view finds the nearest past neighbour of the other; until the queue is full, the other itself.
+
+    Args:
+        encoder: encoder of the windows, which is trained.
+        config: views, heads and queue.
+
+    >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+    >>> encoder = ResNet1d(6, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8))
+    >>> NNCLR(encoder, NNCLRConfig(queue=8))(WindowBatch.of(torch.randn(4, 6, 64))).weight
+    4.0
+    """
 
     Config = NNCLRConfig
 

@@ -16,7 +16,11 @@ from audiossl.objectives.window_batch import WindowBatch
 
 @dataclass
 class SimCLRConfig(TwoViewConfig):
-    """Views, heads and `temperature`."""
+    """Views, heads and `temperature`.
+
+    >>> SimCLRConfig(temperature=0.2).projector
+    [128, 128]
+    """
 
     temperature: float = 0.1
 
@@ -26,7 +30,20 @@ class SimCLRConfig(TwoViewConfig):
 
 
 class SimCLR(TwoViews):
-    """Two views of a window find each other among all others, by NT-Xent with 2 B - 2 negatives."""
+    """Two views of a window find each other among all others, by NT-Xent with 2 B - 2 negatives.
+
+    Args:
+        encoder: encoder of the windows, which is trained.
+        config: views, heads and temperature.
+
+    >>> import torch
+    >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+    >>> encoder = ResNet1d(6, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8))
+    >>> loss = SimCLR(encoder)(WindowBatch.of(torch.randn(4, 6, 64)))
+    >>> loss.total.backward()
+    >>> loss.weight
+    4.0
+    """
 
     Config = SimCLRConfig
 

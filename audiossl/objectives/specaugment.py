@@ -26,6 +26,9 @@ class SpecAugmentConfig:
         max_time_share: all stretches together are at most this share of an item; short items get fewer and shorter ones.
         time_warp: a point of the item moves by at most so many frames, what lies on either side is stretched to fit; 0 for none.
             Transcripts and tags do not mind, labels at instants would.
+
+    >>> SpecAugmentConfig(probability=0.5, time_warp=0).band_masks
+    2
     """
 
     probability: float = 0.9
@@ -58,6 +61,10 @@ def spec_augment(
         ids: ids of the items; the same id in the same epoch is changed alike, whatever its batch.
         seed, epoch: the rest of the key.
         config: sizes and numbers of the masks.
+
+    >>> config = SpecAugmentConfig(probability=1.0, time_warp=0, time_masks=0)
+    >>> spec_augment(torch.randn(1, 50, 80), torch.tensor([50]), ["a"], seed=0, epoch=0, config=config).shape
+    torch.Size([1, 50, 80])
     """
     changed = features.clone()
     for row, (item, length) in enumerate(zip(ids, lengths.tolist(), strict=True)):

@@ -24,6 +24,9 @@ class TaggingConfig(TuningConfig):
     Attributes:
         mixup: probability of a clip to be mixed with another in training.
         mixup_alpha: parameter of the Beta distribution of the shares.
+
+    >>> TaggingConfig(mixup=0.0).mixup_alpha
+    10.0
     """
 
     mixup: float = 0.5
@@ -39,6 +42,11 @@ class Tagging(TunedObjective):
         encoder: meets the `Encoder` protocol; its final output is read.
         num_tags: tags.
         config: options.
+
+    >>> from audiossl.teachers.logmel import LogMelEncoder
+    >>> batch = LabelledBatch(torch.randn(2, 1, 8000), torch.tensor([8000, 8000]), ["a", "b"], torch.eye(2), torch.tensor([2, 2]))
+    >>> Tagging(LogMelEncoder(40), num_tags=2)(batch).weight
+    2.0
     """
 
     def __init__(self, encoder: Encoder, num_tags: int, config: TaggingConfig | None = None) -> None:

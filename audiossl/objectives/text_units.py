@@ -27,6 +27,9 @@ class TextConfig:
         size: number of BPE units with the blank and the unknown one.
         lower: write everything in lower case.
         punctuation: keep it; otherwise only letters, digits, their marks and apostrophes within words stay.
+
+    >>> normalise_text("So, so!", TextConfig())
+    'so so'
     """
 
     units: Literal["characters", "bpe"] = "characters"
@@ -54,6 +57,10 @@ class TextUnits(ABC):
 
     Attributes:
         size: number of units, the blank and the unknown one included.
+
+    >>> units = fit_units(["so so", "no"], TextConfig())
+    >>> isinstance(units, TextUnits), units.encode("no?")
+    (True, [3, 4, 1])
     """
 
     size: int
@@ -118,10 +125,18 @@ class BpeUnits(TextUnits):
 def fit_units(texts: Iterable[str], config: TextConfig) -> TextUnits:
     """Collect the inventory of normalised texts.
 
+    Args:
+        texts: normalised transcripts.
+        config: kind and number of units.
+
     Raises:
         DataError: if there is no text.
         MissingExtraError: if BPE is wanted and `tokenizers` is not installed.
         ConfigError: if a BPE inventory of that size cannot hold the characters.
+
+    >>> units = fit_units(["so so", "no"], TextConfig())
+    >>> units.size, units.decode(units.encode("no so"))
+    (6, 'no so')
     """
     texts = list(texts)
     characters = sorted(set("".join(texts)))
@@ -142,9 +157,16 @@ def fit_units(texts: Iterable[str], config: TextConfig) -> TextUnits:
 def load_units(folder: Path) -> TextUnits:
     """Read units that `TextUnits.save` wrote.
 
+    Args:
+        folder: folder that was written.
+
     Raises:
         StoreError: if the folder holds none.
         MissingExtraError: if they are BPE units and `tokenizers` is not installed.
+
+    >>> fit_units(["yes", "no"], TextConfig()).save(Path("units"))
+    >>> load_units(Path("units")).decode([2])
+    'e'
     """
     try:
         values = read_json(folder / FILE)

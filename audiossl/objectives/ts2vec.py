@@ -25,6 +25,12 @@ class TS2VecConfig:
     Attributes:
         instance_weight: weight of contrast between windows; the rest, up to 1, is that of contrast between times.
         hidden: share of projected samples that are hidden from a `DilatedCNN` in training; other encoders see all of them.
+
+    Raises:
+        ConfigError: for a weight or share out of range.
+
+    >>> TS2VecConfig(hidden=0.25).instance_weight
+    0.5
     """
 
     instance_weight: float = 0.5
@@ -44,6 +50,16 @@ class TS2Vec(Objective[Encoder, WindowBatch]):
     shortest window; longer windows are cropped from an offset of their own. Crops start and end at multiples of the encoder's
     alignment, so that frames of the overlap stand for the same time in both. Negatives are those of one rank, as crops differ
     between batches. Partners are not used.
+
+    Args:
+        encoder: encoder of the windows, which is trained; a `DilatedCNN` as published, or another.
+        config: weights and masks.
+
+    >>> from audiossl.models.dilated_cnn import DilatedCNNConfig
+    >>> encoder = DilatedCNN(3, 50.0, DilatedCNNConfig(width=4, depth=1, dim=8))
+    >>> loss = TS2Vec(encoder)(WindowBatch.of(torch.randn(4, 3, 32)))
+    >>> loss.weight, bool(loss.mean() > 0)
+    (4.0, True)
     """
 
     Config = TS2VecConfig

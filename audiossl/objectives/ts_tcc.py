@@ -34,6 +34,9 @@ class TSTCCConfig:
         batch_norm: normalise hidden layers of the projector over the batch.
         temporal, contextual: lambda 1 and lambda 2.
         temperature: temperature of contextual contrast.
+
+    >>> TSTCCConfig(steps=2).contextual
+    0.7
     """
 
     weak: list[str] = field(default_factory=lambda: ["scale", "noise"])
@@ -63,6 +66,15 @@ class TSTCC(Objective[Encoder, WindowBatch]):
     The context of a window is a GRU's state after a random number of frames, drawn from (seed, epoch, id) and the same in both
     views; frames are scaled to unit length before it. Predictions find their frame, by scalar products, among the frames that
     other windows have as far ahead, on all ranks. Partners are not used: the future is that of the window itself.
+
+    Args:
+        encoder: encoder of the windows, which is trained; its frames are predicted.
+        config: views, heads and weights.
+
+    >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+    >>> encoder = ResNet1d(6, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8))
+    >>> TSTCC(encoder, TSTCCConfig(context=8))(WindowBatch.of(torch.randn(4, 6, 64))).weight
+    4.0
     """
 
     Config = TSTCCConfig

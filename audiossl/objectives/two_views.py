@@ -28,6 +28,12 @@ class TwoViewConfig:
         augmentations: augmentations of both views.
         projector: widths of the projector's layers after the encoder's; ReLU between them.
         batch_norm: normalise hidden layers of heads over the batch.
+
+    Raises:
+        ConfigError: for a width below 1.
+
+    >>> TwoViewConfig(projector=[64]).augmentations.kinds
+    'imu'
     """
 
     augmentations: AugmentationConfig = field(default_factory=AugmentationConfig)

@@ -20,6 +20,9 @@ class VICRegConfig(TwoViewConfig):
     Attributes:
         projector: 1,024 wide by default, eight times the encoder: the covariance term is weak in few dimensions.
         invariance, variance, covariance: lambda, mu and nu.
+
+    >>> VICRegConfig(projector=[64]).invariance
+    25.0
     """
 
     projector: list[int] = field(default_factory=lambda: [1024, 1024])
@@ -30,7 +33,18 @@ class VICRegConfig(TwoViewConfig):
 
 
 class VICReg(TwoViews):
-    """Two views agree, every dimension varies over the batch, and dimensions do not vary together; no negatives."""
+    """Two views agree, every dimension varies over the batch, and dimensions do not vary together; no negatives.
+
+    Args:
+        encoder: encoder of the windows, which is trained.
+        config: views, expander and weights.
+
+    >>> import torch
+    >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+    >>> encoder = ResNet1d(6, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8))
+    >>> VICReg(encoder, VICRegConfig(projector=[16]))(WindowBatch.of(torch.randn(4, 6, 64))).weight
+    4.0
+    """
 
     Config = VICRegConfig
 

@@ -25,6 +25,9 @@ class WindowBatch(SignalBatch):
         epoch, seed: the rest of the key.
         partner, partner_lengths: for each window a window of its recording near in time, perhaps itself; None where there are
             none.
+
+    >>> WindowBatch(torch.zeros(1, 3, 100), torch.tensor([80]), ["walk-0"], ["anna"], rate=50.0).seconds
+    1.6
     """
 
     signal: Float[Tensor, "B C L"]

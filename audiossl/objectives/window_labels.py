@@ -18,7 +18,15 @@ from audiossl.objectives.window_batch import WindowBatch
 
 @dataclass
 class LabelledWindowBatch:
-    """Windows with a class (int64) or a quantity (float32) each."""
+    """Windows with a class (int64) or a quantity (float32) each.
+
+    Attributes:
+        windows: B windows.
+        y: class or quantity of each.
+
+    >>> LabelledWindowBatch(WindowBatch.of(torch.zeros(2, 3, 100), rate=50.0), torch.tensor([0, 1])).seconds
+    4.0
+    """
 
     windows: WindowBatch
     y: Shaped[Tensor, "B"]
@@ -40,6 +48,11 @@ class WindowLabels(Objective[Encoder, LabelledWindowBatch]):
         encoder: encoder that is trained further.
         num_classes: K, 0 for a quantity.
         mean, deviation: mean and deviation of the quantity on the training side.
+
+    >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+    >>> objective = WindowLabels(ResNet1d(3, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8)), num_classes=2)
+    >>> objective(LabelledWindowBatch(WindowBatch.of(torch.randn(2, 3, 64)), torch.tensor([0, 1]))).weight
+    2.0
     """
 
     needs = Needs.LABELS

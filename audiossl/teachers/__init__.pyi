@@ -6,3 +6,4 @@ from .resemblyzer import Resemblyzer as Resemblyzer
 from .teacher import Teacher as Teacher
 from .teacher import TeacherConfig as TeacherConfig
 from .teacher import load_teacher as load_teacher
+from .teacher import parse_teacher as parse_teacher

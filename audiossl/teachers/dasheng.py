@@ -74,6 +74,13 @@ class DashengEncoder(nn.Module):
         last_layer: the highest layer to compute, which is then also the final output.
 
     Source: arXiv 2406.06992 and the `dasheng` wheel 0.0.9.
+
+    Raises:
+        ConfigError: for sizes that do not fit together, or a layer that does not exist.
+
+    >>> encoder = DashengEncoder(dim=16, depth=1, num_heads=2)
+    >>> encoder(torch.randn(1, 1, 6400), torch.tensor([6400])).last.shape
+    torch.Size([1, 10, 16])
     """
 
     sample_rate = 16000.0

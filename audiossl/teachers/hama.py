@@ -32,6 +32,14 @@ class HamaConformer(nn.Module):
     Args:
         weights: tensors by name, from `read_weights`.
         last_layer: highest layer to compute; 2 saves half of the work where only block 2 is read.
+
+    Raises:
+        ConfigError: for a layer that does not exist.
+
+    >>> HamaConformer({}, last_layer=9)
+    Traceback (most recent call last):
+        ...
+    audiossl.errors.ConfigError: hama has layers 0 (front end) to 4; layer 9 was asked for
     """
 
     sample_rate = 16000.0

@@ -36,6 +36,16 @@ class HuggingFaceEncoder(nn.Module):
         ConfigError: if there is no such layer, or the config contradicts itself or the extractor.
 
     Source: WavLM arXiv 2110.13900, HuBERT arXiv 2106.07447, SEW arXiv 2109.06870, Whisper arXiv 2212.04356.
+
+    >>> from audiossl.teachers.hugging_face_loading import import_transformers
+    >>> transformers = import_transformers()
+    >>> config = transformers.HubertConfig(
+    ...     hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+    ...     conv_dim=(16,) * 7, num_conv_pos_embedding_groups=2,
+    ... )
+    >>> encoder = HuggingFaceEncoder(transformers.HubertModel(config))
+    >>> encoder(torch.randn(1, 1, 8000), torch.tensor([8000])).last.shape
+    torch.Size([1, 24, 16])
     """
 
     sample_rate = 16000.0

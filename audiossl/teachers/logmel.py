@@ -24,6 +24,10 @@ class LogMelEncoder(nn.Module):
 
     Raises:
         ConfigError: if `stride` or `stack` is not positive.
+
+    >>> encoder = LogMelEncoder(80, stride=2)
+    >>> encoder(torch.randn(1, 1, 16000), torch.tensor([16000])).last.shape
+    torch.Size([1, 50, 80])
     """
 
     sample_rate = 16000.0

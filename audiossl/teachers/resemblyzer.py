@@ -31,6 +31,11 @@ class Resemblyzer(nn.Module):
 
     Args:
         state: tensors by their name in the wheel's checkpoint.
+
+    >>> lstms = [nn.LSTM(256 if index else 40, 256) for index in range(3)]
+    >>> state = {f"lstm.{name[:-1]}{i}": value for i, lstm in enumerate(lstms) for name, value in lstm.state_dict().items()}
+    >>> Resemblyzer(state)(torch.randn(1, 1, 1600), torch.tensor([1600])).last.shape
+    torch.Size([1, 11, 256])
     """
 
     sample_rate = 16000.0

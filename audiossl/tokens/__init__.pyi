@@ -2,10 +2,14 @@ from .alignment import align_tokens as align_tokens
 from .contract import Quantizer as Quantizer
 from .diagnostics import QuantiserDiagnostics as QuantiserDiagnostics
 from .diagnostics import diagnose as diagnose
+from .factory import QUANTISERS as QUANTISERS
+from .factory import QuantiserConfig as QuantiserConfig
 from .factory import fit_quantiser as fit_quantiser
 from .factory import load_quantiser as load_quantiser
 from .finite_scalar import FiniteScalarQuantizer as FiniteScalarQuantizer
 from .kmeans import KMeansQuantizer as KMeansQuantizer
+from .quality import TokenQuality as TokenQuality
+from .quality import measure_quality as measure_quality
 from .quantiser import MultiCodebookQuantizer as MultiCodebookQuantizer
 from .residual import ResidualQuantizer as ResidualQuantizer
 from .store import TokenStore as TokenStore

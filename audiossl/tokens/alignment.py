@@ -29,6 +29,10 @@ def align_tokens(
     Raises:
         ConfigError: if neither rate is a multiple of the other.
         DataError: if the tokens end more than 5 student frames early.
+
+    >>> align_tokens(torch.arange(4).reshape(1, 4, 1), token_rate=50.0, frame_rate=25.0, num_frames=2)
+    tensor([[[0, 1],
+             [2, 3]]])
     """
     repeats, side_by_side = rate_ratio(token_rate, frame_rate)
     # int64 before -100 appears: in uint8 it would wrap to 156, a legal code.

@@ -39,6 +39,14 @@ class Quantizer(nn.Module):
         mean, std: per channel; frames are normalised by them before the search, and decoded frames are brought back. A
             quantiser that keeps the scale of its frames has std 1, and a mean other than 0 only if frames lie far from zero.
         id_buf: the ASCII codes of `id`.
+
+    Raises:
+        ConfigError: for a size out of range.
+
+    >>> from audiossl.tokens.kmeans import KMeansQuantizer
+    >>> quantiser = KMeansQuantizer.fit(torch.randn(200, 6), codebook_size=8)
+    >>> quantiser.decode(quantiser.encode(torch.randn(3, 6))).shape
+    torch.Size([3, 6])
     """
 
     kind: ClassVar[str] = ""

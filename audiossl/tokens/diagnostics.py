@@ -32,6 +32,11 @@ class QuantiserDiagnostics:
             where two share a subspace.
         num_frames: frames measured.
         problems: sentences about codebooks that carry next to no information or double each other; empty where there are none.
+
+    >>> from audiossl.tokens.kmeans import KMeansQuantizer
+    >>> frames = torch.randn(200, 6)
+    >>> diagnose(KMeansQuantizer.fit(frames, codebook_size=8), frames).num_frames
+    200
     """
 
     relative_error: float
@@ -49,7 +54,22 @@ class QuantiserDiagnostics:
 
 
 def diagnose(quantiser: Quantizer, frames: Tensor | np.ndarray, quality: str = "default") -> QuantiserDiagnostics:
-    """Encode frames and measure what comes out."""
+    """Encode frames and measure what comes out.
+
+    Args:
+        quantiser: fitted quantiser.
+        frames: (T, D), best ones that it was not fitted to.
+        quality: quality of the search, as `encode` takes it.
+
+    Raises:
+        DataError: if all frames are equal, not finite, or of another width.
+
+    >>> from audiossl.tokens.kmeans import KMeansQuantizer
+    >>> frames = torch.randn(200, 6)
+    >>> diagnosis = diagnose(KMeansQuantizer.fit(frames, codebook_size=8), frames)
+    >>> diagnosis.dead_codes, diagnosis.relative_error < 1
+    ([0], True)
+    """
     tensor = as_frames(frames, quantiser.dim)
     return diagnose_codes(quantiser, tensor, quantiser.encode(tensor, quality))
 

@@ -37,6 +37,12 @@ class QuantiserConfig:
         fit_frames: frames of randomly drawn recordings that the quantiser is fitted to.
         quality: search when recordings are encoded.
         options: further arguments of the quantiser's `fit`, such as `steps`.
+
+    Raises:
+        ConfigError: for an unknown kind, or no frames to fit to.
+
+    >>> QuantiserConfig("kmeans", num_codebooks=1, codebook_size=500).quality
+    'default'
     """
 
     kind: str = "mvq"
@@ -125,6 +131,11 @@ def load_quantiser(folder: str | Path, *, trust_code: bool | str | type = False)
     Raises:
         StoreError: if the folder holds no whole quantiser.
         ConfigError: if it names a class that is not trusted.
+
+    >>> import torch
+    >>> fit_quantiser(torch.randn(200, 6), "kmeans", codebook_size=8).save("quantiser")
+    >>> load_quantiser("quantiser").codebook_size
+    8
     """
     kind = read_quantiser_config(Path(folder))["kind"]
     if kind in QUANTISERS:

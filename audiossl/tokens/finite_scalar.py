@@ -51,6 +51,10 @@ class FiniteScalarQuantizer(Quantizer):
         levels: levels of the axes of each codebook, falling, filled up with ones.
         axes, offset: normalised frames times `axes` (N, 10, D) plus `offset` (N, 10) is what FSQ rounds.
         centers: vectors that each code adds to a decoded frame, (N, K, D).
+
+    >>> quantiser = FiniteScalarQuantizer.fit(torch.randn(400, 8), 2, codebook_size=16, progress=False)
+    >>> quantiser.encode(torch.randn(3, 8)).shape
+    torch.Size([3, 2])
     """
 
     kind = "fsq"

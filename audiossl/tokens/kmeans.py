@@ -12,7 +12,17 @@ from audiossl.tokens.offsets import common_offset
 
 
 class KMeansQuantizer(Quantizer):
-    """One code per frame: the nearest of K centres, as HuBERT's targets are made (arXiv 2106.07447)."""
+    """One code per frame: the nearest of K centres, as HuBERT's targets are made (arXiv 2106.07447).
+
+    Args:
+        dim: D, width of a frame.
+        num_codebooks: always 1.
+        codebook_size: K, number of centres.
+
+    >>> quantiser = KMeansQuantizer.fit(torch.randn(200, 6), codebook_size=8)
+    >>> quantiser.encode(torch.randn(3, 6)).shape
+    torch.Size([3, 1])
+    """
 
     kind = "kmeans"
     centers: Tensor

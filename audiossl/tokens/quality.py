@@ -70,6 +70,12 @@ class TokenQuality:
         bytes_per_hour: bytes of stored tokens.
         labels: agreement with labels, where there are some.
         num_recordings: number of recordings that the frames come from; None if that was not said.
+
+    >>> from audiossl.tokens.kmeans import KMeansQuantizer
+    >>> frames = torch.randn(200, 6)
+    >>> quality = measure_quality(KMeansQuantizer.fit(frames, codebook_size=8), frames, 50.0, "logmel")
+    >>> quality.held_out, len(quality.counts[0])
+    (True, 8)
     """
 
     quantiser: dict[str, Any]
@@ -119,6 +125,11 @@ def measure_quality(
 
     Raises:
         DataError: if there are no frames, all are equal, or there are labels of another number.
+
+    >>> from audiossl.tokens.kmeans import KMeansQuantizer
+    >>> frames = torch.randn(200, 6)
+    >>> measure_quality(KMeansQuantizer.fit(frames, codebook_size=8), frames, 50.0, "logmel", held_out=False).held_out
+    False
     """
     tensor = as_frames(frames, quantiser.dim)
     if not len(tensor):

@@ -24,6 +24,15 @@ class ResidualQuantizer(Quantizer):
 
     The codebooks are trained by the ResidualVQ of vector-quantize-pytorch, from k-means and by moving averages. A fitted or
     saved quantiser does not need that package.
+
+    Args:
+        dim: D, width of a frame.
+        num_codebooks: N, length of the chain.
+        codebook_size: K, entries per codebook.
+
+    >>> quantiser = ResidualQuantizer.fit(torch.randn(200, 6), 2, codebook_size=8, steps=2, progress=False)
+    >>> quantiser.encode(torch.randn(3, 6)).shape
+    torch.Size([3, 2])
     """
 
     kind = "rvq"

@@ -55,6 +55,13 @@ class TokenStore:
         teacher_digest, quality: values as written, "" where unknown.
         shards: shards listed when the store was opened.
         num_bytes: size of all token and index files.
+
+    >>> from audiossl.tokens.store_writer import TokenWriter
+    >>> with TokenWriter("tokens", quantiser_id="q", num_codebooks=2, codebook_size=8, frame_rate=50.0) as writer:
+    ...     writer.add("cut-1", torch.zeros(25, 2, dtype=torch.uint8))
+    >>> store = TokenStore.open("tokens")
+    >>> store["cut-1"].shape, store.frame_rate
+    (torch.Size([25, 2]), 50.0)
     """
 
     def __init__(self, folder: Path, about: dict[str, Any], shards: list[Shard]) -> None:

@@ -36,6 +36,12 @@ class TokenWriter:
     With `append` shards are added to the store in the folder, or to a new one begun there. Whenever the process is killed, the
     store opens and holds every committed shard; the next writer sweeps what the killed one left, and skips the cuts for which
     `cut_id in writer`. A block that ends with an exception keeps every cut added so far.
+
+    >>> import torch
+    >>> with TokenWriter("tokens", quantiser_id="q", num_codebooks=2, codebook_size=8, frame_rate=50.0) as writer:
+    ...     writer.add("cut-1", torch.zeros(25, 2, dtype=torch.uint8))
+    >>> "cut-1" in writer
+    True
     """
 
     def __init__(

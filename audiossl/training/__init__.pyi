@@ -1,4 +1,6 @@
 from .averaging import load_average as load_average
+from .batches import Batches as Batches
+from .batches import FunctionBatches as FunctionBatches
 from .config import TrainingConfig as TrainingConfig
 from .devices import choose_device as choose_device
 from .eden import Eden as Eden

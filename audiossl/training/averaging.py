@@ -52,7 +52,17 @@ class ModelAverage:
 
 @torch.no_grad()
 def load_average(module: nn.Module, values: dict[str, Tensor]) -> None:
-    """Put averaged values into a model."""
+    """Put averaged values into a model.
+
+    Args:
+        module: model whose floating-point state is replaced.
+        values: averages by name, as `ModelAverage.values` holds them.
+
+    >>> module = nn.Linear(1, 1)
+    >>> load_average(module, {"weight": torch.ones(1, 1), "bias": torch.zeros(1)})
+    >>> module(torch.tensor([2.0])).item()
+    2.0
+    """
     for name, value in _floats(module).items():
         value.copy_(part_like(value, values[name]))
 

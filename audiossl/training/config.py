@@ -53,6 +53,12 @@ class TrainingConfig:
         num_threads: CPU threads of torch; None leaves torch's choice.
         log_seconds: seconds between lines on stderr where it is not a terminal.
         tensorboard: also write TensorBoard events, if it is installed.
+
+    Raises:
+        ConfigError: naming an option out of range.
+
+    >>> TrainingConfig("adamw", lr=1e-3, max_steps=100).precision
+    'auto'
     """
 
     optimiser: Literal["adamw", "scaled_adam"] = "scaled_adam"

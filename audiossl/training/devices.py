@@ -19,8 +19,15 @@ KEPT_BYTES = 2**30
 def choose_device(config: TrainingConfig | str, world: World | None = None) -> torch.device:
     """The device of that name, or of a training; `auto` is this rank's CUDA device if there is one, else the CPU.
 
+    Args:
+        config: name of a device, or a training with one.
+        world: ranks of the run; by default this process alone.
+
     Raises:
         ConfigError: if a device is asked for that is not there.
+
+    >>> choose_device("cpu")
+    device(type='cpu')
     """
     name, world = config if isinstance(config, str) else config.device, world or World()
     if name == "auto":

@@ -14,6 +14,9 @@ class Eden:
         seconds_per_step: nominal seconds of signal in a step, over all ranks and accumulation.
         steps, hours: scales at which the declines set in.
         warmup_steps: steps over which a factor rises from 0.5 to 1.
+
+    >>> round(Eden(lr=0.045, seconds_per_step=60.0)(7500), 4)
+    0.0378
     """
 
     lr: float

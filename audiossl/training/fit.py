@@ -37,7 +37,15 @@ MAX_SKIPPED = 10  # steps in a row without a finite gradient before a run gives 
 
 @dataclass
 class FitResult:
-    """How a run ended: where it is, and its last checkpoint."""
+    """How a run ended: where it is, and its last checkpoint.
+
+    Attributes:
+        progress: step, epoch and last validation.
+        checkpoint: path of the last checkpoint, None where there is none.
+
+    >>> FitResult(Progress(1, validation={"loss": 0.5}), None).validation
+    {'loss': 0.5}
+    """
 
     progress: Progress
     checkpoint: Path | None
@@ -77,6 +85,16 @@ def fit(
             step than there are ranks (`parallel=fsdp`: with batches that they cannot share equally), or there are no batches.
         DataError: if gradients are not finite for 10 steps in a row, or in fp16 at no scale of the loss.
         StoreError: if there are checkpoints but none can be read.
+
+    >>> import torch
+    >>> from audiossl.objectives.simclr import SimCLR
+    >>> from audiossl.objectives.window_batch import WindowBatch
+    >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+    >>> objective = SimCLR(ResNet1d(6, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8)))
+    >>> windows = WindowBatch.of(torch.randn(4, 6, 64), rate=50.0)
+    >>> config = TrainingConfig(max_steps=2, tensorboard=False)
+    >>> fit(objective, lambda epoch, first, per_step: [windows] * 2, config, Path("run"), quiet=True).progress.step
+    2
     """
     world, folder = World.join(), out / "checkpoints"
     device = choose_device(config, world)

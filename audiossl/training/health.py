@@ -19,6 +19,13 @@ def rankme(frames: Float[Tensor, "F D"], eps: float = 1e-7) -> float:
     frames, and would hide the most common way to fail, in which all frames drift to one common vector: uncentred, that is rank 1.
     Values are comparable only at equal numbers of frames, well above D. Rank follows training within a layer; it does not choose
     the best layer (arXiv 2409.10787).
+
+    Args:
+        frames: F frames of width D.
+        eps: share that is added to every singular value.
+
+    >>> round(rankme(torch.eye(4)), 3), round(rankme(torch.ones(8, 4)), 3)
+    (4.0, 1.0)
     """
     singular = torch.linalg.svdvals(frames.double())
     if not float(singular.sum()) > 0:

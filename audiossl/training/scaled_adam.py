@@ -32,6 +32,11 @@ class ScaledAdam(Optimizer):
         param_max_rms: rms that scale learning does not exceed.
         scalar_max: bound on one-element tensors.
         size_update_period: steps between updates of the scales.
+
+    >>> layer = torch.nn.Linear(4, 4)
+    >>> optimiser = ScaledAdam(layer.parameters(), lr=0.045)
+    >>> layer(torch.ones(1, 4)).sum().backward()
+    >>> optimiser.step()
     """
 
     def __init__(

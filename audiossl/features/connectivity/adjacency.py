@@ -28,6 +28,10 @@ def adjacency(matrix: Float[Tensor, "*B N N"], density: float = 0.3, sign: Sign 
 
     Raises:
         ConfigError: for another sign, or a density outside 0 to 1.
+
+    >>> matrix = torch.tensor([[1.0, 0.9, 0.1], [0.9, 1.0, 0.2], [0.1, 0.2, 1.0]])
+    >>> adjacency(matrix, density=0.34).nonzero().tolist()
+    [[0, 1], [1, 0]]
     """
     if sign not in get_args(Sign) or not 0 < density < 1:
         raise ConfigError(f"expected a density between 0 and 1 and a sign of {get_args(Sign)}, got {density} and {sign!r}")

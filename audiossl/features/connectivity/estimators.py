@@ -30,6 +30,10 @@ def covariance(
 
     Raises:
         DataError: if fewer than two volumes of a series are kept.
+
+    >>> covariance(torch.tensor([[1.0, -1.0], [2.0, -2.0]]))
+    tensor([[1., 2.],
+            [2., 4.]])
     """
     centred, count = _centred(series, kept)
     empirical = centred @ centred.mT / count[..., None]
@@ -45,6 +49,11 @@ def ledoit_wolf(
         centred: series without their mean, zero where volumes are left out.
         empirical: their covariances.
         count: volumes that were kept.
+
+    >>> centred = torch.tensor([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]])
+    >>> ledoit_wolf(centred, centred @ centred.T / 4, torch.tensor([4.0]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.5000]])
     """
     num_regions, size = centred.shape[-2], count[..., 0]
     squares = centred.square()
@@ -65,6 +74,13 @@ def correlation(
 
     A region that is constant or has a missing value correlates with nothing, itself included: zeros, and one warning that counts
     such regions. Arguments and errors are those of `covariance`. Shrinkage depends on the scale of regions: standardise first.
+
+    Args:
+        series, kept, shrinkage: as in `covariance`.
+
+    >>> correlation(torch.tensor([[1.0, -1.0, 0.0], [2.0, -2.0, 0.0]])).round(decimals=4)
+    tensor([[1., 1.],
+            [1., 1.]])
     """
     centred, count = _centred(series, kept)
     norm = torch.linalg.vector_norm(centred, dim=-1, keepdim=True)
@@ -88,8 +104,15 @@ def precision(
 ) -> Float[Tensor, "*B N N"]:
     """Inverse of the covariance, in float64 inside.
 
+    Args:
+        series, kept, shrinkage: as in `covariance`.
+
     Raises:
         DataError: if it has no inverse: too few volumes, or a constant or missing region; shrinkage gives one for the first.
+
+    >>> series = torch.randn(3, 50, dtype=torch.float64)
+    >>> torch.allclose(precision(series, shrinkage="none") @ covariance(series), torch.eye(3, dtype=torch.float64))
+    True
     """
     matrix = covariance(series.double(), kept, shrinkage)
     is_finite = bool(torch.isfinite(matrix).all())  # LAPACK fails at what is not
@@ -106,7 +129,11 @@ def precision(
 def partial_correlation(
     series: Float[Tensor, "*B N T"], kept: Bool[Tensor, "*B T"] | None = None, shrinkage: Shrinkage = "ledoit_wolf"
 ) -> Float[Tensor, "*B N N"]:
-    """Correlation of two regions given all others, ones on the diagonal; arguments and errors are those of `precision`."""
+    """Correlation of two regions given all others, ones on the diagonal; arguments and errors are those of `precision`.
+
+    >>> partial_correlation(torch.randn(3, 50)).diagonal().round(decimals=4)
+    tensor([1., 1., 1.])
+    """
     inverse = precision(series, kept, shrinkage)
     deviation = inverse.diagonal(dim1=-2, dim2=-1).sqrt()
     partial = -inverse / (deviation[..., :, None] * deviation[..., None, :])

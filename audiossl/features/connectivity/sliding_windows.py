@@ -25,6 +25,9 @@ class WindowPlan:
         window: length G.
         stride: distance from start to start, S.
         unit: unit of both; seconds are rounded to volumes by a run's repetition time.
+
+    >>> WindowPlan(100.0, 20.0, "seconds").in_volumes(tr=2.0)
+    (50, 10)
     """
 
     window: int | float = 50
@@ -54,8 +57,16 @@ class WindowPlan:
 def window_starts(num_volumes: int, window: int, stride: int) -> list[int]:
     """First volumes of all windows that fit, the last one included: floor((T - G) / S) + 1 of them.
 
+    Args:
+        num_volumes: T, length of the run.
+        window: G, volumes of a window.
+        stride: S, volumes from start to start.
+
     Raises:
         DataError: if not even one fits; the message names the volumes that are needed.
+
+    >>> window_starts(100, window=50, stride=16)
+    [0, 16, 32, 48]
     """
     if num_volumes < window:
         raise DataError(f"a run of {num_volumes} volumes is shorter than a window of {window}: at least {window} are needed")
@@ -65,8 +76,16 @@ def window_starts(num_volumes: int, window: int, stride: int) -> list[int]:
 def dynamic_correlation(series: Float[Tensor, "*B N T"], window: int, stride: int) -> Float[Tensor, "*B K N N"]:
     """Pearson correlation in each of K windows.
 
+    Args:
+        series: regions x volumes.
+        window: G, volumes of a window.
+        stride: S, volumes from start to start.
+
     Raises:
         DataError: if the run is shorter than a window.
+
+    >>> dynamic_correlation(torch.randn(4, 40), window=10, stride=5).shape
+    torch.Size([7, 4, 4])
     """
     return correlations(cut(series, window, stride))
 
@@ -74,15 +93,34 @@ def dynamic_correlation(series: Float[Tensor, "*B N T"], window: int, stride: in
 def cut(series: Float[Tensor, "*B N T"], window: int, stride: int) -> Float[Tensor, "*B K N G"]:
     """The windows of series, as a view.
 
+    Args:
+        series: regions x volumes.
+        window: G, volumes of a window.
+        stride: S, volumes from start to start.
+
     Raises:
         DataError: if the run is shorter than a window.
+
+    >>> cut(torch.randn(4, 40), window=10, stride=5).shape
+    torch.Size([7, 4, 10])
     """
     window_starts(series.shape[-1], window, stride)
     return full_precision(series).unfold(-1, window, stride).movedim(-2, -3)
 
 
 def correlations(windows: Float[Tensor, "*B K N G"], kept: Bool[Tensor, "*B K G"] | None = None) -> Float[Tensor, "*B K N N"]:
-    """Correlation of each window over its kept volumes, in blocks, so that memory beyond the result is bounded."""
+    """Correlation of each window over its kept volumes, in blocks, so that memory beyond the result is bounded.
+
+    Args:
+        windows: windows of regions x volumes, as `cut` gives them.
+        kept: volumes that count; all by default.
+
+    Raises:
+        DataError: if fewer than two volumes of a window are kept.
+
+    >>> correlations(cut(torch.randn(4, 40), 10, 5)).diagonal(dim1=1, dim2=2).mean().round(decimals=4)
+    tensor(1.)
+    """
     *outer, count, num_regions, _ = windows.shape
     size = max(1, BLOCK // (num_regions**2 * math.prod(outer)))
     blocks = [

@@ -18,6 +18,11 @@ class TangentSpace:
     """Maps covariances to log(W C W), where W is the inverse root of the geometric mean of those it was fitted to.
 
     It is fitted, so it belongs inside a cross-validation: fit on training subjects, transform any. In float64.
+
+    >>> series = torch.randn(5, 3, 50, dtype=torch.float64)
+    >>> space = TangentSpace().fit(series @ series.mT / 50)
+    >>> space.transform(series @ series.mT / 50).shape
+    torch.Size([5, 3, 3])
     """
 
     def __init__(self) -> None:

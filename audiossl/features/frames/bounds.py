@@ -25,6 +25,14 @@ def frame_bounds(frame: LinearTransform, length: int) -> tuple[float, float]:
     They are the extreme eigenvalues of the frame operator, computed in float64 on the CPU; orthonormal bases and tight frames
     normalised to one have A = B = 1. Time and memory grow with the cube and the square of the length: meant for windows up to
     a few thousand samples.
+
+    Args:
+        frame: transform with `coefficients(signal)`.
+        length: samples L of the signals.
+
+    >>> from audiossl.features.frames.bases import DCT2
+    >>> [round(bound, 6) for bound in frame_bounds(DCT2(), 12)]
+    [1.0, 1.0]
     """
     rows = []
     for basis in torch.eye(length, dtype=torch.float64).split(AT_ONCE):

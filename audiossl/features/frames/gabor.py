@@ -51,6 +51,9 @@ class Gabor(nn.Module):
 
     Raises:
         ConfigError: if scales, hop, mode or output are impossible.
+
+    >>> Gabor(8, hop=10)(torch.randn(2, 3, 100)).shape
+    torch.Size([2, 3, 8, 10])
     """
 
     def __init__(

@@ -26,8 +26,16 @@ class STFT(nn.Module):
     a constant where the size is three or more hops. Zeros surround the signal, frame t begins at sample (t + 1) hop - size, and
     the ceil((L + size - hop) / hop) frames that touch the signal are returned, K = size // 2 + 1 bins each.
 
+    Args:
+        size: samples of a window; the bins are size // 2 + 1.
+        hop: samples between frames.
+        output: `magnitude`, `log_magnitude` or `complex`.
+
     Raises:
         ConfigError: unless 1 <= hop < size and the output is known.
+
+    >>> STFT(16, 4)(torch.randn(2, 3, 100)).shape
+    torch.Size([2, 3, 9, 28])
     """
 
     def __init__(self, size: int = 64, hop: int = 16, *, output: Output = "magnitude") -> None:

@@ -24,6 +24,9 @@ class TrainingDevices:
         position_skip: leave positions out of attention now and then at first.
         convnext_layer_drop: drop the ConvNeXt branch of the published front end for whole sequences.
         frontend_gradient: shrink the gradient of the published front end's first convolution.
+
+    >>> TrainingDevices(enabled=True, skips=False).balancer
+    True
     """
 
     enabled: bool = False
