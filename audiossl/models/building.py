@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
-from typing import Any, Protocol, get_args, get_type_hints, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar, cast, get_args, get_type_hints, runtime_checkable
 
 from audiossl.arguments import read_arguments
 from audiossl.errors import ConfigError
 from audiossl.options import read_options
+
+T = TypeVar("T")
 
 
 @runtime_checkable
 class Described(Protocol):
     """An encoder that says of itself what it was made from."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """JSON values from which `from_json` makes an encoder of the same sizes."""
         ...
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> object:
+    def from_json(cls, values: dict[str, Any]) -> object:  # Any: values of a JSON file
         """Make an untrained encoder from what `to_json` returned."""
         ...
 
@@ -45,7 +47,7 @@ def config_type(kind: type) -> type | None:
     return None
 
 
-def make_encoder(kind: type, options: Mapping[str, object], place: str = "options") -> Any:
+def make_encoder(kind: type[T], options: Mapping[str, object], place: str = "options") -> T:
     """Make an untrained encoder of a class from options: the fields of its config, else its arguments.
 
     Args:
@@ -60,22 +62,24 @@ def make_encoder(kind: type, options: Mapping[str, object], place: str = "option
     >>> make_encoder(LogMelEncoder, {"stride": "2"}).frame_rate
     50.0
     """
-    config = config_type(kind)
+    config, make = config_type(kind), cast(Callable[..., T], kind)
     if config is not None:
-        return kind(config=read_options(config, options, place))
-    return kind(**read_arguments(kind, options, place))
+        return make(config=read_options(config, options, place))
+    return make(**read_arguments(kind, options, place))
 
 
-def restore_encoder(kind: type, values: dict[str, Any], place: str) -> Any:
+def restore_encoder(kind: type[T], values: dict[str, object], place: str) -> T:
     """Make an untrained encoder from what `describe_encoder` said.
 
     Raises:
         ConfigError: if the values are not those of such an encoder.
     """
-    return kind.from_json(values) if issubclass(kind, Described) else make_encoder(kind, values, place)
+    if issubclass(kind, Described):
+        return cast(T, kind.from_json(values))
+    return make_encoder(kind, values, place)
 
 
-def describe_encoder(encoder: object) -> dict[str, Any]:
+def describe_encoder(encoder: object) -> dict[str, object]:
     """What an encoder is made from, as JSON values: its `to_json()`, else its dataclass `config`.
 
     Raises:

@@ -191,15 +191,15 @@ class ConnectivityEncoder(nn.Module):
         return layers
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> ConnectivityEncoder:
+    def from_json(cls, values: dict[str, Any]) -> ConnectivityEncoder:  # Any: values of a JSON file
         """Make an untrained encoder from what `to_json` returned."""
         return cls(values["regions"], values["tr"], ConnectivityConfig(**values["encoder"]))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Describe the input and the sizes."""
         return {"regions": list(self.regions), "tr": self.tr, "encoder": asdict(self.config)}
 
-    def save(self, folder: Path, seen: Mapping[str, Any] | None = None) -> None:
+    def save(self, folder: Path, seen: Mapping[str, object] | None = None) -> None:
         """Save by `hub.save`.
 
         Args:

@@ -77,7 +77,7 @@ class Encoder(Protocol):
         ...
 
 
-def as_encoder(model: Any) -> Encoder:
+def as_encoder(model: object) -> Encoder:
     """Return a model that meets the contract.
 
     Args:

@@ -141,7 +141,7 @@ def untrained_like(encoder: object, seed: int) -> Encoder:
         twin = restore_encoder(kind, values, kind.__name__)
     if hasattr(encoder, "padding"):
         twin.padding = encoder.padding  # pyright: ignore[reportAttributeAccessIssue]
-    return twin
+    return cast(Encoder, twin)
 
 
 def model_type_of(model: object) -> str:
@@ -164,7 +164,7 @@ def is_own(model_type: str) -> bool:
     return model_type in MODELS or ":" in model_type
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, object]:
     """Read a `config.json`.
 
     Raises:
@@ -181,7 +181,7 @@ def read_config(path: Path) -> dict[str, Any]:
     return values
 
 
-def _class_of(values: Mapping[str, Any], folder: Path, trust: Trust) -> type:
+def _class_of(values: Mapping[str, object], folder: Path, trust: Trust) -> type:
     """The class that a config names; nothing is imported that is not in the table, unless it is trusted."""
     kind = values.get("model_type")
     if not isinstance(kind, str) or not is_own(kind):
@@ -196,7 +196,7 @@ def _class_of(values: Mapping[str, Any], folder: Path, trust: Trust) -> type:
     return trusted_class(kind, folder / CONFIG, trust, "encoder")
 
 
-def _restored(kind: type, values: Mapping[str, Any], origin: Path, read: Callable[[], dict[str, Tensor]]) -> Any:
+def _restored(kind: type, values: Mapping[str, object], origin: Path, read: Callable[[], dict[str, Tensor]]) -> Any:
     """A model of a class around its weights, whatever is wrong with the values or the weights."""
     own = {key: value for key, value in values.items() if key not in (SEEN, "model_type")}
     try:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from audiossl.errors import ConfigError
-from audiossl.models.encoder import Frames
+from audiossl.models.encoder import Encoder, Frames
 
 
 class LayersUpTo(nn.Module):
@@ -23,7 +21,7 @@ class LayersUpTo(nn.Module):
         ConfigError: if there is no such layer.
     """
 
-    def __init__(self, encoder: Any, layer: int, name: str) -> None:
+    def __init__(self, encoder: Encoder, layer: int, name: str) -> None:
         super().__init__()
         if not 0 <= layer < encoder.num_layers:
             raise ConfigError(f"'{name}': expected a layer from 0 to {encoder.num_layers - 1}, got {layer}")

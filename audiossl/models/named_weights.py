@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -16,7 +16,7 @@ class NamedWeights:
     """What `hub.save` writes of an encoder that does not say what it is made from: its name, and its weights."""
 
     @classmethod
-    def from_saved(cls, values: Mapping[str, Any], state: Mapping[str, Tensor]) -> Encoder:
+    def from_saved(cls, values: Mapping[str, object], state: Mapping[str, Tensor]) -> Encoder:
         """Make the encoder by its name and put the weights into it.
 
         Raises:

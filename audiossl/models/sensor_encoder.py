@@ -87,12 +87,12 @@ class SensorEncoder(nn.Module):
         return self.encoder(normal.masked_fill(missing, 0.0), lengths)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> SensorEncoder:
+    def from_json(cls, values: dict[str, Any]) -> SensorEncoder:  # Any: values of a JSON file
         """Make an untrained encoder from what `to_json` returned; the normalisation is part of the weights."""
         takes = SensorInput(tuple(values["channels"]), tuple(values["units"]), values["rate"], values["normalise"])
         return cls(ResNet1d(len(takes.channels), takes.rate, ResNet1dConfig(**values["resnet1d"])), takes)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Describe the input and the sizes."""
         return {**asdict(self.takes), "resnet1d": asdict(self.encoder.config)}
 
@@ -101,7 +101,7 @@ class SensorEncoder(nn.Module):
         drawn = ResNet1d(len(self.takes.channels), self.takes.rate, self.encoder.config)
         return SensorEncoder(drawn, self.takes, self.mean, self.deviation)
 
-    def save(self, folder: Path, seen: Mapping[str, Any] | None = None) -> None:
+    def save(self, folder: Path, seen: Mapping[str, object] | None = None) -> None:
         """Save by `hub.save`.
 
         Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
@@ -23,7 +23,7 @@ GABOR = {"num_scales": 24, "min_scale": 2.0, "max_scale": 32.0, "mode": "tight",
 STFT_OPTIONS = {"size": 32, "hop": 4}
 
 
-def make_view_encoder(kind: str, num_channels: int, dim: int, options: dict[str, Any] | None = None) -> nn.Module:
+def make_view_encoder(kind: str, num_channels: int, dim: int, options: Mapping[str, object] | None = None) -> nn.Module:
     """Make the encoder of a view; it is called as `encoder(signal, lengths)` with the signal itself and gives (B, dim).
 
     Args:
@@ -36,15 +36,15 @@ def make_view_encoder(kind: str, num_channels: int, dim: int, options: dict[str,
     Raises:
         ConfigError: for another kind or an option that it does not have.
     """
-    options = dict(options or {})
+    given: dict[str, Any] = dict(options or {})
     if kind not in get_args(ViewKind):
         raise ConfigError(f"there is no view '{kind}'; choose of time, {', '.join(get_args(ViewKind))}")
-    sizes = {name: options.pop(name) for name in ("widths", "kernel", "bins", "gain") if name in options}
+    sizes = {name: given.pop(name) for name in ("widths", "kernel", "bins", "gain") if name in given}
     _check_sizes(kind, sizes)
     try:
         if kind in BASES:
-            return BasisEncoder(kind, num_channels, dim, **sizes, **options)
-        frame = STFT(**{**STFT_OPTIONS, **options}, output="magnitude") if kind == "stft" else _gabor(options)
+            return BasisEncoder(kind, num_channels, dim, **sizes, **given)
+        frame = STFT(**{**STFT_OPTIONS, **given}, output="magnitude") if kind == "stft" else _gabor(given)
         num_rows = frame.size // 2 + 1 if isinstance(frame, STFT) else frame.num_scales
         return PlaneEncoder(frame, num_rows, num_channels, dim, **sizes)
     except TypeError as error:

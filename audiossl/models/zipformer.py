@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -74,7 +74,7 @@ class Zipformer(nn.Module):
         self.mask_emb = nn.Parameter(torch.randn(config.num_mel_bins))  # what masked feature frames hold in training
 
     @classmethod
-    def from_preset(cls, preset: str, padding: Padding = "invariant", **overrides: Any) -> Zipformer:
+    def from_preset(cls, preset: str, padding: Padding = "invariant", **overrides: object) -> Zipformer:
         """Build an untrained "tiny", "base", "large" or "xlarge" model, with some fields of its config replaced.
 
         Raises:
@@ -83,7 +83,7 @@ class Zipformer(nn.Module):
         return cls(preset_config(preset, **overrides), padding)
 
     @classmethod
-    def check_options(cls, preset: str, **overrides: Any) -> None:
+    def check_options(cls, preset: str, **overrides: object) -> None:
         """Refuse options that `from_preset` would refuse, and make nothing.
 
         Raises:
@@ -92,14 +92,14 @@ class Zipformer(nn.Module):
         preset_config(preset, **overrides)
 
     @classmethod
-    def narrower(cls, preset: str, **overrides: Any) -> dict[str, Any]:
+    def narrower(cls, preset: str, **overrides: object) -> dict[str, object]:
         """Overrides that make the model of a preset half as wide, for trying things out."""
         sizes = preset_config(preset, **overrides)
         widths = ("encoder_dim", "feedforward_dim", "encoder_unmasked_dim")
         return {**overrides, **{name: [value // 2 for value in getattr(sizes, name)] for name in widths}}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Zipformer:
+    def from_json(cls, values: Mapping[str, object]) -> Zipformer:
         """Build an untrained model from the public layout of `config.json`.
 
         Raises:
@@ -108,7 +108,7 @@ class Zipformer(nn.Module):
         return cls(ZipformerConfig.from_json({"model_type": MODEL_TYPE, **values}))
 
     @classmethod
-    def from_saved(cls, values: dict[str, Any], state: Mapping[str, Tensor]) -> Zipformer:
+    def from_saved(cls, values: Mapping[str, object], state: Mapping[str, Tensor]) -> Zipformer:
         """Build a model around weights in the public layout, without allocating it twice.
 
         Raises:
@@ -121,7 +121,7 @@ class Zipformer(nn.Module):
         fill(model, from_published(state, model.config), assign=True)
         return model
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Describe the model in the public layout of `config.json`."""
         return self.config.to_json()
 

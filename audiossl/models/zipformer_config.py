@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from audiossl.errors import ConfigError
 from audiossl.options import nearest
@@ -131,7 +132,7 @@ class ZipformerConfig:
         return self.encoder_dim[0]
 
     @classmethod
-    def from_json(cls, values: dict[str, Any], origin: str = "config.json") -> ZipformerConfig:
+    def from_json(cls, values: Mapping[str, object], origin: str = "config.json") -> ZipformerConfig:
         """Read the public layout, in which lists are comma-joined strings.
 
         Raises:
@@ -151,9 +152,9 @@ class ZipformerConfig:
         except ConfigError as error:
             raise ConfigError(f"{origin}: {error}") from error
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Write the public layout; our own fields appear only where they differ from the published values."""
-        values: dict[str, Any] = {
+        values: dict[str, object] = {
             "model_type": MODEL_TYPE,
             "architectures": ["SpearModel"],
             "auto_map": {"AutoConfig": "configuration_spear.SpearConfig", "AutoModel": "modeling_spear.SpearModel"},
@@ -212,7 +213,7 @@ PRESETS = {
 }
 
 
-def preset_config(preset: str, **overrides: Any) -> ZipformerConfig:
+def preset_config(preset: str, **overrides: object) -> ZipformerConfig:
     """Return the sizes of a preset, "tiny", "base", "large" or "xlarge", with some fields replaced.
 
     Raises:
@@ -225,4 +226,7 @@ def preset_config(preset: str, **overrides: Any) -> ZipformerConfig:
     if unknown:
         meant = nearest(unknown[0], known)
         raise ConfigError(f"unknown Zipformer fields {unknown}{meant}; there are: {', '.join(sorted(known))}.")
-    return replace(PRESETS[preset], **{name: tuple(value) if name in PER_STACK else value for name, value in overrides.items()})
+    changes: dict[str, Any] = {}
+    for name, value in overrides.items():
+        changes[name] = tuple(cast(Iterable[int], value)) if name in PER_STACK else value
+    return replace(PRESETS[preset], **changes)

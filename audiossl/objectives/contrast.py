@@ -65,7 +65,7 @@ def dcl(
         a, b: embeddings of two views; they are scaled to unit length here.
         temperature: tau.
         weighted: DCLW: the positive of a pair that is less alike than the average counts up to twice, without gradient.
-        sigma: sigma of those weights.
+        sigma: width sigma of those weights.
 
     Returns:
         the mean over the 2 B rows, in float32; it may be negative.

@@ -21,7 +21,7 @@ class DCLConfig(TwoViewConfig):
     Attributes:
         temperature: tau.
         weighted: DCLW.
-        sigma: sigma of its weights.
+        sigma: width sigma of its weights.
 
     >>> DCLConfig(temperature=0.2).weighted
     False

@@ -105,7 +105,7 @@ class FrameProjection(Objective[Encoder, WindowBatch]):
         num_channels: channels of the signal, where the encoder does not say it.
 
     Raises:
-        ConfigError: if the encoder's width is another than `config.dim`, or nobody says the number of channels.
+        ConfigError: if the encoder's width is another than `config.dim`, or the number of channels is unknown.
 
     >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
     >>> encoder = ResNet1d(3, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8))

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from audiossl.errors import ConfigError, DataError, StoreError, import_extra
 from audiossl.files import read_json, write_json
@@ -99,10 +99,31 @@ class CharacterUnits(TextUnits):
         write_json(folder / FILE, {"kind": "characters", "units": [BLANK, UNKNOWN, *self.characters]})
 
 
+@runtime_checkable
+class Tokenizer(Protocol):
+    """What is used of a `tokenizers.Tokenizer`; that package is an extra."""
+
+    def get_vocab_size(self) -> int: ...
+
+    def encode(self, sequence: str) -> Encoding: ...
+
+    def id_to_token(self, id: int) -> str: ...
+
+    def save(self, path: str) -> None: ...
+
+
+@runtime_checkable
+class Encoding(Protocol):
+    """What is used of a `tokenizers.Encoding`."""
+
+    @property
+    def ids(self) -> list[int]: ...
+
+
 class BpeUnits(TextUnits):
     """Pieces of words by byte-pair encoding (arXiv 1508.07909), from the `tokenizers` package; words begin with a mark."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.size = tokenizer.get_vocab_size()
 

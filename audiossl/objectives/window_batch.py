@@ -20,7 +20,7 @@ class WindowBatch(SignalBatch):
         signal: (B, C, L), finite, zero beyond each length.
         lengths: valid samples.
         ids: ids of the windows; augmentations are drawn from (seed, epoch, id).
-        subjects: who each window is of.
+        subjects: subject of each window.
         rate: Hz.
         epoch, seed: the rest of the key.
         partner, partner_lengths: for each window a window of its recording near in time, perhaps itself; None where there are
@@ -57,7 +57,7 @@ class WindowBatch(SignalBatch):
             signal: (B, C, L), finite.
             lengths: valid samples, by default all; the signal is zero beyond them.
             rate: Hz, for counts of seconds alone.
-            subjects: who each window is of, by default somebody else each.
+            subjects: subject of each window, by default another for each.
 
         >>> batch = WindowBatch.of(torch.zeros(4, 3, 100), rate=50)
         >>> batch.seconds, batch.ids[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from audiossl.errors import ConfigError, StoreError
 from audiossl.evaluation.results import print_results, read_results
@@ -29,6 +29,7 @@ from audiossl.recipe import Stage, console, plain, read_method, read_recipe, run
 from audiossl.training.devices import autocast, choose_device
 from audiossl.world import World
 
+Recipe = SpearRecipe | FinetuneRecipe | SensorsRecipe | ConnectivityRecipe
 METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {
     "spear": (SpearRecipe, spear.stages),
     "finetune": (FinetuneRecipe, finetune.stages),
@@ -87,8 +88,8 @@ def run_pipeline(
 
 
 def read_config(
-    recipe: Path, overrides: Sequence[str] = (), keywords: Mapping[str, Any] | None = None, *, only: str | None = None
-) -> tuple[Any, Path]:
+    recipe: Path, overrides: Sequence[str] = (), keywords: Mapping[str, object] | None = None, *, only: str | None = None
+) -> tuple[Recipe, Path]:
     """Read a recipe into the typed config of its method, and say which file it is.
 
     Args:
@@ -106,7 +107,7 @@ def read_config(
 
 
 def run_config(
-    config: Any,
+    config: object,
     file: Path | None = None,
     *,
     first: str | None = None,
@@ -123,7 +124,7 @@ def run_config(
         verify: run nothing, but check every stage's files against the digests that were recorded.
     """
     world = World.join()
-    method = _method_of(config)
+    method, config = _known(config)
     if not verify:  # which needs none
         autocast(config.training, choose_device(config.training, world))  # refused here, not after hours of preparation
     output = output_of(config)
@@ -161,13 +162,14 @@ def run_config(
     return output
 
 
-def output_of(config: Any) -> Path:
+def output_of(config: Recipe) -> Path:
     """Folder of the run of a config."""
     return config.output or Path("runs") / config.dataset
 
 
-def _method_of(config: Any) -> str:
+def _known(config: object) -> tuple[str, Recipe]:
+    """The method that a config is for, and the config."""
     for method, (kind, _) in METHODS.items():
         if isinstance(config, kind):
-            return method
+            return method, cast(Recipe, config)
     raise ConfigError(f"no pipeline takes a {type(config).__name__}")

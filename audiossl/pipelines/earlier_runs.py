@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from audiossl.files import read_json
 
 
-def dataset_then(stage: Path) -> dict[str, Any]:
+def dataset_then(stage: Path) -> dict[str, object]:
     """The data set that a model of a sensor or connectivity run was trained on, as `{"dataset": name}`; empty if it is not known.
 
     An encoder says it in its config, and the run in its `recipe.json`, which was written when it ended.

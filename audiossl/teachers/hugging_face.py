@@ -56,7 +56,7 @@ class HuggingFaceEncoder(nn.Module):
         self,
         model: nn.Module,
         normalise_waveform: bool = False,
-        mel_extractor: Any = None,
+        mel_extractor: object | None = None,
         last_layer: int | None = None,
         *,
         front_end: FrontEnd | None = None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -72,7 +73,7 @@ class Waveform:
     max_samples: None = None
 
     @classmethod
-    def of(cls, config: Any, sample_rate: float = DEFAULT_RATE, normalise: bool = False) -> Waveform:
+    def of(cls, config: Any, sample_rate: float = DEFAULT_RATE, normalise: bool = False) -> Waveform:  # Any: of transformers
         """Read hops off a config.
 
         Raises:
@@ -91,7 +92,7 @@ class Waveform:
         return cls(sample_rate, hop, field, int(getattr(config, "squeeze_factor", 1)), normalise)
 
     @classmethod
-    def published(cls, config: Any, extractor: Any) -> Waveform:
+    def published(cls, config: Any, extractor: object) -> Waveform:  # Any: of transformers
         """Take rate and normalisation from the feature extractor."""
         return cls.of(config, _rate(extractor), bool(getattr(extractor, "do_normalize", False)))
 
@@ -123,7 +124,7 @@ class WhisperMel:
     normalise = False
     min_samples = 400
 
-    def __init__(self, config: Any, extractor: Any) -> None:
+    def __init__(self, config: Any, extractor: Any) -> None:  # Any: of transformers
         """Compare an extractor with the config.
 
         Raises:
@@ -142,7 +143,7 @@ class WhisperMel:
         self.frame_offset = self.hop / 2 / self.sample_rate
 
     @classmethod
-    def default(cls, transformers: Any, config: Any) -> Any:
+    def default(cls, transformers: ModuleType, config: Any) -> object:  # Any: of transformers
         """The extractor that published models of this config have."""
         return transformers.WhisperFeatureExtractor(feature_size=config.num_mel_bins)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ EXTRACTOR_FILES = ("preprocessor_config.json", "processor_config.json")  # the s
 UNTRAINED = {"masked_spec_embed"}  # of training only
 
 
-def import_transformers() -> Any:
+def import_transformers() -> ModuleType:
     """Import `transformers`, also next to a torchaudio whose compiled parts do not fit the installed torch.
 
     Raises:

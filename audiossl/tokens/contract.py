@@ -178,7 +178,7 @@ class Quantizer(nn.Module):
         return quantiser.eval()
 
 
-def read_quantiser_config(folder: Path) -> dict[str, Any]:
+def read_quantiser_config(folder: Path) -> dict[str, Any]:  # Any: values of a JSON file
     """Read the config of a saved quantiser.
 
     Raises:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from torch import Tensor
@@ -80,7 +80,7 @@ def _fit_of(kind: str) -> Callable[..., Quantizer]:
     return find_kind(kind, QUANTISERS, "quantiser", NEEDS).fit
 
 
-def check_options(kind: str, options: Mapping[str, object]) -> dict[str, Any]:
+def check_options(kind: str, options: Mapping[str, object]) -> dict[str, object]:
     """Read the options of a kind's `fit`, each as the type that it takes.
 
     Raises:
@@ -97,7 +97,7 @@ def fit_quantiser(
     kind: str = "mvq",
     num_codebooks: int = 8,
     codebook_size: int = 256,
-    **options: Any,
+    **options: object,
 ) -> Quantizer:
     """Train the quantiser named `kind`; options as in its `fit`.
 
@@ -118,7 +118,7 @@ def fit_quantiser(
     torch.Size([3, 1])
     """
     read = check_options(kind, options)
-    return _fit_of(kind)(gather_frames(frames, read.get("seed", 0)), num_codebooks, codebook_size, **read)
+    return _fit_of(kind)(gather_frames(frames, cast(int, read.get("seed", 0))), num_codebooks, codebook_size, **read)
 
 
 def load_quantiser(folder: str | Path, *, trust_code: bool | str | type = False) -> Quantizer:

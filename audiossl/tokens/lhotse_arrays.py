@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt
@@ -65,7 +64,7 @@ def token_array(store: TokenStore, cut_id: str, start: float = 0.0) -> TemporalA
     return TemporalArray(array=array, temporal_dim=0, frame_shift=1 / store.frame_rate, start=start)
 
 
-def attach_tokens(cuts: Iterable[Any], store: TokenStore, name: str = "tokens") -> Any:
+def attach_tokens(cuts: Iterable[object], store: TokenStore, name: str = "tokens") -> CutSet:
     """Return a `lhotse.CutSet` whose cuts carry their tokens as a custom field.
 
     `cut.load_tokens()` then follows the cut when it is truncated or cut into windows.

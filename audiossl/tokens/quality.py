@@ -93,7 +93,7 @@ class TokenQuality:
     labels: LabelAgreement | None
     num_recordings: int | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain numbers, lists and dicts; diagnostics are laid flat."""
         flat = asdict(self)
         diagnostics = flat.pop("diagnostics")

@@ -64,7 +64,7 @@ class TokenStore:
     (torch.Size([25, 2]), 50.0)
     """
 
-    def __init__(self, folder: Path, about: dict[str, Any], shards: list[Shard]) -> None:
+    def __init__(self, folder: Path, about: dict[str, Any], shards: list[Shard]) -> None:  # Any: values of a JSON file
         """Read the index of a described store; use `open`."""
         self.folder, self.shards = folder, shards
         self.quantiser_id: str = about["quantiser_id"]
@@ -206,7 +206,7 @@ class TokenStore:
                 f"cut '{cut_id}' has no tokens in {self.folder} ({len(self)} cuts); tokenise the corpus again"
             ) from None
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return TokenStore.open, (self.folder,)  # workers map the files themselves
 
 

@@ -110,7 +110,7 @@ class TokenWriter:
         return self
 
     def __contains__(self, cut_id: object) -> bool:
-        """Tell whether a cut was added, to this writer or, with `append`, before."""
+        """Whether a cut was added, to this writer or, with `append`, before."""
         return cut_id in self._ids
 
     @property

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
 
 from audiossl.training.sharing import part_like, whole
+
+
+class AverageState(TypedDict):
+    """What a checkpoint keeps of an average: the step that it reaches, and the values by name."""
+
+    step: int
+    values: dict[str, Tensor]
 
 
 class ModelAverage:
@@ -32,15 +39,15 @@ class ModelAverage:
             self.values[name].mul_(1 - share).add_(whole(value.detach()).cpu().double(), alpha=share)
         self.step = step
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> AverageState:
         """The average and the step that it reaches."""
         return {"step": self.step, "values": self.values}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a saved average."""
+    def load_state_dict(self, state: AverageState) -> None:
+        """Resume from a saved average."""
         self.step, self.values = state["step"], state["values"]
 
-    def since(self, earlier: dict[str, Any]) -> dict[str, Tensor]:
+    def since(self, earlier: AverageState) -> dict[str, Tensor]:
         """Average over the steps after an earlier `state_dict()` only; all steps where nothing was added since."""
         steps = self.step - earlier["step"]
         if steps <= 0:

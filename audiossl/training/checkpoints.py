@@ -26,7 +26,7 @@ class Checkpoint:
     damaged: list[Path] = field(default_factory=list)
 
 
-def save_checkpoint(folder: Path, step: int, state: dict[str, Any], keep: int) -> Path:
+def save_checkpoint(folder: Path, step: int, state: Mapping[str, object], keep: int) -> Path:
     """Write `step-XXXXXXXX.pt` by rename, then remove all but the newest `keep`.
 
     Args:
@@ -57,7 +57,7 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*.pt"), reverse=True)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path) -> dict[str, Any]:  # Any: states of torch
     """Read a checkpoint to the CPU and check that it is whole.
 
     Raises:

@@ -66,5 +66,5 @@ class LossScale:
         return {"value": self.value, "finite_steps": self.finite_steps}
 
     def load_state_dict(self, state: dict[str, float | int]) -> None:
-        """Go on from a checkpoint."""
+        """Resume from a checkpoint."""
         self.value, self.finite_steps = float(state["value"]), int(state["finite_steps"])

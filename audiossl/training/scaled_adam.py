@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.optimizer import ParamsT
 
 from audiossl.training.sharing import local, whole
 
@@ -41,7 +42,7 @@ class ScaledAdam(Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Any],
+        params: ParamsT,
         lr: float = 0.045,
         betas: tuple[float, float] = (0.9, 0.98),
         eps: float = 1e-8,

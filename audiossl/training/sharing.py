@@ -65,7 +65,7 @@ def whole(tensor: Tensor) -> Tensor:
     return shared.full_tensor() if hasattr(shared, "full_tensor") else tensor
 
 
-def whole_state(state: Any, keep: bool) -> Any:
+def whole_state(state: Any, keep: bool) -> Any:  # Any: states of torch
     """Nested dicts and lists with every shared tensor whole, on the CPU; all ranks have to ask, those that keep get it."""
     if isinstance(state, Mapping):
         return {key: whole_state(value, keep) for key, value in state.items()}
@@ -83,7 +83,7 @@ def load_whole(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     module.load_state_dict({name: part_like(mine[name], value) if name in mine else value for name, value in state.items()})
 
 
-def load_whole_optimiser(optimiser: Optimizer, state: Mapping[str, Any]) -> None:
+def load_whole_optimiser(optimiser: Optimizer, state: Mapping[str, Any]) -> None:  # Any: states of torch
     """Put a whole state into an optimiser of parameters that may be shared out; errors are those of `load_state_dict`."""
     params = [param for group in optimiser.param_groups for param in group["params"]]
     of_params = {

@@ -38,7 +38,7 @@ class ParameterLimit:
         """Leave the parameter alone from now on."""
         self.handle.remove()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> ParameterLimit:
+    def __deepcopy__(self, memo: dict[int, object]) -> ParameterLimit:
         """Limit the copied parameter, which does not inherit the hook."""
         module, clock = copy.deepcopy(self.module, memo), copy.deepcopy(self.clock, memo)
         return ParameterLimit(module, self.name, self.low, self.high, clock)

@@ -41,7 +41,7 @@ class PretrainConfig:
         part: `first_half` of every run, `first_session` of everybody (runs that name no session are one each), or `all`. A
             fingerprint's gallery comes from this part, and what is to be identified from another: the second half, the second
             session. With `all` it is seen too, unless `subjects` are others; the report says so, and supervised models refuse.
-        subjects: who is seen; the others are then the people of the tasks. Empty: everybody, the same as in the tasks.
+        subjects: people who are seen; the others are then the people of the tasks. Empty: everybody, the same as in the tasks.
         crop: volumes of a training example, drawn at random.
     """
 
@@ -114,7 +114,8 @@ class ConnectivityRecipe:
         runs: choice of runs.
         encoder: sizes of the graph encoder.
         pretrain: part of the data that it sees.
-        training: training of pre-training; `batch_seconds` is not used, a batch is a crop of every run, `batch_runs` at most.
+        training: options of the training loop in pre-training; `batch_seconds` is not used, a batch is a crop of every run,
+            `batch_runs` at most.
         batch_runs: runs in a batch.
         fingerprint: the first task.
         networks: whether to predict the network of regions, the second task.

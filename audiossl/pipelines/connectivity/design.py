@@ -50,7 +50,7 @@ class Design:
     `is_transductive` says where pre-training sees it nevertheless.
 
     Attributes:
-        runs: runs of everybody.
+        runs: runs of all people.
         config: configuration of the recipe.
     """
 

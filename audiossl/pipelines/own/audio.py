@@ -7,7 +7,6 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from audiossl.console import console
 from audiossl.errors import ConfigError, DataError
@@ -83,7 +82,7 @@ class OwnAudio:
         """The source of the labels alone."""
         return OwnLabels(self)
 
-    def decides(self) -> list[Any]:
+    def decides(self) -> list[object]:
         """Places, conditions, and the columns that choose and group recordings."""
         places = [
             {"path": _absolute(source.path), "table": str(source.table or ""), "where": source.where, "name": source.name,
@@ -251,7 +250,7 @@ class OwnLabels:
         """Itself."""
         return self
 
-    def decides(self) -> list[Any]:
+    def decides(self) -> list[object]:
         """The tasks."""
         return [[{**asdict(task), "path": str(task.path or "")} for task in self.audio.tasks]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from audiossl.errors import DataError
 from audiossl.signals.corpora.clip_tables import span_of
@@ -18,7 +18,7 @@ EXAMPLE = '{"id": "a.wav", "segments": [["AH", 0.0, 0.12]]} or a row with id, la
 Rejected = dict[str, str]
 
 
-def read_segments(path: Path, recordings: Sequence[Recording]) -> tuple[dict[str, list[list[Any]]], list[Rejected]]:
+def read_segments(path: Path, recordings: Sequence[Recording]) -> tuple[dict[str, list[list[object]]], list[Rejected]]:
     """Read segments [label, start, end] by recording, in order of time, and the rows that name no recording.
 
     Times are seconds from the begin of the recording; of a part of one, from the begin of the part.
@@ -33,7 +33,7 @@ def read_segments(path: Path, recordings: Sequence[Recording]) -> tuple[dict[str
     rows = list(read_rows(path))
     if not rows:
         raise DataError(f"{path} has no rows; expected {EXAMPLE}")
-    found: dict[str, list[list[Any]]] = {}
+    found: dict[str, list[list[object]]] = {}
     rejected: list[Rejected] = []
     for row, id_ in zip(rows, join_rows(rows, recordings, path), strict=True):
         segments = _segments(row, path)
@@ -41,10 +41,10 @@ def read_segments(path: Path, recordings: Sequence[Recording]) -> tuple[dict[str
             rejected.append({"id": row.place, "path": str(path), "reason": f"{row.place} of {path.name} names no recording"})
         else:
             found.setdefault(id_, []).extend(segments)
-    return {id_: sorted(segments, key=lambda one: one[1]) for id_, segments in found.items()}, rejected
+    return {id_: sorted(segments, key=lambda one: cast(float, one[1])) for id_, segments in found.items()}, rejected
 
 
-def _segments(row: TableRow, path: Path) -> list[list[Any]]:
+def _segments(row: TableRow, path: Path) -> list[list[object]]:
     if SEGMENTS in row.cells:
         if not isinstance(row.cells[SEGMENTS], list):
             raise DataError(f"{path}, {row.place}: expected a list of segments, got {str(row.cells[SEGMENTS])[:60]}")

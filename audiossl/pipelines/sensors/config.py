@@ -115,11 +115,11 @@ class SensorsRecipe:
         limit: keep at most so many recordings, for a smoke run.
         seeds: every model is trained and probed once for each.
         seed: seed of folds and validation subjects.
-        windows: windows of recordings.
+        windows: length, stride and selection of windows.
         subjects: sides.
         encoder: sizes of the network of the signal, the same for all objectives.
         batches: batches of pre-training.
-        training: training of pre-training.
+        training: options of the training loop in pre-training.
         task: task that is evaluated.
     """
 

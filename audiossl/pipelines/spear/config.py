@@ -84,7 +84,7 @@ class StudentConfig:
             self.source = source_digest(find_kind(self.kind, STUDENTS, "student", NEEDS))
 
     @property
-    def narrower(self) -> Callable[..., dict[str, Any]] | None:
+    def narrower(self) -> Callable[..., dict[str, object]] | None:
         """Function that gives the overrides of half the width, for a dry run of a large student; None if the kind has none."""
         return getattr(find_kind(self.kind, STUDENTS, "student", NEEDS), "narrower", None)
 

@@ -15,7 +15,7 @@ from audiossl.signals.corpora.origins import Origin
 from audiossl.signals.corpora.recordings import Recording
 
 
-def fitted_row(recording: Recording) -> dict[str, Any]:
+def fitted_row(recording: Recording) -> dict[str, object]:
     """Describe a recording that was fitted to: id, file with its stamp, and the span that was used, in seconds."""
     origin = Origin.of(recording)
     mixed = recording.item is not None and recording.item.cut is not None  # of several files, or of none: known by its id
@@ -24,7 +24,7 @@ def fitted_row(recording: Recording) -> dict[str, Any]:
     return {"id": recording.id, "path": origin.path, **origin.to_row(), **_span(recording)}
 
 
-def read_fitted(path: Path) -> list[dict[str, Any]]:
+def read_fitted(path: Path) -> list[dict[str, Any]]:  # Any: values of JSON lines
     """Read the rows that `fitted_row` made; none of a tokeniser of an older version, which knows ids alone.
 
     Raises:
@@ -40,7 +40,9 @@ def read_fitted(path: Path) -> list[dict[str, Any]]:
         raise StoreError(f"{path} does not say which recordings were fitted to ({error!r}): fit again") from error
 
 
-def seen_among(recordings: Iterable[Recording], ids: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> set[str]:
+def seen_among(
+    recordings: Iterable[Recording], ids: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> set[str]:  # Any: values of JSON lines
     """Ids of the recordings that were fitted to.
 
     One is known by its content: a file with the same bytes, of which the spans overlap. Where nothing is known of the content, it

@@ -1,7 +1,7 @@
 """What `audiossl tokens` does: fit, encode and report over folders, for any teacher and any recordings.
 
-A tokeniser is a folder: `teacher.json` says the model and the layer that is read (with the digest of weights that lie in a local
-folder, which may be trained anew), `quantiser/` holds the codebooks, `fitted_to.json` the ids of the recordings that they were
+A tokeniser is a folder: `teacher.json` says the model and the layer that is read (with the digest of weights in a local folder,
+which may be trained anew), `quantiser/` holds the codebooks, `fitted_to.json` the ids of the recordings that they were
 fitted to, and `fitted_to_files.jsonl` their files with stamps, by which they are known under any other name.
 """
 
