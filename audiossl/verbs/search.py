@@ -102,10 +102,6 @@ def names_code(name: str) -> bool:
     >>> [names_code(name) for name in ("hf:a/b:3", "runs/x", "runs/x:3", "logmel", "mine.py:Mine", "os:system@x")]
     [False, False, False, False, True, True]
     """
-    from audiossl.encoder_names import OWN, parse_name
+    from audiossl.encoder_names import outside_place
 
-    known, rest, _ = parse_name(name)
-    if known is not OWN:
-        return False
-    head, _, tail = rest.rpartition(":")
-    return ":" in rest and not (tail.isdecimal() and ":" not in head)
+    return outside_place(name) is not None
