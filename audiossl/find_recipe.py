@@ -10,6 +10,8 @@ from audiossl.files import read_yaml
 from audiossl.options import nearest
 
 HOME = Path("recipes")  # of a clone, below the working directory
+CLONE = Path(__file__).parents[1] / "recipes"  # wherever one works
+OWN = "own"  # the folder of recipes for data of one's own: a bare name of a method means one of them
 SUFFIXES = (".yaml", ".yml")
 MOST_NAMED = 30
 
@@ -19,13 +21,15 @@ def find_recipe(name: Path, methods: Collection[str]) -> Path:
 
     Args:
         name: a file; a folder with one recipe; a name in `recipes/` of the working directory, such as `asterisk` or
-            `asterisk/spear`; or a file with the other suffix, or none, of YAML.
+            `asterisk/spear`; the name of a method, such as `simclr`, of `recipes/own/`; or a file with the other suffix, or
+            none, of YAML.
         methods: that the recipe may have, where there are several in a folder.
 
     Raises:
         ConfigError: if there is none, or several; the message lists what there is.
     """
-    for place in dict.fromkeys((name, HOME / name)):
+    own = [home / OWN / name for home in (HOME, CLONE)] if len(name.parts) == 1 else []
+    for place in dict.fromkeys((name, HOME / name, *own)):
         for file in (place, *(place.with_suffix(suffix) for suffix in SUFFIXES if place.name)):
             if file.is_file() and (file.suffix in SUFFIXES or file == name):
                 return file

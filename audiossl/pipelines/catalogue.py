@@ -17,6 +17,7 @@ from audiossl.pipelines.connectivity import stages as connectivity
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.finetune import stages as finetune
 from audiossl.pipelines.finetune.config import FinetuneRecipe
+from audiossl.pipelines.own_output import claim_output, default_output
 from audiossl.pipelines.sensors import checks as sensors_checks
 from audiossl.pipelines.sensors import stages as sensors
 from audiossl.pipelines.sensors.config import SensorsRecipe
@@ -87,7 +88,7 @@ def run_pipeline(
     config = read_recipe(recipe, overrides, kinds)
     if not verify:  # which needs none
         autocast(config.training, choose_device(config.training, world))  # refused here, not after hours of preparation
-    output: Path = config.output or Path("runs") / config.dataset
+    output = default_output(config, recipe)
     stages = METHODS[_method_of(config)][1](config, recipe.parent)
     if world.is_first:
         console.print(f"{config.dataset} in {output}", markup=False)
@@ -95,6 +96,8 @@ def run_pipeline(
         if wrong := verify_stages(stages, output):
             raise StoreError(f"{wrong} of {len(stages)} stages in {output} are not as their records say")
         return output
+    if world.is_first:
+        claim_output(config, output, dry_run)
     seconds = run_stages(stages, output, first, last, dry_run)
     if dry_run and world.is_first:
         stage, check = CHECKS[_method_of(config)]

@@ -13,6 +13,7 @@ from audiossl.pipelines.recording_source import RecordingSource, ScriptRecording
 from audiossl.pipelines.sensors.config import UNTRAINED, SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import rejections
 from audiossl.pipelines.sensors.models import check_objective, represent
+from audiossl.pipelines.sensors.own import OwnRecordings
 from audiossl.pipelines.sensors.report import report_run
 from audiossl.pipelines.sensors.scores import evaluate_models
 from audiossl.recipe import Stage, console
@@ -39,6 +40,8 @@ class SetConfig(StageConfig):
 
 def source_of(config: SensorsRecipe, folder: Path) -> RecordingSource:
     """Where the recordings of a recipe come from; `folder` is that of its YAML."""
+    if config.corpus is not None:
+        return OwnRecordings.of(config)
     return ScriptRecordings.load(folder / config.prepare, config.data_root, config.limit)
 
 
