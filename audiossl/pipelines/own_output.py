@@ -46,6 +46,18 @@ def default_output(config: Any, recipe: Path) -> Path:
     return Path("runs") / (f"{recipe.stem}-{corpus_name(corpus)}" if corpus else config.dataset)
 
 
+def refuse_without_corpus(dataset: str) -> None:
+    """Say that a recipe for data of one's own needs some.
+
+    Raises:
+        ConfigError: if `dataset` is that of such a recipe.
+    """
+    if dataset == OWN:
+        raise ConfigError(
+            "corpus: this recipe is for data of your own: say where they are, corpus=FOLDER or corpus='people/*.csv'"
+        )
+
+
 def claim_output(config: Any, output: Path, dry_run: bool = False) -> None:
     """Write down of which corpus a folder is made, and refuse one of another corpus.
 

@@ -56,7 +56,7 @@ def check_labels(recordings: Path, config: ConnectivityRecipe) -> None:
     """
     runs = Runs.open(recordings)
     about = task_runs(runs, config)
-    for task in config.phenotypes:
+    for task in config.phenotype_tasks:
         found = Labelled.of(about, task)
         if len(set(found.labels)) < 2:
             people = len(set(found.subjects))

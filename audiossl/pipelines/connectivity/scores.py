@@ -65,7 +65,7 @@ class _Scorer:
             elif task == REGIONS:
                 self._networks(model, vectors)
             elif task == RUNS:
-                for phenotype in self.config.phenotypes:
+                for phenotype in self.config.phenotype_tasks:
                     self._phenotype(model, kind, vectors, phenotype)
 
     def add(

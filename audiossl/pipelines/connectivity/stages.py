@@ -10,9 +10,11 @@ from audiossl.load import weights_digest
 from audiossl.pipelines.connectivity.checks import check_labels, check_models
 from audiossl.pipelines.connectivity.config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
 from audiossl.pipelines.connectivity.models import represent
+from audiossl.pipelines.connectivity.own import OwnRuns
 from audiossl.pipelines.connectivity.report import report_run
 from audiossl.pipelines.connectivity.scores import evaluate_models
 from audiossl.pipelines.earlier_runs import dataset_then
+from audiossl.pipelines.own_output import refuse_without_corpus
 from audiossl.pipelines.recording_source import RecordingSource, ScriptRecordings
 from audiossl.recipe import Stage
 from audiossl.signals.bold.run import RunPolicy, select_runs
@@ -40,6 +42,9 @@ class SetConfig(StageConfig):
 
 def source_of(config: ConnectivityRecipe, folder: Path) -> RecordingSource:
     """Where the runs of a recipe come from; `folder` is that of its YAML."""
+    if config.corpus is not None:
+        return OwnRuns.of(config)
+    refuse_without_corpus(config.dataset)
     return ScriptRecordings.load(folder / config.prepare, config.data_root, config.limit)
 
 

@@ -111,7 +111,7 @@ def check_tasks(runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> No
     if config.networks:
         networks_of(runs)
     about = whole_runs(runs, config)[0] if config.phenotypes else runs
-    for task in config.phenotypes:
+    for task in config.phenotype_tasks:
         found = Labelled.of(about, task)
         check_people(found.labels, found.subjects, task.options, found.sites, found.families, found.confounds)
 

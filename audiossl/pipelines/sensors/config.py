@@ -196,9 +196,10 @@ class SensorsRecipe:
                 setattr(self, key, [word.strip() for word in value.split(",") if word.strip()])
         if self.corpus is None:
             given = [key for key in ("time", "channels", "label", "rate", "units") if getattr(self, key)]
-            if given or self.dataset == OWN:
-                said = f" ({given[0]} says what is in it)" if given else ""
-                raise ConfigError(f"corpus: expected a folder, a file or a pattern such as corpus='people/*.csv'{said}")
+            if given:
+                raise ConfigError(
+                    f"{given[0]} says what is in one's own files, and there is no corpus; say corpus='people/*.csv'"
+                )
             return
         if self.dataset == OWN:
             self.dataset = corpus_name(self.corpus)

@@ -9,6 +9,7 @@ from pathlib import Path
 from audiossl.errors import import_extra
 from audiossl.load import weights_digest
 from audiossl.pipelines.earlier_runs import dataset_then
+from audiossl.pipelines.own_output import refuse_without_corpus
 from audiossl.pipelines.recording_source import RecordingSource, ScriptRecordings
 from audiossl.pipelines.sensors.config import UNTRAINED, SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import rejections
@@ -42,6 +43,7 @@ def source_of(config: SensorsRecipe, folder: Path) -> RecordingSource:
     """Where the recordings of a recipe come from; `folder` is that of its YAML."""
     if config.corpus is not None:
         return OwnRecordings.of(config)
+    refuse_without_corpus(config.dataset)
     return ScriptRecordings.load(folder / config.prepare, config.data_root, config.limit)
 
 
