@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from audiossl import __version__
 from audiossl.cli_evaluate import add_evaluate, evaluate_fmri, evaluate_sensors, parse_layers
@@ -137,13 +138,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def run_recipe(options: argparse.Namespace) -> int:
     """Run the stages of a recipe that are not up to date; unchanged finished work is kept."""
-    from audiossl.pipelines.catalogue import print_keys, run_pipeline
+    from audiossl.pipelines.catalogue import print_keys
+    from audiossl.verbs.run import run
     from audiossl.world import World
 
     if options.keys:
         print_keys(options.recipe)
         return 0
-    run_pipeline(options.recipe, options.overrides, options.first, options.last, options.dry_run, None, options.verify)
+    run(options.recipe, options.overrides, **_how(options))
     World.join().leave()
     return 0
 
@@ -153,15 +155,18 @@ def finetune_encoder(options: argparse.Namespace) -> int:
 
     `audiossl finetune runs/asterisk recipes/asterisk/ctc.yaml training.max_steps=100`; without an encoder that of the recipe.
     """
-    from audiossl.pipelines.catalogue import run_pipeline
+    from audiossl.verbs.finetune import finetune
 
     names = [item for item in options.overrides if "=" not in item]
+    if len(names) not in (1, 2):
+        raise ConfigError(f"expected [ENCODER] RECIPE [key=value ...], got '{' '.join(names)}'")
     overrides = [item for item in options.overrides if "=" in item]
-    if len(names) not in (1, 2) or Path(names[-1]).suffix not in (".yaml", ".yml"):
-        raise ConfigError(f"expected [ENCODER] RECIPE.yaml [key=value ...], got '{' '.join(names)}'")
-    overrides += [f"encoder={name}" for name in names[:-1]]
-    run_pipeline(Path(names[-1]), overrides, options.first, options.last, options.dry_run, "finetune", options.verify)
+    finetune(names[0] if len(names) == 2 else None, names[-1], overrides, **_how(options))
     return 0
+
+
+def _how(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in ("first", "last", "dry_run", "verify")}
 
 
 def export_model(options: argparse.Namespace) -> int:
@@ -181,20 +186,14 @@ def export_model(options: argparse.Namespace) -> int:
 
 def compare_results(options: argparse.Namespace) -> int:
     """Compare models over runs: values with intervals, a z-score over tasks, and how much tasks agree on the order of models."""
-    from audiossl.evaluation.compare import compare_runs, with_costs, write_csv
-    from audiossl.report.comparison import print_comparison, write_comparison
+    from audiossl.report.comparison import print_comparison
+    from audiossl.verbs.compare import compare
 
     pairs = [item.partition("=") for item in options.cost]
     if not all(name and model for name, _, model in pairs):
         raise ConfigError(f"expected --cost NAME=MODEL, such as student=runs/asterisk, got {' '.join(options.cost)}")
-    comparison = compare_runs(options.runs, options.metrics)
-    if pairs:
-        comparison = with_costs(comparison, {name: model for name, _, model in pairs})
-    print_comparison(comparison)
-    if options.csv:
-        write_csv(comparison, options.csv)
-    if options.html:
-        write_comparison(comparison, options.html)
+    cost = {name: model for name, _, model in pairs}
+    print_comparison(compare(options.runs, metrics=options.metrics, csv=options.csv, html=options.html, cost=cost))
     return 0
 
 

@@ -7,19 +7,20 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from audiossl.errors import ConfigError, import_extra
 
 Engine = Literal["local", "ray"]
+T = TypeVar("T")
 Row = dict[str, Any]
 
 
 def map_groups(
-    work: Callable[[Any], Iterator[Row]],
-    groups: Sequence[Any],
+    work: Callable[[T], Iterator[Row]],
+    groups: Sequence[T],
     engine: Engine = "local",
     num_workers: int | None = None,
     num_gpus: float = 0.0,
@@ -50,9 +51,7 @@ def map_groups(
         yield from work(group)
 
 
-def _by_ray(
-    work: Callable[[Any], Iterator[Row]], groups: Sequence[Any], num_workers: int | None, num_gpus: float
-) -> Iterator[Row]:
+def _by_ray(work: Callable[[T], Iterator[Row]], groups: Sequence[T], num_workers: int | None, num_gpus: float) -> Iterator[Row]:
     if not groups:
         return
     with _cluster() as ray, warnings.catch_warnings():

@@ -74,7 +74,7 @@ def import_place(place: str, what: str) -> Any:
     return getattr(module, name)
 
 
-def source_digest(found: Any) -> str:
+def source_digest(found: object) -> str:
     """Hash the source file of a class from outside the package, which is part of the fingerprint of what it makes.
 
     Returns:

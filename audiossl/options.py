@@ -44,7 +44,7 @@ def nearest(word: object, known: Iterable[str]) -> str:
     return f" (did you mean {by_form[close[0]]}?)" if close else ""
 
 
-def read_options(kind: type[T], values: Mapping[str, Any], place: str = "") -> T:
+def read_options(kind: type[T], values: Mapping[str, object], place: str = "") -> T:
     """Build a dataclass from plain values, as YAML or keyword arguments give them.
 
     A number may be written as text ('1e-3'), as YAML and the command line have it. Keys of an inner dataclass change only these
@@ -73,12 +73,12 @@ def read_options(kind: type[T], values: Mapping[str, Any], place: str = "") -> T
         raise ConfigError(str(fault)) from None
 
 
-def build(kind: type[T], values: Mapping[str, Any], place: str = "") -> T:
+def build(kind: type[T], values: Mapping[str, object], place: str = "") -> T:
     """Build a dataclass as `read_options` does, but raise a `Fault` for the caller to say where the values are from."""
     return _read_fields(kind, values, place, None)
 
 
-def with_overrides(kind: type, values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+def with_overrides(kind: type, values: Mapping[str, object], overrides: Sequence[str]) -> dict[str, object]:
     """Put `key=value` words over the values of a recipe; keys are dotted, `key+=value` adds to a list.
 
     A mapping given for a section, such as `training={lr: 0.1}`, changes only its keys; one given for a free mapping, such as
@@ -101,20 +101,67 @@ def with_overrides(kind: type, values: Mapping[str, Any], overrides: Sequence[st
         key, equals, text = override.partition("=")
         if not equals or not key.strip("+") or override.startswith("-"):
             raise ConfigError(f"expected overrides as key=value, for instance training.max_steps=100, got '{override}'")
-        *above, last = key.removesuffix("+").split(".")
-        folder = changed
-        for name in above:
-            if not isinstance(folder.get(name), dict):
-                folder[name] = {}
-            folder = folder[name]
-        free = _type_below(kind, [*above, last]) is Any  # whose type only its reader knows: 3 is a number, true a truth value
-        earlier, value = folder.get(last), _loaded(text) if free else _value(text)
-        if key.endswith("+"):
-            value = [*(earlier if isinstance(earlier, list) else []), value]
-        elif isinstance(earlier, dict) and isinstance(value, dict) and _is_section(kind, [*above, last]):
-            value = {**earlier, **value}
-        folder[last] = value
+        # Of a free value only its reader knows the type: 3 is a number, true a truth value.
+        free = _type_below(kind, key.removesuffix("+").split(".")) is Any
+        _put(kind, changed, key, _loaded(text) if free else _value(text))
     return changed
+
+
+def with_keywords(kind: type, values: Mapping[str, object], keywords: Mapping[str, object]) -> dict[str, object]:
+    """Put keyword arguments over the values of a recipe, as `with_overrides` does with words.
+
+    Args:
+        kind: dataclass of the recipe.
+        values: of the recipe; they are not changed.
+        keywords: values by key, which may be dotted; a mapping changes only its keys of a section, at any depth.
+
+    >>> from audiossl.training.config import TrainingConfig
+    >>> with_keywords(TrainingConfig, {"lr": 1}, {"max_steps": 5, "lr_scales.encoder": 0.1})
+    {'lr': 1, 'max_steps': 5, 'lr_scales': {'encoder': 0.1}}
+    """
+    changed = copy.deepcopy(dict(values))
+    for key, value in keywords.items():
+        if isinstance(value, Mapping) and _is_section(kind, key.split(".")):
+            for name, inner in value.items():
+                changed = with_keywords(kind, changed, {f"{key}.{name}": inner})
+        else:
+            _put(kind, changed, key, value)
+    return changed
+
+
+def replace_options(config: T, keywords: Mapping[str, object]) -> T:
+    """Copy a dataclass with other values of some keys, read as `read_options` reads them.
+
+    Args:
+        config: a dataclass.
+        keywords: values by key, which may be dotted; a mapping changes only its keys of a section.
+
+    Raises:
+        ConfigError: as `read_options`.
+
+    >>> from audiossl.training.config import TrainingConfig
+    >>> replace_options(TrainingConfig(lr=0.5), {"max_steps": "5"}).lr
+    0.5
+    """
+    try:
+        return _read_fields(type(config), with_keywords(type(config), {}, keywords), "", config)
+    except Fault as fault:
+        raise ConfigError(str(fault)) from None
+
+
+def _put(kind: type, values: dict[str, Any], key: str, value: Any) -> None:
+    """Set a value below a dotted key; `key+` adds it to a list, and a mapping changes only its keys of a section."""
+    *above, last = key.removesuffix("+").split(".")
+    for name in above:
+        if not isinstance(values.get(name), dict):
+            values[name] = {}
+        values = values[name]
+    earlier = values.get(last)
+    if key.endswith("+"):
+        value = [*(earlier if isinstance(earlier, list) else []), value]
+    elif isinstance(earlier, dict) and isinstance(value, dict) and _is_section(kind, [*above, last]):
+        value = {**earlier, **value}
+    values[last] = value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +181,7 @@ class Key:
     description: str
 
 
-def list_keys(kind: type, place: str = "", base: Any = None) -> list[Key]:
+def list_keys(kind: type, place: str = "", base: object = None) -> list[Key]:
     """List every key of a dataclass and of the dataclasses in it, with what its docstring says.
 
     Args:

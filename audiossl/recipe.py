@@ -16,7 +16,7 @@ from audiossl.data_record import DATA, DataFiles, Stamps, as_read, data_digest, 
 from audiossl.errors import ConfigError
 from audiossl.files import read_yaml, write_json
 from audiossl.locks import only_user
-from audiossl.options import Fault, build, nearest, with_overrides
+from audiossl.options import Fault, build, nearest, with_keywords, with_overrides
 from audiossl.provenance import differences, folder_digests, versions
 from audiossl.stage import Stage, fingerprint, plain
 from audiossl.stage_record import RECORD, STARTED, State, about, is_set_aside, read_record, state_of
@@ -98,13 +98,16 @@ def verify_stages(stages: Sequence[Stage], output: Path) -> int:
     return wrong
 
 
-def read_recipe(path: Path, overrides: Sequence[str], kinds: Mapping[str, type]) -> Any:
+def read_recipe(
+    path: Path, overrides: Sequence[str], kinds: Mapping[str, type], keywords: Mapping[str, Any] | None = None
+) -> Any:
     """Read a recipe file into the typed config of its method.
 
     Args:
         path: YAML file with a key `method`.
         overrides: `key=value` strings with dotted keys, applied over the file.
         kinds: config class by method name.
+        keywords: values by key, applied last.
 
     Raises:
         ConfigError: for a missing file, an unknown method or key, or a value of the wrong type.
@@ -114,6 +117,7 @@ def read_recipe(path: Path, overrides: Sequence[str], kinds: Mapping[str, type])
     if not isinstance(method, str) or method not in kinds:
         raise ConfigError(f"{path}: expected a key 'method' that is one of {', '.join(kinds)}, got {method!r}")
     changed = with_overrides(kinds[method], values, overrides)
+    changed = with_keywords(kinds[method], changed, keywords or {})
     try:
         return build(kinds[method], changed)
     except Fault as fault:

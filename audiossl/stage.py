@@ -27,7 +27,7 @@ class StageConfig:
     ([1, 10], ('seed', 'training.max_steps'))
     """
 
-    def decides(self) -> Any:
+    def decides(self) -> object:
         """What goes into the fingerprint, as JSON-able values or dataclasses."""
         return [getattr(self, item.name) for item in dataclasses.fields(cast(Any, self))]
 
@@ -82,7 +82,7 @@ class Stage:
 class Decides(Protocol):
     """A value that is not data itself, and says what of it decides a result."""
 
-    def decides(self) -> Any:
+    def decides(self) -> object:
         """JSON-able values or dataclasses."""
         ...
 
@@ -106,7 +106,7 @@ def fingerprint(stage: Stage, inputs: Mapping[str, str], data: str = "") -> str:
     return hash_parts(stage, parts, inputs)
 
 
-def earlier_fingerprint(stage: Stage, inputs: Mapping[str, str], config: Any = None) -> str:
+def earlier_fingerprint(stage: Stage, inputs: Mapping[str, str], config: object = None) -> str:
     """The fingerprint that commit ba6cba2 gave a stage.
 
     It held every option, also those that decide nothing: these are taken as the config says that was recorded then.
@@ -114,23 +114,23 @@ def earlier_fingerprint(stage: Stage, inputs: Mapping[str, str], config: Any = N
     return hash_parts(stage, [recorded_options(stage.config, config)], inputs)
 
 
-def hash_parts(stage: Stage, parts: Sequence[Any], inputs: Mapping[str, str]) -> str:
+def hash_parts(stage: Stage, parts: Sequence[object], inputs: Mapping[str, str]) -> str:
     """Hash the name and version of a stage, what decides it, and the fingerprints of its inputs."""
     key = [stage.name, stage.version, *parts, {name: inputs[name] for name in stage.inputs}]
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Turn dataclasses, paths, tuples and mappings into JSON values."""
     return _plain(value, lambda name, item: True)
 
 
-def deciding(value: Any) -> Any:
+def deciding(value: object) -> object:
     """The same without the options that decide nothing of a result, which dataclasses name in `free_options()`."""
     return _plain(value, lambda name, item: name not in _free(item))
 
 
-def recorded_options(value: Any, recorded: Any) -> Any:
+def recorded_options(value: object, recorded: object) -> object:
     """The same with the options that decide nothing as they were recorded, wherever the two have the same shape."""
     if isinstance(value, Decides) and not isinstance(value, type):
         return recorded_options(value.decides(), recorded)

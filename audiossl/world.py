@@ -8,16 +8,16 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from audiossl.training.sharing import is_shared_out
-
 POLL_SECONDS = 0.2
 _messages = count()  # told on the first rank, heard on the others
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class World:
         if self.size > 1:
             distributed.barrier()
 
-    def gather(self, value: Any) -> list[Any]:
+    def gather(self, value: T) -> list[T]:
         """Everybody's value, on every rank."""
         if self.size == 1:
             return [value]
@@ -104,6 +104,11 @@ class World:
         """Part from the other ranks, at the end of a run that went well."""
         if self.size > 1:
             distributed.destroy_process_group()
+
+
+def is_shared_out(module: nn.Module) -> bool:
+    """Whether ranks hold parts of a module, as FSDP2 has it."""
+    return hasattr(module, "set_requires_gradient_sync")
 
 
 @cache

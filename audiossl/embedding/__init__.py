@@ -1,10 +1,5 @@
 """Extraction of embeddings from signals of any length, and the store that keeps them."""
 
-from __future__ import annotations
+import lazy_loader
 
-from audiossl.embedding.embedder import Embedder, Embedding
-from audiossl.embedding.extract import ExtractSummary, embed_paths
-from audiossl.embedding.store import EmbeddingStore, StoreDescription
-from audiossl.embedding.store_writer import StoreWriter
-
-__all__ = ["Embedder", "Embedding", "EmbeddingStore", "ExtractSummary", "StoreDescription", "StoreWriter", "embed_paths"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

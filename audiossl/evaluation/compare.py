@@ -8,13 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audiossl.errors import ConfigError, StoreError
+from audiossl.errors import ConfigError, StoreError, import_extra
 from audiossl.evaluation.cost import Cost, measure_cost
 from audiossl.evaluation.results import LOWER_IS_BETTER, ResultRow, read_results
 from audiossl.files import whole_file
+
+if TYPE_CHECKING:
+    import pandas
 
 Setting = tuple[str, str, str]  # dataset, task, metric
 
@@ -62,6 +66,21 @@ class Comparison:
                         found[first, second] = value
         return found
 
+    def to_pandas(self) -> pandas.DataFrame:
+        """A row for each result, with its z in its setting.
+
+        Raises:
+            MissingExtraError: if pandas is not installed.
+        """
+        rows = [
+            {"dataset": setting[0], "task": setting[1], "metric": setting[2], "model": model, **_numbers(row), "z": z.get(model)}
+            for setting in self.settings
+            for z in [self._oriented_z(setting)]
+            for model in self.models
+            if (row := self.rows.get((setting, model)))
+        ]
+        return import_extra("pandas", "pandas").DataFrame(rows)
+
     def _oriented_z(self, setting: Setting) -> dict[str, float]:
         values = {model: self.rows[setting, model].value for model in self.models if (setting, model) in self.rows}
         spread = float(np.std(list(values.values())))
@@ -69,6 +88,10 @@ class Comparison:
             return {}
         sign, mean = -1 if setting[2] in LOWER_IS_BETTER else 1, float(np.mean(list(values.values())))
         return {model: sign * (value - mean) / spread for model, value in values.items()}
+
+
+def _numbers(row: ResultRow) -> dict[str, float | int | None]:
+    return {"value": row.value, "low": row.low, "high": row.high, "n": row.n, "groups": row.groups}
 
 
 def compare_runs(paths: Sequence[Path], metrics: Sequence[str] = ()) -> Comparison:

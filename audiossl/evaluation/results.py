@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from audiossl.console import print_table
-from audiossl.errors import StoreError
+from audiossl.errors import StoreError, import_extra
 from audiossl.evaluation.intervals import Interval
 from audiossl.files import read_json, write_json
 
+if TYPE_CHECKING:
+    import pandas
+
+HTML = '<pre style="font-family:monospace;line-height:1.2">{code}</pre>'
 LOWER_IS_BETTER = frozenset(
     {
         "wer",
@@ -88,6 +93,39 @@ class ResultRow:
 
 
 NAMES = tuple(item.name for item in fields(ResultRow) if item.default is MISSING)
+
+
+class Results(tuple[ResultRow, ...]):
+    """Rows of results, as a table in a notebook and as a pandas frame where that is wanted.
+
+    >>> rows = Results([ResultRow("digits", "speaker", "logmel", "accuracy", 0.9, 0.8, 1.0, 50)])
+    >>> rows.where(task="speaker")[0].value
+    0.9
+    >>> rows.to_pandas().columns.tolist()
+    ['dataset', 'task', 'model', 'metric', 'value', 'low', 'high', 'n']
+    """
+
+    def where(self, **values: str) -> Results:
+        """Rows with these values, such as `task="speaker", model="student"`."""
+        return Results(row for row in self if all(getattr(row, name) == value for name, value in values.items()))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The rows as a frame, with the columns of `results.json`.
+
+        Raises:
+            MissingExtraError: if pandas is not installed.
+        """
+        return import_extra("pandas", "pandas").DataFrame([row.plain for row in self], columns=list(NAMES))
+
+    def __repr__(self) -> str:
+        console = Console(width=120, file=io.StringIO(), record=True)
+        console.print(results_table(self))
+        return console.export_text()
+
+    def _repr_html_(self) -> str:
+        console = Console(width=120, file=io.StringIO(), record=True)
+        console.print(results_table(self))
+        return console.export_html(inline_styles=True, code_format=HTML)
 
 
 def write_results(path: Path, rows: Sequence[ResultRow]) -> None:

@@ -1,1 +1,5 @@
-"""Deterministic, batched, differentiable transforms of signals."""
+"""Features without weights: log-mel, frames and bases, connectivity, statistics of windows."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,5 +1,5 @@
-"""Encoders and the hub that loads and saves them."""
+"""Encoders, and the hub that loads and saves them."""
 
-from audiossl.models.zipformer import Zipformer, ZipformerConfig
+import lazy_loader
 
-__all__ = ["Zipformer", "ZipformerConfig"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +82,52 @@ def run_pipeline(
         ConfigError: for a recipe, key, value, stage or device that does not exist, or an output that cannot be written.
         StoreError: if another run is at work on the output, or `verify` finds a difference.
     """
-    world = World.join()
+    config, file = read_config(recipe, overrides, only=only)
+    return run_config(config, file, first=first, last=last, dry_run=dry_run, verify=verify)
+
+
+def read_config(
+    recipe: Path, overrides: Sequence[str] = (), keywords: Mapping[str, Any] | None = None, *, only: str | None = None
+) -> tuple[Any, Path]:
+    """Read a recipe into the typed config of its method, and say which file it is.
+
+    Args:
+        recipe: file, its folder or its name (`find_recipe`).
+        overrides: `key=value` over it.
+        keywords: values by key, over both.
+        only: the one method that the recipe may have; None takes all.
+
+    Raises:
+        ConfigError: for a recipe, key or value that does not exist.
+    """
     kinds = {method: kind for method, (kind, _) in METHODS.items() if only in (None, method)}
-    recipe = find_recipe(recipe, kinds)
-    config = read_recipe(recipe, overrides, kinds)
+    file = find_recipe(recipe, kinds)
+    return read_recipe(file, overrides, kinds, keywords), file
+
+
+def run_config(
+    config: Any,
+    file: Path | None = None,
+    *,
+    first: str | None = None,
+    last: str | None = None,
+    dry_run: bool = False,
+    verify: bool = False,
+) -> Path:
+    """Run the typed config of a recipe; see `run_pipeline`.
+
+    Args:
+        config: of one of the methods.
+        file: its YAML file; its prepare script is looked for next to it, else in the working directory.
+        first, last, dry_run: see `run_stages`.
+        verify: run nothing, but check every stage's files against the digests that were recorded.
+    """
+    world = World.join()
+    method = _method_of(config)
     if not verify:  # which needs none
         autocast(config.training, choose_device(config.training, world))  # refused here, not after hours of preparation
-    output = default_output(config, recipe)
-    stages = METHODS[_method_of(config)][1](config, recipe.parent)
+    output = default_output(config, method if file is None else file.stem)
+    stages = METHODS[method][1](config, Path() if file is None else file.parent)
     if world.is_first:
         console.print(f"{config.dataset} in {output}", markup=False)
     if verify:
@@ -100,10 +138,10 @@ def run_pipeline(
         claim_output(config, output, dry_run)
     seconds = run_stages(stages, output, first, last, dry_run)
     if dry_run and world.is_first:
-        stage, check = CHECKS[_method_of(config)]
+        stage, check = CHECKS[method]
         if stage in seconds:
             check(config, output)
-    if dry_run and last is None and world.is_first and (try_out := DRY_RUNS.get(_method_of(config))):
+    if dry_run and last is None and world.is_first and (try_out := DRY_RUNS.get(method)):
         try_out(config, output)
     if dry_run or not world.is_first:
         return output
@@ -113,7 +151,8 @@ def run_pipeline(
         if stage in seconds:
             with whole_file(output / name) as partial:
                 shutil.copyfile(output / stage / name, partial)
-    write_json(output / "recipe.json", {"recipe": recipe.name, "config": plain(config), "versions": versions()})
+    recipe = method if file is None else file.name
+    write_json(output / "recipe.json", {"recipe": recipe, "config": plain(config), "versions": versions()})
     if "evaluate" in seconds:
         print_results(read_results(output / "results.json"))
         total = ", ".join(f"{name} {value / 60:.1f}" for name, value in seconds.items() if value)

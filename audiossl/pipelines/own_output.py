@@ -38,12 +38,12 @@ def corpus_name(corpus: Any) -> str:
     return "-".join(names[:3])
 
 
-def default_output(config: Any, recipe: Path) -> Path:
+def default_output(config: Any, method: str) -> Path:
     """The folder of a run that names none: `runs/METHOD-CORPUS` for one's own data, else `runs/DATASET`."""
     if config.output is not None:
         return config.output
     corpus = getattr(config, "corpus", None)
-    return Path("runs") / (f"{recipe.stem}-{corpus_name(corpus)}" if corpus else config.dataset)
+    return Path("runs") / (f"{method}-{corpus_name(corpus)}" if corpus else config.dataset)
 
 
 def refuse_without_corpus(dataset: str) -> None:

@@ -1,31 +1,5 @@
 """Pictures and the HTML page of a run."""
 
-from audiossl.report.content import (
-    AudioClip,
-    Cell,
-    Highlight,
-    KeyValues,
-    Part,
-    Picture,
-    ReportContent,
-    Section,
-    Table,
-    Text,
-    TokenClip,
-)
-from audiossl.report.page import write_report
+import lazy_loader
 
-__all__ = [
-    "AudioClip",
-    "Cell",
-    "Highlight",
-    "KeyValues",
-    "Part",
-    "Picture",
-    "ReportContent",
-    "Section",
-    "Table",
-    "Text",
-    "TokenClip",
-    "write_report",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -59,7 +60,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
 
 def write_comparison(comparison: Comparison, path: Path) -> None:
     """Write a page with a table for each dataset, z-scores and agreement of tasks."""
-    rows = [{**vars(row), "model": model} for (_, model), row in comparison.rows.items()]
+    rows = [replace(row, model=model) for (_, model), row in comparison.rows.items()]
     scores = [
         [model, f"{z:+.3f}", count] for model, (z, count) in sorted(comparison.z_scores().items(), key=lambda item: -item[1][0])
     ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from audiossl.evaluation.results import LOWER_IS_BETTER
+from audiossl.evaluation.results import LOWER_IS_BETTER, ResultRow
 from audiossl.report.content import Cell, Table
 from audiossl.report.palette import INK, SERIES, house_style
 
@@ -37,24 +37,24 @@ FRACTIONS = frozenset(
 TaskKey = tuple[str, str, str]
 
 
-def results_tables(rows: Sequence[Any], model_names: Mapping[str, str] | None = None) -> list[Table]:
+def results_tables(rows: Sequence[ResultRow], model_names: Mapping[str, str] | None = None) -> list[Table]:
     """One table a dataset: a row for each model, a column for each task and metric, value with its 95 % interval.
 
     The best value of a column is marked; models keep the order of their first row.
 
     Args:
-        rows: `ResultRow` objects, or dicts as in `results.json`; rates are fractions there and per cent here.
+        rows: of `results.json`; rates are fractions there and per cent here.
         model_names: longer names to show, such as {"logmel": "log-mel, 5 frames of context"}.
     """
     names = model_names or {}
-    datasets = dict.fromkeys(str(_get(row, "dataset")) for row in rows)
-    return [_dataset_table(dataset, [row for row in rows if str(_get(row, "dataset")) == dataset], names) for dataset in datasets]
+    datasets = dict.fromkeys(row.dataset for row in rows)
+    return [_dataset_table(dataset, [row for row in rows if row.dataset == dataset], names) for dataset in datasets]
 
 
-def _dataset_table(dataset: str, rows: Sequence[Any], names: Mapping[str, str]) -> Table:
+def _dataset_table(dataset: str, rows: Sequence[ResultRow], names: Mapping[str, str]) -> Table:
     tasks = list(dict.fromkeys(_task(row) for row in rows))
-    models = list(dict.fromkeys(str(_get(row, "model")) for row in rows))
-    value_at = {(str(_get(row, "model")), _task(row)): row for row in rows}
+    models = list(dict.fromkeys(row.model for row in rows))
+    value_at = {(row.model, _task(row)): row for row in rows}
     best = {task: _best(task, [row for row in rows if _task(row) == task]) for task in tasks}
     body = [
         [names.get(model, model), *(_result_cell(value_at.get((model, task)), best[task]) for task in tasks)] for model in models
@@ -62,11 +62,11 @@ def _dataset_table(dataset: str, rows: Sequence[Any], names: Mapping[str, str]) 
     return Table(dataset, ["Model", *(_task_title(task) for task in tasks)], body, _note(tasks, rows))
 
 
-def _result_cell(row: Any | None, best: float | None) -> Cell:
-    if row is None or _get(row, "value") is None:
+def _result_cell(row: ResultRow | None, best: float | None) -> Cell:
+    if row is None:
         return Cell("–")
-    metric, value, low, high = str(_get(row, "metric")), _get(row, "value"), _get(row, "low"), _get(row, "high")
-    return Cell(shown(metric, value), shown_interval(metric, low, high, _get(row, "groups")), best=value == best)
+    metric, value, low, high = row.metric, row.value, row.low, row.high
+    return Cell(shown(metric, value), shown_interval(metric, low, high, row.groups), best=value == best)
 
 
 def shown_interval(metric: str, low: float | None, high: float | None, groups: int | None) -> str:
@@ -95,12 +95,12 @@ def name_of(metric: str) -> str:
     return f"{metric.replace('_', ' ')}{' %' if is_share(metric) else ''}"
 
 
-def gap_cells(metric: str, gap: Mapping[str, Any]) -> list[str]:
-    """A difference of a metric, its interval and over how many groups that is; shares in points."""
+def gap_cells(metric: str, gap: Mapping[str, float | int | None]) -> list[str]:
+    """A difference of a metric, its interval and over how many groups that is, of `Interval.ends`; shares in points."""
     scale, digits = (100, ".1f") if is_share(metric) else (1, ".3g")
-    ends = [f"{scale * gap[end]:+{digits}}" for end in ("low", "high") if gap[end] is not None]
-    groups = gap.get("groups")
-    return [f"{scale * gap['value']:+{digits}}", " to ".join(ends) or "none", "not said" if groups is None else f"{groups:,}"]
+    ends = [f"{scale * end:+{digits}}" for end in (gap["low"], gap["high"]) if end is not None]
+    groups, value = gap.get("groups"), gap["value"] or 0
+    return [f"{scale * value:+{digits}}", " to ".join(ends) or "none", "not said" if groups is None else f"{groups:,}"]
 
 
 def shown(metric: str, value: float) -> str:
@@ -108,39 +108,39 @@ def shown(metric: str, value: float) -> str:
     return f"{100 * value:.1f}" if is_share(metric) else f"{value:.3g}"
 
 
-def _best(task: TaskKey, rows: Sequence[Any]) -> float | None:
-    values = [_get(row, "value") for row in rows if _get(row, "value") is not None]
+def _best(task: TaskKey, rows: Sequence[ResultRow]) -> float | None:
+    values = [row.value for row in rows]
     if len(values) < 2:
         return None
     return min(values) if task[2].lower() in LOWER_IS_BETTER else max(values)
 
 
-def _note(tasks: Sequence[TaskKey], rows: Sequence[Any]) -> str:
+def _note(tasks: Sequence[TaskKey], rows: Sequence[ResultRow]) -> str:
     sentences = ["Bold: the best of its column. In brackets: 95 % interval."]
-    if any(_get(row, "groups") is not None and _get(row, "low") is not None for row in rows):
+    if any(row.groups is not None and row.low is not None for row in rows):
         sentences.append("In parentheses: over how many groups, such as people, it is.")
-    if any(_get(row, "value") is not None and _get(row, "low") is None for row in rows):
+    if any(row.low is None for row in rows):
         sentences.append("Values without brackets have no interval.")
     lower = [metric for _, _, metric in tasks if metric.lower() in LOWER_IS_BETTER]
     if lower:
         sentences.append(f"Lower is better for {', '.join(dict.fromkeys(lower))}.")
     for task in tasks:
-        sizes = sorted({int(_get(row, "n")) for row in rows if _task(row) == task and _get(row, "n") is not None})
+        sizes = sorted({row.n for row in rows if _task(row) == task})
         if sizes:
             span = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
             sentences.append(f"{task[1].replace('_', ' ')}: n\u00a0=\u00a0{span}.")
     return " ".join(sentences)
 
 
-def plot_results(rows: Sequence[Any], model_names: Mapping[str, str] | None = None) -> matplotlib.figure.Figure:
+def plot_results(rows: Sequence[ResultRow], model_names: Mapping[str, str] | None = None) -> matplotlib.figure.Figure:
     """Draw each result as a dot with its interval and groups, a panel for each task and metric, a colour for each model."""
     from matplotlib.figure import Figure
 
     names = model_names or {}
     tasks = list(dict.fromkeys(_task(row) for row in rows))
-    models = list(dict.fromkeys(str(_get(row, "model")) for row in rows))
+    models = list(dict.fromkeys(row.model for row in rows))
     colours = {model: SERIES[position % len(SERIES)] for position, model in enumerate(models)}
-    groups = [[row for row in rows if _task(row) == task and _get(row, "value") is not None] for task in tasks]
+    groups = [[row for row in rows if _task(row) == task] for task in tasks]
     heights = [0.85 + 0.3 * len(group) for group in groups]
     with house_style():
         figure = Figure((WIDTH, max(sum(heights), 1.0)), layout="constrained")
@@ -155,22 +155,22 @@ def plot_results(rows: Sequence[Any], model_names: Mapping[str, str] | None = No
 
 
 def _draw_dots(
-    axes: matplotlib.axes.Axes, metric: str, rows: Sequence[Any], colours: Mapping[str, str], names: Mapping[str, str]
+    axes: matplotlib.axes.Axes, metric: str, rows: Sequence[ResultRow], colours: Mapping[str, str], names: Mapping[str, str]
 ) -> None:
     scale = 100.0 if is_share(metric) else 1.0
     for position, row in enumerate(rows):
-        model, value, low, high = (_get(row, name) for name in ("model", "value", "low", "high"))
+        model, value, low, high = row.model, row.value, row.low, row.high
         if low is not None and high is not None:
             if not is_share(metric):
                 low, high = max(low, value - MOST_DRAWN * abs(value)), min(high, value + MOST_DRAWN * abs(value))
             axes.plot([scale * low, scale * high], [position] * 2, color=colours[model], linewidth=3.2, alpha=0.45)
         axes.plot([scale * value], [position], "o", color=colours[model], markersize=7)
         right = scale * (value if high is None else max(high, value))
-        over = "" if low is None or _get(row, "groups") is None else f" ({_get(row, 'groups'):,})"
+        over = "" if low is None or row.groups is None else f" ({row.groups:,})"
         axes.annotate(
             shown(metric, value) + over, (right, position), (7, 0), textcoords="offset points", va="center", fontsize=9.5
         )
-    axes.set_yticks(range(len(rows)), [names.get(str(_get(row, "model")), str(_get(row, "model"))) for row in rows])
+    axes.set_yticks(range(len(rows)), [names.get(row.model, row.model) for row in rows])
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.tick_params(axis="y", left=False, labelcolor=INK)
     axes.spines["left"].set_visible(False)
@@ -183,9 +183,5 @@ def _task_title(task: TaskKey) -> str:
     return f"{name.replace('_', ' ')}, {name_of(metric)}"
 
 
-def _task(row: Any) -> TaskKey:
-    return str(_get(row, "dataset")), str(_get(row, "task")), str(_get(row, "metric"))
-
-
-def _get(row: Any, name: str) -> Any:
-    return row.get(name) if isinstance(row, Mapping) else getattr(row, name, None)
+def _task(row: ResultRow) -> TaskKey:
+    return row.dataset, row.task, row.metric

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 
-def in_words(value: Any) -> str:
+def in_words(value: object) -> str:
     """A value of a JSON file as a reader expects it.
 
     Example:

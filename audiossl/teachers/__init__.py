@@ -1,1 +1,5 @@
-"""Frozen models that turn a signal into continuous frames."""
+"""Frozen encoders, as teachers."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

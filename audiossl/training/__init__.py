@@ -1,1 +1,5 @@
-"""The training loop, optimisers and schedules, checkpoints and resume, logging."""
+"""The training loop and its parts."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

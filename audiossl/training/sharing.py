@@ -53,11 +53,6 @@ def share_out(objective: Trained, device: torch.device) -> Trained:
     return shared
 
 
-def is_shared_out(module: nn.Module) -> bool:
-    """Whether ranks hold parts of a module."""
-    return hasattr(module, "set_requires_gradient_sync")
-
-
 def local(tensor: Tensor) -> Tensor:
     """This rank's part of a tensor, in the same memory; the tensor itself if it is not shared."""
     shared: Any = tensor

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from matplotlib.figure import Figure
 
+from audiossl.evaluation.results import ResultRow
 from audiossl.report import AudioClip, Highlight, KeyValues, Picture, ReportContent, Section, Table, Text, TokenClip
 from audiossl.report.clip_picture import plot_spectrogram_tokens
 from audiossl.report.maps import map_embeddings, plot_embedding_map
@@ -26,14 +27,22 @@ PHONE_NAMES = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG O
 PHONES = list(PHONE_NAMES.split())
 
 
-def example_results() -> list[dict]:
+def example_results() -> list[ResultRow]:
     values = {
         "frame_phones": {"student": 0.693, "teacher": 0.741, "logmel": 0.612, "random": 0.574},
         "language": {"student": 0.967, "teacher": 0.982, "logmel": 0.871, "random": 0.902},
     }
     return [
-        {"dataset": "asterisk", "task": task, "model": model, "metric": "accuracy", "n": 18234 if task == "frame_phones" else 412}
-        | {"value": value, "low": value - 0.015, "high": min(value + 0.014, 1.0)}
+        ResultRow(
+            "asterisk",
+            task,
+            model,
+            "accuracy",
+            value,
+            value - 0.015,
+            min(value + 0.014, 1.0),
+            18234 if task == "frame_phones" else 412,
+        )
         for task, models in values.items()
         for model, value in models.items()
     ]

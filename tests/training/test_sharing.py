@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -94,7 +95,7 @@ def test_ranks_that_cannot_share_the_batches_equally_are_an_error(tmp_path, monk
     fit(TwoHeads(), batches, replace(CONFIG, accumulate=4, max_steps=1), tmp_path)
     monkeypatch.setattr(World, "join", classmethod(lambda cls: World(0, 0, 3)))
     monkeypatch.setattr(World, "gather", lambda self, value: [value])
-    monkeypatch.setattr("audiossl.training.fit.share_out", lambda objective, device: objective)
+    monkeypatch.setattr(sys.modules["audiossl.training.fit"], "share_out", lambda objective, device: objective)
     with pytest.raises(ConfigError, match="4 batches per step, which 3 processes cannot share equally"):
         fit(TwoHeads(), batches, replace(CONFIG, accumulate=4, parallel="fsdp"), tmp_path)
 

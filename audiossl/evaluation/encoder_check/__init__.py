@@ -1,5 +1,5 @@
 """Does an encoder keep its promises? One question a check, answered with a number and advice."""
 
-from audiossl.evaluation.encoder_check.report import check_encoder, has_failed
+import lazy_loader
 
-__all__ = ["check_encoder", "has_failed"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,8 +1,5 @@
 """Orthonormal bases and overcomplete frames of signals, after arXiv 2510.22655."""
 
-from audiossl.features.frames.bases import DCT2, Haar, RealFourier
-from audiossl.features.frames.bounds import frame_bounds
-from audiossl.features.frames.gabor import Gabor
-from audiossl.features.frames.stft import STFT
+import lazy_loader
 
-__all__ = ["DCT2", "STFT", "Gabor", "Haar", "RealFourier", "frame_bounds"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

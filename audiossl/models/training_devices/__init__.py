@@ -3,6 +3,6 @@
 `attach.py` puts the devices on a model, `layer.py` and `frontend.py` say where each one acts; the other files are a device each.
 """
 
-from audiossl.models.training_devices.options import TrainingDevices
+import lazy_loader
 
-__all__ = ["TrainingDevices"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -222,7 +222,7 @@ class ConnectivityRecipe:
             self.people = str(found)
         if self.people and not self.phenotypes:
             self.phenotypes = self._phenotypes_of(PeopleTable.read(Path(self.people).expanduser(), self.participant))
-        elif self.tasks:
+        elif self.tasks and not self.people:
             raise ConfigError("tasks: these are columns of a table of people; say phenotypes=FILE.csv")
         if self.pretrain.crop == 0:
             self._fit_lengths(self.folder.shortest())

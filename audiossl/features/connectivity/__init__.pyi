@@ -1,0 +1,16 @@
+from .adjacency import Sign as Sign
+from .adjacency import adjacency as adjacency
+from .estimators import correlation as correlation
+from .estimators import covariance as covariance
+from .estimators import ledoit_wolf as ledoit_wolf
+from .estimators import partial_correlation as partial_correlation
+from .estimators import precision as precision
+from .sliding_windows import WindowPlan as WindowPlan
+from .sliding_windows import correlations as correlations
+from .sliding_windows import cut as cut
+from .sliding_windows import dynamic_correlation as dynamic_correlation
+from .sliding_windows import window_starts as window_starts
+from .tangent import TangentSpace as TangentSpace
+from .vectors import fisher_z as fisher_z
+from .vectors import from_vector as from_vector
+from .vectors import vectorise as vectorise

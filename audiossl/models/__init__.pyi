@@ -1,0 +1,17 @@
+from . import hub as hub
+from .connectivity_encoder import ConnectivityConfig as ConnectivityConfig
+from .connectivity_encoder import ConnectivityEncoder as ConnectivityEncoder
+from .dilated_cnn import DilatedCNN as DilatedCNN
+from .dilated_cnn import DilatedCNNConfig as DilatedCNNConfig
+from .encoder import Encoder as Encoder
+from .encoder import Frames as Frames
+from .encoder import as_encoder as as_encoder
+from .int8 import quantise_int8 as quantise_int8
+from .resnet1d import ResNet1d as ResNet1d
+from .resnet1d import ResNet1dConfig as ResNet1dConfig
+from .sensor_encoder import SensorEncoder as SensorEncoder
+from .sensor_encoder import SensorInput as SensorInput
+from .zipformer import Zipformer as Zipformer
+from .zipformer_config import ZipformerConfig as ZipformerConfig
+from .zipformer_streaming import start_stream as start_stream
+from .zipformer_streaming import stream as stream

@@ -1,0 +1,12 @@
+from .content import AudioClip as AudioClip
+from .content import Cell as Cell
+from .content import Highlight as Highlight
+from .content import KeyValues as KeyValues
+from .content import Part as Part
+from .content import Picture as Picture
+from .content import ReportContent as ReportContent
+from .content import Section as Section
+from .content import Table as Table
+from .content import Text as Text
+from .content import TokenClip as TokenClip
+from .page import write_report as write_report

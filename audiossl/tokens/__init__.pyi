@@ -1,0 +1,12 @@
+from .alignment import align_tokens as align_tokens
+from .contract import Quantizer as Quantizer
+from .diagnostics import QuantiserDiagnostics as QuantiserDiagnostics
+from .diagnostics import diagnose as diagnose
+from .factory import fit_quantiser as fit_quantiser
+from .factory import load_quantiser as load_quantiser
+from .finite_scalar import FiniteScalarQuantizer as FiniteScalarQuantizer
+from .kmeans import KMeansQuantizer as KMeansQuantizer
+from .quantiser import MultiCodebookQuantizer as MultiCodebookQuantizer
+from .residual import ResidualQuantizer as ResidualQuantizer
+from .store import TokenStore as TokenStore
+from .store_writer import TokenWriter as TokenWriter
