@@ -53,6 +53,7 @@ class DilatedCNN(nn.Module):
     def __init__(self, num_channels: int, rate: float, config: DilatedCNNConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or DilatedCNNConfig()
+        self.num_channels = num_channels
         self.sample_rate = self.frame_rate = self.last_frame_rate = float(rate)
         self.frame_offset = 0.5 / float(rate)
         self.dim = config.dim

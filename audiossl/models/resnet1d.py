@@ -60,6 +60,7 @@ class ResNet1d(nn.Module):
     def __init__(self, num_channels: int, rate: float, config: ResNet1dConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or ResNet1dConfig()
+        self.num_channels = num_channels
         self.alignment = 2 ** (config.num_blocks // 2)
         self.sample_rate = float(rate)
         self.frame_rate = self.last_frame_rate = float(rate) / self.alignment

@@ -25,6 +25,8 @@ class BarlowTwinsConfig(TwoViewConfig):
 class BarlowTwins(TwoViews):
     """The cross-correlation matrix of two views' embeddings over the batch becomes the identity."""
 
+    Config = BarlowTwinsConfig
+
     def __init__(self, encoder: Encoder, config: BarlowTwinsConfig | None = None) -> None:
         config = config or BarlowTwinsConfig()
         super().__init__(encoder, config)

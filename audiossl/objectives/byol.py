@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -52,12 +53,14 @@ class BYOL(TwoViews):
     depend on others.
     """
 
+    Config = BYOLConfig
+
     def __init__(self, encoder: Encoder, config: BYOLConfig | None = None) -> None:
         config = config or BYOLConfig()
         super().__init__(encoder, config)
         self.options = config
         self.predictor = mlp([config.projector[-1], *config.predictor], config.batch_norm)
-        self.target = nn.ModuleList([deepcopy(self.encoder), deepcopy(self.projector)]).requires_grad_(False)
+        self.target = nn.ModuleList([deepcopy(_module(encoder)), deepcopy(self.projector)]).requires_grad_(False)
 
     def forward(self, batch: WindowBatch) -> Loss:
         """Compute the loss of a batch, both directions, summed over its windows."""
@@ -72,7 +75,7 @@ class BYOL(TwoViews):
     def after_step(self, step: int) -> None:
         """Move the target towards the online network, after `step` updates."""
         keep = self.momentum_at(step)
-        online = nn.ModuleList([self.encoder, self.projector])
+        online = nn.ModuleList([_module(self.encoder), self.projector])
         for target, source in zip(self.target.state_dict().values(), online.state_dict().values(), strict=True):
             if target.dtype.is_floating_point:
                 target.lerp_(source, 1 - keep)
@@ -103,3 +106,8 @@ class BYOL(TwoViews):
 def distance(prediction: Float[Tensor, "B D"], target: Float[Tensor, "B D"]) -> Float[Tensor, ""]:
     """Mean over rows of 2 - 2 cos: 0 for parallel, 2 for orthogonal, 4 for opposite vectors."""
     return (2 - 2 * functional.cosine_similarity(prediction.float(), target.float(), dim=1)).mean()
+
+
+def _module(encoder: Encoder) -> nn.Module:
+    """An encoder that is trained is a module."""
+    return cast(nn.Module, encoder)

@@ -13,14 +13,14 @@ from audiossl.lengths import padding_mask
 from audiossl.models.connectivity_encoder import ConnectivityEncoder
 from audiossl.models.temporal_transformer import TemporalTransformer
 from audiossl.objectives.loss import Loss, Ratio
-from audiossl.objectives.objective import Objective
+from audiossl.objectives.objective import Needs, Objective
 from audiossl.objectives.window_batch import WindowBatch
 from audiossl.objectives.window_labels import LabelledWindowBatch
 
 TimePool = Literal["mean", "transformer"]
 
 
-class ConnectivityLabels(Objective):
+class ConnectivityLabels(Objective[ConnectivityEncoder, LabelledWindowBatch]):
     """Cross entropy of a run's class, or squared error of its standardised quantity.
 
     Every layer's windows are pooled over time, by their mean or a Transformer; the layers' logits are added after a dropout.
@@ -33,6 +33,8 @@ class ConnectivityLabels(Objective):
         orthogonality: weight of the penalty on regions of a window that are alike, summed over layers.
         mean, deviation: of the quantity on the training side.
     """
+
+    needs = Needs.LABELS
 
     def __init__(
         self,

@@ -21,8 +21,8 @@ from audiossl.features.connectivity import vectorise
 from audiossl.models.connectivity_encoder import ConnectivityEncoder, Windows
 from audiossl.models.gin import kept_statistics
 from audiossl.models.graph_decoders import DecoderKind, make_decoder
+from audiossl.objectives.graph_objective import GraphObjective
 from audiossl.objectives.loss import Loss, Ratio
-from audiossl.objectives.objective import Objective
 from audiossl.objectives.region_masks import MaskKind, hide_regions
 from audiossl.objectives.window_batch import WindowBatch
 
@@ -67,7 +67,7 @@ class ConnectivityMAEConfig:
             )
 
 
-class ConnectivityMAE(Objective):
+class ConnectivityMAE(GraphObjective):
     """Hidden regions and their edges are told from visible ones, and a window from one before and one after it.
 
     In space hidden regions enter as a token, and neither send nor receive along edges; the loss is on them and on pairs that
@@ -82,6 +82,8 @@ class ConnectivityMAE(Objective):
         config: options.
         networks: number of each region's network, for masks of whole networks.
     """
+
+    Config = ConnectivityMAEConfig
 
     def __init__(
         self, encoder: ConnectivityEncoder, config: ConnectivityMAEConfig | None = None, networks: Sequence[int] | None = None

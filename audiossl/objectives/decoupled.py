@@ -37,6 +37,8 @@ class DCLConfig(TwoViewConfig):
 class DCL(TwoViews):
     """SimCLR without the positive in the denominator, which lets small batches learn."""
 
+    Config = DCLConfig
+
     def __init__(self, encoder: Encoder, config: DCLConfig | None = None) -> None:
         config = config or DCLConfig()
         super().__init__(encoder, config)
@@ -46,3 +48,19 @@ class DCL(TwoViews):
         """The decoupled loss; it may be negative."""
         options = self.options
         return {"dcl": dcl(a, b, options.temperature, options.weighted, options.sigma)}
+
+
+@dataclass
+class DCLWConfig(DCLConfig):
+    """The same with weights."""
+
+    weighted: bool = True
+
+
+class DCLW(DCL):
+    """DCL whose positives count the more, the less alike they are."""
+
+    Config = DCLWConfig
+
+    def __init__(self, encoder: Encoder, config: DCLWConfig | None = None) -> None:
+        super().__init__(encoder, config or DCLWConfig())

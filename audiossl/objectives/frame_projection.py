@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, get_args
 
@@ -39,7 +39,7 @@ class FrameProjectionConfig:
         temperature: of the loss; 0.15 is that of the published code.
         map_weight: of the mappers between embeddings, 1 in the paper. The published code divides by the batch once more, which
             switches them off.
-        dim: width of representations and embeddings.
+        dim: width of representations and embeddings; 0 takes that of the encoder.
         options: of the views' transforms and networks, by view.
     """
 
@@ -48,7 +48,7 @@ class FrameProjectionConfig:
     loss: str = "nt_xent"
     temperature: float = 0.15
     map_weight: float = 1.0
-    dim: int = 128
+    dim: int = 0
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class FrameProjectionConfig:
         return weights
 
 
-class FrameProjection(Objective):
+class FrameProjection(Objective[Encoder, WindowBatch]):
     """Stage A: encoders of all views are trained together, so that a window's views find each other among those of others.
 
     Each pair is contrasted as in SimCLR: 2 B rows, for each the other view as the positive and the 2 B - 2 rows of other windows
@@ -94,20 +94,27 @@ class FrameProjection(Objective):
     window and its neighbour in time, which is ours and not in the paper.
 
     Args:
-        encoder: of the signal.
-        num_channels: of the signal.
+        encoder: of the signal; it says its `num_channels`.
         config: views and losses.
+        num_channels: of the signal, where the encoder does not say it.
 
     Raises:
-        ConfigError: if the encoder's width is another than `config.dim`.
+        ConfigError: if the encoder's width is another than `config.dim`, or nobody says the number of channels.
     """
 
-    def __init__(self, encoder: Encoder, num_channels: int, config: FrameProjectionConfig | None = None) -> None:
+    Config = FrameProjectionConfig
+
+    def __init__(self, encoder: Encoder, config: FrameProjectionConfig | None = None, *, num_channels: int = 0) -> None:
         super().__init__()
-        self.config = config = config or FrameProjectionConfig()
+        config = config or FrameProjectionConfig()
+        self.config = config = replace(config, dim=config.dim or encoder.dim)
         if encoder.dim != config.dim:
             raise ConfigError(f"the encoder is {encoder.dim} wide, its views {config.dim}; make them equal")
-        self.encoder: Any = encoder
+        num_channels = num_channels or getattr(encoder, "num_channels", 0)
+        if num_channels < 1:
+            name = type(encoder).__name__
+            raise ConfigError(f"{name} does not say its num_channels: expected the number of channels of its views, got none")
+        self.encoder = encoder
         others = [view for view in config.views if view != TIME]
         self.view_encoders = nn.ModuleDict(
             {view: make_view_encoder(view, num_channels, config.dim, config.options.get(view)) for view in others}

@@ -12,8 +12,8 @@ from torch.nn import functional
 from audiossl.errors import ConfigError
 from audiossl.models.connectivity_encoder import ConnectivityEncoder, Windows
 from audiossl.models.gin import kept_statistics
+from audiossl.objectives.graph_objective import GraphObjective
 from audiossl.objectives.loss import Loss, Ratio
-from audiossl.objectives.objective import Objective
 from audiossl.objectives.window_batch import WindowBatch
 
 
@@ -33,7 +33,7 @@ class GraphInfomaxConfig:
             raise ConfigError(f"expected a summary_gap of 0 windows or more, got {self.summary_gap}")
 
 
-class GraphInfomax(Objective):
+class GraphInfomax(GraphObjective):
     """Whether a region belongs to a window: sigmoid(h^T W s), s the sigmoid of the window's mean region.
 
     The other regions are those of the same window with its connections dealt out anew: each region has those of another one.
@@ -42,6 +42,13 @@ class GraphInfomax(Objective):
         encoder: trained; what tells regions apart stays here.
         config: options.
     """
+
+    Config = GraphInfomaxConfig
+
+    @classmethod
+    def windows_needed(cls, config: GraphInfomaxConfig) -> int:
+        """A window and the one whose summary it is to agree with."""
+        return config.summary_gap + 1
 
     def __init__(self, encoder: ConnectivityEncoder, config: GraphInfomaxConfig | None = None) -> None:
         super().__init__()

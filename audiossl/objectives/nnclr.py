@@ -45,6 +45,8 @@ class NNCLRConfig(TwoViewConfig):
 class NNCLR(TwoViews):
     """The prediction from one view finds the nearest past neighbour of the other; until the queue is full, the other itself."""
 
+    Config = NNCLRConfig
+
     queue: Tensor
     owners: Tensor
     filled: Tensor

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from audiossl.errors import ConfigError
 
 
-def require_positive(name: str, value: Any) -> None:
+def require_positive(name: str, value: object) -> None:
     """Check a number that divides or scales.
 
     Raises:
@@ -19,14 +18,15 @@ def require_positive(name: str, value: Any) -> None:
         raise ConfigError(f"expected {name} above 0, got {value!r}")
 
 
-def require_widths(name: str, widths: Any, fewest: int = 0) -> None:
+def require_widths(name: str, widths: object, fewest: int = 0) -> None:
     """Check the widths of a head's layers.
 
     Raises:
         ConfigError: unless there are at least so many, and all are whole numbers above 0.
     """
-    whole = isinstance(widths, Sequence) and all(isinstance(width, int) and width > 0 for width in widths)
-    if not whole or len(widths) < fewest:
+    listed = widths if isinstance(widths, Sequence) else ()
+    whole = isinstance(widths, Sequence) and all(isinstance(width, int) and width > 0 for width in listed)
+    if not whole or len(listed) < fewest:
         raise ConfigError(f"expected {name} to be widths of at least {fewest} layers, such as [128, 128], got {widths!r}")
 
 

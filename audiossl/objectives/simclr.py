@@ -28,6 +28,8 @@ class SimCLRConfig(TwoViewConfig):
 class SimCLR(TwoViews):
     """Two views of a window find each other among all others, by NT-Xent with 2 B - 2 negatives."""
 
+    Config = SimCLRConfig
+
     def __init__(self, encoder: Encoder, config: SimCLRConfig | None = None) -> None:
         config = config or SimCLRConfig()
         super().__init__(encoder, config)

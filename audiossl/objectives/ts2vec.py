@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -38,7 +37,7 @@ class TS2VecConfig:
             )
 
 
-class TS2Vec(Objective):
+class TS2Vec(Objective[Encoder, WindowBatch]):
     """Two crops of every window agree frame by frame where they overlap; other windows and other times are negatives.
 
     The two crops are the same for all windows of a batch, drawn from (seed, epoch, smallest id), and at most as long as its
@@ -47,9 +46,11 @@ class TS2Vec(Objective):
     between batches. Partners are not used.
     """
 
+    Config = TS2VecConfig
+
     def __init__(self, encoder: Encoder, config: TS2VecConfig | None = None) -> None:
         super().__init__()
-        self.encoder: Any = encoder
+        self.encoder = encoder
         self.config = config or TS2VecConfig()
         self.unit = encoder.alignment
         self.frames_per_unit = round(encoder.alignment * encoder.last_frame_rate / encoder.sample_rate)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -58,7 +57,7 @@ class TSTCCConfig:
         require_positive("temperature", self.temperature)
 
 
-class TSTCC(Objective):
+class TSTCC(Objective[Encoder, WindowBatch]):
     """The past of one view predicts the future of the other, and the two pasts find each other among those of other windows.
 
     The context of a window is a GRU's state after a random number of frames, drawn from (seed, epoch, id) and the same in both
@@ -66,9 +65,11 @@ class TSTCC(Objective):
     other windows have as far ahead, on all ranks. Partners are not used: the future is that of the window itself.
     """
 
+    Config = TSTCCConfig
+
     def __init__(self, encoder: Encoder, config: TSTCCConfig | None = None) -> None:
         super().__init__()
-        self.encoder: Any = encoder
+        self.encoder = encoder
         self.config = config = config or TSTCCConfig()
         self.recurrence = nn.GRU(encoder.dim, config.context, batch_first=True)
         self.predictors = nn.ModuleList(nn.Linear(config.context, encoder.dim) for _ in range(config.steps))

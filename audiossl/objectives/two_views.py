@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -39,18 +38,28 @@ class TwoViewConfig:
         require_widths("projector", self.projector)
 
 
-class TwoViews(Objective):
+class TwoViews(Objective[Encoder, WindowBatch]):
     """Base of objectives on two views; a method says what its loss is of two sets of embeddings.
 
     Each view is a random change of the window, drawn from (seed, epoch, id, view). Where a batch brings partners, the second view
     is one of the partner. Embeddings of all ranks are gathered before the loss.
+
+    >>> from audiossl.models.resnet1d import ResNet1d
+    >>> class Alike(TwoViews):
+    ...     def compare(self, a: Tensor, b: Tensor, batch: WindowBatch) -> dict[str, Tensor]:
+    ...         return {"distance": (a - b).square().mean()}
+    >>> Alike(ResNet1d(num_channels=6, rate=50))(WindowBatch.of(torch.randn(4, 6, 64))).weight
+    4.0
     """
 
-    def __init__(self, encoder: Encoder, config: TwoViewConfig) -> None:
+    Config = TwoViewConfig
+
+    def __init__(self, encoder: Encoder, config: TwoViewConfig | None = None) -> None:
         super().__init__()
-        self.encoder: Any = encoder
-        self.config = config
-        self.projector = mlp([encoder.dim, *config.projector], config.batch_norm)
+        self.encoder = encoder
+        chosen: TwoViewConfig = self.Config() if config is None else config
+        self.config = chosen
+        self.projector = mlp([encoder.dim, *chosen.projector], chosen.batch_norm)
 
     def forward(self, batch: WindowBatch) -> Loss:
         """Compute the loss of a batch, summed over its windows."""

@@ -32,6 +32,8 @@ class VICRegConfig(TwoViewConfig):
 class VICReg(TwoViews):
     """Two views agree, every dimension varies over the batch, and dimensions do not vary together; no negatives."""
 
+    Config = VICRegConfig
+
     def __init__(self, encoder: Encoder, config: VICRegConfig | None = None) -> None:
         config = config or VICRegConfig()
         super().__init__(encoder, config)

@@ -34,6 +34,33 @@ class WindowBatch:
     partner: Float[Tensor, "B C L"] | None = None
     partner_lengths: Int[Tensor, "B"] | None = None
 
+    @classmethod
+    def of(
+        cls,
+        signal: Float[Tensor, "B C L"],
+        lengths: Int[Tensor, "B"] | None = None,
+        *,
+        rate: int | float = 1.0,
+        subjects: Sequence[str] | None = None,
+    ) -> WindowBatch:
+        """Make a batch of windows as they are, for a training loop of one's own.
+
+        Change `epoch` with `dataclasses.replace`, or augmentations are drawn alike in every epoch.
+
+        Args:
+            signal: (B, C, L), finite.
+            lengths: valid samples, by default all; the signal is zero beyond them.
+            rate: Hz, for counts of seconds alone.
+            subjects: who each window is of, by default somebody else each.
+
+        >>> batch = WindowBatch.of(torch.zeros(4, 3, 100), rate=50)
+        >>> batch.seconds, batch.ids[-1]
+        (8.0, '3')
+        """
+        names = [str(row) for row in range(len(signal))]
+        sizes = torch.full((len(signal),), signal.shape[2], device=signal.device) if lengths is None else lengths
+        return cls(signal, sizes, names, names if subjects is None else subjects, float(rate))
+
     @property
     def seconds(self) -> float:
         """Seconds of signal without padding."""

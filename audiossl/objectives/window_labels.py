@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
@@ -12,7 +11,7 @@ from torch.nn import functional
 
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.loss import Loss, Ratio
-from audiossl.objectives.objective import Objective
+from audiossl.objectives.objective import Needs, Objective
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.window_batch import WindowBatch
 
@@ -34,7 +33,7 @@ class LabelledWindowBatch:
         return LabelledWindowBatch(self.windows.to(device), self.y.to(device))
 
 
-class WindowLabels(Objective):
+class WindowLabels(Objective[Encoder, LabelledWindowBatch]):
     """Cross entropy for classes, squared error of the standardised quantity otherwise.
 
     Args:
@@ -43,9 +42,11 @@ class WindowLabels(Objective):
         mean, deviation: of the quantity on the training side.
     """
 
+    needs = Needs.LABELS
+
     def __init__(self, encoder: Encoder, num_classes: int, mean: float = 0.0, deviation: float = 1.0) -> None:
         super().__init__()
-        self.encoder: Any = encoder
+        self.encoder = encoder
         self.num_classes, self.mean, self.deviation = num_classes, mean, deviation
         self.head = nn.Linear(encoder.dim, num_classes or 1)
 

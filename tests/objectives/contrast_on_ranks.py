@@ -11,7 +11,7 @@ from torch import distributed
 from window_examples import reorder, small_resnet, windows
 
 from audiossl.objectives.contrast import world_size
-from audiossl.objectives.contrastive_family import make_contrastive
+from audiossl.objectives.kinds import make_window_objective
 
 # Norms over the batch are those of a rank, so they are left out: with them the gradients may differ.
 OPTIONS = {
@@ -26,7 +26,7 @@ OPTIONS = {
 
 def gradients(name: str) -> dict[str, torch.Tensor]:
     """Gradient of the mean loss, from sums as the training loop does it, on the second of two batches."""
-    objective = make_contrastive(name, small_resnet(), OPTIONS[name])
+    objective = make_window_objective(name, small_resnet(), OPTIONS[name])
     objective.train()
     objective.encoder.eval()
     rank = distributed.get_rank() if world_size() > 1 else 0

@@ -14,7 +14,7 @@ SMALL = ResNet1dConfig(width=8, num_blocks=2, dim=16, dropout=0.0)
 
 def make(**options):
     torch.manual_seed(0)
-    return FrameProjection(ResNet1d(2, 50.0, SMALL), 2, FrameProjectionConfig(dim=16, **options))
+    return FrameProjection(ResNet1d(2, 50.0, SMALL), FrameProjectionConfig(dim=16, **options))
 
 
 def windows(count=6, size=64, seed=0):
@@ -128,7 +128,7 @@ def test_impossible_options_of_views_are_refused(view, options, message):
 
 def test_widths_must_agree():
     with pytest.raises(ConfigError, match="the encoder is 16 wide, its views 128"):
-        FrameProjection(ResNet1d(2, 50.0, SMALL), 2)
+        FrameProjection(ResNet1d(2, 50.0, SMALL), FrameProjectionConfig(dim=128))
 
 
 @pytest.mark.parametrize(("kind", "limit"), [("linear", 0.05), ("mlp", 0.25)])

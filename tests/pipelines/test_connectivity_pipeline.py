@@ -199,7 +199,7 @@ def test_saliency_is_of_edges_that_are_there(finished):
     [
         ("pretrain.crop=90", "expected at least 90 volumes, a crop for pre-training .*, got 80"),
         ("fingerprint.volumes=81", "at least 81 volumes, a segment"),
-        ("models={x: {kind: connectivity_mae, options: {mask: 1}}}", "has no option mask"),
+        ("models={x: {kind: connectivity_mae, options: {mask: 1}}}", r"options\.mask: expected one of the keys"),
         ("runs.min_volumes=500", "no recording could be used"),
         ("phenotypes=[{label: height}]", "no run says its 'height'"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from audiossl.pipelines.connectivity.config import ConnectivityRecipe, Fingerpri
 from audiossl.pipelines.finetune.labels import check_sides, check_tags
 from audiossl.pipelines.sensors.checks import check_labels
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe, SubjectConfig, WindowTaskConfig
-from audiossl.pipelines.sensors.data import SensorFolds
-from audiossl.pipelines.sensors.encoders import check_channels
+from audiossl.pipelines.sensors.data import FoldsConfig, SensorFolds
+from audiossl.pipelines.sensors.rows import make_rows
 from audiossl.pipelines.spear import stages as spear
 from audiossl.pipelines.spear.config import SpearRecipe, SplitConfig
 from audiossl.recipe import read_recipe
@@ -47,9 +48,8 @@ def walks(folder: Path, label, name: str = "activity") -> Path:
 def folds(folder: Path, test=("p4", "p5"), **task) -> SensorFolds:
     subjects = SubjectConfig(list(test), valid=1) if test else SubjectConfig(folds=3, valid=1)
     models = {"statistics": SensorModel("statistics")}
-    return SensorFolds(
-        folder, SensorsRecipe("toy", models, windows=WindowConfig(2.0, 1.0), subjects=subjects, task=WindowTaskConfig(**task))
-    )
+    recipe = SensorsRecipe("toy", models, windows=WindowConfig(2.0, 1.0), subjects=subjects, task=WindowTaskConfig(**task))
+    return SensorFolds(folder, FoldsConfig.of(recipe))
 
 
 def test_good_labels_of_sensors(tmp_path):
@@ -74,9 +74,9 @@ def test_bad_labels_of_sensors(tmp_path, case):
 
 def test_windows_longer_than_annotations(tmp_path):
     made = folds(walks(tmp_path / "set", lambda person, half: "ab"[half]))
-    made.config.windows = WindowConfig(8.0, 8.0)
+    longer = replace(made.config, windows=WindowConfig(8.0, 8.0))
     with pytest.raises(DataError, match=r"no window of 8 s lies within one annotation. Shorten windows\.seconds"):
-        check_labels(SensorFolds(tmp_path / "set", made.config))
+        check_labels(SensorFolds(tmp_path / "set", longer))
 
 
 @settings(max_examples=15)
@@ -141,7 +141,10 @@ REFUSED = {
     ("connectivity", "models={.a: {kind: random}}"): r"models: expected names that files can have.*got '\.a'",
     ("sensors", "models={a: {kind: statistics, options: {bins: 3}}}"): r"models\.a\.options: statistics has no options, got bins",
     ("sensors", "models={a: {kind: random, finetune: true}}"): r"models\.a\.finetune: .*which random is not",
-    ("sensors", "models={a: {kind: encoder, options: {folder: x}}}"): r"models\.a: .*to have the option name",
+    (
+        "sensors",
+        "models={a: {kind: encoder, options: {folder: x}}}",
+    ): r"models\.a\.options\.folder: expected one of",
     ("connectivity", "models={a: {kind: raw_fc, options: {bins: 3}}}"): r"models\.a\.options: raw_fc has no options, got bins",
     ("connectivity", "models={a: {kind: encoder, options: {name: x}}}"): r"models\.a\.options: expected the folder.*got name",
     ("connectivity", "fingerprint.draws=0"): "draws of at least 1",
@@ -167,8 +170,9 @@ def test_an_encoder_that_is_nowhere_is_refused_before_other_rows(tmp_path):
     models = {"first": SensorModel("simclr"), "own": SensorModel("encoder", {"name": str(tmp_path / "nowhere")})}
     recording = next(iter(RecordingSet(walks(tmp_path / "set", lambda person, half: "ab"[half]))))
     with pytest.raises(ConfigError, match=r"models\.own: there is no '.*nowhere'; expected a folder"):
-        check_channels(SensorsRecipe("toy", models), recording)
-    check_channels(SensorsRecipe("toy", {"own": SensorModel("encoder", {"name": "owner/of_a_hub"})}), recording)
+        make_rows(SensorsRecipe("toy", models))["own"].check_recording(recording)
+    hub = SensorsRecipe("toy", {"own": SensorModel("encoder", {"name": "owner/of_a_hub"})})
+    make_rows(hub)["own"].check_recording(recording)
     graphs = {"first": GraphModel("raw_fc"), "own": GraphModel("encoder", {"folder": str(tmp_path / "nowhere")})}
     recipe = ConnectivityRecipe("toy", graphs, fingerprint=FingerprintConfig(volumes=10, draws=2))
     with pytest.raises(ConfigError, match=r"models\.own: there is no .*nowhere"):

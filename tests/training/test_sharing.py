@@ -69,7 +69,7 @@ def test_statistics_are_those_of_the_first_rank_also_after_a_kill(tmp_path):
 
 
 def test_layers_that_ranks_run_unequally_often_are_gathered_with_the_rest():
-    objective = FrameProjection(ResNet1d(3, 50.0), 3, FrameProjectionConfig(views=["time", "fourier"]))
+    objective = FrameProjection(ResNet1d(3, 50.0), FrameProjectionConfig(views=["time", "fourier"]))
     assert _layers(objective) == list(objective.encoder.blocks)
 
 

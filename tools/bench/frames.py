@@ -106,14 +106,14 @@ def compare_steps(options: argparse.Namespace) -> list[dict[str, Any]]:
     for hop, precision in product(options.hops, options.precisions):
         view = {"mode": "paper", "num_scales": 48, "min_scale": 1.0, "max_scale": 128.0, "hop": hop}
         config = FrameProjectionConfig(views=["time", "gabor"], options={"gabor": view})
-        ours = FrameProjection(ResNet1d(channels, 50.0), channels, config)
+        ours = FrameProjection(ResNet1d(channels, 50.0), config)
         scales = Gabor().scales(length).numpy()
 
         def transform(x: torch.Tensor, sizes: torch.Tensor, hop: int = hop, scales: np.ndarray = scales) -> torch.Tensor:
             coefficients, _ = pywt.cwt(x.numpy(), scales, "cmor1-1", method="fft")
             return torch.from_numpy(np.abs(coefficients[..., ::hop]).astype(np.float32)).permute(1, 2, 0, 3)
 
-        theirs = FrameProjection(ResNet1d(channels, 50.0), channels, config)
+        theirs = FrameProjection(ResNet1d(channels, 50.0), config)
         frame: Any = theirs.view_encoders["gabor"]
         frame.frame.forward = transform
 

@@ -9,8 +9,8 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.load import encoder_folder
 from audiossl.models.connectivity_encoder import CONFIG, ConnectivityConfig
 from audiossl.objectives.connectivity_mae import ConnectivityMAEConfig
-from audiossl.objectives.contrastive_family import read_options
 from audiossl.objectives.graph_infomax import GraphInfomaxConfig
+from audiossl.objectives.kinds import read_config
 from audiossl.options import nearest
 from audiossl.pipelines.connectivity.config import FITTED_INSIDE, ConnectivityRecipe
 from audiossl.pipelines.connectivity.data import Runs, task_runs
@@ -40,7 +40,7 @@ def check_models(config: ConnectivityRecipe) -> None:
                 "holds none"
             )
         if model.kind in OPTIONS:
-            read_options(f"models.{name}.options", OPTIONS[model.kind], model.options)
+            read_config(OPTIONS[model.kind], model.options, f"models.{name}.options")
         elif model.kind in WITHOUT_OPTIONS and model.options:
             raise ConfigError(f"models.{name}.options: {model.kind} has no options, got {', '.join(model.options)}")
         elif model.kind == "encoder" and set(model.options) != {"folder"}:

@@ -20,8 +20,8 @@ from audiossl.load import encoder_folder
 from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
 from audiossl.objectives.connectivity_labels import ConnectivityLabels
 from audiossl.objectives.connectivity_mae import ConnectivityMAE, ConnectivityMAEConfig
-from audiossl.objectives.contrastive_family import read_options
 from audiossl.objectives.graph_infomax import GraphInfomax, GraphInfomaxConfig
+from audiossl.objectives.kinds import read_config
 from audiossl.pipelines.connectivity.batches import RunCrops
 from audiossl.pipelines.connectivity.config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
 from audiossl.pipelines.connectivity.data import Runs, fingerprint_stretches, is_transductive, training_stretches
@@ -120,10 +120,10 @@ def _reader(folder: Path, runs: Runs, model: GraphModel, config: ConnectivityRec
         return _of_encoder(_name_people(folder, encoder, runs, model, config, seed), {})
     crops = RunCrops(training_parts(runs, model, config)[0], config.pretrain.crop, config.batch_runs, 1 / runs.tr, seed)
     if model.kind == "graph_infomax":
-        infomax = GraphInfomax(encoder, read_options("graph_infomax", GraphInfomaxConfig, model.options))
+        infomax = GraphInfomax(encoder, read_config(GraphInfomaxConfig, model.options, "graph_infomax"))
         _train(folder, infomax, crops, runs, config, seed)
         return _of_encoder(encoder, {})
-    options = read_options("connectivity_mae", ConnectivityMAEConfig, model.options)
+    options = read_config(ConnectivityMAEConfig, model.options, "connectivity_mae")
     objective = ConnectivityMAE(encoder, options, _network_numbers(runs))
     if model.kind == "random":
         _settle(objective, crops)

@@ -15,8 +15,8 @@ from audiossl.evaluation.fmri.fingerprint import draw_segments
 from audiossl.files import read_json
 from audiossl.load import encoder_folder
 from audiossl.models.connectivity_encoder import CONFIG, ConnectivityConfig
-from audiossl.objectives.contrastive_family import read_options
 from audiossl.objectives.graph_infomax import GraphInfomaxConfig
+from audiossl.objectives.kinds import read_config
 from audiossl.pipelines.connectivity.config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
 from audiossl.pipelines.connectivity.data import Runs, Stretch, fingerprint_choices, task_runs, training_stretches
 from audiossl.signals.sensors.recording import Rejected
@@ -90,7 +90,7 @@ def _sizes(model: GraphModel, config: ConnectivityRecipe) -> ConnectivityConfig:
 
 def _windows_of_infomax(model: GraphModel, sizes: ConnectivityConfig) -> int:
     """A window and the one whose summary it is to agree with."""
-    return read_options(model.kind, GraphInfomaxConfig, model.options).summary_gap + 1
+    return read_config(GraphInfomaxConfig, model.options, model.kind).summary_gap + 1
 
 
 # Windows of every crop that an objective needs; one, by default.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Literal
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from audiossl.errors import ConfigError
+from audiossl.objectives.objective import Needs, check_needs
 from audiossl.objectives.window_batch import WindowBatch
 from audiossl.recipe import console
 from audiossl.seeds import derive_generator
@@ -27,15 +29,39 @@ class WindowBatchConfig:
         size: windows; where a side has fewer, all of them.
         subjects: a batch holds windows of so many subjects, so that who it is of tells few negatives; 0 draws from all.
         neighbours: seconds from a window's start to its partner's, at most; the window itself may be drawn. 0 gives no partners.
+        bag: `subject` or `recording`: a partner is another window of the same one, wherever in time (MICLe, arXiv 2101.05224);
+            null gives none, except to an objective that needs one: then it is of the same subject.
     """
 
     size: int = 256
     subjects: int = 0
     neighbours: float = 0.0
+    bag: Literal["subject", "recording"] | None = None
 
     def __post_init__(self) -> None:
+        if self.bag and self.neighbours:
+            raise ConfigError("batches.bag and batches.neighbours both say which window is a partner: leave one of them out")
         if self.size < 2 or self.subjects < 0 or self.neighbours < 0:
             raise ConfigError("batches need a size of at least 2, and subjects and neighbours of at least 0")
+
+    def decides(self) -> dict[str, object]:
+        """Every option; `bag` only where it is asked for, as runs from before it have no such option."""
+        return {key: value for key, value in vars(self).items() if key != "bag" or value is not None}
+
+    def gives(self) -> Needs:
+        """What batches of these options can bring."""
+        return Needs.NEIGHBOUR if self.neighbours else Needs.PARTNER
+
+    def meeting(self, name: str, needs: Needs) -> WindowBatchConfig:
+        """The options with what an objective needs.
+
+        Raises:
+            ConfigError: if batches of windows cannot bring it; the message says which option would, if any.
+        """
+        if Needs.NEIGHBOUR in needs and not self.neighbours:
+            raise ConfigError(f"{name} needs {Needs.NEIGHBOUR.in_words()}: set batches.neighbours, in seconds")
+        check_needs(name, needs, self.gives(), "these batches of windows")
+        return replace(self, bag=self.bag or "subject") if Needs.PARTNER in needs else self
 
 
 class WindowBatches:
@@ -56,6 +82,7 @@ class WindowBatches:
         for row in rows:
             self.by_subject[windows.subjects[row]].append(row)
         self._partners = self._find_partners() if config.neighbours else None
+        self._bags = self._find_bags() if config.bag else None
         if config.subjects and self.world.is_first:
             self._name_left_out()
 
@@ -110,7 +137,21 @@ class WindowBatches:
             first, last = self._partners[rows].T
             partners = first + (torch.rand(len(rows), generator=key) * (last - first + 1)).long()
             batch.partner, batch.partner_lengths = windows.values[partners], windows.lengths[partners]
+        if self._bags is not None:
+            key = derive_generator(self.seed, epoch, *batch.ids[:1], "bags")
+            partners = torch.stack([_another(row, self._bags[row], key) for row in rows.tolist()])
+            batch.partner, batch.partner_lengths = windows.values[partners], windows.lengths[partners]
         return batch
+
+    def _find_bags(self) -> dict[int, Int[Tensor, "_"]]:
+        """Windows of the bag of each window, in rising order; only windows that are trained on are in bags."""
+        bags: dict[str | int, list[int]] = defaultdict(list)
+        recordings, rows = self.windows.recording.tolist(), sorted(self.rows.tolist())
+        bag_of = {row: self.windows.subjects[row] if self.config.bag == "subject" else recordings[row] for row in rows}
+        for row, bag in bag_of.items():
+            bags[bag].append(row)
+        members = {bag: torch.tensor(found) for bag, found in bags.items()}
+        return {row: members[bag] for row, bag in bag_of.items()}
 
     def _find_partners(self) -> Int[Tensor, "N 2"]:
         """First and last window of the same recording that start near each window of the set; windows are in order of time."""
@@ -124,6 +165,12 @@ class WindowBatches:
         first = torch.searchsorted(line, line - reach)
         last = torch.searchsorted(line, line + reach, right=True) - 1
         return torch.stack([first, last], 1)
+
+
+def _another(row: int, bag: Int[Tensor, "_"], generator: torch.Generator) -> Int[Tensor, ""]:
+    """A window of a bag that is not this one, unless it is alone."""
+    others = bag[bag != row]
+    return others[int(torch.randint(len(others), (), generator=generator))] if len(others) else torch.tensor(row)
 
 
 @cache

@@ -7,7 +7,7 @@ from pathlib import Path
 from audiossl.errors import DataError
 from audiossl.options import nearest
 from audiossl.pipelines.sensors.config import SensorsRecipe
-from audiossl.pipelines.sensors.data import SensorFolds
+from audiossl.pipelines.sensors.data import FoldsConfig, SensorFolds
 from audiossl.signals.sensors.subjects import SubjectSides
 
 
@@ -18,7 +18,7 @@ def check_labels(folds: SensorFolds) -> None:
         DataError: naming the task and the side.
     """
     config, recordings = folds.config, folds.recordings
-    task = config.task.name
+    task = config.task
     subjects = [recording.subject for recording in recordings]
     labels: dict[str, set[str | float]] = {subject: set() for subject in subjects}
     for window in folds.places:
@@ -42,10 +42,10 @@ def check_labels(folds: SensorFolds) -> None:
 
 def check_prepared(config: SensorsRecipe, output: Path) -> None:
     """Check the recordings that a run made already."""
-    check_labels(SensorFolds(output / "recordings" / "set", config))
+    check_labels(SensorFolds(output / "recordings" / "set", FoldsConfig.of(config)))
 
 
-def _check_sides(task: str, number: int, sides: SubjectSides, labels: dict[str, set[str | float]], config: SensorsRecipe) -> None:
+def _check_sides(task: str, number: int, sides: SubjectSides, labels: dict[str, set[str | float]], config: FoldsConfig) -> None:
     other = "Choose other subjects.test" if config.subjects.test else "Try another seed, or fewer subjects.folds"
     for side, names in (("train", sides.train), ("valid", sides.valid), ("test", sides.test)):
         found = set().union(*(labels[name] for name in names))

@@ -17,14 +17,7 @@ from audiossl.signals.sensors.own_files import FILE, RECORDING
 from audiossl.signals.sensors.windows import WindowConfig
 from audiossl.training.config import TrainingConfig
 
-Kind = Literal[
-    "frame_projection", "simclr", "dcl", "dclw", "byol", "vicreg", "barlow_twins", "nnclr", "ts_tcc", "ts2vec",
-    "random", "statistics", "minirocket", "supervised", "encoder",
-]  # fmt: skip
 Variant = Literal["none", "conv", "linear", "mlp", "random", "real"]
-UNTRAINED = frozenset({"random", "statistics", "minirocket", "encoder"})
-WITHOUT_OPTIONS = frozenset({"random", "statistics", "minirocket", "supervised"})
-NOT_RANDOM = frozenset({"statistics", "encoder"})
 ADDED = {"added": True}  # metadata of fields that recipes of old did not have: they count where they are not their default
 
 
@@ -33,8 +26,9 @@ class SensorModel:
     """One row of the table.
 
     Attributes:
-        kind: an objective; `random`, the encoder as it is drawn; `supervised`, trained on the labels alone; `encoder`, any that
-            `audiossl.load` knows, frozen; or a baseline without an encoder.
+        kind: an objective of `audiossl.objectives.kinds`; `random`, the encoder as it is drawn; `supervised`, trained on the
+            labels alone; `encoder`, any that `audiossl.load` knows, frozen; a baseline without an encoder; or an objective or a
+            row of one's own, `my_module:MyClass`.
         options: of the objective; of an `encoder` its `name`, `transductive: true` to test people whom it was pre-trained on, and
             `convert_units: true` to bring units and the order of channels to those that it takes.
         mappers: of frame projections: what stands beside h_t in the features. The first gives the row that is named after the
@@ -46,7 +40,7 @@ class SensorModel:
         finetune: also train the whole encoder on labels after pre-training, row `MODEL_finetuned`.
     """
 
-    kind: Kind
+    kind: str
     options: dict[str, Any] = field(default_factory=dict)
     mappers: list[Variant] = field(default_factory=lambda: ["mlp"])
     dim: int | None = None
@@ -178,15 +172,6 @@ class SensorsRecipe:
             raise ConfigError("expected at least one model and one seed")
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds repeat: {self.seeds}")
-        owners: dict[str, str] = {}
-        for name, model in self.models.items():
-            _check_options(name, model)
-            for row in rows_of(name, model):
-                if row in owners:
-                    raise ConfigError(
-                        f"models {owners[row]} and {name} both give a row '{row}'; rename one of them, or leave the mapper out"
-                    )
-                owners[row] = name
 
     def _take_own(self) -> None:
         """Read what recipes for one's own files leave to the corpus: names of data set and task, and lists of columns."""
@@ -207,30 +192,3 @@ class SensorsRecipe:
             self.task = replace(self.task, name=self.label)
         if self.person == RECORDING and self.subjects_are == "people":
             self.subjects_are = "recordings"
-
-
-def _check_options(name: str, model: SensorModel) -> None:
-    """Refuse what a row of its kind does not read."""
-    if model.kind in WITHOUT_OPTIONS and model.options:
-        raise ConfigError(f"models.{name}.options: {model.kind} has no options, got {', '.join(model.options)}")
-    if model.kind in UNTRAINED | {"supervised"} and (model.finetune or model.untrained):
-        said = "finetune" if model.finetune else "untrained"
-        raise ConfigError(f"models.{name}.{said}: it is for models that are pre-trained, which {model.kind} is not")
-
-
-def rows_of(name: str, model: SensorModel) -> list[str]:
-    """Names of the rows that a model gives: its own, one for each further mapper, and that of fine-tuning.
-
-    Raises:
-        ConfigError: if frame projections name no mapper, or one twice.
-    """
-    rows = [name]
-    if model.kind == "frame_projection":
-        if not model.mappers or len(set(model.mappers)) < len(model.mappers):
-            raise ConfigError(
-                f"models.{name}.mappers: expected at least one mapper, each once, such as [real, none], got {model.mappers}"
-            )
-        rows += [f"{name}_{mapper}" for mapper in model.mappers[1:]]
-    if model.finetune:
-        rows.append(f"{name}_finetuned")
-    return rows

@@ -8,12 +8,55 @@ from pathlib import Path
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.windows.task import WindowTask
-from audiossl.pipelines.sensors.config import SensorsRecipe
+from audiossl.pipelines.sensors.config import SensorsRecipe, SubjectConfig
+from audiossl.signals.sensors.labels import LabelKind
 from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.signals.sensors.recording_set import RecordingSet
 from audiossl.signals.sensors.statistics import ChannelStatistics
 from audiossl.signals.sensors.subjects import SubjectSides, held_out_sides, sides_by_number, subject_folds
-from audiossl.signals.sensors.windows import WindowSet, cut_and_count
+from audiossl.signals.sensors.windows import Normalisation, WindowConfig, WindowSet, cut_and_count
+from audiossl.stage import Names
+
+
+@dataclass(frozen=True)
+class FoldsConfig:
+    """What of a recipe decides windows, sides and labels, which all models share.
+
+    Attributes:
+        windows: cuts of recordings.
+        subjects: who is held out.
+        seeds: seeds of every model.
+        seed: seed of folds and validation subjects.
+        task: name of the annotations.
+        classes: classes that count; empty takes all.
+        kind: of the labels.
+        limit: number of recordings that were asked for. It decides the recordings rather than this, and is there for messages.
+    """
+
+    windows: WindowConfig
+    subjects: SubjectConfig
+    seeds: list[int]
+    seed: int
+    task: str
+    classes: list[str]
+    kind: LabelKind = "auto"
+    limit: int | None = None
+
+    @classmethod
+    def of(cls, recipe: SensorsRecipe) -> FoldsConfig:
+        """Take them from a recipe."""
+        task = recipe.task
+        return cls(recipe.windows, recipe.subjects, recipe.seeds, recipe.seed, task.name, task.classes, task.kind, recipe.limit)
+
+    def decides(self) -> list[object]:
+        """All but the limit; what a run of old did not say changes nothing of it."""
+        kind = [self.kind] if self.kind != "auto" else []
+        return [self.windows, self.subjects, self.seeds, self.seed, self.task, self.classes, *kind]
+
+    def names(self) -> Names:
+        """Names of these in a recipe."""
+        kind = ["task.kind"] if self.kind != "auto" else []
+        return ("windows", "subjects", "seeds", "seed", "task.name", "task.classes", *kind)
 
 
 @dataclass(frozen=True)
@@ -21,7 +64,7 @@ class SensorFold:
     """One division of subjects: all windows, normalised by all but test subjects, and the task on the labelled ones.
 
     `number` is its place among the divisions, `first` a recording that shows channels, units and rate; `statistics` are those of
-    the normalisation, if it needs any.
+    the normalisation, if it needs any, and `normalise` is its name.
     """
 
     number: int
@@ -30,9 +73,10 @@ class SensorFold:
     sides: SubjectSides
     windows: WindowSet
     task: WindowTask
+    normalise: Normalisation
 
 
-def divide(subjects: list[str], config: SensorsRecipe, labels: Mapping[str, Set[object]] | None = None) -> list[SubjectSides]:
+def divide(subjects: list[str], config: FoldsConfig, labels: Mapping[str, Set[object]] | None = None) -> list[SubjectSides]:
     """Sides of every fold; one fold where test subjects are named.
 
     Args:
@@ -80,18 +124,17 @@ class SensorFolds:
         ConfigError or DataError: if subjects cannot be divided as asked; the message says which recordings there might have been.
     """
 
-    def __init__(self, folder: Path, config: SensorsRecipe) -> None:
+    def __init__(self, folder: Path, config: FoldsConfig) -> None:
         self.config, self.recordings = config, RecordingSet(folder)
         try:
-            self.sides = divide(self.recordings.subjects, config, _labels_of(self.recordings, config.task.name))
+            self.sides = divide(self.recordings.subjects, config, _labels_of(self.recordings, config.task))
         except (ConfigError, DataError) as error:
             causes = [
                 rejections(self.recordings),
                 f"limit={config.limit} left recordings out" if config.limit is not None else "",
             ]
             raise type(error)(". ".join([str(error), *filter(None, causes)])) from error
-        task = config.task
-        self.places, self.labels = cut_and_count(self.recordings, config.windows, task.name, task.classes, task.kind)
+        self.places, self.labels = cut_and_count(self.recordings, config.windows, config.task, config.classes, config.kind)
         self._same: WindowSet | None = None
 
     def __len__(self) -> int:
@@ -105,5 +148,5 @@ class SensorFolds:
             windows = WindowSet(self.recordings, self.places, normalise, statistics)
         else:
             windows = self._same = self._same or WindowSet(self.recordings, self.places, normalise)
-        task = WindowTask(self.config.task.name, windows, sides, self.config.task.kind)
-        return SensorFold(number, self.recordings[0], statistics, sides, windows, task)
+        task = WindowTask(self.config.task, windows, sides, self.config.kind)
+        return SensorFold(number, self.recordings[0], statistics, sides, windows, task, normalise)

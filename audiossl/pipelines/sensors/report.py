@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,25 @@ from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.files import read_json, read_jsonl
 from audiossl.pipelines.sensors.config import SensorsRecipe
 from audiossl.pipelines.sensors.encoders import ORIGIN
-from audiossl.recipe import plain
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
 from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves
 from audiossl.report.results import gap_cells, interval_in_words, is_share, name_of, plot_results, results_tables, shown
+from audiossl.stage import StageConfig, plain
 
 SHOWN = ("accuracy", "macro_f1", "auroc", "knn_accuracy", "mae", "correlation")
 
 
-def report_run(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe) -> None:
+@dataclass(frozen=True)
+class ReportConfig(StageConfig):
+    """The whole recipe, which the page shows."""
+
+    recipe: SensorsRecipe
+
+
+def report_run(out: Path, inputs: Mapping[str, Path], config: ReportConfig) -> None:
     """Write `report.html`."""
+    recipe = config.recipe
     rows = [row for row in read_results(inputs["evaluate"] / "results.json") if row.metric in SHOWN]
     details = read_json(inputs["evaluate"] / "details.json")
     first = rows[0]
@@ -37,11 +46,11 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe) -> 
         if (row.task, row.metric) == (first.task, first.metric)
     ][:4]
     sections: list[Section | Part] = [
-        _results(rows, details), _subjects(details, config), _training(inputs, config), _facts(inputs, config),
+        _results(rows, details), _subjects(details, recipe), _training(inputs, recipe), _facts(inputs, recipe),
     ]  # fmt: skip
-    lead = _lead(inputs, config)
-    footer = f"audiossl {__version__}, seeds {', '.join(map(str, config.seeds))}"
-    title = f"{config.dataset}: sensor streams"
+    lead = _lead(inputs, recipe)
+    footer = f"audiossl {__version__}, seeds {', '.join(map(str, recipe.seeds))}"
+    title = f"{recipe.dataset}: sensor streams"
     write_report(ReportContent(title, lead, sections, highlights, "audiossl run", footer), out / "report.html")
 
 

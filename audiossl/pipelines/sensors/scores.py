@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +13,49 @@ from rich.progress import track
 from safetensors.torch import load_file
 from torch import Tensor
 
+from audiossl.console import console
 from audiossl.errors import DataError
 from audiossl.evaluation.results import ResultRow, write_results
 from audiossl.evaluation.windows.subject_scores import SubjectScores
 from audiossl.evaluation.windows.task import WindowTask
 from audiossl.files import write_json
-from audiossl.pipelines.sensors.config import SensorsRecipe, WindowTaskConfig
-from audiossl.pipelines.sensors.data import SensorFold, SensorFolds
+from audiossl.pipelines.sensors.config import WindowTaskConfig
+from audiossl.pipelines.sensors.data import FoldsConfig, SensorFold, SensorFolds
 from audiossl.pipelines.sensors.models import ANSWERS, FEATURES, folder_name
-from audiossl.recipe import console
+from audiossl.stage import Names, StageConfig
 
 RANKING = "ranking of "  # before the name of a readout: how it ranks windows, whatever it answers
 Scored = dict[str, dict[str, SubjectScores]]  # by readout, by model
 
 
-def evaluate_models(out: Path, inputs: Mapping[str, Path], config: SensorsRecipe) -> None:
+@dataclass(frozen=True)
+class EvaluateConfig(StageConfig):
+    """What decides the scores of a sensor recipe.
+
+    Attributes:
+        dataset: name in results.
+        task: readouts.
+        models: names, in the order of the recipe.
+        folds: windows, sides and labels.
+    """
+
+    dataset: str
+    task: WindowTaskConfig
+    models: list[str]
+    folds: FoldsConfig
+
+    def names(self) -> Names:
+        """Names of the fields, and of what the folds are decided by."""
+        return ("dataset", "task", "models", self.folds.names())
+
+
+def evaluate_models(out: Path, inputs: Mapping[str, Path], config: EvaluateConfig) -> None:
     """Write `results.json`, and `details.json` with the spread over seeds, scores of each subject and paired differences."""
-    folds = SensorFolds(inputs["recordings"] / "set", config)
+    folds = SensorFolds(inputs["recordings"] / "set", config.folds)
     scores = _score_all(folds, inputs, config)
     rows: list[ResultRow] = []
     notes: list[str] = [said] if (said := str(folds.labels)) else []
-    details: dict[str, Any] = {"seeds": config.seeds, "readouts": {}, "differences": {}, "notes": notes}
+    details: dict[str, Any] = {"seeds": config.folds.seeds, "readouts": {}, "differences": {}, "notes": notes}
     details["labels"] = asdict(folds.labels)
     for readout, models in scores.items():
         if not all(scored.metric_names for scored in models.values()):
@@ -65,7 +87,7 @@ def readout_of(fraction: float) -> str:
     return "probe" if fraction >= 1 else f"probe_{100 * fraction:g}pct"
 
 
-def _score_all(folds: SensorFolds, inputs: Mapping[str, Path], config: SensorsRecipe) -> Scored:
+def _score_all(folds: SensorFolds, inputs: Mapping[str, Path], config: EvaluateConfig) -> Scored:
     parts: dict[str, dict[str, list[SubjectScores]]] = defaultdict(lambda: defaultdict(list))
     for number in range(len(folds)):
         _score_fold(folds.open(number), inputs, config, parts)
@@ -73,7 +95,7 @@ def _score_all(folds: SensorFolds, inputs: Mapping[str, Path], config: SensorsRe
 
 
 def _score_fold(
-    fold: SensorFold, inputs: Mapping[str, Path], config: SensorsRecipe, parts: dict[str, dict[str, list[SubjectScores]]]
+    fold: SensorFold, inputs: Mapping[str, Path], config: EvaluateConfig, parts: dict[str, dict[str, list[SubjectScores]]]
 ) -> None:
     """Add the scores of a fold to those of the folds before."""
     for name in track(config.models, f"probing, fold {fold.number + 1}", console=console, transient=True):
@@ -85,13 +107,13 @@ def _score_fold(
                     parts[RANKING + readout][variant].append(fold.task.rank(of_seeds))
 
 
-def _answers(folder: Path, model: str, fold: int, task: WindowTask, config: SensorsRecipe) -> dict[str, dict[str, list[Tensor]]]:
+def _answers(folder: Path, model: str, fold: int, task: WindowTask, config: EvaluateConfig) -> dict[str, dict[str, list[Tensor]]]:
     """Answers of every seed, by readout and row."""
     found: dict[str, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
-    for seed in config.seeds:
+    for seed in config.folds.seeds:
         place = folder / folder_name(seed, fold)
         if not place.is_dir():
-            place = folder / folder_name(config.seeds[0], fold)  # a model without anything random
+            place = folder / folder_name(config.folds.seeds[0], fold)  # a model without anything random
         if (place / FEATURES).is_file():
             for variant, features in load_file(place / FEATURES).items():
                 row = f"{model}_{variant}" if variant else model

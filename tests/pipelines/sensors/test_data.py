@@ -9,10 +9,12 @@ from sensor_data import people
 
 from audiossl.models.resnet1d import ResNet1dConfig
 from audiossl.pipelines.sensors import data as sensors_data
-from audiossl.pipelines.sensors import models as sensors_models
+from audiossl.pipelines.sensors import learning
 from audiossl.pipelines.sensors.batches import WindowBatchConfig
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe, SubjectConfig, WindowTaskConfig
-from audiossl.pipelines.sensors.models import represent
+from audiossl.pipelines.sensors.data import FoldsConfig
+from audiossl.pipelines.sensors.models import ModelConfig, represent
+from audiossl.pipelines.sensors.rows import make_rows
 from audiossl.signals.sensors.recording_set import write_recordings
 from audiossl.signals.sensors.windows import WindowConfig, WindowSet
 
@@ -38,7 +40,7 @@ def test_one_fold_of_windows_is_in_memory(tmp_path, monkeypatch, normalise, expe
         windows=WindowConfig(1.0, 0.5, normalise=normalise),
         subjects=SubjectConfig(folds=3, valid=1),
     )
-    represent(tmp_path / "out", tmp_path / "set", STATISTICS, config)
+    represent(tmp_path / "out", {"recordings": tmp_path}, ModelConfig(make_rows(config)["statistics"], FoldsConfig.of(config)))
     assert len(made) == expected
     assert len(list((tmp_path / "out").glob("seed1-fold*/features.safetensors"))) == 3
 
@@ -46,7 +48,7 @@ def test_one_fold_of_windows_is_in_memory(tmp_path, monkeypatch, normalise, expe
 def test_a_supervised_row_has_a_rate_and_a_batch_size_of_its_own(tmp_path, monkeypatch):
     write_recordings(people(6), tmp_path / "set")
     told = []
-    monkeypatch.setattr(sensors_models, "fit", lambda objective, batches, training, out: told.append((training.lr, batches.size)))
+    monkeypatch.setattr(learning, "fit", lambda objective, batches, training, out: told.append((training.lr, batches.size)))
     plain, own = SensorModel("supervised"), SensorModel("supervised", lr=0.5, batches=WindowBatchConfig(size=8))
     config = SensorsRecipe(
         "toy",
@@ -57,6 +59,6 @@ def test_a_supervised_row_has_a_rate_and_a_batch_size_of_its_own(tmp_path, monke
         batches=WindowBatchConfig(size=16),
         task=WindowTaskConfig(fractions=[1.0]),
     )
-    for name, model in config.models.items():
-        represent(tmp_path / name, tmp_path / "set", model, config)
+    for name, row in make_rows(config).items():
+        represent(tmp_path / name, {"recordings": tmp_path}, ModelConfig(row, FoldsConfig.of(config)))
     assert told == [(config.task.finetune_lr, 16), (0.5, 8)]

@@ -17,9 +17,9 @@ from audiossl.models.connectivity_encoder import ConnectivityEncoder
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
 from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe, SubjectConfig
-from audiossl.pipelines.sensors.data import SensorFolds
+from audiossl.pipelines.sensors.data import FoldsConfig, SensorFolds
 from audiossl.pipelines.sensors.encoder_channels import check_other_encoder, match_channels
-from audiossl.pipelines.sensors.encoders import check_channels, check_encoder, embed_windows
+from audiossl.pipelines.sensors.rows import make_rows
 from audiossl.signals.sensors.recording_set import write_recordings
 from audiossl.signals.sensors.windows import WindowConfig
 from audiossl.teachers.logmel import LogMelEncoder
@@ -121,7 +121,7 @@ def folds_of(tmp_path, encoder, name, change=None, scale=1.0, **options):
     )
     models = {"statistics": SensorModel("statistics"), "mine": SensorModel("encoder", {"name": str(encoder), **options})}
     config = SensorsRecipe("toy", models, windows=WindowConfig(1.0, 1.0), subjects=SubjectConfig(test=["p3"], valid=1))
-    return SensorFolds(tmp_path / name, config), models["mine"], config
+    return SensorFolds(tmp_path / name, FoldsConfig.of(config)), make_rows(config)["mine"]
 
 
 def test_rows_give_the_same_features_in_any_order_and_unit_that_is_converted(tmp_path, encoder):
@@ -131,28 +131,26 @@ def test_rows_give_the_same_features_in_any_order_and_unit_that_is_converted(tmp
         ("metric", {"units": ("m/s^2", "m/s^2")}, 9.80665),
         ("turned", {"channels": ("acc_y", "acc_x")}, 1.0),
     ]:
-        folds, model, config = folds_of(tmp_path, encoder, name, change, scale, convert_units=True)
-        check_channels(config, folds.recordings[0])
-        check_encoder(tmp_path, model, config, folds)
-        fold = folds.open(0)
-        found[name] = embed_windows(fold, fold.task.rows, model)
+        folds, row = folds_of(tmp_path, encoder, name, change, scale, convert_units=True)
+        row.check_recording(folds.recordings[0])
+        row.check(tmp_path, folds)
+        found[name] = row.features(folds.open(0), 1)
     torch.testing.assert_close(found["metric"], found["same"], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(found["turned"], found["same"], rtol=1e-4, atol=1e-5)
 
 
 def test_rows_are_compared_before_any_row_is_worked_on(tmp_path, encoder):
-    folds, _, config = folds_of(tmp_path, encoder, "metric", {"units": ("m/s^2", "m/s^2")}, 9.80665)
+    folds, row = folds_of(tmp_path, encoder, "metric", {"units": ("m/s^2", "m/s^2")}, 9.80665)
     with pytest.raises(DataError, match=r"encoder takes acc_x in g.*acc_x in m/s\^2"):
-        check_channels(config, folds.recordings[0])
-    folds, _, config = folds_of(tmp_path, encoder, "asked", convert_units="yes")
-    with pytest.raises(ConfigError, match=r"perhaps transductive and convert_units \(true or false\)"):
-        check_channels(config, folds.recordings[0])
+        row.check_recording(folds.recordings[0])
+    with pytest.raises(ConfigError, match=r"models\.mine\.options\.convert_units: expected true or false, got 'please'"):
+        folds_of(tmp_path, encoder, "asked", convert_units="please")
 
 
 def test_a_config_without_channels_is_named(tmp_path, encoder):
     values = json.loads((encoder / "config.json").read_text())
     values.pop("channels")
     (encoder / "config.json").write_text(json.dumps(values))
-    folds, _, config = folds_of(tmp_path, encoder, "set")
+    folds, row = folds_of(tmp_path, encoder, "set")
     with pytest.raises(StoreError, match=r"config\.json does not say which channels"):
-        check_channels(config, folds.recordings[0])
+        row.check_recording(folds.recordings[0])

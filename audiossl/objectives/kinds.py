@@ -1,0 +1,82 @@
+"""The objectives that recipes know by name, and how one is made of a name and its options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from audiossl.errors import ConfigError
+from audiossl.kinds import Kind, find_kind
+from audiossl.models.encoder import Encoder
+from audiossl.objectives.objective import Objective
+from audiossl.options import read_options
+
+T = TypeVar("T")
+
+WINDOW_OBJECTIVES: dict[str, Kind] = {
+    "frame_projection": Kind(
+        "audiossl.objectives.frame_projection:FrameProjection",
+        "a window and its coefficients in bases and frames agree (arXiv 2510.22655)",
+    ),
+    "simclr": Kind("audiossl.objectives.simclr:SimCLR", "two views find each other among all others (arXiv 2002.05709)"),
+    "dcl": Kind("audiossl.objectives.decoupled:DCL", "SimCLR without the positive in the denominator (arXiv 2110.06848)"),
+    "dclw": Kind("audiossl.objectives.decoupled:DCLW", "DCL with weights for unlike pairs (arXiv 2110.06848)"),
+    "byol": Kind("audiossl.objectives.byol:BYOL", "predict a moving average of oneself (arXiv 2006.07733)"),
+    "vicreg": Kind("audiossl.objectives.vicreg:VICReg", "invariance, variance and covariance (arXiv 2105.04906)"),
+    "barlow_twins": Kind("audiossl.objectives.barlow_twins:BarlowTwins", "redundancy reduction (arXiv 2103.03230)"),
+    "nnclr": Kind("audiossl.objectives.nnclr:NNCLR", "nearest neighbours of the past as positives (arXiv 2104.14548)"),
+    "ts_tcc": Kind("audiossl.objectives.ts_tcc:TSTCC", "temporal and contextual contrast (arXiv 2106.14112)"),
+    "ts2vec": Kind("audiossl.objectives.ts2vec:TS2Vec", "hierarchical contrast of overlapping crops (arXiv 2106.10466)"),
+}
+
+GRAPH_OBJECTIVES: dict[str, Kind] = {
+    "connectivity_mae": Kind(
+        "audiossl.objectives.connectivity_mae:ConnectivityMAE",
+        "masked auto-encoding of dynamic connectivity in space and time (arXiv 2312.01994)",
+    ),
+    "graph_infomax": Kind(
+        "audiossl.objectives.graph_infomax:GraphInfomax",
+        "tell regions from those of shuffled graphs (arXiv 1809.10341)",
+    ),
+}
+
+
+def find_objective(name: str, table: Mapping[str, Kind]) -> type[Objective]:
+    """Find the class of an objective: a name of the table, `FILE.py:Class` or `module:Class`.
+
+    Raises:
+        ConfigError: if there is none, or it is no objective.
+
+    >>> find_objective("simclr", WINDOW_OBJECTIVES).__name__
+    'SimCLR'
+    """
+    return find_kind(name, table, "objective", ("Config", "needs", "forward", "after_step"))
+
+
+def make_window_objective(name: str, encoder: Encoder, options: Mapping[str, Any] | None = None) -> Objective:
+    """Make an objective on windows around an encoder, which becomes its `encoder`.
+
+    Args:
+        name: of `WINDOW_OBJECTIVES`, or a place outside the package.
+        encoder: of the signal.
+        options: fields of the objective's `Config`.
+
+    Raises:
+        ConfigError: for another name, or an option that the objective does not have or take.
+    """
+    found = find_objective(name, WINDOW_OBJECTIVES)
+    return found(encoder, read_config(found.Config, options or {}, name))
+
+
+def read_config(kind: type[T], values: Mapping[str, Any], place: str) -> T:
+    """Read options as `read_options` does, with the place in front of what the dataclass itself finds wrong as well.
+
+    Raises:
+        ConfigError: naming the place.
+    """
+    try:
+        return read_options(kind, values, place)
+    except ConfigError as error:
+        if str(error).startswith(place):
+            raise
+        raise ConfigError(f"{place}: {error}") from error

@@ -1,0 +1,148 @@
+"""Rows that pre-train an objective without labels on all but test subjects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from audiossl.errors import ConfigError
+from audiossl.models.resnet1d import ResNet1d
+from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
+from audiossl.objectives.frame_projection import TIME, FrameProjection, fit_mappers
+from audiossl.objectives.kinds import WINDOW_OBJECTIVES, find_objective, read_config
+from audiossl.objectives.objective import Objective
+from audiossl.pipelines.sensors.batches import WindowBatches
+from audiossl.pipelines.sensors.blocks import in_blocks, pooled
+from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
+from audiossl.pipelines.sensors.data import SensorFold
+from audiossl.pipelines.sensors.learning import LearningRow
+from audiossl.pipelines.sensors.rows import Answers, Vectors
+from audiossl.signals.sensors.windows import WindowSet
+from audiossl.training.fit import fit
+from audiossl.world import World
+
+
+@dataclass(frozen=True)
+class ObjectiveRow(LearningRow):
+    """The encoder of an objective of `WINDOW_OBJECTIVES` or from outside; `MODEL_finetuned` trains it on labels as well."""
+
+    pretrained = True
+
+    @classmethod
+    def of(cls, name: str, model: SensorModel, recipe: SensorsRecipe) -> ObjectiveRow:
+        """Take what training reads, and make the objective once in vain.
+
+        Raises:
+            ConfigError: naming the model, for options that the objective does not take, or needs that batches do not meet.
+        """
+        row = cast(ObjectiveRow, super().of(name, model, recipe))
+        try:
+            batches = row.batches.meeting(model.kind, row.objective.needs)
+            row = replace(row, batches=batches, model=replace(row.model, batches=batches))
+            with torch.random.fork_rng(devices=[]):
+                row.make_objective(row.draw_encoder(1, 50.0))
+        except ConfigError as error:
+            raise ConfigError(f"models.{name}: {error}") from error
+        return row
+
+    @classmethod
+    def read_options(cls, name: str, model: SensorModel) -> object:
+        """Read options as those of the objective."""
+        return read_config(find_objective(model.kind, WINDOW_OBJECTIVES).Config, model.options, f"models.{name}.options")
+
+    @property
+    def objective(self) -> type[Objective]:
+        """The class of the objective."""
+        return find_objective(self.model.kind, WINDOW_OBJECTIVES)
+
+    @property
+    def rows(self) -> list[str]:
+        """Its own, and that of fine-tuning."""
+        return [self.name, *([f"{self.name}_finetuned"] if self.model.finetune else [])]
+
+    def sources(self) -> Sequence[type]:
+        """The row and the objective."""
+        return (type(self), self.objective)
+
+    def make_objective(self, encoder: ResNet1d) -> Objective:
+        """Make the objective around an encoder."""
+        return self.objective(encoder, self.options)
+
+    def represent(self, fold: SensorFold, seed: int, out: Path) -> tuple[Vectors, Answers]:
+        """Pre-train the objective, save its encoder, and represent windows."""
+        objective = self.make_objective(self.draw_encoder(fold.windows.values.shape[1], fold.windows.rate))
+        train = fold.windows.of(fold.sides.known)
+        if not self.model.untrained:
+            batches = WindowBatches(fold.windows, train, self.batches, seed)
+            training = replace(self.training, seed=seed, lr=self.model.lr or self.training.lr)
+            fit(objective, batches, training, out / "pretrain", steps_per_epoch=batches.steps_per_epoch)
+        objective.eval().cpu()  # windows are there
+        encoder = cast(ResNet1d, objective.encoder)
+        if World.join().is_first:
+            seen = {"dataset": self.dataset, "subjects": sorted(fold.sides.known), "seed": seed, "fold": fold.number}
+            _describe(fold, encoder).save(out / "encoder", None if self.model.untrained else seen)
+        features = self.vectors(objective, fold, train, seed)
+        finetuned = self.train_on_labels(fold, encoder, seed, out, variant="finetuned") if self.model.finetune else {}
+        return features, finetuned
+
+    def vectors(self, objective: Objective, fold: SensorFold, train: list[int], seed: int) -> Vectors:
+        """Features of the labelled windows, by variant, from a trained objective; `train` are the windows that it saw."""
+        return {"": in_blocks(fold.windows, fold.task.rows, pooled(objective.encoder))}
+
+
+class FrameProjectionRow(ObjectiveRow):
+    """Frame projections: frames of the signal and next to them what each mapper makes of them, `MODEL_MAPPER`."""
+
+    @property
+    def rows(self) -> list[str]:
+        """One for each mapper; the first gives the row that is named after the model.
+
+        Raises:
+            ConfigError: if there is no mapper, or one twice.
+        """
+        mappers = self.model.mappers
+        if not mappers or len(set(mappers)) < len(mappers):
+            raise ConfigError(
+                f"models.{self.name}.mappers: expected at least one mapper, each once, such as [real, none], got {mappers}"
+            )
+        own, *others = super().rows
+        return [own, *(f"{self.name}_{mapper}" for mapper in mappers[1:]), *others]
+
+    def vectors(self, objective: Objective, fold: SensorFold, train: list[int], seed: int) -> Vectors:
+        """Views of the labelled windows as each mapper has them."""
+        assert isinstance(objective, FrameProjection)  # what this kind makes
+        views = _views(objective, fold.windows, fold.task.rows)
+        known = _views(objective, fold.windows, train)
+        found: Vectors = {}
+        for index, kind in enumerate(self.model.mappers):
+            name = kind if index else ""
+            if kind == "none":
+                found[name] = views[TIME]
+            elif kind == "real":
+                found[name] = torch.cat(list(views.values()), dim=1)
+            else:
+                mappers = fit_mappers(known, kind, seed)
+                with torch.no_grad():
+                    found[name] = torch.cat([views[TIME], *(mapper(views[TIME]) for mapper in mappers.values())], dim=1)
+        return found
+
+
+def _views(objective: FrameProjection, windows: WindowSet, rows: list[int]) -> dict[str, Float[Tensor, "N D"]]:
+    names = [TIME, *objective.view_encoders]
+    together = in_blocks(windows, rows, lambda *batch: torch.stack(list(objective.represent_views(*batch).values()), dim=1))
+    return dict(zip(names, together.unbind(1), strict=True))
+
+
+def _describe(fold: SensorFold, encoder: ResNet1d) -> SensorEncoder:
+    """Put the fold's channels and normalisation around an encoder that was trained on it."""
+    first, statistics = fold.first, fold.statistics
+    takes = SensorInput(first.channels, first.units, first.rate, fold.normalise)
+    if statistics is None:
+        return SensorEncoder(encoder, takes)
+    return SensorEncoder(encoder, takes, statistics.mean, statistics.deviation)

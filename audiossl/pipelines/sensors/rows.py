@@ -1,0 +1,172 @@
+"""Rows of the table of a sensor recipe: what a kind of row reads, and how it represents windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from audiossl.errors import ConfigError
+from audiossl.kinds import Kind, find_kind, import_place, source_digest
+from audiossl.objectives.kinds import WINDOW_OBJECTIVES, find_objective, read_config
+from audiossl.objectives.objective import NoOptions
+from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
+from audiossl.pipelines.sensors.data import SensorFold, SensorFolds
+from audiossl.signals.sensors.recording import SensorRecording
+from audiossl.stage import Names
+
+Vectors = dict[str, Float[Tensor, "N _"]]
+Answers = dict[str, Shaped[Tensor, "T *K"]]
+
+ROWS: dict[str, Kind] = {
+    "frame_projection": Kind(
+        "audiossl.pipelines.sensors.objective_rows:FrameProjectionRow",
+        "frame projections; `mappers` say what stands next to the frames of the signal",
+    ),
+    "random": Kind("audiossl.pipelines.sensors.plain_rows:RandomRow", "the encoder as it is drawn"),
+    "statistics": Kind("audiossl.pipelines.sensors.plain_rows:StatisticsRow", "hand-made statistics of each window"),
+    "minirocket": Kind("audiossl.pipelines.sensors.plain_rows:MiniRocketRow", "random convolutions (arXiv 2012.08791)"),
+    "supervised": Kind("audiossl.pipelines.sensors.label_rows:SupervisedRow", "the encoder trained on the labels alone"),
+    "encoder": Kind("audiossl.pipelines.sensors.encoders:EncoderRow", "any encoder that `audiossl.load` knows, frozen"),
+}
+OBJECTIVE_ROW = "audiossl.pipelines.sensors.objective_rows:ObjectiveRow"  # of everything in WINDOW_OBJECTIVES
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model of the table: base of the kinds of rows.
+
+    A subclass defines `features(fold, seed)`, or `represent` where it gives several sets of features or answers of its own. It
+    reads nothing of a recipe but its fields, which is why they are all that decides its result; one that reads more than its
+    model and options adds fields, and overrides `of` and `entries`.
+
+    Attributes:
+        Options: dataclass of `models.NAME.options`.
+        random: whether every seed gives another result; otherwise the first seed stands for all.
+        trained: whether it learns from the windows of this recipe.
+        pretrained: whether it pre-trains an objective, so that `untrained` and `finetune` have a meaning.
+        name: name in the recipe.
+        model: section of the recipe.
+        options: options that were read.
+    """
+
+    Options: ClassVar[type] = NoOptions
+    random: ClassVar[bool] = True
+    trained: ClassVar[bool] = False
+    pretrained: ClassVar[bool] = False
+
+    name: str
+    model: SensorModel
+    options: Any
+
+    @classmethod
+    def of(cls, name: str, model: SensorModel, recipe: SensorsRecipe) -> Row:
+        """Take what this kind reads of a recipe.
+
+        Raises:
+            ConfigError: for options that it does not have.
+        """
+        return cls(name, model, cls.read_options(name, model))
+
+    @classmethod
+    def read_options(cls, name: str, model: SensorModel) -> Any:
+        """Read `models.NAME.options` as an object of `Options`."""
+        place = f"models.{name}.options"
+        if cls.Options is NoOptions and model.options:
+            raise ConfigError(f"{place}: {model.kind} has no options, got {', '.join(model.options)}")
+        return read_config(cls.Options, model.options, place)
+
+    @property
+    def rows(self) -> list[str]:
+        """Names of the rows that it gives."""
+        return [self.name]
+
+    @property
+    def of_dataset(self) -> bool:
+        """Whether the name of the data set decides its result: an encoder says which data set its people are of."""
+        return self.trained
+
+    def check_recording(self, recording: SensorRecording) -> None:
+        """Refuse recordings like this one, before any row is worked on."""
+
+    def check(self, out: Path, folds: SensorFolds) -> None:
+        """Refuse a division of the people, before any fold is represented; `out` is the folder of the stage."""
+
+    def represent(self, fold: SensorFold, seed: int, out: Path) -> tuple[Vectors, Answers]:
+        """Represent the labelled windows of a fold, `fold.task.rows`.
+
+        Args:
+            fold: windows, sides and task.
+            seed: of everything random; torch's global generator is seeded with it as well.
+            out: folder for what training leaves.
+
+        Returns:
+            Features by variant (empty name: the row itself), and answers to the test windows by `VARIANT@FRACTION`.
+        """
+        return {"": self.features(fold, seed)}, {}
+
+    def features(self, fold: SensorFold, seed: int) -> Float[Tensor, "N D"]:
+        """Features of the labelled windows of a fold, in the order of `fold.task.rows`."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither features(fold, seed) nor represent(fold, seed, out)")
+
+    def entries(self) -> list[tuple[str | Names, object]]:
+        """What decides its result, each with the name that messages have for it."""
+        return [(f"models.{self.name}", self.model), ("its weights", None)]
+
+    def sources(self) -> Sequence[type]:
+        """Classes that decide its result; the source of those from outside the package is part of the fingerprint."""
+        return (type(self),)
+
+    def decides(self) -> list[object]:
+        """Everything of the recipe that decides its result, and the sources of classes from outside the package."""
+        return [*(value for _, value in self.entries()), *self._digests()]
+
+    def names(self) -> Names:
+        """Names of what decides."""
+        return (*(name for name, _ in self.entries()), *("its source" for _ in self._digests()))
+
+    def _digests(self) -> list[str]:
+        return [digest for digest in map(source_digest, self.sources()) if digest]
+
+
+def make_rows(recipe: SensorsRecipe) -> dict[str, Row]:
+    """Make the rows of a recipe, by the names of its models.
+
+    Raises:
+        ConfigError: naming the model whose kind or option is not known, or two that give rows of one name.
+    """
+    rows: dict[str, Row] = {}
+    owners: dict[str, str] = {}
+    for name, model in recipe.models.items():
+        kind = find_row(name, model)
+        if not kind.pretrained and (model.finetune or model.untrained):
+            said = "finetune" if model.finetune else "untrained"
+            raise ConfigError(f"models.{name}.{said}: it is for models that are pre-trained, which {model.kind} is not")
+        rows[name] = kind.of(name, model, recipe)
+        for row in rows[name].rows:
+            if row in owners:
+                raise ConfigError(
+                    f"models {owners[row]} and {name} both give a row '{row}'; rename one of them, or leave the mapper out"
+                )
+            owners[row] = name
+    return rows
+
+
+def find_row(name: str, model: SensorModel) -> type[Row]:
+    """Find the class of a model's kind: a kind of row, an objective, or either from outside the package.
+
+    Raises:
+        ConfigError: if there is none, or it is neither a row nor an objective.
+    """
+    try:
+        found = find_kind(model.kind, {**WINDOW_OBJECTIVES, **ROWS}, "kind of row")
+        if isinstance(found, type) and issubclass(found, Row):
+            return found
+        find_objective(model.kind, WINDOW_OBJECTIVES)
+    except ConfigError as error:
+        raise ConfigError(f"models.{name}.kind: {error}") from error
+    return import_place(OBJECTIVE_ROW, "kind of row")
