@@ -13,12 +13,14 @@ from audiossl.files import whole_file, write_json
 from audiossl.find_recipe import find_recipe
 from audiossl.options import list_keys
 from audiossl.pipelines.connectivity import checks as connectivity_checks
+from audiossl.pipelines.connectivity import dry_run as connectivity_dry_run
 from audiossl.pipelines.connectivity import stages as connectivity
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.finetune import stages as finetune
 from audiossl.pipelines.finetune.config import FinetuneRecipe
 from audiossl.pipelines.own_output import claim_output, default_output
 from audiossl.pipelines.sensors import checks as sensors_checks
+from audiossl.pipelines.sensors import dry_run as sensors_dry_run
 from audiossl.pipelines.sensors import stages as sensors
 from audiossl.pipelines.sensors.config import SensorsRecipe
 from audiossl.pipelines.spear import dry_run as spear_dry_run
@@ -43,7 +45,11 @@ CHECKS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
     "connectivity": ("recordings", connectivity_checks.check_prepared),
 }
 # What `--dry-run` does beyond naming stages: a function of the config and the output folder.
-DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {"spear": spear_dry_run.dry_run}
+DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {
+    "spear": spear_dry_run.dry_run,
+    "sensors": sensors_dry_run.dry_run,
+    "connectivity": connectivity_dry_run.dry_run,
+}
 
 
 def print_keys(recipe: Path) -> None:

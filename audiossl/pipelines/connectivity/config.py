@@ -213,6 +213,8 @@ class ConnectivityRecipe:
         """Make of the columns of a table of people what recipes say, and of the lengths of runs those of windows and crops."""
         if self.dataset == OWN:
             self.dataset = corpus_name(corpus)
+        if not Path(corpus).expanduser().is_dir():
+            raise ConfigError(f"corpus: expected a folder of runs, found none at {corpus}")
         for key in ("tasks", "confounds"):
             if isinstance(value := getattr(self, key), str):
                 setattr(self, key, [word.strip() for word in value.split(",") if word.strip()])

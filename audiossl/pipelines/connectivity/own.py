@@ -12,6 +12,7 @@ from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.signals.bold.own_folder import OwnFolder
 from audiossl.signals.bold.people_table import PeopleTable, listed
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
+from audiossl.signals.sensors.recording_set import RecordingSet
 from audiossl.stage import Names
 
 
@@ -101,3 +102,13 @@ class OwnRuns:
 
     def _columns(self) -> list[str]:
         return [self.config.participant, self.config.site, self.config.family]
+
+
+def print_rejections(found: RecordingSet) -> None:
+    """Say how many runs were rejected, and why the first was."""
+    rejected = found.rejected
+    if not rejected:
+        return
+    count = "1 run was" if len(rejected) == 1 else f"{len(rejected)} runs were"
+    text = f"{count} rejected (first: {rejected[0].id}: {rejected[0].reason}); all are in rejected.jsonl"
+    console.print(text, markup=False, soft_wrap=True)

@@ -10,7 +10,7 @@ from audiossl.load import weights_digest
 from audiossl.pipelines.connectivity.checks import check_labels, check_models
 from audiossl.pipelines.connectivity.config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
 from audiossl.pipelines.connectivity.models import represent
-from audiossl.pipelines.connectivity.own import OwnRuns
+from audiossl.pipelines.connectivity.own import OwnRuns, print_rejections
 from audiossl.pipelines.connectivity.report import report_run
 from audiossl.pipelines.connectivity.scores import evaluate_models
 from audiossl.pipelines.earlier_runs import dataset_then
@@ -50,7 +50,7 @@ def source_of(config: ConnectivityRecipe, folder: Path) -> RecordingSource:
 
 def write_set(out: Path, inputs: Mapping[str, Path], config: SetConfig) -> None:
     """Write the runs of a source that can be used to the folder `set`."""
-    write_recordings(select_runs(config.source.recordings(), config.runs), out / "set", one_rate=False)
+    print_rejections(write_recordings(select_runs(config.source.recordings(), config.runs), out / "set", one_rate=False))
 
 
 def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:

@@ -8,16 +8,18 @@ from typing import Any, Literal
 
 from audiossl.errors import ConfigError
 from audiossl.models.resnet1d import ResNet1dConfig
-from audiossl.pipelines.own_output import OWN, corpus_name
+from audiossl.pipelines.own_output import OWN, corpus_name, corpus_places
 from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.pipelines.sensors.batches import WindowBatchConfig
+from audiossl.signals.path_names import find_files
 from audiossl.signals.sensors.clock import TimeUnit
 from audiossl.signals.sensors.labels import LabelKind
-from audiossl.signals.sensors.own_files import FILE, RECORDING
+from audiossl.signals.sensors.own_files import FILE, RECORDING, SUFFIXES, OwnFiles, triples, words_of
 from audiossl.signals.sensors.windows import WindowConfig
 from audiossl.training.config import TrainingConfig
 
 Variant = Literal["none", "conv", "linear", "mlp", "random", "real"]
+AUTO = "auto"  # in a recipe for one's own files: augmentations.axes are found by the names of channels
 ADDED = {"added": True}  # metadata of fields that recipes of old did not have: they count where they are not their default
 
 
@@ -173,6 +175,19 @@ class SensorsRecipe:
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds repeat: {self.seeds}")
 
+    @property
+    def own_files(self) -> OwnFiles:
+        """One's own files, as the keys describe them.
+
+        Raises:
+            ConfigError: if there are none.
+        """
+        files = find_files(corpus_places(self.corpus), SUFFIXES)
+        return OwnFiles(
+            tuple(files), tuple(self.channels), self.time, self.label, self.person, self.rate, self.time_unit, tuple(self.units),
+            self.max_gap,
+        )  # fmt: skip
+
     def _take_own(self) -> None:
         """Read what recipes for one's own files leave to the corpus: names of data set and task, and lists of columns."""
         for key in ("channels", "units"):
@@ -180,6 +195,8 @@ class SensorsRecipe:
             if isinstance(value, str) and value:
                 setattr(self, key, [word.strip() for word in value.split(",") if word.strip()])
         if self.corpus is None:
+            for model in filter(_has_open_axes, self.models.values()):
+                model.options["augmentations"]["axes"] = []
             given = [key for key in ("time", "channels", "label", "rate", "units") if getattr(self, key)]
             if given:
                 raise ConfigError(
@@ -188,7 +205,17 @@ class SensorsRecipe:
             return
         if self.dataset == OWN:
             self.dataset = corpus_name(self.corpus)
+        unknown = [model.options["augmentations"] for model in self.models.values() if _has_open_axes(model)]
+        axes = triples(self.channels or words_of(self.own_files).channels) if unknown else []
+        for augmentations in unknown:
+            augmentations["axes"] = axes
         if self.label:
             self.task = replace(self.task, name=self.label)
         if self.person == RECORDING and self.subjects_are == "people":
             self.subjects_are = "recordings"
+
+
+def _has_open_axes(model: SensorModel) -> bool:
+    """Whether a model leaves it to the names of channels which are rotated together."""
+    augmentations = model.options.get("augmentations")
+    return isinstance(augmentations, dict) and augmentations.get("axes") == AUTO

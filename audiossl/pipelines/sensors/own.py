@@ -10,11 +10,10 @@ from pathlib import Path
 
 from audiossl.console import console
 from audiossl.errors import ConfigError
-from audiossl.pipelines.own_output import corpus_places
 from audiossl.pipelines.sensors.config import SensorsRecipe
-from audiossl.signals.path_names import find_files, is_pattern
+from audiossl.signals.path_names import is_pattern
 from audiossl.signals.sensors.clock import WORDS
-from audiossl.signals.sensors.own_files import FILE, FOLDER, RECORDING, SUFFIXES, OwnFiles, Reading
+from audiossl.signals.sensors.own_files import FILE, FOLDER, RECORDING, OwnFiles, Reading
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 from audiossl.stage import Names
 
@@ -40,12 +39,7 @@ class OwnRecordings:
                 "label: say which column holds the classes that probes are to predict, such as label=activity. Windows of rows "
                 "without a label are pre-trained on as well"
             )
-        files = find_files(corpus_places(config.corpus), SUFFIXES)
-        own = OwnFiles(
-            tuple(files), tuple(config.channels), config.time, config.label, config.person, config.rate, config.time_unit,
-            tuple(config.units), config.max_gap,
-        )  # fmt: skip
-        return cls(own, config.limit)
+        return cls(config.own_files, config.limit)
 
     @property
     def data(self) -> tuple[Path, ...]:

@@ -128,24 +128,41 @@ def settle(own: OwnFiles) -> tuple[TableWords, float]:
     Raises:
         ConfigError: if a column is in no file, or files have several rates and none is asked for.
     """
+    words = words_of(own)
+    return words, own.rate or _common_rate(own, words)
+
+
+def words_of(own: OwnFiles) -> TableWords:
+    """Find what the columns are.
+
+    Raises:
+        ConfigError: if one that is named is in no file; the message lists those of the first file.
+    """
     first, names, numeric, faults = _first_names(own)
     for what, name in (("time", own.time), ("label", own.label), *(("channels", channel) for channel in own.channels)):
         said_by_file = what == "label" and first.name.lower().endswith(MEASURED)  # which has annotations
         if name and name not in names and not said_by_file and not _is_in_any(own.files, name):
             raise ConfigError(f"{what}: no file has a column '{name}'{nearest(name, names)}; {first} has {', '.join(names)}")
-    person = ""
-    if own.person not in (FILE, FOLDER, RECORDING) and not is_pattern(own.person):
-        person = own.person
-        if person not in names and not _is_in_any(own.files, person):
-            raise ConfigError(
-                f"person: no file has a column '{person}'{nearest(person, names)}. Say a column of {', '.join(names)}; a pattern "
-                f"of the path with a group, such as 'sub-([0-9]+)'; file, folder or recording"
-            )
+    person = "" if own.person in (FILE, FOLDER, RECORDING) or is_pattern(own.person) else own.person
+    if person and person not in names and not _is_in_any(own.files, person):
+        raise ConfigError(
+            f"person: no file has a column '{person}'{nearest(person, names)}. Say a column of {', '.join(names)}; a pattern of "
+            f"the path with a group, such as 'sub-([0-9]+)'; file, folder or recording"
+        )
     channels = own.channels or tuple(name for name in numeric if name not in (own.time, own.label, person))
     if not channels:
         raise ConfigError(f"channels: {first} has no column of numbers but {', '.join(names)}. {faults}".rstrip(". "))
-    words = TableWords(channels, own.time, own.label, person, own.time_unit, own.max_gap)
-    return words, own.rate or _common_rate(own, words)
+    return TableWords(channels, own.time, own.label, person, own.time_unit, own.max_gap)
+
+
+def triples(channels: Sequence[str]) -> list[int]:
+    """First channels of axes in space: three neighbours whose names end with x, y and z.
+
+    >>> triples(["acc_x", "acc_y", "acc_z", "gyro X", "gyro Y", "gyro Z", "ecg"])
+    [0, 3]
+    """
+    ends = "".join(name[-1:].lower() if name[-1:].lower() in "xyz" and name else "-" for name in channels)
+    return [place for place in range(len(ends)) if ends[place : place + 3] == "xyz"]
 
 
 def person_of_path(person: str, inner: Path, id_: str) -> str:
