@@ -34,8 +34,11 @@ from .signals.corpora.corpus import build_corpus as build_corpus
 from .signals.corpora.opening import open_corpus as open_corpus
 from .tokens.store import TokenStore as TokenStore
 from .verbs.compare import compare as compare
+from .verbs.embed import embed as embed
 from .verbs.finetune import finetune as finetune
 from .verbs.run import Run as Run
 from .verbs.run import run as run
+from .verbs.search import search as search
+from .verbs.tokenise import tokenise as tokenise
 
 __version__: str

@@ -12,7 +12,7 @@ from typing import Any
 
 from audiossl import __version__
 from audiossl.cli_evaluate import add_evaluate, evaluate_fmri, evaluate_sensors, parse_layers
-from audiossl.cli_stores import add_embed, add_tokens, embed_files
+from audiossl.cli_stores import add_embed, add_search, add_tokenise, add_tokens, embed_files, search_store, tokenise_files
 from audiossl.errors import AudiosslError, ConfigError
 from audiossl.threads import wait_passively
 
@@ -107,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--keys", action="store_true", help="run nothing: print every key of the recipe, its default and meaning")
 
     add_embed(commands.add_parser("embed", help="embed recordings into a store", description=embed_files.__doc__))
+    add_search(
+        commands.add_parser("search", help="find what a store holds that is like a query", description=search_store.__doc__)
+    )
     add_evaluate(commands.add_parser("evaluate", help="measure what an encoder is worth on labelled tasks"))
     export = commands.add_parser("export", help="write an encoder for other frameworks", description=export_model.__doc__)
     export.add_argument("target", choices=["s3prl", "hear", "hf"], help="an upstream folder, one module, the public SPEAR layout")
@@ -130,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--as-published", action="store_true", help="run a hf: model in padded batches, as its documentation does")
     check.add_argument("--json", type=Path, metavar="FILE", help="write the findings to this file as well")
     check.set_defaults(command=check_model)
+    add_tokenise(commands.add_parser("tokenise", help="recordings into tokens of a teacher", description=tokenise_files.__doc__))
     add_tokens(commands.add_parser("tokens", help="fit a tokeniser, encode recordings, measure the tokens"))
     models = commands.add_parser("models", help="list the encoders that can be loaded by name", description=list_models.__doc__)
     models.set_defaults(command=list_models)

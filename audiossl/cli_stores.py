@@ -1,41 +1,77 @@
-"""`audiossl embed` and `audiossl tokens`: recordings into stores."""
+"""`audiossl embed`, `search`, `tokenise` and `tokens`: recordings into stores."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from audiossl.cli_evaluate import load_on, parse_layers, parse_numbers
+from audiossl.cli_evaluate import parse_layers, parse_numbers
 from audiossl.encoder_names import WRITTEN
 from audiossl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from audiossl.signals.corpora.origins import Origin
+    from audiossl.embedding.neighbours import Neighbour
+    from audiossl.embedding.store import EmbeddingStore
+    from audiossl.pipelines.tokenise.plan import TokenPlan
 
 RECORDINGS = (
-    "audio files, folders that are searched, corpus folders, lhotse manifests and shards, tables of clips (CSV, TSV, JSON lines, "
-    "Parquet with path and, where wanted, start, end, id)"
+    "audio files, folders that are searched, patterns, corpus folders, lhotse manifests and shards, Kaldi folders, Hugging Face "
+    "data sets, tables of clips (CSV, TSV, JSON lines, Parquet with path and, where wanted, start, end, id)"
 )
 VERIFY = "run nothing: does the store hold what these recordings are now? Contents are compared; exit code 1 if one has changed"
-MOST_LISTED = 20
+DRY_RUN = "run nothing: say what it would take in time, memory and disk"
+WHERE = "only those with these columns, for instance \"speaker == 'a' and age < 30\"; in [...], not, or, null, parentheses"
+QUALITIES = ["fast", "default", "best", "exact"]
+MOST_COLUMNS = 6  # of one's own in a printed table
 
 
 def add_embed(embed: argparse.ArgumentParser) -> None:
     """Say what `audiossl embed` takes."""
     embed.add_argument("model", help=f"checkpoint or run folder, {WRITTEN} or a SPEAR repository")
-    embed.add_argument("paths", nargs="+", type=Path, help=RECORDINGS)
+    _add_recordings(embed)
     embed.add_argument("--out", type=Path, required=True, help="folder of the store; the same call resumes it")
     embed.add_argument("--layers", default="last", help="last (default), all, or numbers such as 2,4")
     embed.add_argument("--pool", choices=["mean"], help="store one vector a recording instead of frames")
-    embed.add_argument("--dtype", choices=["float16", "float32"], default="float16", help="of stored frames")
+    embed.add_argument("--dtype", choices=["float16", "float32"], default="float16", help="of stored frames (default float16)")
     embed.add_argument("--shard", metavar="i/n", help="embed only the recordings of job i of n, 0 <= i < n")
-    embed.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps")
+    embed.add_argument("--device", help="cpu (default), cuda, cuda:1, mps")
     embed.add_argument("--verify", action="store_true", help=VERIFY)
+    embed.add_argument("--dry-run", action="store_true", help=DRY_RUN)
     _add_engine(embed)
     embed.set_defaults(command=embed_files)
+
+
+def add_search(search: argparse.ArgumentParser) -> None:
+    """Say what `audiossl search` takes."""
+    search.add_argument("store", type=Path, help="folder that `audiossl embed` wrote")
+    search.add_argument("query", help="a recording, the id of an item of the store, or a .npy file with a vector")
+    search.add_argument("-k", type=int, default=10, help="number of neighbours (default 10)")
+    search.add_argument("--where", metavar="CONDITION", help=WHERE)
+    search.add_argument("--layer", type=int, help="of the store; its last by default")
+    search.add_argument("--by", choices=["pooled", "frames"], default="pooled", help="compare means (default), or every frame")
+    search.add_argument("--index", choices=["faiss"], help="search with FAISS, which has to be installed")
+    search.add_argument("--model", help="that embeds a recording; by default the one that the store names")
+    search.add_argument("--device", help="of the model: cpu (default), cuda, cuda:1, mps")
+    search.add_argument("--trust-code", action="store_true", help="import the class that the store names as its model")
+    search.add_argument("--json", action="store_true", help="print JSON in place of a table")
+    search.set_defaults(command=search_store)
+
+
+def add_tokenise(tokenise: argparse.ArgumentParser) -> None:
+    """Say what `audiossl tokenise` takes."""
+    _add_recordings(tokenise)
+    tokenise.add_argument("--out", type=Path, required=True, help="folder of the store; the same call resumes it")
+    _add_fit(tokenise)
+    tokenise.add_argument("--quality", choices=QUALITIES, default="default", help="of the search")
+    tokenise.add_argument("--device", default="cpu", help="of the teacher: cpu (default), cuda, cuda:1, mps")
+    tokenise.add_argument("--dry-run", action="store_true", help=DRY_RUN)
+    _add_engine(tokenise)
+    tokenise.set_defaults(command=tokenise_files)
 
 
 def add_tokens(parser: argparse.ArgumentParser) -> None:
@@ -44,29 +80,47 @@ def add_tokens(parser: argparse.ArgumentParser) -> None:
     fit = actions.add_parser("fit", help="fit a quantiser to a teacher's frames", description=fit_tokens.__doc__)
     encode = actions.add_parser("encode", help="tokenise recordings into a store", description=encode_tokens.__doc__)
     report = actions.add_parser("report", help="measure tokens before any training", description=report_tokens.__doc__)
+    for action in (fit, encode):
+        _add_recordings(action)
+        action.add_argument("--dry-run", action="store_true", help=DRY_RUN)
+    report.add_argument("paths", nargs="+", type=Path, help=RECORDINGS)
     for action in (fit, encode, report):
-        action.add_argument("paths", nargs="+", type=Path, help=RECORDINGS)
         action.add_argument("--out", type=Path, required=True, help="folder that is written")
         action.add_argument("--device", default="cpu", help="of the teacher: cpu, cuda, cuda:1, mps")
-    fit.add_argument("--teacher", default="hama", help=f"{WRITTEN} or a folder (default hama)")
-    fit.add_argument("--layer", type=int, help="of the teacher; its last by default")
-    fit.add_argument("--no-normalise", action="store_true", help="keep the scale of the teacher's channels")
-    fit.add_argument("--kind", choices=["mvq", "rvq", "fsq", "kmeans"], default="mvq")
-    fit.add_argument("--num-codebooks", type=int, default=8, help="codes per frame")
-    fit.add_argument("--codebook-size", type=int, default=256, help="entries per codebook")
-    fit.add_argument("--frames", type=int, default=100_000, help="to fit to, of recordings drawn at random")
-    fit.add_argument("--steps", type=int, help="updates of the centres (mvq, rvq)")
-    fit.add_argument("--seed", type=int, default=1)
+    _add_fit(fit)
     fit.set_defaults(command=fit_tokens)
     for action in (encode, report):
         action.add_argument("--tokeniser", type=Path, required=True, help="folder that `audiossl tokens fit` wrote")
-        action.add_argument("--quality", choices=["fast", "default", "best", "exact"], default="default", help="of the search")
+        action.add_argument("--quality", choices=QUALITIES, default="default", help="of the search")
     encode.add_argument("--verify", action="store_true", help=VERIFY)
     _add_engine(encode)
     encode.set_defaults(command=encode_tokens)
     report.add_argument("--labels", type=Path, help='JSON lines {"id", "segments": [[label, start, end], ...]}, in seconds')
     report.add_argument("--frames", type=int, default=20_000, help="to measure on")
     report.set_defaults(command=report_tokens)
+
+
+def _add_recordings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="+", type=Path, help=RECORDINGS)
+    parser.add_argument("--table", type=Path, help="whose rows are joined to the recordings by id, path, file name or stem")
+    parser.add_argument("--where", metavar="CONDITION", help=WHERE)
+
+
+def _add_fit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--teacher", default="hama", help=f"{WRITTEN} or a folder (default hama)")
+    parser.add_argument("--layer", type=int, help="of the teacher; its last by default")
+    parser.add_argument(
+        "--normalise",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="bring the teacher's channels to one scale (default)",
+    )
+    parser.add_argument("--kind", choices=["mvq", "rvq", "fsq", "kmeans"], default="mvq", help="of quantiser (default mvq)")
+    parser.add_argument("--num-codebooks", type=int, default=8, help="codes per frame (default 8)")
+    parser.add_argument("--codebook-size", type=int, default=256, help="entries per codebook (default 256)")
+    parser.add_argument("--frames", type=int, default=100_000, help="to fit to, of recordings drawn at random (default 100000)")
+    parser.add_argument("--steps", type=int, help="updates of the centres (mvq, rvq)")
+    parser.add_argument("--seed", type=int, default=1, help="of the draw and the fit (default 1)")
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
@@ -77,31 +131,81 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 def embed_files(options: argparse.Namespace) -> int:
     """Embed recordings with a model; the same call resumes it, and bad files are listed in rejected.jsonl.
 
-    A file that has changed since is embedded anew. Exit code 2 if not one recording can be used.
+    A file that has changed since is embedded anew. The columns of a table are kept. Exit code 2 if not one recording can be used.
     """
-    from audiossl.embedding.extract import embed_paths
+    from audiossl.embedding.plan import EmbedPlan
+    from audiossl.signals.corpora.store_check import StoreCheck
+    from audiossl.verbs.embed import embed
 
-    layers = parse_layers(options.layers)
-    shard = None
-    if options.shard:
-        numbers = parse_numbers(options.shard, "/", "--shard i/n, for instance 0/8")
-        if len(numbers) != 2:
-            raise ConfigError(f"expected --shard i/n, for instance 0/8, got '{options.shard}'")
-        shard = (numbers[0], numbers[1])
-    embedder = load_on(options.model, options.device)
-    if options.verify:
-        from audiossl.embedding.store import EmbeddingStore
-
-        return _verify(options, EmbeddingStore.open(options.out).origins(), round(embedder.sample_rate))
-    summary = embed_paths(
-        embedder, options.paths, options.out, layers, options.pool, options.dtype, shard, True, options.engine, options.workers
+    names = "pool", "dtype", "table", "where", "device", "engine", "workers", "verify", "dry_run"
+    chosen: dict[str, Any] = {name: getattr(options, name) for name in names}
+    layers, shard = parse_layers(options.layers), _parse_shard(options.shard)
+    done: EmbeddingStore | EmbedPlan | StoreCheck = embed(
+        options.model, options.paths, options.out, layers=layers, shard=shard, **chosen
     )
-    renewed = f" ({summary.num_renewed} anew, since they have changed)" if summary.num_renewed else ""
-    print(
-        f"{summary.num_written} files embedded{renewed} ({summary.audio_seconds / 3600:.2f} h), "
-        f"{summary.num_present} were there, {summary.num_rejected} rejected; {summary.folder}"
-    )
+    if isinstance(done, EmbedPlan):
+        print(done)
+        return 2 if done.problem else 0
+    if isinstance(done, StoreCheck):
+        print(done)
+        return int(not done.agrees)
+    summary = done.summary
+    assert summary is not None  # `embed` sets it
+    print(summary)
+    _warn(summary.duplicates.warning)
     return _outcome(summary.num_written + summary.num_present, summary.num_rejected, summary.first_rejected, summary.folder)
+
+
+def _parse_shard(text: str | None) -> tuple[int, int] | None:
+    if not text:
+        return None
+    numbers = parse_numbers(text, "/", "--shard i/n, for instance 0/8")
+    if len(numbers) != 2:
+        raise ConfigError(f"expected --shard i/n, for instance 0/8, got '{text}'")
+    return numbers[0], numbers[1]
+
+
+def search_store(options: argparse.Namespace) -> int:
+    """Find what a store holds that is most like a recording, one of its items or a vector, by the cosine; exact.
+
+    `audiossl search emb query.wav -k 5 --where "speaker != 'a'"`
+    """
+    from audiossl.verbs.search import search
+
+    names = "k", "where", "layer", "by", "index", "model", "device", "trust_code"
+    found = search(options.store, options.query, **{name: getattr(options, name) for name in names})
+    if options.json:
+        print(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=1))
+    elif found:
+        _print_neighbours(found)
+    else:
+        print("nothing: the store, or what --where leaves of it, is empty")
+    return 0
+
+
+def _print_neighbours(found: Sequence[Neighbour]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from audiossl.console import print_table
+
+    names = list(dict.fromkeys(name for one in found for name in one.columns))[:MOST_COLUMNS]
+    with_time = any(one.time is not None for one in found)
+    table = Table("", "similarity", "id", "start", "end", *(["at"] if with_time else []), *map(escape, names))
+    for rank, one in enumerate(found, 1):
+        time = [f"{one.time:.2f}"] if one.time is not None else []
+        cells = ["" if one.columns.get(name) is None else str(one.columns[name]) for name in names]
+        table.add_row(
+            str(rank), f"{one.similarity:.4f}", escape(one.id), f"{one.start:.2f}", f"{one.end:.2f}", *time, *map(escape, cells)
+        )
+    print_table(table)
+
+
+def _warn(text: str) -> None:
+    from audiossl.console import console
+
+    if text:
+        console.print(text, style="yellow", markup=False, soft_wrap=True)
 
 
 def _outcome(num_used: int, num_rejected: int, first: str, folder: Path) -> int:
@@ -115,52 +219,46 @@ def _outcome(num_used: int, num_rejected: int, first: str, folder: Path) -> int:
     return 0
 
 
-def _verify(options: argparse.Namespace, held: Mapping[str, Origin], sample_rate: int) -> int:
-    """Say which recordings are others than those in a store; code 1 if there are any."""
-    from audiossl.signals.corpora.origins import compare
-    from audiossl.signals.corpora.recordings import gather
+def tokenise_files(options: argparse.Namespace) -> int:
+    """Fit a tokeniser to recordings, in OUT/tokeniser, and tokenise them into the store OUT; the same call resumes it.
 
-    recordings = gather(options.paths, sample_rate).by_id
-    checked = compare(recordings.values(), held, verify=True)
-    by_stamp = set(compare(recordings.values(), held).changed)  # what the same call without --verify sees
-    others = {id_: Path(origin.path) for id_, origin in held.items() if id_ not in recordings}
-    # A part of a tar is no file; the tar is.
-    gone = [id_ for id_, path in others.items() if path.name and not path.exists() and not path.parent.is_file()]
-    for ids, fault in (
-        (
-            [id_ for id_ in checked.changed if id_ in by_stamp],
-            "it is not what it was, or another part is meant: the same call without --verify makes it anew",
-        ),
-        (
-            [id_ for id_ in checked.changed if id_ not in by_stamp],
-            "it holds something else, though its size and time are unchanged: touch it, and the same call without --verify makes "
-            "it anew",
-        ),
-        (checked.elsewhere, "the store holds another file under this name"),
-        (gone, "its file is gone"),
-    ):
-        for id_ in ids[:MOST_LISTED]:
-            print(f"{id_}: {fault}")
-        if len(ids) > MOST_LISTED:
-            print(f"... and {len(ids) - MOST_LISTED} more")
+    `audiossl tokenise recordings/ --teacher hama --out tokens`
+    """
+    from audiossl.pipelines.tokenise.fit_and_encode import rejected_by
+    from audiossl.tokens.store import TokenStore
+    from audiossl.verbs.tokenise import tokenise
+
+    named = {name: value for name, value in vars(options).items() if name not in ("command", "paths", "out")}
+    done: TokenStore | TokenPlan = tokenise(options.paths, options.out, **named)
+    if not isinstance(done, TokenStore):
+        print(done)
+        return 0
+    rejected = rejected_by(options.out)
     print(
-        f"{len(checked.current)} recordings as they were, {len(checked.changed)} changed, {len(gone)} gone, "
-        f"{len(checked.elsewhere)} of another file, {len(checked.unknown)} without a stamp, {len(checked.new)} not in the store; "
-        f"{len(others) - len(gone)} of the store were not looked at"
+        f"{len(done)} recordings in {options.out} ({done.num_token_frames} frames of {done.num_codebooks} x {done.codebook_size} "
+        f"at {done.frame_rate:g} Hz), {len(rejected)} rejected"
     )
-    return int(bool(checked.changed or checked.elsewhere or gone))
+    first = f"{rejected[0]['id']}: {rejected[0]['reason']}" if rejected else ""
+    return _outcome(len(done), len(rejected), first, options.out)
 
 
 def fit_tokens(options: argparse.Namespace) -> int:
     """Fit a quantiser to a teacher's frames and write a tokeniser folder."""
     from audiossl.pipelines.tokenise.corpus import QuantiserConfig
-    from audiossl.pipelines.tokenise.folders import fit_tokeniser
+    from audiossl.pipelines.tokenise.folders import fit_tokeniser, usable_device
+    from audiossl.pipelines.tokenise.plan import plan_tokens
+    from audiossl.teachers.teacher import load_teacher, parse_teacher
 
     steps = {} if options.steps is None else {"steps": options.steps}
     config = QuantiserConfig(options.kind, options.num_codebooks, options.codebook_size, options.frames, options=steps)
-    quantiser = fit_tokeniser(
-        options.paths, options.out, options.teacher, options.layer, config, not options.no_normalise, options.seed, options.device
-    )
+    which = {"table": options.table, "where": options.where}
+    if options.dry_run:
+        teacher = load_teacher(parse_teacher(options.teacher, options.layer), usable_device(options.device))
+        print(plan_tokens(options.paths, options.out, teacher, fit=config, **which))
+        return 0
+    teacher = options.teacher, options.layer
+    how = {"normalise": options.normalise, "seed": options.seed, "device": options.device, **which}
+    quantiser = fit_tokeniser(options.paths, options.out, *teacher, config, **how)
     print(f"{quantiser.kind} {quantiser.num_codebooks} x {quantiser.codebook_size}, id {quantiser.id}; {options.out}")
     return 0
 
@@ -170,16 +268,24 @@ def encode_tokens(options: argparse.Namespace) -> int:
 
     A file that has changed since is tokenised anew. Exit code 2 if not one recording can be used.
     """
-    from audiossl.pipelines.tokenise.folders import encode_recordings
+    from audiossl.pipelines.tokenise.folders import encode_recordings, open_tokeniser, rate_of
+    from audiossl.pipelines.tokenise.plan import plan_tokens
+    from audiossl.signals.corpora.places import gather_places
+    from audiossl.signals.corpora.store_check import check_store
+    from audiossl.tokens.store import TokenStore
 
-    if options.verify:
-        from audiossl.pipelines.tokenise.folders import open_tokeniser, rate_of
-        from audiossl.tokens.store import TokenStore
-
+    which = {"table": options.table, "where": options.where}
+    if options.verify or options.dry_run:
         teacher, quantiser, _ = open_tokeniser(options.tokeniser, options.device)
-        return _verify(options, TokenStore.open(options.out, quantiser.id).origins(), rate_of(teacher))
-    where = options.device, options.engine, options.workers
-    done = encode_recordings(options.paths, options.tokeniser, options.out, options.quality, *where)
+        if options.dry_run:
+            print(plan_tokens(options.paths, options.out, teacher, encode=quantiser, **which))
+            return 0
+        held = TokenStore.open(options.out, quantiser.id).origins()
+        check = check_store(gather_places(options.paths, rate_of(teacher), **which).by_id, held)
+        print(check)
+        return int(not check.agrees)
+    how = {"engine": options.engine, "num_workers": options.workers, **which}
+    done = encode_recordings(options.paths, options.tokeniser, options.out, options.quality, options.device, **how)
     renewed = f" ({done.num_renewed} anew, since their files have changed)" if done.num_renewed else ""
     print(
         f"{done.num_written} recordings tokenised{renewed} ({done.num_frames} frames), {done.num_present} were there, "

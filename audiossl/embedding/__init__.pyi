@@ -1,7 +1,11 @@
+from .duplicates import Duplicates as Duplicates
 from .embedder import Embedder as Embedder
 from .embedder import Embedding as Embedding
-from .extract import ExtractSummary as ExtractSummary
 from .extract import embed_paths as embed_paths
+from .neighbours import Neighbour as Neighbour
+from .plan import EmbedPlan as EmbedPlan
+from .plan import plan_embedding as plan_embedding
 from .store import EmbeddingStore as EmbeddingStore
 from .store import StoreDescription as StoreDescription
 from .store_writer import StoreWriter as StoreWriter
+from .summary import ExtractSummary as ExtractSummary

@@ -2,137 +2,83 @@
 
 A folder holds `store.json` (what made the frames), and for every shard `frames-NNNNNN.npy` (L, T, D), `pooled-NNNNNN.npy`
 (items, L, D, float32) and `index-NNNNNN.parquet`. The index of a shard is written last, by rename: a shard without one was never
-finished and does not count. It says which file each item was made of (path, size, time, digest), and which part of it. An item
-whose file was replaced is embedded anew: the row with the higher version counts. `part-*` sub-folders, written by parallel jobs,
-are stores of their own and are read together.
+finished and does not count. It says which file each item was made of (path, size, time, digest), which part of it, and what is
+known about it: the columns of a table of clips, with `columns.` in front of their names. An item whose file was replaced is
+embedded anew: the row with the higher version counts. `part-*` sub-folders, written by parallel jobs, are stores of their own and
+are read together. `summary.json` counts items, and the vectors that came twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
+from torch import Tensor
 
-from audiossl.errors import StoreError
-from audiossl.files import map_array, read_json, whole_file, write_json
-from audiossl.signals.corpora.origins import COLUMNS, Origin
+from audiossl.embedding import store_tables
+from audiossl.embedding.description import StoreDescription, shard_path, store_parts
+from audiossl.embedding.duplicates import Duplicates, find_duplicates
+from audiossl.embedding.embedder import Embedder, Embedding
+from audiossl.embedding.index import StoredItem, StoreIndex, read_parts
+from audiossl.embedding.neighbours import (
+    Neighbour,
+    Scored,
+    Vectors,
+    checked_query,
+    nearest,
+    nearest_by_faiss,
+    score_vectors,
+    unit,
+)
+from audiossl.embedding.summary import ExtractSummary
+from audiossl.errors import ConfigError, DataError, StoreError
+from audiossl.files import map_array
+from audiossl.options import nearest as nearest_word
+from audiossl.signals.corpora.origins import Origin
+from audiossl.where import parse_where
 
-VERSION = 1
+if TYPE_CHECKING:
+    import datasets
+    import pandas
+    import pyarrow
 
+__all__ = ["EmbeddingStore", "StoreDescription", "StoredItem", "store_parts"]
 
-@dataclass(frozen=True)
-class StoreDescription:
-    """What a store holds and what made it; one store holds frames of one description only.
-
-    Attributes:
-        model: name of the model.
-        digest: hash of the model, its weights and its windows.
-        layers: "last" for the final output, or layer numbers.
-        dim: width of a frame.
-        frame_rate: frames per second.
-        frame_offset: seconds from the start of an item to the centre of its frame 0.
-        dtype: of stored frames; pooled vectors are float32 always.
-        contents: "frames" (and pooled vectors), or "pooled" vectors only.
-    """
-
-    model: str
-    digest: str
-    layers: Literal["last"] | list[int]
-    dim: int
-    frame_rate: float
-    frame_offset: float = 0.0
-    dtype: Literal["float16", "float32"] = "float16"
-    contents: Literal["frames", "pooled"] = "frames"
-
-    @property
-    def num_layers(self) -> int:
-        """Layers that are stored."""
-        return 1 if self.layers == "last" else len(self.layers)
-
-    def write(self, folder: Path) -> None:
-        """Write `store.json`."""
-        write_json(folder / "store.json", {"version": VERSION, **asdict(self)})
-
-    @classmethod
-    def read(cls, folder: Path) -> StoreDescription:
-        """Read `store.json`.
-
-        Raises:
-            StoreError: if the file is missing, broken or of another version.
-        """
-        path = folder / "store.json"
-        try:
-            fields = read_json(path)
-            if fields.pop("version") == VERSION:
-                return cls(**fields)._checked()
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise StoreError(f"expected an embedding store in {folder}, could not read its store.json: {error!r}") from error
-        raise StoreError(f"expected an embedding store of version {VERSION}, got another in {path}: make it again")
-
-    def _checked(self) -> StoreDescription:
-        numbers = self.frame_rate, self.frame_offset
-        layers = [] if self.layers == "last" else self.layers
-        are_whole = isinstance(layers, list) and all(type(number) is int for number in (*layers, self.dim))
-        if not (are_whole and self.dim > 0 and all(type(number) in (int, float) for number in numbers)):
-            raise ValueError(f"layers {self.layers!r}, width {self.dim!r}, rate and offset {numbers}")
-        if self.frame_rate <= 0 or self.dtype not in ("float16", "float32") or self.contents not in ("frames", "pooled"):
-            raise ValueError(f"{self.frame_rate} frames per second, {self.dtype!r}, {self.contents!r}")
-        return self
-
-    def require_equal(self, other: StoreDescription, folder: Path) -> None:
-        """Refuse to mix two descriptions; the model may be called otherwise if its digest is the same.
-
-        Raises:
-            StoreError: naming the fields that differ.
-        """
-        mine, theirs = asdict(self), asdict(other)
-        different = [
-            f"{key} is {theirs[key]!r}, not {mine[key]!r}" for key in mine if key != "model" and mine[key] != theirs[key]
-        ]
-        if different:
-            raise StoreError(f"the store in {folder} was made otherwise ({'; '.join(different)}): choose another folder")
-
-
-@dataclass(frozen=True)
-class StoredItem:
-    """Where an item is: row `row` of shard `shard` in `folder`, frames `[offset, offset + num_frames)`; and its origin."""
-
-    folder: Path
-    shard: int
-    row: int
-    offset: int
-    num_frames: int
-    start: float
-    frame_rate: float
-    origin: Origin
-
-    @property
-    def path(self) -> str:
-        """Of the file that the item was made of."""
-        return self.origin.path
+BLOCK = 2**16  # vectors that are in memory at once
 
 
 class EmbeddingStore:
     """Read-only view of a store and its parts; maps ids to memory-mapped frames.
 
-    Ids come in the order in which they were written, parts in the order of their names.
+    Ids come in the order in which they were written, parts in the order of their names. A store that is being written is read as
+    it was when it was opened.
+
+    Attributes:
+        description: what the store holds and what made it.
+        model: the embedder that made it, where it is at hand: `audiossl.embed` sets it.
+        summary: what the call of `audiossl.embed` did that returned this store; else None.
     """
 
-    def __init__(self, description: StoreDescription, items: dict[str, StoredItem]) -> None:
+    def __init__(self, description: StoreDescription, index: StoreIndex, model: Embedder | None = None) -> None:
         self.description = description
-        self._items = items
-        self._shards: dict[tuple[Path, str, int], np.ndarray] = {}
+        self.model = model
+        self.summary: ExtractSummary | None = None
+        self._index = index
+        self._shards: dict[tuple[int, str, int], np.ndarray] = {}
 
     @classmethod
-    def open(cls, folder: Path | str) -> EmbeddingStore:
+    def open(cls, folder: Path | str, model: Embedder | None = None) -> EmbeddingStore:
         """Open a store with all parts below it.
 
+        Args:
+            folder: of the store.
+            model: that made it, to search for files.
+
         Raises:
-            StoreError: if the folder is no store, parts were made by different models, or an id occurs twice.
+            StoreError: if the folder is no store, parts were made by different models, an id occurs twice, or `model` is another.
         """
         folder = Path(folder)
         parts = store_parts(folder)
@@ -141,25 +87,40 @@ class EmbeddingStore:
         description = StoreDescription.read(parts[0])
         for part in parts:
             description.require_equal(StoreDescription.read(part), part)
-        return cls(description, read_parts(parts))
+        if model is not None:
+            description.require_model(model.name, model.digest)
+        return cls(description, read_parts(parts), model)
+
+    def __repr__(self) -> str:
+        about = self.description
+        columns = f"; columns {', '.join(self.columns)}" if self.columns else ""
+        layers = "1 layer" if about.num_layers == 1 else f"{about.num_layers} layers"
+        return (
+            f"EmbeddingStore({len(self)} items, {about.contents} of {about.model!r}, {layers} of {about.dim} channels{columns})"
+        )
 
     @property
     def ids(self) -> list[str]:
         """Ids of all items."""
-        return list(self._items)
+        return list(self._index.ids)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns that came with the recordings, or were joined."""
+        return self._index.columns
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._index.ids)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._items)
+        return iter(self._index.ids)
 
     def __contains__(self, item_id: object) -> bool:
-        return item_id in self._items
+        return item_id in self._index.positions
 
     def origins(self) -> dict[str, Origin]:
         """What each item was made of, by id."""
-        return {item_id: item.origin for item_id, item in self._items.items()}
+        return self._index.origins()
 
     def item(self, item_id: str) -> StoredItem:
         """Index row of an item.
@@ -167,9 +128,7 @@ class EmbeddingStore:
         Raises:
             StoreError: if the store has no such id.
         """
-        if item_id not in self._items:
-            raise StoreError(f"expected one of the {len(self)} ids of this store, got '{item_id}'")
-        return self._items[item_id]
+        return self._index.item(self._position(item_id))
 
     def __getitem__(self, item_id: str) -> Float[np.ndarray, "L T D"]:
         """Frames of an item as a memory-mapped view.
@@ -178,9 +137,9 @@ class EmbeddingStore:
             StoreError: if there is no such id, or the store holds pooled vectors only.
         """
         item = self.item(item_id)
-        if self.description.contents == "pooled":
-            raise StoreError("this store holds pooled vectors only: use pooled(), or embed again with frames")
-        frames = self._shard(item, "frames")[:, item.offset : item.offset + item.num_frames]
+        self._require_frames()
+        folder = self._index.folders.index(item.folder)
+        frames = self._shard(folder, item.shard, "frames")[:, item.offset : item.offset + item.num_frames]
         if item.offset < 0 or frames.shape[1] != item.num_frames:
             raise StoreError(f"the frames of '{item_id}' are not all in {item.folder}: embed into a new folder")
         return frames
@@ -190,23 +149,249 @@ class EmbeddingStore:
         item = self.item(item_id)
         return item.start + self.description.frame_offset + np.arange(item.num_frames) / item.frame_rate
 
-    def pooled(self) -> Float[np.ndarray, "N L D"]:
-        """Pooled vectors of all items, in the order of `ids`, float32."""
-        description = self.description
-        vectors = np.zeros((len(self), description.num_layers, description.dim), np.float32)
-        for vector, item in zip(vectors, self._items.values(), strict=True):
-            vector[:] = self._shard(item, "pooled")[item.row]
-        return vectors
-
     def items(self) -> Iterator[tuple[str, Float[np.ndarray, "L T D"]]]:
         """Iterate over ids and frames."""
-        for item_id in self._items:
+        for item_id in self:
             yield item_id, self[item_id]
 
-    def _shard(self, item: StoredItem, kind: Literal["frames", "pooled"]) -> np.ndarray:
-        key = (item.folder, kind, item.shard)
+    def pooled(self) -> Float32[np.ndarray, "N L D"]:
+        """Pooled vectors of all items and layers, in the order of `ids`."""
+        return self._gather(np.arange(len(self)))
+
+    def to_numpy(self, layer: int | None = None) -> Float32[np.ndarray, "N D"]:
+        """Pooled vectors of one layer, in the order of `ids`.
+
+        Args:
+            layer: number of a layer, as in `description.layers`; the last of them by default.
+
+        Raises:
+            ConfigError: if the store has no such layer.
+        """
+        return np.concatenate([np.zeros((0, self.description.dim), np.float32), *(vectors for _, vectors in self.vectors(layer))])
+
+    def vectors(self, layer: int | None = None) -> Iterator[Vectors]:
+        """Iterate over pooled vectors of one layer in blocks that fit into memory, each with the places of its ids in `ids`."""
+        place = self.description.place_of(layer)
+        for rows in self._blocks():
+            yield rows, self._gather(rows)[:, place]
+
+    def table(self) -> pyarrow.Table:
+        """What is known about each item: id, file, start and end in seconds, then the columns that came with the recordings.
+
+        A column that is called like one of these or like `vector` gets `table_` in front of its name.
+        """
+        return store_tables.table_of(self._index)
+
+    def where(self, condition: str) -> EmbeddingStore:
+        """Only the items for which a condition holds (`audiossl.where.parse_where`), over the columns of `table()`.
+
+        Raises:
+            ConfigError: if it is no condition, or a column does not exist.
+        """
+        table = self.table()
+        return self.take(np.flatnonzero(parse_where(condition).mask(table.append_column("path", table.column("file")))))
+
+    def take(self, places: np.ndarray | list[int]) -> EmbeddingStore:
+        """Only the items at these places of `ids`."""
+        return EmbeddingStore(self.description, self._index.take(places), self.model)
+
+    def without(self, item_id: str) -> EmbeddingStore:
+        """All items but one."""
+        return self.take([place for place, other in enumerate(self.ids) if other != item_id])
+
+    def join(
+        self, table: str | Path | pyarrow.Table | pandas.DataFrame, on: str | tuple[str, str] = "id", *, partial: bool = False
+    ) -> EmbeddingStore:
+        """Add the columns of a table to the items; the store on disk stays as it is.
+
+        Args:
+            table: CSV, TSV, JSON lines, Parquet, or a table of Arrow or pandas.
+            on: column of both, or that of the store and that of the table. Of the store these are id, file and its columns;
+                files are compared by their place, relative ones from the folder of the table.
+            partial: whether items may be without a row; their cells are null then.
+
+        Raises:
+            DataError: if the table cannot be read, lacks the column, has two rows for one key that differ, or has no row for an
+                item and `partial` is not set.
+            ConfigError: if the store lacks the column.
+        """
+        return EmbeddingStore(self.description, store_tables.joined(self._index, table, on, partial), self.model)
+
+    def to_parquet(self, path: str | Path, layer: int | None = None) -> Path:
+        """Write a row for each item: the columns of `table()`, then `vector`, the pooled vector of one layer.
+
+        Args:
+            path: of the file, which appears whole.
+            layer: as in `to_numpy`.
+        """
+        return store_tables.write_parquet(Path(path), self.table(), self.vectors(layer), self.description.dim)
+
+    def to_arrow(self, layer: int | None = None) -> pyarrow.Table:
+        """The same as a table of Arrow."""
+        return store_tables.with_vectors(self.table(), self.to_numpy(layer))
+
+    def to_pandas(self, layer: int | None = None) -> pandas.DataFrame:
+        """The same as a table of pandas, which has to be installed; a cell of `vector` is an array.
+
+        Raises:
+            MissingExtraError: if pandas is not installed.
+        """
+        return store_tables.to_pandas(self.to_arrow(layer))
+
+    def to_huggingface(self, layer: int | None = None) -> datasets.Dataset:
+        """The same as a dataset of Hugging Face's library `datasets`, which has to be installed.
+
+        Raises:
+            MissingExtraError: if it is not installed.
+        """
+        return store_tables.to_huggingface(self.to_arrow(layer))
+
+    def duplicates(self) -> Duplicates:
+        """Find items of different files that have the same vector: copies, silence, or a wrong sample rate.
+
+        Vectors of all layers are compared, to 1e-5 of their size.
+        """
+        blocks = ((rows, self._gather(rows)) for rows in self._blocks())
+        return find_duplicates(blocks, self._gather, self._index)
+
+    def neighbours(
+        self,
+        query: str | Path | np.ndarray | Tensor | Embedding,
+        k: int = 10,
+        *,
+        layer: int | None = None,
+        by: Literal["pooled", "frames"] = "pooled",
+        index: Literal["faiss"] | None = None,
+    ) -> list[Neighbour]:
+        """Find the items most similar to a query, by the cosine between vectors in float32, best first; exact.
+
+        Args:
+            query: id of an item, which is not its own neighbour; path of a recording, which `model` embeds, or of a `.npy` file;
+                a vector (D,), or (L, D) for all layers of the store; or what `embed` gave.
+            k: number of neighbours; fewer come where the store has no more.
+            layer: as in `to_numpy`.
+            by: `pooled` compares the query with the mean of the frames of each item, `frames` with every frame: then an item is
+                as similar as its best frame, whose time is in the answer.
+            index: "faiss" searches with FAISS, which has to be installed; pooled vectors only.
+
+        Raises:
+            ConfigError: if k is below 1, the layer is none of the store, or FAISS is to search frames.
+            DataError: if the query is neither an id nor a file, or its vector is not finite, zero or of another width.
+            StoreError: if a recording is to be embedded and `model` is None, or frames are asked of a store without.
+            MissingExtraError: if FAISS is asked for and not installed.
+        """
+        vector = self.vector(query, layer)
+        own = self._index.positions.get(query, -1) if isinstance(query, str) else -1
+        wanted = k + (own >= 0)
+        if index == "faiss" and by == "pooled":
+            found = nearest_by_faiss(self.vectors(layer), vector, wanted)
+        elif index is not None or by not in ("pooled", "frames"):
+            raise ConfigError(f"expected by='pooled' or 'frames', and index='faiss' for pooled alone, got {by!r}, {index!r}")
+        else:
+            scored = score_vectors(self.vectors(layer), vector) if by == "pooled" else self._score_frames(vector, layer)
+            found = nearest(scored, wanted)
+        kept = np.flatnonzero(found.rows != own)[:k]
+        rows = store_tables.rows_at(self._index, found.rows[kept])
+        offset, rate = self.description.frame_offset, self.description.frame_rate
+        neighbours = []
+        for place, ((item_id, file, start, end), columns) in zip(kept.tolist(), rows, strict=True):
+            frame = int(found.frames[place])
+            time = None if frame < 0 else start + offset + frame / rate
+            similarity = min(1.0, max(-1.0, float(found.similarity[place])))
+            neighbours.append(Neighbour(item_id, file, start, end, similarity, time, columns))
+        return neighbours
+
+    def vector(self, query: str | Path | np.ndarray | Tensor | Embedding, layer: int | None = None) -> Float32[np.ndarray, "D"]:
+        """The vector of a query at a layer, of length 1; see `neighbours`."""
+        return checked_query(self._query(query, layer), self.description.dim)
+
+    def _query(self, query: object, layer: int | None) -> Float32[np.ndarray, "_"]:
+        """The vector of a query, at a layer."""
+        place = self.description.place_of(layer)
+        if isinstance(query, str) and query in self:
+            return self._gather(np.array([self._index.positions[query]]))[0, place]
+        if isinstance(query, str | Path):
+            query = self._from_file(query)
+        if isinstance(query, Embedding):
+            query = query.pooled
+        if not isinstance(query, np.ndarray | Tensor):
+            raise DataError(f"expected an id, a path, an array or an Embedding as query, got {type(query).__name__}")
+        array = query.detach().float().cpu().numpy() if isinstance(query, Tensor) else query
+        if array.dtype.kind not in "fiu":
+            raise DataError(f"expected a query of numbers, got an array of {array.dtype}")
+        with np.errstate(over="ignore"):
+            vector = np.asarray(array, np.float32)
+        return vector[place] if vector.ndim == 2 and len(vector) == self.description.num_layers else vector
+
+    def _from_file(self, query: str | Path) -> np.ndarray | Embedding:
+        path = Path(query)
+        if not str(query).strip() or not path.is_file():
+            meant = nearest_word(query, self._index.ids) if len(self) < BLOCK else ""
+            raise DataError(f"the query '{query}' is neither an id of the store nor a file{meant}")
+        if path.suffix == ".npy":
+            try:
+                return map_array(path, mmap=False)
+            except ValueError as error:
+                raise DataError(f"the query {path} is no array of numbers ({error})") from error
+        if self.model is None:
+            name = self.description.model
+            raise StoreError(
+                f"to search for the file {path} the model {name} is needed: open the store with EmbeddingStore.open(folder, "
+                f"model=audiossl.load({name!r})), or use audiossl.search"
+            )
+        return self.model.embed(path, layers=self.description.layers)
+
+    def _score_frames(self, query: Float32[np.ndarray, "D"], layer: int | None) -> Iterator[Scored]:
+        """The best frame of each item."""
+        self._require_frames()
+        place = self.description.place_of(layer)
+        for folder, shard, rows in self._by_shard(np.arange(len(self))):
+            frames = self._shard(folder, shard, "frames")[place]
+            blocks = range(0, len(frames), BLOCK)
+            scores = np.concatenate([unit(np.asarray(frames[i : i + BLOCK], np.float32)) @ query for i in blocks])
+            offsets, sizes = (self._index.numbers(name)[rows] for name in ("offset", "num_frames"))
+            if (offsets < 0).any() or (sizes < 1).any() or (offsets + sizes > len(scores)).any():
+                raise StoreError(f"the frames of a shard in {self._index.folders[folder]} are not all there: embed anew")
+            best = np.array([scores[i : i + n].argmax() for i, n in zip(offsets, sizes, strict=True)], np.int64)
+            yield Scored(rows, scores[offsets + best], best)
+
+    def _position(self, item_id: str) -> int:
+        if item_id not in self:
+            raise StoreError(f"expected one of the {len(self)} ids of this store, got '{item_id}'")
+        return self._index.positions[item_id]
+
+    def _require_frames(self) -> None:
+        if self.description.contents == "pooled":
+            raise StoreError("this store holds pooled vectors only: use pooled(), or embed again with frames")
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        size = max(1, BLOCK // self.description.num_layers)
+        for first in range(0, len(self), size):
+            yield np.arange(first, min(first + size, len(self)))
+
+    def _by_shard(self, rows: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Places in `rows` of the items that lie in one shard of one folder."""
+        folders, shards = self._index.numbers("folder")[rows], self._index.numbers("shard")[rows]
+        order = np.lexsort((shards, folders))  # stable
+        changes = np.flatnonzero(np.diff(folders[order]) | np.diff(shards[order])) + 1
+        for places in np.split(order, changes) if len(order) else ():
+            yield int(folders[places[0]]), int(shards[places[0]]), places
+
+    def _gather(self, rows: np.ndarray) -> Float32[np.ndarray, "N L D"]:
+        """Pooled vectors of items."""
+        found = np.zeros((len(rows), self.description.num_layers, self.description.dim), np.float32)
+        inside = self._index.numbers("row")[rows]
+        for folder, shard, places in self._by_shard(rows):
+            stored = self._shard(folder, shard, "pooled")
+            if inside[places].max() >= len(stored):
+                raise StoreError(f"shard {shard} in {self._index.folders[folder]} lacks vectors: embed into a new folder")
+            found[places] = stored[inside[places]]
+        return found
+
+    def _shard(self, folder: int, shard: int, kind: Literal["frames", "pooled"]) -> np.ndarray:
+        key = (folder, kind, shard)
         if key not in self._shards:
-            path = shard_path(item.folder, kind, item.shard)
+            path = shard_path(self._index.folders[folder], kind, shard)
             try:
                 found = map_array(path)
                 expected = self.description.num_layers, self.description.dim
@@ -217,59 +402,3 @@ class EmbeddingStore:
             except ValueError as error:
                 raise StoreError(f"expected a shard at {path}, could not read it ({error}): embed into a new folder") from error
         return self._shards[key]
-
-
-def shard_path(folder: Path, kind: str, shard: int) -> Path:
-    """Name of one file of a shard."""
-    return folder / f"{kind}-{shard:06d}.{'parquet' if kind == 'index' else 'npy'}"
-
-
-def store_parts(folder: Path) -> list[Path]:
-    """Folders that hold a `store.json`: the folder itself, then its parts by name."""
-    return [part for part in [folder, *sorted(folder.glob("part-*"))] if (part / "store.json").is_file()]
-
-
-def read_parts(parts: Sequence[Path]) -> dict[str, StoredItem]:
-    """Read the indexes of a store and its parts; of an item that was made anew the latest.
-
-    Raises:
-        StoreError: if an id occurs in two parts, and neither was made in place of the other.
-    """
-    items: dict[str, StoredItem] = {}
-    for part in parts:
-        for item_id, item in read_index(part).items():
-            first = items.get(item_id, item)
-            if first is not item and first.origin.version == item.origin.version:
-                raise StoreError(f"expected each id once, got '{item_id}' in {first.folder} and in {part}: remove one")
-            if first is item or item.origin.version > first.origin.version:
-                items[item_id] = item
-    return items
-
-
-def read_index(folder: Path) -> dict[str, StoredItem]:
-    """Read the index of one folder, parts not included; finished shards only.
-
-    Raises:
-        StoreError: if an index file is broken.
-    """
-    from pyarrow import parquet
-
-    items: dict[str, StoredItem] = {}
-    for path in sorted(folder.glob("index-*.parquet")):
-        try:
-            rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
-            for number, row in enumerate(rows):
-                item_id = row.pop("id")
-                origin = Origin.from_row(row.pop("path"), {name: row.pop(name) for name in COLUMNS if name in row})
-                items[item_id] = StoredItem(folder=folder, row=number, origin=origin, **row)  # later shards take the place
-        except (OSError, ValueError, TypeError, KeyError) as error:  # pyarrow's are kinds of these
-            raise StoreError(
-                f"expected a shard index at {path}, could not read it ({error!r}): remove the file and embed again"
-            ) from error
-    return items
-
-
-def write_array(path: Path, array: np.ndarray) -> None:
-    """Write a `.npy` file by rename."""
-    with whole_file(path) as partial, partial.open("wb") as file:
-        np.save(file, array)

@@ -10,10 +10,15 @@ from types import TracebackType
 import numpy as np
 from jaxtyping import Float
 
-from audiossl.embedding.store import StoreDescription, read_index, read_parts, shard_path, store_parts, write_array
+from audiossl.embedding.columns import PREFIX, to_array
+from audiossl.embedding.description import StoreDescription, shard_path, store_parts
+from audiossl.embedding.index import read_index, read_parts
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import whole_file
 from audiossl.signals.corpora.origins import Origin, origin_columns
+from audiossl.where_values import Plain
+
+SHARD_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,9 @@ class _Pending:
     pooled: Float[np.ndarray, "L D"]
     num_frames: int
     start: float
+    seconds: float
     origin: Origin
+    columns: Mapping[str, Plain]
 
 
 class StoreWriter:
@@ -51,7 +58,7 @@ class StoreWriter:
         description: StoreDescription,
         part: str | None = None,
         shard_items: int = 500,
-        shard_bytes: int = 128 * 2**20,
+        shard_bytes: int = SHARD_BYTES,
     ) -> None:
         self.folder = Path(folder) if part is None else Path(folder) / f"part-{part}"
         self.description = description
@@ -61,14 +68,15 @@ class StoreWriter:
         parts = store_parts(Path(folder))
         for present in parts:
             description.require_equal(StoreDescription.read(present), present)
-        self._origins = {item_id: item.origin for item_id, item in read_parts(parts).items()}  # of all that is there
+        self._origins = read_parts(parts).origins()  # of all that is there
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(f"cannot write the store {self.folder}: {error.strerror}. Choose another output folder.") from error
         if not (self.folder / "store.json").is_file():
             description.write(self.folder)
-        self._next_shard = 1 + max((item.shard for item in read_index(self.folder).values()), default=-1)
+        self._relabelled = [self.folder] if part is not None else parts
+        self._next_shard = 1 + max(read_index(self.folder).numbers("shard").tolist(), default=-1)
 
     def __contains__(self, item_id: object) -> bool:
         return item_id in self._origins
@@ -79,7 +87,15 @@ class StoreWriter:
         return self._origins
 
     def add(
-        self, item_id: str, frames: Float[np.ndarray, "L T D"], start: float = 0.0, path: str = "", origin: Origin | None = None
+        self,
+        item_id: str,
+        frames: Float[np.ndarray, "L T D"],
+        start: float = 0.0,
+        path: str = "",
+        *,
+        origin: Origin | None = None,
+        seconds: float | None = None,
+        columns: Mapping[str, Plain] | None = None,
     ) -> None:
         """Add the frames of an item, float of any width.
 
@@ -89,6 +105,8 @@ class StoreWriter:
             start: seconds into the file at `path` where the item begins.
             path: file that the item was made of.
             origin: the same, with the stamp of the file and the part of it; one of a higher version takes the place of an item.
+            seconds: of sound in the item.
+            columns: what is known about it, by name.
 
         Raises:
             StoreError: if the id is present and not replaced, or the shape is not that of the description.
@@ -109,10 +127,49 @@ class StoreWriter:
         if not np.isfinite(kept).all():
             raise DataError(f"{item_id}: expected frames within ±65504, got {np.abs(frames).max():g}: use dtype float32")
         self._origins[item_id] = origin
-        self._pending.append(_Pending(item_id, kept, pooled, frames.shape[1], start, origin))
+        length = -1.0 if seconds is None else seconds
+        self._pending.append(_Pending(item_id, kept, pooled, frames.shape[1], start, length, origin, dict(columns or {})))
         self._pending_bytes += kept.nbytes
         if len(self._pending) >= self._shard_items or self._pending_bytes >= self._shard_bytes:
             self.flush()
+
+    def relabel(self, columns: Mapping[str, Mapping[str, Plain]]) -> int:
+        """Bring the columns of items up to date; what is not named stays. Returns how many items changed.
+
+        A job with a part of its own leaves those of others alone. The index of each shard that changes appears anew, by rename;
+        its frames are not touched.
+        """
+        from pyarrow import parquet
+
+        num_changed = 0
+        for path in (path for folder in self._relabelled for path in sorted(folder.glob("index-*.parquet"))):
+            with parquet.ParquetFile(path) as file:
+                table = file.read()
+            ids = table.column("id").to_pylist()
+            if not any(columns.get(item_id) for item_id in ids):
+                continue
+            old = table.select([name for name in table.column_names if name.startswith(PREFIX)]).to_pylist() or [{}] * len(ids)
+            new = [
+                {**row, **{PREFIX + name: value for name, value in columns.get(item_id, {}).items()}}
+                for item_id, row in zip(ids, old, strict=True)
+            ]
+            names = dict.fromkeys(name for row in new for name in row)
+            arrays = {name: to_array([row.get(name) for row in new]) for name in names}
+            made = [
+                dict(zip(arrays, values, strict=True))
+                for values in zip(*(one.to_pylist() for one in arrays.values()), strict=True)
+            ]
+            changed = sum(
+                any(row.get(name) != value for name, value in after.items()) for row, after in zip(old, made, strict=True)
+            )
+            if changed:
+                num_changed += changed
+                table = table.drop_columns([name for name in table.column_names if name.startswith(PREFIX)])
+                for name, array in arrays.items():
+                    table = table.append_column(name, array)
+                with whole_file(path) as partial:
+                    parquet.write_table(table, partial)
+        return num_changed
 
     def flush(self) -> None:
         """Write what was added as a shard."""
@@ -135,7 +192,10 @@ class StoreWriter:
             "frame_rate": pyarrow.array([self.description.frame_rate] * len(items), pyarrow.float64()),
             "path": pyarrow.array([item.origin.path for item in items], pyarrow.string()),
             **origin_columns([item.origin for item in items]),
+            "seconds": pyarrow.array([item.seconds for item in items], pyarrow.float64()),
         }
+        for name in dict.fromkeys(name for item in items for name in item.columns):
+            columns[PREFIX + name] = to_array([item.columns.get(name) for item in items])
         with whole_file(shard_path(self.folder, "index", shard)) as partial:
             parquet.write_table(pyarrow.table(columns), partial)
         self._next_shard += 1
@@ -146,3 +206,9 @@ class StoreWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.flush()
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write a `.npy` file by rename."""
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.save(file, array)

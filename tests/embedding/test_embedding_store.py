@@ -45,7 +45,7 @@ def test_what_goes_in_comes_out(tmp_path):
 def test_index_has_the_columns_of_the_design(tmp_path):
     fill(tmp_path, range(3))
     names = parquet.read_table(tmp_path / "index-000000.parquet").column_names
-    assert names == ["id", "shard", "offset", "num_frames", "start", "frame_rate", "path", *COLUMNS]
+    assert names == ["id", "shard", "offset", "num_frames", "start", "frame_rate", "path", *COLUMNS, "seconds"]
 
 
 def test_pooled_store_keeps_no_frames(tmp_path):

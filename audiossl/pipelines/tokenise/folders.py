@@ -32,7 +32,8 @@ from audiossl.pipelines.tokenise.fitted_to import fitted_row, read_fitted, seen_
 from audiossl.report.token_quality import write_quality_page
 from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
 from audiossl.signals.corpora.finding import Row
-from audiossl.signals.corpora.recordings import Recording, gather
+from audiossl.signals.corpora.places import Place, gather_places
+from audiossl.signals.corpora.recordings import Recording
 from audiossl.teachers.teacher import Teacher, TeacherConfig, load_teacher, parse_teacher, teacher_digest
 from audiossl.tokens.contract import Quantizer
 from audiossl.tokens.factory import load_quantiser
@@ -43,20 +44,23 @@ FITTED_FILE, FITTED_FILES = "fitted_to.json", "fitted_to_files.jsonl"
 
 
 def fit_tokeniser(
-    paths: Sequence[Path],
+    paths: Place | Sequence[Place],
     out: Path,
     teacher: str = "hama",
     layer: int | None = None,
     quantiser: QuantiserConfig | None = None,
+    *,
     normalise: bool = True,
     seed: int = 1,
     device: str = "cpu",
+    table: str | Path | None = None,
+    where: str | None = None,
 ) -> Quantizer:
     """Fit a quantiser to a teacher's frames of recordings and write the tokeniser folder `out`, which appears whole.
 
     Args:
         paths: audio files, folders, corpus folders, lhotse manifests and shards, tables of clips, as
-            `audiossl.signals.corpora.recordings.gather` takes them.
+            `audiossl.signals.corpora.recordings.gather` takes them, and corpora.
         out: folder of the tokeniser.
         teacher: a name as in `audiossl.load` (`audiossl.encoder_names`), such as hama, hf:NAME[:LAYER] or a run folder.
         layer: to read the teacher at; its last if None.
@@ -64,11 +68,20 @@ def fit_tokeniser(
         normalise: bring each channel to zero mean and unit variance first.
         seed: of the draw of recordings and of training.
         device: of the teacher.
+        table, where: as `audiossl.signals.corpora.places.gather_places` takes them.
     """
     config = parse_teacher(teacher, layer, normalise)
-    model = load_teacher(config, _usable(device))
-    with open_recordings(paths, rate_of(model)) as opened, whole_folder(out) as partial:
-        fitted, ids = fit_to_corpus(model, opened.usable(), quantiser or QuantiserConfig(), normalise, seed)
+    model = load_teacher(config, usable_device(device))
+    with open_recordings(paths, rate_of(model), table, where) as opened:
+        return write_tokeniser(opened, config, model, out, quantiser or QuantiserConfig(), seed)
+
+
+def write_tokeniser(
+    opened: OpenedRecordings, config: TeacherConfig, model: Teacher, out: Path, quantiser: QuantiserConfig, seed: int
+) -> Quantizer:
+    """Fit a quantiser to a loaded teacher's frames of opened recordings and write the tokeniser folder."""
+    with whole_folder(out) as partial:
+        fitted, ids = fit_to_corpus(model, opened.usable(), quantiser, config.normalise, seed)
         fitted.save(partial / QUANTISER_FOLDER)
         write_json(partial / TEACHER_FILE, {**asdict(config), **({"digest": model.digest} if model.digest else {})})
         write_json(partial / FITTED_FILE, ids)
@@ -78,22 +91,26 @@ def fit_tokeniser(
 
 
 def encode_recordings(
-    paths: Sequence[Path],
+    paths: Place | Sequence[Place],
     tokeniser: Path,
     out: Path,
     quality: str = "default",
     device: str = "cpu",
+    *,
     engine: Engine = "local",
     num_workers: int | None = None,
+    table: str | Path | None = None,
+    where: str | None = None,
 ) -> Encoded:
     """Tokenise recordings into the store `out`; recordings that it holds are skipped, so the same call resumes a killed one.
 
-    `engine` and `num_workers` are those of `audiossl.engines.map_groups`.
+    `engine` and `num_workers` are those of `audiossl.engines.map_groups`, `table` and `where` those of
+    `audiossl.signals.corpora.places.gather_places`.
     """
     teacher, quantiser, _ = open_tokeniser(tokeniser, device)
-    with open_recordings(paths, rate_of(teacher)) as opened:
-        where = out, quality, True, engine, num_workers
-        return encode_corpus(teacher, quantiser, opened.corpus, *where, opened.recordings, opened.rejected)
+    with open_recordings(paths, rate_of(teacher), table, where) as opened:
+        how = out, quality, True, engine, num_workers
+        return encode_corpus(teacher, quantiser, opened.corpus, *how, opened.recordings, opened.rejected)
 
 
 def report_tokens(
@@ -128,7 +145,12 @@ def report_tokens(
     return measured
 
 
-def _usable(device: str) -> torch.device:
+def usable_device(device: str) -> torch.device:
+    """The device, if it can be used.
+
+    Raises:
+        ConfigError: if it cannot.
+    """
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
@@ -155,7 +177,7 @@ def open_tokeniser(folder: Path, device: str = "cpu") -> tuple[Teacher, Quantize
             f"the teacher {config.name} has not the weights that the tokeniser {folder} was fitted to (digest {now[:12]}, not "
             f"{digest[:12]}): bring them back, or fit again with audiossl tokens fit RECORDINGS --out {folder}"
         )
-    return load_teacher(config, _usable(device)), load_quantiser(folder / QUANTISER_FOLDER), fitted_to
+    return load_teacher(config, usable_device(device)), load_quantiser(folder / QUANTISER_FOLDER), fitted_to
 
 
 def rate_of(teacher: Teacher) -> int:
@@ -190,8 +212,13 @@ class OpenedRecordings:
 
 
 @contextmanager
-def open_recordings(paths: Sequence[Path], sample_rate: int = 16_000) -> Iterator[OpenedRecordings]:
-    """Open whatever `audiossl.signals.corpora.recordings.gather` takes as one corpus, read at `sample_rate`.
+def open_recordings(
+    paths: Place | Sequence[Place],
+    sample_rate: int = 16_000,
+    table: str | Path | None = None,
+    where: str | None = None,
+) -> Iterator[OpenedRecordings]:
+    """Open whatever `audiossl.signals.corpora.places.gather_places` takes as one corpus, read at `sample_rate`.
 
     Files are decoded once to check them; nothing is written beside them.
 
@@ -199,7 +226,7 @@ def open_recordings(paths: Sequence[Path], sample_rate: int = 16_000) -> Iterato
         ConfigError: if a path does not exist or holds no audio.
         DataError: if a manifest or table cannot be read.
     """
-    gathered = gather(paths, sample_rate)
+    gathered = gather_places(paths, sample_rate, table, where)
     files = [Item(id_, one.path) for id_, one in gathered.by_id.items() if one.item is None]
     items = {id_: one.item for id_, one in gathered.by_id.items() if one.item is not None}
     rejected = list(gathered.rejected)

@@ -17,7 +17,8 @@ from audiossl.errors import DataError, StoreError
 from audiossl.files import whole_folder, write_json
 from audiossl.signals.audio import decode, mixed_down, open_decoder
 from audiossl.signals.corpora.corpus_faults import COUNTED, complaints
-from audiossl.signals.corpora.manifest import SAME_AS, Item, audio_name, to_line
+from audiossl.signals.corpora.item_lines import line_of_item
+from audiossl.signals.corpora.manifest import SAME_AS, CorpusItem, CutError, Item, audio_name, to_line
 from audiossl.signals.corpora.sound_digest import SoundDigest
 from audiossl.signals.decoder import AudioError
 from audiossl.signals.levels import ChannelLevels, measured
@@ -77,7 +78,9 @@ class _Accepted:
 
 
 @dataclass(frozen=True)
-class _Rejected:
+class Rejected:
+    """A recording that is left out: `reason` is a word to count by, `message` says more."""
+
     id: str
     path: str
     reason: str
@@ -85,7 +88,7 @@ class _Rejected:
 
 
 def build_corpus(
-    items: Iterable[Item],
+    items: Iterable[Item | CorpusItem | Rejected],
     out: str | Path,
     sample_rate: int = 16_000,
     min_seconds: float = 0.1,
@@ -101,7 +104,8 @@ def build_corpus(
     recording are averaged; where that would destroy the signal (`audiossl.signals.levels`), those that survive are.
 
     Args:
-        items: what to put in; ids must be unique.
+        items: what to put in; ids must be unique. Items of another corpus, such as parts of recordings, are pointed to where they
+            are, and not decoded. What is rejected already is listed with what is rejected here.
         out: the folder; an older corpus there is replaced.
         sample_rate: rate of the corpus, in Hz; recordings of other rates are resampled.
         min_seconds: shorter recordings are rejected.
@@ -123,16 +127,18 @@ def build_corpus(
     bounds = (min_seconds, max_seconds)
     with whole_folder(place) as folder:
 
-        def admit(item: Item) -> _Accepted | _Rejected:
+        def admit(item: Item | CorpusItem) -> _Accepted | Rejected:
             path = Path(item.path)
             try:
+                if isinstance(item, CorpusItem):
+                    return _point(item, sample_rate, bounds)
                 if path.absolute().is_relative_to(place.absolute()):
                     raise DataError(f"{path} lies in {out}, which the new corpus replaces. Choose another output folder.")
                 return _transcode(item, folder, sample_rate, bounds) if transcode else _keep(item, bounds)
-            except AudioError as error:
-                return _Rejected(item.id, str(item.path), error.reason, str(error))
+            except (AudioError, CutError) as error:
+                return Rejected(item.id, str(item.path), error.reason, str(error))
             except _LengthError as error:
-                return _Rejected(item.id, str(item.path), error.reason, f"{path}: {error}")
+                return Rejected(item.id, str(item.path), error.reason, f"{path}: {error}")
 
         tally = _Tally()
         lines = gzip.GzipFile(folder / CUTS, "wb", mtime=0)  # no time stamp: equal corpora are equal files
@@ -196,6 +202,15 @@ def _keep(item: Item, bounds: tuple[float, float | None]) -> _Accepted:
         return _Accepted(line, num_samples / rate, names_of(decoder, faults), sound.hexdigest())
 
 
+def _point(item: CorpusItem, sample_rate: int, bounds: tuple[float, float | None]) -> _Accepted:
+    """Point to what an item of another corpus is made of."""
+    line = line_of_item(item, sample_rate)
+    seconds = item.num_samples / sample_rate
+    _check_shortest(seconds, bounds)
+    _check_longest(seconds, bounds)
+    return _Accepted(line, seconds, frozenset(), "")
+
+
 def _with_channels(line: dict[str, Any], channels: tuple[int, ...]) -> dict[str, Any]:
     """Make the cut one of these channels of its recording alone."""
     channel = channels[0] if len(channels) == 1 else list(channels)
@@ -214,31 +229,33 @@ def _check_longest(seconds: float, bounds: tuple[float, float | None]) -> None:
         raise _LengthError("too_long", f"longer than max_seconds={bounds[1]:g}.")
 
 
-def _unique(items: Iterable[Item]) -> Iterator[Item | _Rejected]:
+def _unique(items: Iterable[Item | CorpusItem | Rejected]) -> Iterator[Item | CorpusItem | Rejected]:
     """Pass the first item of every id on; the audio of a second would overwrite that of the first."""
     seen: set[str] = set()
     for item in items:
-        if item.id in seen:
-            yield _Rejected(item.id, str(item.path), "duplicate_id", f"{item.path}: the id '{item.id}' was seen before.")
+        if isinstance(item, Rejected):
+            yield item
+        elif item.id in seen:
+            yield Rejected(item.id, str(item.path), "duplicate_id", f"{item.path}: the id '{item.id}' was seen before.")
         else:
             seen.add(item.id)
             yield item
 
 
 def _in_order(
-    items: Iterable[Item | _Rejected], admit: Callable[[Item], _Accepted | _Rejected], num_workers: int
-) -> Iterator[_Accepted | _Rejected]:
+    items: Iterable[Item | CorpusItem | Rejected], admit: Callable[[Item | CorpusItem], _Accepted | Rejected], num_workers: int
+) -> Iterator[_Accepted | Rejected]:
     """Run `admit` in threads (decoders release the interpreter), a few items ahead, and yield in the order of the items."""
     pool = ThreadPoolExecutor(max(1, num_workers), thread_name_prefix="corpus")
-    waiting: deque[Future[_Accepted | _Rejected] | _Rejected] = deque()
+    waiting: deque[Future[_Accepted | Rejected] | Rejected] = deque()
     try:
         for item in items:
-            waiting.append(item if isinstance(item, _Rejected) else pool.submit(admit, item))
+            waiting.append(item if isinstance(item, Rejected) else pool.submit(admit, item))
             if len(waiting) > 8 * max(1, num_workers):
                 first = waiting.popleft()
-                yield first if isinstance(first, _Rejected) else first.result()
+                yield first if isinstance(first, Rejected) else first.result()
         for first in waiting:
-            yield first if isinstance(first, _Rejected) else first.result()
+            yield first if isinstance(first, Rejected) else first.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -253,7 +270,7 @@ class _Tally:
         self.rejected: Counter[str] = Counter()
         self.first_rejected = ""
 
-    def add(self, result: _Accepted | _Rejected) -> None:
+    def add(self, result: _Accepted | Rejected) -> None:
         if isinstance(result, _Accepted):
             self.num_items += 1
             self.seconds += result.seconds
@@ -303,7 +320,7 @@ def _print(place: Path, summary: CorpusSummary) -> None:
         console.print(f"{place.name}: {line}", style="yellow", markup=False, soft_wrap=True)
 
 
-def _shown(results: Iterator[Any], items: Iterable[Item], progress: bool) -> Iterator[Any]:
+def _shown(results: Iterator[Any], items: Iterable[object], progress: bool) -> Iterator[Any]:
     """Show a bar on stderr where that is a terminal."""
     from rich.console import Console
     from rich.progress import track

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
+import itertools
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from mimetypes import MimeTypes
 from pathlib import Path
@@ -149,19 +152,40 @@ def is_text(path: Path) -> bool:
     return not any(ord(character) < 32 and character not in "\t\n\r\f\v\x1b" for character in text)
 
 
-def name_files(root: Path) -> tuple[dict[str, Path], list[Row]]:
+def has_wildcards(path: Path) -> bool:
+    """Tell whether a path is a pattern, such as `calls/**/*.wav`."""
+    return glob.has_magic(str(path))
+
+
+def in_front_of_wildcards(pattern: Path) -> Path:
+    """The folder in front of the first wildcard of a pattern."""
+    return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+
+
+def find_matches(pattern: Path) -> tuple[Path, list[Path]]:
+    """Find what a pattern matches, in order; and the folder in front of its first wildcard."""
+    base = in_front_of_wildcards(pattern)
+    return base, sorted(base.glob(str(pattern.relative_to(base))))
+
+
+def name_files(root: Path, files: Sequence[Path] | None = None) -> tuple[dict[str, Path], list[Row]]:
     """Name the recordings at a path after the folder they were found in, and list what was left out, for `rejected.jsonl`.
 
     With the folder `data/en`, the file `data/en/sub/a.wav` is `en/sub/a.wav`; the file `data/en/b.wav` given by itself is
     `en/b.wav`, whatever its suffix.
+
+    Args:
+        root: folder or file.
+        files: of the folder; by default it is searched.
 
     Raises:
         ConfigError: if there is nothing at the path, or nothing that looks like a recording in the folder.
     """
     if not root.exists():
         raise ConfigError(f"expected a file or folder, found nothing at {root}")
-    found = find_recordings(root) if root.is_dir() else Found([root])
-    if not found.files and not found.left_out:
+    given = [root] if files is None else files
+    found = find_recordings(root) if files is None and root.is_dir() else Found(list(given))
+    if given and not found.files and not found.left_out:
         raise ConfigError(
             f"expected recordings (by their suffix, such as .wav, .flac and .mp3, or by their content), found none in {root}"
         )

@@ -41,7 +41,10 @@ class Stretch(NamedTuple):
 
 @dataclass(frozen=True)
 class Item:
-    """A recording that is to become part of a corpus, and what is known about it."""
+    """A recording that is to become part of a corpus, and what is known about it.
+
+    `recording` names the recording or session that the file is a part of; None where it is one by itself.
+    """
 
     id: str
     path: Path
@@ -49,6 +52,7 @@ class Item:
     speaker: str | None = None
     language: str | None = None
     custom: Custom = field(default_factory=dict)
+    recording: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ def to_line(item: Item, source: str, sample_rate: int, num_samples: int, num_cha
     channel = 0 if num_channels == 1 else channels
     seconds = num_samples / sample_rate
     said = {key: value for key in ("text", "language", "speaker") if (value := getattr(item, key)) is not None}
-    supervision = {"id": item.id, "recording_id": item.id, "start": 0.0, "duration": seconds, "channel": channel, **said}
+    recording = item.recording or item.id
+    supervision = {"id": item.id, "recording_id": recording, "start": 0.0, "duration": seconds, "channel": channel, **said}
     line = {
         "id": item.id,
         "start": 0.0,
@@ -119,7 +124,7 @@ def to_line(item: Item, source: str, sample_rate: int, num_samples: int, num_cha
         "channel": channel,
         "supervisions": [supervision] if said else [],
         "recording": {
-            "id": item.id,
+            "id": recording,
             "sources": [{"type": "file", "channels": channels, "source": source}],
             "sampling_rate": sample_rate,
             "num_samples": num_samples,

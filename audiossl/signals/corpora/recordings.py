@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,16 @@ from audiossl.signals.corpora.building import SUMMARY
 from audiossl.signals.corpora.clip_tables import Clip, is_clip_table, read_clips
 from audiossl.signals.corpora.corpus import Corpus
 from audiossl.signals.corpora.cut_lines import from_line, read_lines
-from audiossl.signals.corpora.finding import Row, name_files
+from audiossl.signals.corpora.finding import Row, find_matches, has_wildcards, name_files
+from audiossl.signals.corpora.hugging_face_data import is_hub_name, is_hugging_face, unpack_data_set
+from audiossl.signals.corpora.item_fields import item_fields
+from audiossl.signals.corpora.kaldi import is_kaldi, read_kaldi
 from audiossl.signals.corpora.lhotse_cuts import with_paths
 from audiossl.signals.corpora.manifest import CorpusItem, CutError, report_cut_texts
-from audiossl.signals.corpora.opening import open_corpus
 from audiossl.signals.corpora.shar import is_shar
+from audiossl.signals.corpora.stored import open_stored
 from audiossl.signals.fetching.storage import is_remote, location
+from audiossl.where_values import Plain
 
 MANIFESTS = tuple(f".{kind}{packed}" for kind in ("jsonl", "json", "yaml") for packed in ("", ".gz"))
 PAST_THE_END = 0.1  # seconds by which a clip may end behind its file: times in tables are rounded
@@ -27,11 +31,24 @@ PAST_THE_END = 0.1  # seconds by which a clip may end behind its file: times in 
 
 @dataclass(frozen=True)
 class Recording:
-    """A whole file, or an item of a corpus, manifest or table: a part of a file, some of its channels, a part of a tar."""
+    """A whole file, or an item of a corpus, manifest or table: a part of a file, some of its channels, a part of a tar.
+
+    Attributes:
+        columns: what is known of it: the columns of its row, or text, speaker, language and custom fields of its item.
+    """
 
     id: str
     path: Path
     item: CorpusItem | None = None
+    columns: Mapping[str, Plain] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def of_item(cls, item: CorpusItem) -> Recording:
+        """A recording of an item, with what is known of that."""
+        known = {"text": item.text, "speaker": item.speaker, "language": item.language}
+        return cls(
+            item.id, item.path, item, {**{name: value for name, value in known.items() if value is not None}, **item.custom}
+        )
 
 
 @dataclass
@@ -60,7 +77,8 @@ def gather(paths: Sequence[Path], sample_rate: int = 16_000) -> Recordings:
 
     Args:
         paths: audio files; folders, which are searched; corpus folders; folders of lhotse Shar shards; lhotse manifests of cuts
-            or recordings; tables of clips. A file of another kind is taken for audio.
+            or recordings; tables of clips; Kaldi data folders; Hugging Face data sets, saved to disk, in Parquet or on the hub
+            (`hf:OWNER/NAME`); patterns such as `calls/**/*.wav`. A file of another kind is taken for audio.
         sample_rate: rate at which items are to be read, in Hz.
 
     Raises:
@@ -70,33 +88,70 @@ def gather(paths: Sequence[Path], sample_rate: int = 16_000) -> Recordings:
     """
     gathered = Recordings(sample_rate)
     for path in paths:
-        remote = is_remote(location(path))
-        if not remote and not path.exists():
-            raise ConfigError(f"expected a file or folder, found nothing at {path}")
-        if not remote and is_clip_table(path):
-            _add_clips(gathered, path)
-        elif remote or _is_corpus(path):
-            unusable: list[tuple[str, str]] = []
-            if remote or path.is_dir():
-                corpus = open_corpus(path, sample_rate)
-            else:
-                corpus = (
-                    _of_lines(path, sample_rate, unusable)
-                    or _of_recordings(path, sample_rate, unusable)
-                    or Corpus.from_cuts(path, sample_rate, unusable)
-                )
-            gathered.rejected += [{"id": id_, "path": path_text(path), "reason": reason} for id_, reason in unusable]
-            items = (_at_rate(item, corpus.sample_rate, sample_rate) for item in corpus.items)
-            gathered.add(Recording(item.id, item.path, item) for item in items)
-        else:
-            named, rejected = name_files(path)
-            gathered.add(Recording(id_, file) for id_, file in named.items())
-            gathered.rejected += rejected
+        _add(gathered, path)
     gathered.by_id = dict(sorted(gathered.by_id.items()))
     return gathered
 
 
-def _is_corpus(path: Path) -> bool:
+def _add(gathered: Recordings, path: Path) -> None:
+    """Add what is at one path."""
+    if is_hub_name(str(path)):
+        _add_clips(gathered, *read_clips(unpack_data_set(str(path))))
+        return
+    remote = is_remote(location(path))
+    if not remote and not path.exists():
+        if not has_wildcards(path):
+            raise ConfigError(f"expected a file or folder, found nothing at {path}")
+        _add_matches(gathered, path)
+    elif not remote and is_hugging_face(path):
+        _add_clips(gathered, *read_clips(unpack_data_set(path)))
+    elif not remote and is_clip_table(path):
+        _add_clips(gathered, *read_clips(path))
+    elif not remote and is_kaldi(path):
+        _add_clips(gathered, *read_kaldi(path))
+    elif remote or is_corpus(path):
+        _add_items(gathered, path, remote)
+    else:
+        named, rejected = name_files(path)
+        gathered.add(Recording(id_, file) for id_, file in named.items())
+        gathered.rejected += rejected
+
+
+def _add_matches(gathered: Recordings, pattern: Path) -> None:
+    """Add what a pattern matches: files of sound named after the folder in front of its wildcards, all else as it is."""
+    base, matches = find_matches(pattern)
+    if not matches:
+        raise ConfigError(f"expected files, found none that match {pattern}")
+    others = [path for path in matches if path.is_dir() or is_clip_table(path) or is_corpus(path)]
+    for path in others:
+        _add(gathered, path)
+    named, rejected = name_files(base, [path for path in matches if path not in set(others)])
+    gathered.add(Recording(id_, file) for id_, file in named.items())
+    gathered.rejected += rejected
+
+
+def _add_items(gathered: Recordings, path: Path, remote: bool) -> None:
+    """Add the items of a corpus folder, of shards or of a lhotse manifest."""
+    unusable: list[tuple[str, str]] = []
+    sample_rate = gathered.sample_rate
+    if remote or path.is_dir():
+        corpus = open_stored(path, sample_rate)
+    else:
+        corpus = (
+            _of_lines(path, sample_rate, unusable)
+            or _of_recordings(path, sample_rate, unusable)
+            or Corpus.from_cuts(path, sample_rate, unusable)
+        )
+    gathered.rejected += [{"id": id_, "path": path_text(path), "reason": reason} for id_, reason in unusable]
+    gathered.add(recordings_of(corpus, sample_rate))
+
+
+def recordings_of(corpus: Corpus, sample_rate: int) -> Iterator[Recording]:
+    """The items of a corpus as recordings, with their length at another rate."""
+    return (Recording.of_item(_at_rate(item, corpus.sample_rate, sample_rate)) for item in corpus.items)
+
+
+def is_corpus(path: Path) -> bool:
     """Whether a path is a corpus folder, a folder of shards or a manifest of lhotse."""
     if path.is_dir():
         return (path / SUMMARY).is_file() or is_shar(path)
@@ -131,7 +186,7 @@ def _of_recordings(path: Path, sample_rate: int, unusable: list[tuple[str, str]]
 
     try:
         manifest: Any = load_manifest(path)
-    except Exception:  # `open_corpus` says what is wrong with it
+    except Exception:  # `Corpus.from_cuts` says what is wrong with it
         return None
     if not isinstance(manifest, RecordingSet):
         return None
@@ -151,26 +206,51 @@ def _at_rate(item: CorpusItem, from_rate: int, to_rate: int) -> CorpusItem:
     return replace(item, num_samples=max(1, resampled_length(item.num_samples, from_rate, to_rate)))
 
 
-def _add_clips(gathered: Recordings, table: Path) -> None:
-    clips, rejected = read_clips(table)
+def _add_clips(gathered: Recordings, clips: Iterable[Clip], rejected: Iterable[Row]) -> None:
     gathered.rejected += rejected
     lengths: dict[Path, float] = {}
     for clip in clips:
         try:
-            gathered.add([_recording(clip, gathered.sample_rate, lengths)])
+            one = Recording(clip.id, clip.path, None, clip.columns)
+            span = clip.start, clip.end
+            one = one if clip.is_whole else part_of_recording(one, clip.id, span, clip.columns, lengths, gathered.sample_rate)
+            gathered.add([one])
         except DataError as error:
             gathered.rejected.append({"id": clip.id, "path": path_text(clip.path), "reason": str(error)})
 
 
-def _recording(clip: Clip, sample_rate: int, lengths: dict[Path, float]) -> Recording:
-    if clip.is_whole:
-        return Recording(clip.id, clip.path)
-    if clip.path not in lengths:
-        lengths[clip.path] = probe(clip.path).duration
-    length = lengths[clip.path]
-    end = length if clip.end is None else clip.end
-    if clip.start >= length or end > length + PAST_THE_END:
-        raise DataError(f"{clip.path}: the part from {clip.start:g} to {end:g} s is wanted, the recording lasts {length:.2f} s")
-    duration = min(end, length) - clip.start
+def part_of_recording(
+    whole: Recording,
+    id_: str,
+    span: tuple[float, float | None],
+    columns: Mapping[str, Plain],
+    lengths: dict[Path, float],
+    sample_rate: int,
+) -> Recording:
+    """A part of a recording.
+
+    Args:
+        whole: the recording.
+        id_: of the part.
+        span: seconds of the recording; an end of None is that of the recording.
+        columns: what is known of the part.
+        lengths: of files that were looked at, in seconds; others are added.
+        sample_rate: at which items are read, in Hz.
+
+    Raises:
+        DataError: if the part is not in the recording, or its file cannot be read.
+    """
+    item = whole.item
+    if item is None and whole.path not in lengths:
+        lengths[whole.path] = probe(whole.path).duration
+    length = lengths[whole.path] if item is None else item.duration
+    start, end = span[0], length if span[1] is None else span[1]
+    if start >= length or end > length + PAST_THE_END:
+        raise DataError(f"{whole.path}: the part from {start:g} to {end:g} s is wanted, the recording lasts {length:.2f} s")
+    duration = min(end, length) - start
     size = max(1, round(duration * sample_rate))
-    return Recording(clip.id, clip.path, CorpusItem(clip.id, clip.path, clip.start, duration, size, str(clip.path)))
+    said = item_fields(columns, str(whole.path) if item is None else item.recording)
+    if item is None:
+        return Recording(id_, whole.path, CorpusItem(id_, whole.path, start, duration, size, **said), columns)
+    part = replace(item, id=id_, start=item.start + start, duration=duration, num_samples=size, same_as=None, heard=None, **said)
+    return Recording(id_, whole.path, part, columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import gzip
 import json
 from pathlib import Path
@@ -46,10 +47,31 @@ def test_every_format_says_the_same(tmp_path, name):
     clips, rejected = read_clips(table)
     assert rejected == []
     assert clips == [
-        Clip("one", tmp_path / "a.wav", 0.5, 1.25),
-        Clip("a.wav@0-2", tmp_path / "a.wav", 0.0, 2.0),
-        Clip("sub/b, c.wav", tmp_path / "sub" / "b, c.wav"),
+        Clip("one", tmp_path / "a.wav", 0.5, 1.25, {"speaker": "x"}),
+        Clip("a.wav@0-2", tmp_path / "a.wav", 0.0, 2.0, {"speaker": "y"}),
+        Clip("sub/b, c.wav", tmp_path / "sub" / "b, c.wav", columns={"speaker": "z"}),
     ]
+
+
+def test_other_columns_are_kept_as_they_are_but_for_bytes(tmp_path):
+    row = {
+        "path": "a.wav",
+        "Größe": 3,
+        "ok": True,
+        "none": None,
+        "tags": ["é", "1"],
+        "audio": b"RIFF",
+        "when": datetime.date(2024, 5, 1),
+    }
+    [clip], _ = read_clips(write(tmp_path / "t.parquet", [row | {"inner": {"bytes": b"RIFF"}}]))
+    assert clip.columns == {"Größe": 3, "ok": True, "none": None, "tags": '["é", "1"]', "when": "2024-05-01"}
+    [clip], _ = read_clips(write(tmp_path / "t.csv", [{"path": "a.wav", "Speaker": "007", "age": ""}]))
+    assert clip.columns == {"Speaker": "007", "age": None}
+
+
+def test_one_clip_with_two_labels_is_rejected(tmp_path):
+    clips, rejected = read_clips(write(tmp_path / "t.csv", [{"path": "a.wav", "speaker": name} for name in ("x", "y", "x")]))
+    assert len(clips) == 1 and [row["id"] for row in rejected] == ["a.wav"] and "another row" in rejected[0]["reason"]
 
 
 def test_a_bad_row_is_rejected_by_its_number_and_the_others_are_read(tmp_path):
@@ -70,8 +92,8 @@ def test_a_bad_row_is_rejected_by_its_number_and_the_others_are_read(tmp_path):
 
 
 def test_what_is_no_table_of_clips_says_what_it_lacks(tmp_path):
-    with pytest.raises(DataError, match=r"missing path \(found file, label\)"):
-        read_clips(write(tmp_path / "t.csv", [{"file": "a.wav", "label": "x"}]))
+    with pytest.raises(DataError, match=r"no column 'path'; its columns are 'sound', 'label'"):
+        read_clips(write(tmp_path / "t.csv", [{"sound": "a.wav", "label": "x"}]))
     for name, text, message in (("e.csv", "", "no header"), ("h.csv", "path,start\n", "no rows"), ("x.jsonl", "{", "JSON lines")):
         (tmp_path / name).write_text(text)
         with pytest.raises(DataError, match=message):
