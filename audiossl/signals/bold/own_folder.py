@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.signals.bold.bids import entities
 from audiossl.signals.bold.images import read_fmriprep
 from audiossl.signals.bold.label_names import region_names
-from audiossl.signals.bold.own_tables import TableFolder, num_volumes, series_files
+from audiossl.signals.bold.own_tables import SUFFIXES, TableFolder, num_volumes, series_files
 from audiossl.signals.bold.xcpd import read_xcpd
-from audiossl.signals.path_names import inner_paths
+from audiossl.signals.path_names import ids_of, inner_paths
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 
 Layout = Literal["xcpd", "fmriprep", "tables"]
@@ -107,6 +108,14 @@ class OwnFolder:
             there = ", ".join(f"{name} ({count} files)" for name, count in sorted(counts.items()))
             raise ConfigError(f"bold_task: {self.root} has {there}. Say bold_task=NAME")
         return task
+
+    def by_id(self) -> dict[str, Path]:
+        """The file of each run, by the id that the run will have."""
+        files, layout = self.files(), self.layout
+        if layout == "tables":
+            return dict(zip(ids_of(files, SUFFIXES), files, strict=True))
+        end = "_stat-" if layout == "xcpd" else "_desc-"
+        return {re.sub(r"[^\w.-]", "_", path.name.partition(end)[0]): path for path in files}
 
     def persons(self) -> list[str]:
         """The person of each file, without reading it; who cannot be told is left out."""

@@ -185,7 +185,10 @@ def _read_text(path: Path) -> Columns:
     kinds = dict.fromkeys(names, pyarrow.string())
     try:
         table = csv.read_csv(
-            io.BytesIO(text.encode()), parse_options=parse, convert_options=csv.ConvertOptions(column_types=kinds)
+            io.BytesIO(text.encode()),
+            read_options=csv.ReadOptions(use_threads=False),  # its threads outlive short programs, which then abort
+            parse_options=parse,
+            convert_options=csv.ConvertOptions(column_types=kinds),
         )
     except pyarrow.ArrowException as error:
         raise DataError(f"{path}: {str(error).splitlines()[0]} (columns are parted by {delimiter!r})") from error

@@ -70,12 +70,18 @@ class Reading:
         account: of gaps, copies and the like, by name.
         words: columns, with those that were found.
         rate: Hz of the recordings.
+        constants: keep what is the same in all rows of a stretch, in columns that are not read otherwise.
+        among: files that ids are to be told apart from; by default those that are read.
+        path: of the file that is being read.
     """
 
     own: OwnFiles
     account: Counter[str] = field(default_factory=Counter)
     words: TableWords | None = None
     rate: float = 0.0
+    constants: bool = False
+    among: tuple[Path, ...] = ()
+    path: Path = field(default_factory=Path)
 
     def __iter__(self) -> Iterator[SensorRecording | Rejected]:
         """Read recording after recording.
@@ -85,7 +91,12 @@ class Reading:
         """
         own = self.own
         self.words, self.rate = settle(own)
-        for path, id_, inner in zip(own.files, ids_of(own.files, SUFFIXES), inner_paths(own.files), strict=True):
+        among = self.among or own.files
+        wanted = set(own.files)
+        for path, id_, inner in zip(among, ids_of(among, SUFFIXES), inner_paths(among), strict=True):
+            if path not in wanted:
+                continue
+            self.path = path
             try:
                 whose = "" if self.words.person else person_of_path(own.person, inner, id_)
                 pieces = list(self._pieces(path))
@@ -99,7 +110,7 @@ class Reading:
         if path.name.lower().endswith(MEASURED):
             yield read_measured(path, self.words.channels, self.own.label, self.rate)
         else:
-            yield from pieces_of(path, self.words, self.rate, self.account)
+            yield from pieces_of(path, self.words, self.rate, self.account, self.constants)
 
     def _recordings(
         self, pieces: Sequence[Piece | Rejected], path: Path, id_: str, whose: str
@@ -116,7 +127,7 @@ class Reading:
             try:
                 yield SensorRecording(
                     name, person, self.rate, self.words.channels, units, piece.values,
-                    {own.label: piece.annotations} if own.label else {}, {"file": path.name},
+                    {own.label: piece.annotations} if own.label else {}, {"file": path.name, **piece.about},
                 )  # fmt: skip
             except DataError as error:
                 yield Rejected(name, f"{path}: {error}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,15 +39,19 @@ class Piece:
         units: of the channels.
         values: (C, S).
         annotations: of the label.
+        about: what the same cell of all rows says, by column.
     """
 
     person: str
     units: tuple[str, ...]
     values: Float32[np.ndarray, "C S"]
     annotations: tuple[Annotation, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
-def pieces_of(path: Path, words: TableWords, rate: float, account: Counter[str]) -> Iterator[Piece | Rejected]:
+def pieces_of(
+    path: Path, words: TableWords, rate: float, account: Counter[str], constants: bool = False
+) -> Iterator[Piece | Rejected]:
     """Read the uninterrupted parts of a table, person after person.
 
     Args:
@@ -55,6 +59,7 @@ def pieces_of(path: Path, words: TableWords, rate: float, account: Counter[str])
         words: what its columns are.
         rate: Hz of the parts.
         account: counts what was done to rows, by name.
+        constants: keep what is the same in all rows of a part.
 
     Raises:
         ConfigError: if the unit of time is not plain.
@@ -65,13 +70,17 @@ def pieces_of(path: Path, words: TableWords, rate: float, account: Counter[str])
     units = tuple(columns.units.get(name, "1") for name in words.channels)
     times = _times(columns, words, rate, account)
     labels = _labels(columns, words.label, account)
+    taken = {*words.channels, words.time, words.label, words.person}
+    others = {name: columns.texts(name) for name in columns.names if constants and name not in taken}
     for person, rows in _people(columns, words.person, times is not None, account):
         try:
             for stretch in _stretches(times, rows, values, rate, words.max_gap, account):
                 grid = on_grid(values[:, stretch.rows], stretch.times, rate)
                 seconds = grid.shape[1] / rate
                 found = _annotations([labels[row] for row in stretch.rows], stretch, seconds) if labels else ()
-                yield Piece(person, units, grid, found)
+                about = {name: cells[stretch.rows[0]] for name, cells in others.items()}
+                same = {k: v for k, v in about.items() if v is not None and all(others[k][row] == v for row in stretch.rows)}
+                yield Piece(person, units, grid, found, same)
         except DataError as error:
             yield Rejected("", f"{path}{f', {person}' if person else ''}: {error}")
 
