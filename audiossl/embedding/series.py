@@ -26,7 +26,7 @@ from audiossl.signals.path_names import find_files, ids_of
 from audiossl.signals.sensors.columns import SUFFIXES as COLUMNS
 from audiossl.signals.sensors.columns import read_columns
 from audiossl.signals.sensors.measured_files import SUFFIXES as MEASURED
-from audiossl.signals.sensors.own_files import SUFFIXES, OwnFiles, Reading
+from audiossl.signals.sensors.own_files import FILE, SUFFIXES, OwnFiles, Reading
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 from audiossl.signals.sensors.units import conversion
 
@@ -95,6 +95,8 @@ def gather_series(name: str, takes: Takes, places: Sequence[str | Path]) -> Reco
     Raises:
         ConfigError: if there is nothing, or an audio file, at a place.
     """
+    if not takes.channels:
+        raise ConfigError(f"{name} takes {takes}, no files of audio, and names no channels: call its embed with arrays")
     for place in places:
         if Path(place).suffix.lower() in AUDIO_SUFFIXES:
             raise ConfigError(f"{place} is a file of audio; {name} takes {takes}")
@@ -176,7 +178,9 @@ def _of_sensors(takes: Takes, places: Sequence[str | Path]) -> Iterator[tuple[Se
             more = f" and {len(some) - 1} more" if len(some) > 1 else ""
             text = f"{some[0]}{more}: no column of times ({', '.join(TIMES[:4])}, ...); taken for {takes.sample_rate:g} Hz"
             console.print(f"{text}, as the model takes", markup=False, soft_wrap=True)
-        reading = Reading(OwnFiles(tuple(some), channels, time, rate=takes.sample_rate), constants=True, among=tuple(files))
+        reading = Reading(
+            OwnFiles(tuple(some), channels, time, person=FILE, rate=takes.sample_rate), constants=True, among=tuple(files)
+        )
         for one in reading:
             yield one, reading.path
 

@@ -14,7 +14,7 @@ from audiossl.pipelines.sensors.batches import WindowBatchConfig
 from audiossl.signals.path_names import find_files
 from audiossl.signals.sensors.clock import TimeUnit
 from audiossl.signals.sensors.labels import LabelKind
-from audiossl.signals.sensors.own_files import FILE, RECORDING, SUFFIXES, OwnFiles, triples, words_of
+from audiossl.signals.sensors.own_files import RECORDING, SUFFIXES, OwnFiles, triples, words_of
 from audiossl.signals.sensors.windows import WindowConfig
 from audiossl.training.config import TrainingConfig
 
@@ -133,8 +133,8 @@ class SensorsRecipe:
         time: column of times: seconds, milliseconds, ..., or date and time. Without, samples follow each other at `rate`.
         channels: columns of the signals, `x,y,z` or a list; by default all that hold numbers and are nothing else.
         label: column of the classes that are read from features; its name is that of the task.
-        person: column that says who was recorded; `file`, one person a file; `folder`; a pattern of the path with a group, such
-            as `sub-([0-9]+)`; or `recording` where there are too few people: then the test says nothing of new ones.
+        person: column that says who was recorded; `file`, the default, one person a file; `folder`; a pattern of the path
+            with a group, such as `sub-([0-9]+)`; or `recording` where there are too few people: then the test says nothing of new ones.
         rate: Hz that all recordings are brought to; 0 for that of the files.
         time_unit: of `time`; `auto` finds it or asks.
         units: of the channels, one for all or one for each; by default those that the files say.
@@ -160,7 +160,7 @@ class SensorsRecipe:
     time: str = field(default="", metadata=ADDED)
     channels: str | list[str] = field(default="", metadata=ADDED)
     label: str = field(default="", metadata=ADDED)
-    person: str = field(default=FILE, metadata=ADDED)
+    person: str = field(default="", metadata=ADDED)
     rate: float = field(default=0.0, metadata=ADDED)
     time_unit: TimeUnit = field(default="auto", metadata=ADDED)
     units: str | list[str] = field(default="", metadata=ADDED)

@@ -90,7 +90,7 @@ def _found(own: OwnFiles, account: Counter[str]) -> str:
 
 
 def _people(own: OwnFiles, count: int) -> str:
-    if own.person == FILE:
+    if own.person in ("", FILE):
         return (
             f"{count} people: every file is taken for one person. Where one person has several files, say so: person=COLUMN, "
             f"person=folder, or a pattern of the path such as person='sub-([0-9]+)'"

@@ -219,7 +219,7 @@ def _without_line_of_units(columns: Columns) -> Columns:
     numeric = [name for name, cell in second.items() if columns._is_number(cell)]
     if not numeric or any(columns._is_number(first[name]) or first[name].lower() in _MISSING_WORDS for name in numeric):
         return columns
-    units = {name: split_unit(f"x [{first[name].strip('[]()')}]")[1] for name in numeric}
+    units = {name: split_unit(f"x [{first[name].strip('[]()')}]")[1] for name, cell in first.items() if cell}
     below = {name: values.slice(1) for name, values in columns.values.items()}
     return Columns(columns.path, below, {**units, **columns.units}, columns.first_line + 1, columns.decimal_comma)
 

@@ -17,9 +17,11 @@ from audiossl.signals.sensors.measured_files import SUFFIXES as MEASURED
 from audiossl.signals.sensors.measured_files import measured_rate, names_of, read_measured
 from audiossl.signals.sensors.own_tables import Piece, TableWords, pieces_of, rate_of
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
+from audiossl.signals.sensors.units import plain_unit
 
 SUFFIXES = (*TABLES, *MEASURED)
 FILE, FOLDER, RECORDING = "file", "folder", "recording"  # what `person` may be but a column or a pattern
+PLACES = ("", FILE, FOLDER, RECORDING)
 SAME_RATE = 0.02  # share by which the rates of files may differ and be one
 TEXT_DIGITS = 4  # of a rate that is found
 
@@ -34,7 +36,8 @@ class OwnFiles:
         time: column of times; none where samples follow each other at `rate`.
         label: column of classes; of EDF+ files the annotations have this name.
         person: column, or a pattern whose first group finds it in the path, such as `sub-([0-9]+)`; `file`, `folder`, or
-            `recording` where nobody knows: then every recording is one by itself.
+            `recording` where nobody knows: then every recording is one by itself. By default every file is of one person, unless
+            files of one name lie in several folders: then it is asked for.
         rate: Hz of all recordings; 0 for that of the files, which must then be the same.
         time_unit: of the times; `auto` finds it or asks.
         units: one for all channels, or one for each; by default those that the files say.
@@ -45,7 +48,7 @@ class OwnFiles:
     channels: tuple[str, ...] = ()
     time: str = ""
     label: str = ""
-    person: str = FILE
+    person: str = ""
     rate: float = 0.0
     time_unit: TimeUnit = "auto"
     units: tuple[str, ...] = ()
@@ -82,6 +85,7 @@ class Reading:
     constants: bool = False
     among: tuple[Path, ...] = ()
     path: Path = field(default_factory=Path)
+    _units: tuple[Path, tuple[str, ...]] | None = None
 
     def __iter__(self) -> Iterator[SensorRecording | Rejected]:
         """Read recording after recording.
@@ -122,6 +126,8 @@ class Reading:
             if isinstance(piece, Rejected):
                 yield Rejected(name, piece.reason)
                 continue
+            if not own.units and not self.constants:  # whoever keeps these converts units
+                self._check_units(piece, path)
             units = own.units * len(piece.units) if len(own.units) == 1 else own.units or piece.units
             person = name if own.person == RECORDING else whose or piece.person
             try:
@@ -131,6 +137,16 @@ class Reading:
                 )  # fmt: skip
             except DataError as error:
                 yield Rejected(name, f"{path}: {error}")
+
+    def _check_units(self, piece: Piece, path: Path) -> None:
+        first, units = self._units or (path, piece.units)
+        self._units = (first, units)
+        if tuple(map(plain_unit, units)) != tuple(map(plain_unit, piece.units)):
+            said = [", ".join(found) if set(found) != {"1"} else "none" for found in (units, piece.units)]
+            raise ConfigError(
+                f"units: {first} says {said[0]}, {path} says {said[1]}. Where all are the same say so, units=g or "
+                f"units=g,g,rad/s; else bring the files to one"
+            )
 
 
 def settle(own: OwnFiles) -> tuple[TableWords, float]:
@@ -154,7 +170,9 @@ def words_of(own: OwnFiles) -> TableWords:
         said_by_file = what == "label" and first.name.lower().endswith(MEASURED)  # which has annotations
         if name and name not in names and not said_by_file and not _is_in_any(own.files, name):
             raise ConfigError(f"{what}: no file has a column '{name}'{nearest(name, names)}; {first} has {', '.join(names)}")
-    person = "" if own.person in (FILE, FOLDER, RECORDING) or is_pattern(own.person) else own.person
+    if not own.person:
+        _ask_whose(own.files)
+    person = "" if own.person in PLACES or is_pattern(own.person) else own.person
     if person and person not in names and not _is_in_any(own.files, person):
         raise ConfigError(
             f"person: no file has a column '{person}'{nearest(person, names)}. Say a column of {', '.join(names)}; a pattern of "
@@ -164,6 +182,22 @@ def words_of(own: OwnFiles) -> TableWords:
     if not channels:
         raise ConfigError(f"channels: {first} has no column of numbers but {', '.join(names)}. {faults}".rstrip(". "))
     return TableWords(channels, own.time, own.label, person, own.time_unit, own.max_gap)
+
+
+def _ask_whose(files: Sequence[Path]) -> None:
+    """Refuse to guess whose files are where several folders have files of the same names.
+
+    Raises:
+        ConfigError: that names folders.
+    """
+    names = Counter(path.name for path in files)
+    folders = sorted({path.parent.name for path in files if names[path.name] > 1})
+    if folders and len(files) > len(folders):
+        raise ConfigError(
+            f"person: files of the same names lie in {', '.join(folders[:4])}{', ...' * (len(folders) > 4)}. Say person=folder "
+            f"if each folder is of one person, person=file if each file is, a column, or a pattern of the path such as "
+            f"'sub-([0-9]+)'"
+        )
 
 
 def triples(channels: Sequence[str]) -> list[int]:
@@ -182,7 +216,7 @@ def person_of_path(person: str, inner: Path, id_: str) -> str:
     Raises:
         DataError: if a pattern finds nothing, or there is no folder.
     """
-    if person in (FILE, RECORDING):
+    if person in ("", FILE, RECORDING):
         return id_
     if person == FOLDER:
         if inner.parent == Path():

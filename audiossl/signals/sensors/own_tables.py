@@ -144,7 +144,7 @@ def _people(columns: Columns, column: str, is_timed: bool, account: Counter[str]
 
 def _stretches(
     times: Float64[np.ndarray, "S"] | None,
-    rows: Int[np.ndarray, "S"],
+    rows: Int[np.ndarray, "R"],
     values: Float64[np.ndarray, "C S"],
     rate: float,
     max_gap: float,
