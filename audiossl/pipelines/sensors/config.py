@@ -134,7 +134,8 @@ class SensorsRecipe:
         channels: columns of the signals, `x,y,z` or a list; by default all that hold numbers and are nothing else.
         label: column of the classes that are read from features; its name is that of the task.
         person: column that says who was recorded; `file`, the default, one person a file; `folder`; a pattern of the path
-            with a group, such as `sub-([0-9]+)`; or `recording` where there are too few people: then the test says nothing of new ones.
+            with a group, such as `sub-([0-9]+)`; or `recording` where there are too few people: then the test says nothing of
+            new ones.
         rate: Hz that all recordings are brought to; 0 for that of the files.
         time_unit: of `time`; `auto` finds it or asks.
         units: of the channels, one for all or one for each; by default those that the files say.
