@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from audiossl import __version__
-from audiossl.cli_evaluate import add_evaluate, evaluate_fmri, evaluate_sensors, parse_layers
+from audiossl.cli_evaluate import add_check, add_evaluate, check_model, evaluate_fmri, evaluate_sensors
+from audiossl.cli_export import add_export, export_model
+from audiossl.cli_recipes import add_kits, add_recipes, print_recipes
 from audiossl.cli_stores import add_embed, add_search, add_tokenise, add_tokens, embed_files, search_store, tokenise_files
 from audiossl.errors import AudiosslError, ConfigError
 from audiossl.threads import wait_passively
+from audiossl.version import __version__
 
 # A disk that is full, over its quota, read-only or broken, and what may not be touched.
 NO_FAULT_OF_OURS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EMFILE}
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wait_passively()  # before anything imports torch
     parser = _parser()
     options, left_over = parser.parse_known_args(arguments)
-    if options.command in (run_recipe, finetune_encoder, evaluate_sensors, evaluate_fmri):
+    if options.command in (run_recipe, finetune_encoder, evaluate_sensors, evaluate_fmri, export_model):
         # Up to Python 3.12 argparse leaves over the key=value that come after an option.
         options.overrides += [item for item in left_over if not item.startswith("-")]
         left_over = [item for item in left_over if item.startswith("-")]
@@ -111,13 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("search", help="find what a store holds that is like a query", description=search_store.__doc__)
     )
     add_evaluate(commands.add_parser("evaluate", help="measure what an encoder is worth on labelled tasks"))
-    export = commands.add_parser("export", help="write an encoder for other frameworks", description=export_model.__doc__)
-    export.add_argument("target", choices=["s3prl", "hear", "hf"], help="an upstream folder, one module, the public SPEAR layout")
-    export.add_argument("model", help="anything that `audiossl.load` takes; for hf a Zipformer")
-    export.add_argument("--out", type=Path, required=True, help="folder, for hear a file such as my_embed.py")
-    export.add_argument("--layers", help="for hear: last (default), all, or numbers such as 2,4, which are laid side by side")
-    export.add_argument("--pooling", choices=["mean", "mean+max"], help="for hear: of scene embeddings over time (default mean)")
-    export.set_defaults(command=export_model)
+    add_export(commands.add_parser("export", help="write an encoder for other frameworks", description=export_model.__doc__))
     compare = commands.add_parser("compare", help="put the results of runs side by side", description=compare_results.__doc__)
     compare.add_argument("runs", nargs="+", type=Path, help="folders of runs, or results.json files")
     compare.add_argument("--metrics", nargs="+", default=[], help="take these only, for instance accuracy auroc")
@@ -127,14 +123,11 @@ def _parser() -> argparse.ArgumentParser:
         "--cost", action="append", default=[], metavar="NAME=MODEL", help="measure a compared model, as student=runs/asterisk"
     )
     compare.set_defaults(command=compare_results)
-    check = commands.add_parser("check", help="does an encoder keep its promises?", description=check_model.__doc__)
-    check.add_argument("model", help="anything that `audiossl.load` takes")
-    check.add_argument("--quick", action="store_true", help="a long file of 40 s instead of 10 minutes, fewer repetitions")
-    check.add_argument("--as-published", action="store_true", help="run a hf: model in padded batches, as its documentation does")
-    check.add_argument("--json", type=Path, metavar="FILE", help="write the findings to this file as well")
-    check.set_defaults(command=check_model)
+    add_check(commands.add_parser("check", help="does an encoder keep its promises?", description=check_model.__doc__))
     add_tokenise(commands.add_parser("tokenise", help="recordings into tokens of a teacher", description=tokenise_files.__doc__))
     add_tokens(commands.add_parser("tokens", help="fit a tokeniser, encode recordings, measure the tokens"))
+    add_recipes(commands.add_parser("recipes", help="list recipes, or copy one", description=print_recipes.__doc__))
+    add_kits(commands.add_parser("kits", help="environments for the original code of s3prl and heareval"))
     models = commands.add_parser("models", help="list the encoders that can be loaded by name", description=list_models.__doc__)
     models.set_defaults(command=list_models)
     return parser
@@ -173,21 +166,6 @@ def _how(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in ("first", "last", "dry_run", "verify")}
 
 
-def export_model(options: argparse.Namespace) -> int:
-    """Export an encoder as an s3prl upstream, a HEAR module or a Hugging Face folder."""
-    from audiossl.exporters.hear import export_hear
-    from audiossl.exporters.hf import export_hf
-    from audiossl.exporters.s3prl import export_s3prl
-
-    if options.target == "hear":
-        print(export_hear(options.model, options.out, parse_layers(options.layers or "last"), options.pooling or "mean"))
-        return 0
-    if options.layers or options.pooling:
-        raise ConfigError(f"--layers and --pooling are for hear; {options.target} exports the encoder with all its layers")
-    print({"s3prl": export_s3prl, "hf": export_hf}[options.target](options.model, options.out))
-    return 0
-
-
 def compare_results(options: argparse.Namespace) -> int:
     """Compare models over runs: values with intervals, a z-score over tasks, and how much tasks agree on the order of models."""
     from audiossl.report.comparison import print_comparison
@@ -199,37 +177,6 @@ def compare_results(options: argparse.Namespace) -> int:
     cost = {name: model for name, _, model in pairs}
     print_comparison(compare(options.runs, metrics=options.metrics, csv=options.csv, html=options.html, cost=cost))
     return 0
-
-
-def check_model(options: argparse.Namespace) -> int:
-    """Check an encoder: frame counts, padding, repetition, unusual signals, drift, copies, memory; exit code 1 if one fails."""
-    from dataclasses import asdict
-
-    from rich.table import Table
-
-    from audiossl.console import print_table
-    from audiossl.embedding.embedder import Embedder
-    from audiossl.evaluation.encoder_check import check_encoder, has_failed
-    from audiossl.files import write_json
-    from audiossl.load import load
-
-    embedder = load(options.model)
-    if options.as_published:
-        from audiossl.evaluation.encoder_check.published import PublishedBatch
-        from audiossl.teachers.hugging_face import HuggingFaceEncoder
-
-        if not isinstance(embedder.encoder, HuggingFaceEncoder):
-            raise ConfigError(f"--as-published is for hf: models, '{options.model}' is none")
-        embedder = Embedder(PublishedBatch(embedder.encoder), name=options.model)
-    findings = check_encoder(embedder, options.quick)
-    table = Table("check", "", "found", "advice", title=options.model)
-    for finding in findings:
-        colour = {"pass": "green", "warn": "yellow", "fail": "red"}[finding.status]
-        table.add_row(finding.check, f"[{colour}]{finding.status}[/{colour}]", finding.found, finding.advice)
-    print_table(table)
-    if options.json:
-        write_json(options.json, [asdict(finding) for finding in findings])
-    return int(has_failed(findings))
 
 
 def list_models(options: argparse.Namespace) -> int:

@@ -1,17 +1,19 @@
-"""`audiossl evaluate`: an encoder on sensors, fMRI, HEAR or SUPERB."""
+"""`audiossl evaluate`, an encoder on sensors, fMRI, HEAR or SUPERB, and `audiossl check`: parsed here, done in `verbs/`."""
 
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from audiossl.errors import ConfigError
+from audiossl.verbs.devices import load_on
 
 if TYPE_CHECKING:
-    from audiossl.embedding.embedder import Embedder
-    from audiossl.evaluation.results import ResultRow
+    from rich.table import Table
+
+__all__ = ["add_check", "add_evaluate", "load_on", "parse_layers", "parse_numbers"]
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -54,41 +56,31 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def _add_benchmark(parser: argparse.ArgumentParser, recipe: str, unit: str) -> None:
     parser.add_argument("model", nargs="?", help="anything that `audiossl.load` takes")
+    parser.add_argument("tasks", nargs="?", type=Path, help=f"folder of tasks (default {recipe}: stand-ins)")
     parser.add_argument(
-        "tasks", nargs="?", type=Path, default=Path(recipe), help=f"folder of tasks (default {recipe}: stand-ins)"
+        "--out", type=Path, help="folder that is written (default runs/BENCHMARK_MODEL); the same call resumes it"
     )
-    parser.add_argument("--out", type=Path, help="folder that is written; the same call resumes it")
     parser.add_argument("--task", nargs="+", default=[], metavar="NAME", help=f"of a {unit}; all by default")
     parser.add_argument("--name", help="of the model in the results (default: MODEL)")
     parser.add_argument("--data-root", type=Path, metavar="DIR", help="corpora that were fetched by hand, for the recipe")
     parser.add_argument("--device", default="cpu", help="of what is trained: cpu, cuda, cuda:1")
-    parser.add_argument("--kit", action="store_true", help="run the original kit in its own environment, see tools/kits")
+    parser.add_argument("--kit", action="store_true", help="run the original kit in its own environment, see docs/kits.md")
     parser.add_argument("--list", action="store_true", help="say what each official task needs, and end")
 
 
 def evaluate_sensors(options: argparse.Namespace) -> int:
-    """Probe a frozen encoder on a sensor recipe's task, beside hand-made statistics and an untrained network."""
-    convert = {"convert_units": True} if options.convert_units else {}
-    encoder = {"kind": "encoder", "options": {"name": options.model, **convert}}
-    return _run_with_models(
-        options, "sensors", {"encoder": encoder, "statistics": {"kind": "statistics"}, "random": {"kind": "random"}}
-    )
+    """Probe a frozen encoder on a sensor recipe's task, next to hand-made statistics and an untrained network."""
+    from audiossl.verbs.evaluate import evaluate
+
+    evaluate(options.model, "sensors", options.recipe, options.overrides, convert_units=options.convert_units)
+    return 0
 
 
 def evaluate_fmri(options: argparse.Namespace) -> int:
-    """Score a frozen graph encoder on a connectivity recipe's tasks, beside correlations and an untrained network."""
-    encoder = {"kind": "encoder", "options": {"folder": options.model}}
-    return _run_with_models(
-        options, "connectivity", {"encoder": encoder, "raw_fc": {"kind": "raw_fc"}, "random": {"kind": "random"}}
-    )
+    """Score a frozen graph encoder on a connectivity recipe's tasks, next to correlations and an untrained network."""
+    from audiossl.verbs.evaluate import evaluate
 
-
-def _run_with_models(options: argparse.Namespace, method: str, models: dict[str, dict[str, object]]) -> int:
-    """Run a recipe of a method with other models than its own."""
-    from audiossl.pipelines.catalogue import run_pipeline
-
-    output = f"output=runs/evaluate_{options.recipe.parent.name}"
-    run_pipeline(options.recipe, [output, *options.overrides, f"models={json.dumps(models)}"], only=method)
+    evaluate(options.model, "fmri", options.recipe, options.overrides)
     return 0
 
 
@@ -97,40 +89,11 @@ def evaluate_hear(options: argparse.Namespace) -> int:
 
     `audiossl evaluate hear runs/asterisk recipes/hear --out runs/hear_student`
     """
-    from audiossl.console import print_table
     from audiossl.evaluation.hear.official import official_table
-    from audiossl.evaluation.results import print_results
-    from audiossl.locks import only_user
 
-    if options.list:
-        print_table(official_table())
-        return 0
-    with only_user(_output(options)):
-        print_results(_hear_rows(options))
-    return 0
-
-
-def _hear_rows(options: argparse.Namespace) -> list[ResultRow]:
-    from audiossl.evaluation.hear.evaluate import evaluate_hear as evaluate
-    from audiossl.evaluation.hear.evaluate import rows_of_kit
-    from audiossl.evaluation.results import write_results
-    from audiossl.exporters.hear import HearModel, export_hear
-    from audiossl.kits.runs import run_heareval
-    from audiossl.pipelines.prepared_tasks import prepared_tasks
-
-    out, layers, name = options.out, parse_layers(options.layers), options.name or options.model
-    tasks = prepared_tasks(options.tasks, out, options.data_root)
-    if not options.kit:
-        model = HearModel.from_name(options.model, layers=layers, pooling=options.pooling)
-        return evaluate(model, tasks, out, name, options.task, options.grid, options.grid_points, options.device)
-    if len(options.task) > 1:
-        raise ConfigError("--kit takes one --task, or none for all")
-    module = export_hear(options.model, out / "audiossl_hear.py", layers, options.pooling)
-    task = options.task[0] if options.task else "all"
-    found = run_heareval(module, tasks, out / "kit", task, None, options.grid, options.grid_points)
-    rows = rows_of_kit(found, tasks, f"{name} (heareval)")
-    write_results(out / "results.json", rows)
-    return rows
+    return _benchmark(
+        "hear", options, official_table, {"layers": parse_layers(options.layers)}, ("pooling", "grid", "grid_points")
+    )
 
 
 def evaluate_superb(options: argparse.Namespace) -> int:
@@ -138,37 +101,29 @@ def evaluate_superb(options: argparse.Namespace) -> int:
 
     `audiossl evaluate superb runs/asterisk recipes/superb --out runs/superb_student --task SID --lr search`
     """
+    from audiossl.evaluation.superb.catalogue import official_table
+
+    rates = "search" if options.lr == ["search"] else _rates(options.lr)
+    same = ("updates", "normalise", "layer", "layer_sweep", "seed")
+    return _benchmark("superb", options, official_table, {"lr": rates}, same)
+
+
+def _benchmark(
+    name: str, options: argparse.Namespace, table: Callable[[], Table], parsed: dict[str, object], same: tuple[str, ...]
+) -> int:
+    """List the official tasks, or evaluate and print: `parsed` options, and those that are what was typed."""
     from audiossl.console import print_table
     from audiossl.evaluation.results import print_results
-    from audiossl.evaluation.superb.catalogue import official_table
-    from audiossl.locks import only_user
+    from audiossl.verbs.evaluate import evaluate
 
     if options.list:
-        print_table(official_table())
+        print_table(table())
         return 0
-    with only_user(_output(options)):
-        print_results(_superb_rows(options))
+    if not options.model:
+        raise ConfigError("expected MODEL, for instance: logmel --out runs/logmel; --list says what there is")
+    given = {key: getattr(options, key) for key in ("name", "data_root", "device", "kit", *same)} | parsed
+    print_results(evaluate(options.model, name, options.tasks, (), output=options.out, task=tuple(options.task), **given))
     return 0
-
-
-def _superb_rows(options: argparse.Namespace) -> list[ResultRow]:
-    from audiossl.evaluation.results import write_results
-    from audiossl.evaluation.superb.evaluate import SEARCH
-    from audiossl.evaluation.superb.evaluate import evaluate_superb as evaluate
-    from audiossl.evaluation.superb.training import ProbeOptions
-    from audiossl.kits.superb_problems import evaluate_superb_by_kit
-    from audiossl.pipelines.prepared_tasks import prepared_tasks
-
-    out, name = options.out, options.name or options.model
-    tasks = prepared_tasks(options.tasks, out, options.data_root)
-    rates = SEARCH if options.lr == ["search"] else _rates(options.lr)
-    chosen = options.task, rates, options.updates
-    if not options.kit:
-        heads = ProbeOptions(options.normalise, options.layer, options.seed, options.device)
-        return evaluate(load_on(options.model, options.device), tasks, out, name, *chosen, heads, options.layer_sweep)
-    rows = evaluate_superb_by_kit(options.model, tasks, out, f"{name} (s3prl)", *chosen, options.seed)
-    write_results(out / "results.json", rows)
-    return rows
 
 
 def _rates(texts: list[str]) -> tuple[float, ...]:
@@ -178,25 +133,32 @@ def _rates(texts: list[str]) -> tuple[float, ...]:
         raise ConfigError(f"expected --lr search, or numbers such as 1e-3, got '{' '.join(texts)}'") from None
 
 
-def _output(options: argparse.Namespace) -> Path:
-    if not options.model or not options.out:
-        raise ConfigError("expected MODEL and --out DIR, for instance: logmel --out runs/logmel; --list says what there is")
-    return options.out
+def add_check(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `audiossl check`."""
+    parser.add_argument("model", help="anything that `audiossl.load` takes, such as myenc.py:MyEncoder")
+    parser.add_argument("--quick", action="store_true", help="a long file of 40 s instead of 10 minutes, fewer repetitions")
+    parser.add_argument(
+        "--as-published", action="store_true", help="run a hf: model in padded batches, as its documentation does"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the findings to this file as well")
+    parser.set_defaults(command=check_model)
 
 
-def load_on(model: str, device: str) -> Embedder:
-    """Load an encoder and move it.
+def check_model(options: argparse.Namespace) -> int:
+    """Check an encoder: frame counts, padding, repetition, unusual signals, drift, copies, memory; exit code 1 if one fails."""
+    from rich.table import Table
 
-    Raises:
-        ConfigError: if the device cannot be used.
-    """
-    from audiossl.load import load
+    from audiossl.console import print_table
+    from audiossl.evaluation.encoder_check import has_failed
+    from audiossl.verbs.check import check
 
-    embedder = load(model)
-    try:
-        return embedder.to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"cannot use --device {device}: {str(error).splitlines()[0]}") from error
+    findings = check(options.model, quick=options.quick, as_published=options.as_published, json=options.json)
+    table = Table("check", "", "found", "advice", title=options.model)
+    for finding in findings:
+        colour = {"pass": "green", "warn": "yellow", "fail": "red"}[finding.status]
+        table.add_row(finding.check, f"[{colour}]{finding.status}[/{colour}]", finding.found, finding.advice)
+    print_table(table)
+    return int(has_failed(findings))
 
 
 def parse_layers(text: str) -> Literal["last", "all"] | list[int]:

@@ -16,6 +16,8 @@ from typing import Any
 from audiossl.errors import ConfigError
 from audiossl.options import nearest
 
+FILE_MODULE = "audiossl_file_"  # before the name of a module that was imported from a file
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -74,6 +76,41 @@ def import_place(place: str, what: str) -> Any:
     return getattr(module, name)
 
 
+def place_of(kind: type) -> str:
+    """Where a class can be imported from: `module:Class`, or `FILE.py:Class` of one that was found in a file.
+
+    >>> place_of(Kind)
+    'audiossl.kinds:Kind'
+    """
+    module = kind.__module__
+    if module.startswith(FILE_MODULE):
+        module = Path(str(sys.modules[module].__file__)).name
+    return f"{module}:{kind.__qualname__}"
+
+
+def trusted_class(place: str, origin: Path, trust_code: bool | str | type, what: str) -> Any:
+    """Import the class that a file names, if the caller trusts it.
+
+    Args:
+        place: of the class, as the file says it.
+        origin: the file, for messages.
+        trust_code: True, or the class itself or its place; without, nothing is imported.
+        what: the class is a kind of, for messages.
+
+    Raises:
+        ConfigError: if it is not trusted, is not there, or another class was given.
+    """
+    if not trust_code:
+        raise ConfigError(
+            f"{origin} names the class {place}, which is not part of audiossl: nothing was imported. If you know that code, load "
+            f'with trust_code=True, or name the class yourself, trust_code="{place}"'
+        )
+    found = trust_code if isinstance(trust_code, type) else import_place(place if trust_code is True else trust_code, what)
+    if not isinstance(found, type) or found.__qualname__ != place.rpartition(":")[2]:
+        raise ConfigError(f"{origin}: the {what} is a {place}, and {getattr(found, '__qualname__', found)} was given")
+    return found
+
+
 def source_digest(found: object) -> str:
     """Hash the source file of a class from outside the package, which is part of the fingerprint of what it makes.
 
@@ -99,7 +136,7 @@ def _import_file(path: Path, what: str) -> ModuleType:
     path = path.expanduser().absolute()
     if not path.is_file():
         raise ConfigError(f"{what}: {path} does not exist; expected FILE.py:MyClass or my_module:MyClass")
-    name = f"audiossl_file_{path.stem}_{hashlib.blake2b(str(path).encode(), digest_size=6).hexdigest()}"
+    name = f"{FILE_MODULE}{path.stem}_{hashlib.blake2b(str(path).encode(), digest_size=6).hexdigest()}"
     if name in sys.modules and getattr(sys.modules[name], "__source__", None) == path.read_bytes():
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

@@ -1,118 +1,160 @@
-"""`audiossl.load`: any encoder by name."""
+"""`audiossl.load`: any encoder by name, folder, class or as an object."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 from torch import nn
 
+from audiossl.arguments import read_arguments
 from audiossl.embedding.embedder import Embedder
-from audiossl.encoder_names import ENCODERS, WRITTEN, Wanted, parse_name
+from audiossl.encoder_names import ENCODERS, WRITTEN, Wanted, outside_place, parse_name
 from audiossl.errors import ConfigError
-from audiossl.files import read_json
+from audiossl.kinds import import_place, source_digest
+from audiossl.models import hub
+from audiossl.models.building import make_encoder
 from audiossl.models.encoder import Encoder
-from audiossl.stage_record import is_set_aside
+from audiossl.models.layers_up_to import LayersUpTo
+from audiossl.models.run_folder import WEIGHT_SUFFIXES, encoder_folder, encoder_identity, weights_digest
 
-WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
+__all__ = [
+    "NAMES",
+    "WEIGHT_SUFFIXES",
+    "encoder_folder",
+    "encoder_identity",
+    "encoder_of",
+    "load",
+    "load_outside",
+    "load_own",
+    "weights_digest",
+]
+
 NAMES = f"a checkpoint or run folder, {WRITTEN} or a SPEAR repository such as marcoyang/spear-base-speech"
 
 
-def load(name: str | Path | Encoder | nn.Module, padding: Literal["invariant", "reference"] = "invariant") -> Embedder:
+def load(
+    name: str | Path | Encoder | nn.Module | type | Callable[[], object],
+    padding: Literal["invariant", "reference"] = "invariant",
+    *,
+    trust_code: bool | str | type = False,
+) -> Embedder:
     """Load an encoder and wrap it so that it embeds signals of any length.
 
+    Names are looked up in the table of `audiossl.encoder_names` first, then as files and folders, then as `FILE.py:Class` and
+    `module:Class`; `audiossl models` lists them.
+
     Args:
-        name: a folder with `config.json` and `model.safetensors` (a Zipformer, the encoder of a sensor or connectivity recipe, or
-            a Hugging Face audio model); a run folder (its student or fine-tuned encoder is meant, or its only one); `logmel`;
-            `hama`; `resemblyzer`; `hf:NAME[:LAYER]` for a Hugging Face audio model; `dasheng:NAME` with dasheng_base,
-            dasheng_06B, dasheng_12B or a checkpoint file; or a SPEAR repository on the Hugging Face hub. The table is in
-            `audiossl.encoder_names`. An object that meets the contract of `audiossl.models.encoder` is taken as it is.
+        name: a folder with `config.json` and `model.safetensors`, of any encoder that audiossl saved or a Hugging Face audio
+            model; a run folder (its student or fine-tuned encoder is meant, or its only one); `logmel`; `hama`; `resemblyzer`;
+            `hf:NAME` for a Hugging Face audio model; `dasheng:NAME` with dasheng_base, dasheng_06B, dasheng_12B or a checkpoint
+            file; a SPEAR repository on the Hugging Face hub; `module:Class` or `FILE.py:Class` of a class that is made without
+            arguments, or of a function that returns an encoder, with `@FOLDER` for weights that were saved there. `:LAYER` after
+            any of these ends the model at that layer. An object that meets the contract of `audiossl.models.encoder`, its class,
+            or a function that returns one, is taken as well.
         padding: of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the padded
             batches of the published code, in which the last frames of shorter clips see padding.
+        trust_code: a folder may name a class that is not part of audiossl. It is imported only if this is True, or the class, or
+            its place.
 
     Raises:
-        ConfigError: if nothing of that name is known, or an object does not meet the contract.
+        ConfigError: if nothing of that name is known, an object does not meet the contract, or code is not trusted.
         StoreError: if a folder is incomplete or its weights do not fit its config.
         MissingExtraError: if the model needs an optional dependency.
+
+    >>> import torch
+    >>> model = load("logmel")
+    >>> model
+    Embedder('logmel': LogMelEncoder; takes audio at 16000 Hz; gives 1 layer of 80 channels at 100 Hz)
+    >>> model.embed(torch.zeros(16000)).frames.shape
+    torch.Size([100, 80])
     """
+    if isinstance(name, Embedder):
+        return name
     if not isinstance(name, str | Path):
-        return name if isinstance(name, Embedder) else Embedder(name)
+        return _embedder(encoder_of(name, {}, _called(name)), _called(name))
     text = str(name)
-    if text.startswith("s3prl:"):
-        raise ConfigError(f"'{text}' is not supported yet; known are: {NAMES}")
     known, rest, layer = parse_name(text)
-    encoder = known.load(Wanted(rest, layer, padding=padding))
-    # A BOLD run is encoded whole, however long: its regions are standardised over it.
-    return Embedder(encoder, name=text, **({"window_seconds": 1e6} if hasattr(encoder, "regions") else {}))
+    encoder = known.load(Wanted(rest, layer if known.takes_layer else None, padding=padding, trust_code=trust_code))
+    if layer is not None and not known.takes_layer:
+        encoder = LayersUpTo(encoder, layer, text)
+    embedder = _embedder(encoder, text)
+    if (place := outside_place(text)) is not None:
+        embedder.source = source_digest(import_place(place.where, "encoder"))
+    return embedder
+
+
+def encoder_of(found: object, options: Mapping[str, Any], place: str) -> Any:
+    """The encoder that a class, a function or an object stands for.
+
+    Weights that are drawn when it is made are the same every time, so that one name is one encoder.
+
+    Args:
+        found: class, which is made from the options; function, which is called with them; or an encoder.
+        options: by name.
+        place: what messages call it.
+
+    Raises:
+        ConfigError: for options that it does not take, or if it needs some that are not given.
+    """
+    if not isinstance(found, type) and hasattr(found, "sample_rate"):
+        if options:
+            raise ConfigError(f"{place} is an encoder already and takes no options, got {', '.join(options)}")
+        return found
+    if not callable(found):
+        raise ConfigError(f"{place}: expected an encoder, a class or a function that returns an encoder, got {found!r:.80}")
+    if isinstance(found, nn.Module):
+        return found  # it lacks the contract, and whoever wraps it says what is missing
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        if isinstance(found, type):
+            return make_encoder(found, options, place)
+        return found(**read_arguments(found, options, place))
 
 
 def load_own(wanted: Wanted) -> Encoder:
     """Load an encoder of ours from a folder, file or repository, or a folder that `transformers` wrote."""
-    from audiossl.models import hub
-    from audiossl.models.connectivity_encoder import ConnectivityEncoder, is_connectivity_encoder
-    from audiossl.models.sensor_encoder import SensorEncoder, is_sensor_encoder
-
     text = wanted.name
     if text.endswith(".pt"):
-        return hub.load(text, padding=wanted.padding)
+        return hub.load(text, wanted.padding)
     folder = encoder_folder(Path(text))
-    if is_sensor_encoder(folder):
-        return SensorEncoder.load(folder)
-    if is_connectivity_encoder(folder):
-        return ConnectivityEncoder.load(folder)
-    if is_hugging_face_folder(folder):
+    kind = hub.read_model_type(folder)
+    if kind and not hub.is_own(kind):
         return ENCODERS["transformers"].load(Wanted(str(folder), wanted.last_layer))
-    if (folder / "config.json").is_file():
-        return hub.load(folder, padding=wanted.padding)
+    if (folder / hub.CONFIG).is_file():
+        return hub.load(folder, wanted.padding, trust_code=wanted.trust_code)
     if Path(text).exists() or text.count("/") != 1:
         raise ConfigError(f"'{text}' holds no config.json and is not a known name; expected {NAMES}")
-    return hub.load(text, padding=wanted.padding)
+    return hub.load(text, wanted.padding, trust_code=wanted.trust_code)
 
 
-def is_hugging_face_folder(folder: Path) -> bool:
-    """Whether a folder's `config.json` names a model type that is none of ours, so that `transformers` may know it."""
-    from audiossl.models import hub
-
-    try:
-        kind = read_json(folder / hub.CONFIG).get("model_type")
-    except (OSError, ValueError, AttributeError):
-        return False
-    return isinstance(kind, str) and kind not in hub.KINDS
-
-
-def encoder_folder(folder: Path) -> Path:
-    """Find the encoder of a run: its student, its fine-tuned encoder, or the only one of its models; else the folder itself.
+def load_outside(wanted: Wanted) -> Encoder:
+    """Make an encoder of a class that the caller names, with weights from a folder where one is named as well.
 
     Raises:
-        ConfigError: if a run holds several.
+        ConfigError: if there is no such class, it is no encoder, or options are wrong.
     """
-    for inside in (folder / "pretrain" / "student", folder, folder / "encoder", folder / "train" / "model" / "encoder"):
-        if (inside / "config.json").is_file():
-            return inside
-    found = sorted(folder.glob("model_*/seed*/encoder/config.json"))
-    several = [path.parent for path in found if not is_set_aside(path.parents[2].name)]
-    if len(several) > 1:
-        listed = ", ".join(map(str, several[:8])) + (", ..." if len(several) > 8 else "")
-        raise ConfigError(f"{folder} holds {len(several)} encoders, name one of them: {listed}")
-    return several[0] if several else folder
+    place = outside_place(wanted.name)
+    assert place is not None  # the table sends no other name here
+    found = import_place(place.where, "encoder")
+    if not place.folder:
+        return encoder_of(found, wanted.options, place.where)
+    if wanted.options:
+        raise ConfigError(f"{wanted.name} says in its folder what it is made from; leave out {', '.join(wanted.options)}")
+    encoder = hub.load(encoder_folder(Path(place.folder)), wanted.padding, trust_code=found)
+    if isinstance(found, type) and not isinstance(encoder, found):
+        raise ConfigError(f"{place.folder} holds a {type(encoder).__name__}, no {place.where}: load it by its folder alone")
+    return encoder
 
 
-def weights_digest(name: str | Path) -> str:
-    """Hash the weights and configs that a name leads to in a local folder or file, where they may be trained anew.
+def _embedder(encoder: Any, name: str) -> Embedder:
+    if isinstance(encoder, Embedder):
+        return encoder
+    # A BOLD run is encoded whole, however long.
+    return Embedder(encoder, name=name, window_seconds=1e6 if getattr(encoder, "reads_whole", False) else None)
 
-    Returns:
-        The hash, or "" where the name alone says which weights are meant, as `logmel` does or a repository.
 
-    Raises:
-        ConfigError: if a run holds several encoders.
-    """
-    path = encoder_folder(Path(name))
-    # Of a checkpoint file the config lies beside it.
-    files = [path, path.with_name("config.json")] if path.is_file() else sorted(path.glob("*"))
-    kept = [file for file in files if file == path or file.name == "config.json" or file.suffix in WEIGHT_SUFFIXES]
-    sha = hashlib.sha256()
-    for file in (kept := [file for file in kept if file.is_file()]):
-        with file.open("rb") as opened:
-            sha.update(file.name.encode() + hashlib.file_digest(opened, "sha256").digest())
-    return sha.hexdigest() if kept else ""
+def _called(found: object) -> str:
+    return getattr(found, "__name__", type(found).__name__)

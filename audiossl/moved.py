@@ -58,7 +58,7 @@ MOVED = {
     "pipelines.spear_dry_run": "pipelines.spear.dry_run",
     "pipelines.spear_embedding": "pipelines.spear.embedding",
     "pipelines.spear_report": "pipelines.spear.report",
-    "pipelines.spear_tasks": "pipelines.spear.tasks",
+    "pipelines.spear_tasks": "pipelines.spear.scores",
     "pipelines.token_batches": "pipelines.spear.batches",
     "pipelines.token_folders": "pipelines.tokenise.folders",
     "pipelines.tuned_model": "pipelines.finetune.tuned_model",

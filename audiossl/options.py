@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -48,7 +48,8 @@ def read_options(kind: type[T], values: Mapping[str, object], place: str = "") -
     """Build a dataclass from plain values, as YAML or keyword arguments give them.
 
     A number may be written as text ('1e-3'), as YAML and the command line have it. Keys of an inner dataclass change only these
-    of its default. Objects of the right type are taken as they are.
+    of its default. Objects of the right type are taken as they are. A dataclass that can be written in another way, such as a
+    text, has a class method `spelled(values, place)` that returns the mapping which is meant, and `INSTEAD`, see `_change`.
 
     Args:
         kind: dataclass with annotated fields.
@@ -152,16 +153,35 @@ def replace_options(config: T, keywords: Mapping[str, object]) -> T:
 def _put(kind: type, values: dict[str, Any], key: str, value: Any) -> None:
     """Set a value below a dotted key; `key+` adds it to a list, and a mapping changes only its keys of a section."""
     *above, last = key.removesuffix("+").split(".")
-    for name in above:
-        if not isinstance(values.get(name), dict):
-            values[name] = {}
+    for depth, name in enumerate(above, 1):
+        values[name] = _as_mapping(kind, above[:depth], values.get(name))
         values = values[name]
     earlier = values.get(last)
     if key.endswith("+"):
         value = [*(earlier if isinstance(earlier, list) else []), value]
-    elif isinstance(earlier, dict) and isinstance(value, dict) and _is_section(kind, [*above, last]):
-        value = {**earlier, **value}
-    values[last] = value
+    elif isinstance(value, dict) and _is_section(kind, [*above, last]):
+        value = _change(_type_below(kind, [*above, last]), _as_mapping(kind, [*above, last], earlier), value)
+    _change(_type_below(kind, above), values, {last: value})
+
+
+def _as_mapping(kind: Any, keys: Sequence[str], value: Any) -> dict[str, Any]:
+    """What a section holds so far: a text is spelled out; whatever else is no mapping is replaced."""
+    if isinstance(value, str):
+        try:
+            value = _spelled_out(_type_below(kind, keys), value, ".".join(keys))
+        except Fault as fault:
+            raise ConfigError(str(fault)) from None
+    return value if isinstance(value, dict) else {}
+
+
+def _change(section: Any, folder: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Change values of a section; `INSTEAD` of its dataclass says which keys are other spellings of a key, and make way."""
+    for key in values:
+        for other in getattr(section, "INSTEAD", {}).get(key, ()):
+            if other not in values:
+                folder.pop(other, None)
+    folder.update(values)
+    return folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,6 +247,7 @@ def _read_fields(kind: Any, values: Any, place: str, base: Any) -> Any:
     """A dataclass from a mapping, over the fields of `base` where there is one."""
     if isinstance(values, kind):
         return values
+    values = _spelled_out(kind, values, place)
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
     if not isinstance(values, Mapping):
         raise Fault(place, f"a mapping of {', '.join(fields)}", _shown(values))
@@ -242,6 +263,12 @@ def _read_fields(kind: Any, values: Any, place: str, base: Any) -> Any:
         earlier = _default(fields[name]) if base is None else getattr(base, name)
         made[name] = _read(hints[name], value, _below(place, name), earlier)
     return kind(**made) if base is None else dataclasses.replace(base, **made)
+
+
+def _spelled_out(kind: Any, values: Any, place: str) -> Any:
+    """Values of a dataclass that has other spellings, as the mapping that is meant."""
+    spelled: Callable[[Any, str], Any] | None = getattr(kind, "spelled", None)
+    return values if spelled is None or values is None else spelled(values, place)
 
 
 def _meant(kind: type, key: Any) -> str:
@@ -260,7 +287,7 @@ def _read(kind: Any, value: Any, place: str, base: Any = None) -> Any:
     if kind is Any:
         return value
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _read_fields(kind, value, place, base if isinstance(base, kind) else None)
+        return _read_fields(kind, value, place, base if isinstance(base, kind) and not isinstance(value, str) else None)
     if origin in (Union, types.UnionType):
         return _read_choice(parts, value, place, base)
     if origin is Literal:

@@ -9,8 +9,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from audiossl import __version__
 from audiossl.stamps import digest
+from audiossl.version import __version__
 
 
 def versions() -> dict[str, str | None]:

@@ -11,13 +11,23 @@ from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 Names = tuple["str | Names", ...]
+# Metadata of a field of an options dataclass that recipes of commit ba6cba2 did not have: it counts where it is not its default.
+ADDED: Mapping[str, Any] = {"added": True}
+# Metadata of a field of a `StageConfig` that decides nothing, such as the device.
+FREE: Mapping[str, Any] = {"counts": False}
+
+
+def hashed_by(stage: str) -> Mapping[str, Any]:
+    """Metadata of a field of a `StageConfig` that counts already, since an earlier stage that this one reads is hashed by it."""
+    return {"counts": False, "stage": stage}
 
 
 class StageConfig:
     """What a stage receives, and all that it is hashed by: the base of a frozen dataclass.
 
     A field counts with what its value decides: a value that has `decides()` with what that returns, a dataclass with all of its
-    fields but those that it names in `free_options()`. `metadata={"name": ...}` of a field says what messages call it.
+    fields but those that it names in `free_options()` and those that were `ADDED` and are as before. A field does not count that
+    is `FREE`, or `hashed_by` an earlier stage. `metadata={"name": ...}` of a field says what messages call it.
 
     >>> @dataclass(frozen=True)
     ... class Pretrain(StageConfig):
@@ -29,11 +39,19 @@ class StageConfig:
 
     def decides(self) -> object:
         """What goes into the fingerprint, as JSON-able values or dataclasses."""
-        return [getattr(self, item.name) for item in dataclasses.fields(cast(Any, self))]
+        return [getattr(self, item.name) for item in self._counting()]
 
     def names(self) -> Names:
         """Names of its entries, for messages; of an entry that is a list itself, those of its entries."""
-        return tuple(item.metadata.get("name", item.name) for item in dataclasses.fields(cast(Any, self)))
+        return tuple(self._name(item) for item in self._counting())
+
+    def _counting(self) -> list[dataclasses.Field[Any]]:
+        fields = dataclasses.fields(cast(Any, self))
+        return [item for item in fields if item.metadata.get("counts", True) and not _is_as_before(item, self)]
+
+    def _name(self, item: dataclasses.Field[Any]) -> str | Names:
+        value = getattr(self, item.name)
+        return value.names() if isinstance(value, HasNames) else item.metadata.get("name", item.name)
 
 
 @dataclass(frozen=True)
@@ -84,6 +102,15 @@ class Decides(Protocol):
 
     def decides(self) -> object:
         """JSON-able values or dataclasses."""
+        ...
+
+
+@runtime_checkable
+class HasNames(Protocol):
+    """A value whose `decides()` is a list, and that names its entries for messages."""
+
+    def names(self) -> Names:
+        """One name for each entry."""
         ...
 
 
@@ -142,6 +169,7 @@ def recorded_options(value: object, recorded: object) -> object:
             if item.name in free and item.name in known
             else recorded_options(getattr(value, item.name), known.get(item.name))
             for item in dataclasses.fields(value)
+            if item.name in known or not _is_as_before(item, value)
         }
     if isinstance(value, Mapping):
         known = recorded if isinstance(recorded, Mapping) else {}
@@ -166,4 +194,13 @@ def _plain(value: Any, keeps: Callable[[str, Any], bool]) -> Any:
 
 
 def _free(value: Any) -> frozenset[str]:
-    return value.free_options() if isinstance(value, _HasFreeOptions) else frozenset()
+    named = value.free_options() if isinstance(value, _HasFreeOptions) else frozenset()
+    return named | {item.name for item in dataclasses.fields(cast(Any, value)) if _is_as_before(item, value)}
+
+
+def _is_as_before(item: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether a field was added since commit ba6cba2 and holds its default."""
+    if not item.metadata.get("added"):
+        return False
+    made = item.default_factory() if item.default_factory is not dataclasses.MISSING else item.default
+    return getattr(value, item.name) == made

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audiossl import __version__
 from audiossl.data_record import DataFiles, Stamps, changes, read_stamps
 from audiossl.files import read_json
 from audiossl.stage import Names, Stage, earlier_fingerprint, fingerprint, plain, recorded_options
+from audiossl.version import __version__
 
 RECORD, STARTED = "stage.json", "started.json"
 MOST_REASONS = 3

@@ -205,7 +205,10 @@ def test_export_writes_what_other_frameworks_load(capsys, tmp_path):
     assert "OPTIONS = {'layers': [0], 'pooling': 'mean+max'}" in (tmp_path / "my_embed.py").read_text()
     capsys.readouterr()
     assert "--layers last, all or 2,4" in fails(capsys, *hear, "--layers", "some")
-    assert "are for hear" in fails(capsys, "export", "s3prl", "logmel", "--out", str(tmp_path / "x"), "--layers", "all")
+    said = fails(capsys, "export", "s3prl", "logmel", "--out", str(tmp_path / "x"), "--layers", "all")
+    assert "export s3prl takes the options padding, got layers" in said
+    assert "hf takes no options, got a" in fails(capsys, "export", "hf", "logmel", "--out", str(tmp_path / "x"), "a=1")
+    assert "did you mean hear?" in fails(capsys, "export", "haer", "logmel", "--out", str(tmp_path / "x"))
     assert "expected a Zipformer" in fails(capsys, "export", "hf", "logmel", "--out", str(tmp_path / "hf"))
 
 

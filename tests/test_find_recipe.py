@@ -6,10 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from audiossl import recipe_folders
 from audiossl.errors import ConfigError
 from audiossl.find_recipe import find_recipe
 
 METHODS = {"spear", "finetune", "sensors"}
+
+
+@pytest.fixture(autouse=True)
+def installed(tmp_path, monkeypatch):
+    """An installed package that came without recipes; the working directory is another."""
+    monkeypatch.setattr(recipe_folders, "PACKAGE", tmp_path / "site-packages" / "audiossl")
+    return tmp_path / "site-packages" / "audiossl"
+
+
+def write(file, method):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"# About it.\nmethod: {method}\n")
 
 
 @pytest.fixture
@@ -74,3 +87,43 @@ def test_many_are_named_by_folder(clone):
         (clone / "recipes" / f"r{number:02d}" / "spear.yaml").write_text("method: spear")
     with pytest.raises(ConfigError, match=r"there are: recipes/asterisk, recipes/hapt, recipes/one, recipes/r00, .*recipes/r39$"):
         find_recipe(Path("zzz"), METHODS)
+
+
+def test_recipes_of_the_package_are_found_by_name_wherever_one_works(clone, installed, monkeypatch):
+    for name in ("asterisk/spear", "hapt/sensors", "own/spear", "spear/base"):
+        write(installed / "_recipes" / f"{name}.yaml", "spear")
+    assert find_recipe(Path("asterisk/spear"), METHODS) == Path("recipes/asterisk/spear.yaml")  # one's own come first
+    for folder in (clone, clone / "recipes" / "hapt"):
+        monkeypatch.chdir(folder)
+        assert find_recipe(Path("spear/base"), METHODS) == installed / "_recipes/spear/base.yaml"
+        assert find_recipe(Path("recipes/spear"), METHODS) == installed / "_recipes/spear/base.yaml"
+        assert find_recipe(Path("spear"), METHODS) == installed / "_recipes/own/spear.yaml"
+    assert find_recipe(Path("asterisk/spear"), METHODS) == installed / "_recipes/asterisk/spear.yaml"
+    assert find_recipe(Path("recipes/asterisk/spear.yaml"), METHODS) == installed / "_recipes/asterisk/spear.yaml"
+    with pytest.raises(ConfigError, match=r"did you mean asterisk/spear\?\); there are: asterisk/spear, hapt/sensors, own/spear"):
+        find_recipe(Path("asterisk/spaer"), METHODS)
+
+
+def test_a_bare_name_means_data_of_ones_own_before_a_folder(clone, monkeypatch):
+    write(clone / "recipes/spear/base.yaml", "spear")
+    assert find_recipe(Path("spear"), METHODS) == Path("recipes/spear/base.yaml")
+    write(clone / "recipes/own/spear.yaml", "spear")
+    assert find_recipe(Path("spear"), METHODS) == Path("recipes/own/spear.yaml")
+    write(clone / "spear.yaml", "spear")
+    assert find_recipe(Path("spear"), METHODS) == Path("spear.yaml")
+
+
+def test_a_checkout_is_read_and_not_the_stale_copy_that_an_editable_install_leaves(tmp_path, monkeypatch):
+    checkout = tmp_path / "checkout"
+    monkeypatch.setattr(recipe_folders, "PACKAGE", checkout / "audiossl")
+    write(checkout / "recipes" / "asterisk" / "spear.yaml", "spear")
+    write(checkout / "audiossl" / "_recipes" / "asterisk" / "spear.yaml", "stale")
+    write(checkout / "audiossl" / "_recipes" / "asterisk" / "gone.yaml", "spear")
+    for name in ("README.md", "../pyproject.toml"):
+        (checkout / "recipes" / name).touch()
+    monkeypatch.chdir(tmp_path)
+    assert find_recipe(Path("asterisk"), METHODS) == checkout / "recipes/asterisk/spear.yaml"
+    monkeypatch.chdir(checkout)
+    assert find_recipe(Path("asterisk"), METHODS) == Path("recipes/asterisk/spear.yaml")
+    with pytest.raises(ConfigError, match=r"there are: recipes/asterisk/spear\.yaml"):
+        find_recipe(Path("asterisk/gone"), METHODS)

@@ -67,6 +67,7 @@ class Embedder(nn.Module):
         super().__init__()
         self.encoder = encoder = as_encoder(encoder)
         self.name = name or type(encoder).__name__
+        self.source = ""  # digest of the file that a class from outside was imported from
         window, context = default_window_seconds(float(encoder.sample_rate), float(encoder.frame_rate))
         self.window_seconds = window if window_seconds is None else window_seconds
         self.context_seconds = context if context_seconds is None else context_seconds
@@ -142,13 +143,13 @@ class Embedder(nn.Module):
 
     @property
     def digest(self) -> str:
-        """Hash of the encoder's class, contract, options, config, weights and windows: equal digests give equal frames.
+        """Hash of the encoder's class, source, contract, options, config, weights and windows: equal digests give equal frames.
 
         Options are its public attributes that are plain values (`padding = "reference"`). The name is not part of it.
         """
         own = getattr(self.encoder, "digest", None)
         described: list[Any] = [type(self.encoder).__qualname__, own, [getattr(self, key) for key in CONTRACT]]
-        described += [self.window_seconds, self.context_seconds]
+        described += [self.window_seconds, self.context_seconds, *([self.source] if self.source else [])]
         options = {key: value for key, value in vars(self.encoder).items() if type(value) in (str, int, float, bool)}
         described.append(sorted((key, value) for key, value in options.items() if not key.startswith("_") and key != "training"))
         config = getattr(self.encoder, "config", None)

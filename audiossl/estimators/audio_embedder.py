@@ -1,7 +1,8 @@
-"""An encoder as a scikit-learn transformer: recordings in, one vector each out."""
+"""An encoder of audio as a scikit-learn transformer: recordings in, one vector each out."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ from audiossl.embedding.embedder import Embedder, Layers
 from audiossl.embedding.sources import Signal
 from audiossl.errors import DataError
 from audiossl.load import load
+from audiossl.models.sensor_encoder import SensorEncoder
 
 
 class AudioEmbedder(TransformerMixin, BaseEstimator):
-    """Turn recordings into vectors in a scikit-learn pipeline.
+    """Turn recordings of audio into vectors in a scikit-learn pipeline.
+
+    Arrays (N, C, T) of sensors or BOLD have estimators of their own, such as `FrameProjection` and `ConnectivityMAE`.
 
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
@@ -49,11 +53,10 @@ class AudioEmbedder(TransformerMixin, BaseEstimator):
         """Embed paths or arrays; the mean over time of each.
 
         Args:
-            X: paths; arrays (S,), or (C, S), whose channels are averaged for models of audio. Windows of sensors may come as one
-                array (N, C, S).
+            X: paths; arrays (S,), or (C, S), whose channels are averaged.
 
         Raises:
-            DataError: if a recording is not what the model takes; the message names it and the model.
+            DataError: if the model takes no audio, or a recording is not what it takes; the message names both.
             ConfigError: if the model or a layer does not exist.
         """
         embedder = self._embedder
@@ -63,13 +66,25 @@ class AudioEmbedder(TransformerMixin, BaseEstimator):
             raise DataError(f"expected a list of recordings, got the text or path {X}: put it in a list")
         if len(X) == 0:
             raise DataError("expected at least one recording, got none")
-        takes, shape = embedder.takes, tuple(getattr(X, "shape", ()))
-        if takes.is_audio and len(shape) > 2:
-            raise DataError(
-                f"{self.model} takes {takes}, and an array {shape} is none: give (N, samples) or a list of (channels, samples)"
-            )
+        self._check(embedder, tuple(getattr(X, "shape", ())))
         embeddings = embedder.to(self.device).embed([*X], self.sample_rate, self.layers)
         return torch.stack([embedding.pooled.flatten() for embedding in embeddings]).numpy()
+
+    def _check(self, embedder: Embedder, shape: tuple[int, ...]) -> None:
+        """Refuse models of other signals than audio, and arrays that are none."""
+        takes = embedder.takes
+        if takes.is_audio and len(shape) > 2:
+            raise DataError(
+                f"{self.model} takes {takes}, and an array {shape} is none: give (N, samples) or a list of (channels, samples). "
+                f"For windows of sensors, (N, channels, samples), there are audiossl.estimators.FrameProjection and others"
+            )
+        if takes.is_audio:
+            return
+        said = f"AudioEmbedder is for models of audio, and {self.model} takes {takes}"
+        if not isinstance(embedder.encoder, SensorEncoder):
+            raise DataError(f"{said}: use audiossl.load({self.model!r}).embed(list_of_arrays)")
+        # Version 0.1 took windows for sensor encoders; they are refused from the next version on.
+        warnings.warn(f"{said}; use audiossl.load({self.model!r}).embed(X)", DeprecationWarning, stacklevel=3)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from audiossl.embedding.store import EmbeddingStore
 from audiossl.errors import DataError
+from audiossl.evaluation.label_rows import ClipRows
+from audiossl.evaluation.layer_choice import choose_layer, vectors_of_layer
 from audiossl.evaluation.readout import Examples, Outcome, Readout, read_out
 from audiossl.evaluation.splits import SPLITS, Split, Splits
+from audiossl.evaluation.task import Row, TaskDetail, TaskSetting
 
 VectorOf = Callable[[str], Tensor]
 CLIP_READOUT = Readout(l2_grid=(1.0, 1e-1, 1e-2, 1e-3, 1e-4), k_grid=(1, 3, 5, 10, 20))
 
 
-class ClipTask:
+class ClipTask(ClipRows):
     """Labelled items of a corpus; every model is scored on the same ones.
 
     Labels that the training split lacks cannot be predicted and count as errors.
@@ -30,6 +36,8 @@ class ClipTask:
         DataError: if an item has no label.
     """
 
+    readout: ClassVar[Readout] = CLIP_READOUT
+
     def __init__(self, dataset: str, task: str, labels: Mapping[str, str], splits: Splits) -> None:
         self.dataset, self.task, self.splits = dataset, task, splits
         absent = [item_id for split in SPLITS for item_id in splits.ids[split] if item_id not in labels]
@@ -38,6 +46,23 @@ class ClipTask:
         self._label_of = labels
         self.labels = sorted({labels[item_id] for item_id in splits.ids["train"]})
         self._numbers = {label: number for number, label in enumerate(self.labels)}
+
+    @classmethod
+    def from_rows(cls, rows: Mapping[str, Row], setting: TaskSetting) -> ClipTask:
+        """Build the task from rows with a label by id."""
+        labels = {id_: str(row["label"]) for id_, row in rows.items()}
+        return cls(setting.dataset, setting.task, labels, setting.splits(rows))
+
+    def score(self, model: str, store: EmbeddingStore, readout: Readout) -> tuple[Outcome, TaskDetail]:
+        """Score the layer that does best on the validation side."""
+        readout = replace(readout, context=0)
+        return choose_layer(
+            f"{self.task} {model}", store, readout, lambda layer, with_: self.run(model, self.vectors(store, layer), with_)
+        )
+
+    def vectors(self, store: EmbeddingStore, layer: int) -> VectorOf:
+        """What gives the vector (D,) of an item at a layer of a store."""
+        return vectors_of_layer(store, layer)
 
     def examples(self, split: Split, vector_of: VectorOf) -> Examples:
         """Assemble vectors, labels and groups of a split; `vector_of` gives a vector (D,) by item id.

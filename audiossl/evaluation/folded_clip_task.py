@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from audiossl.console import console
+from audiossl.embedding.store import EmbeddingStore
 from audiossl.errors import DataError
 from audiossl.evaluation.clip_task import CLIP_READOUT, VectorOf
 from audiossl.evaluation.intervals import rate_interval
+from audiossl.evaluation.label_rows import ClipRows
+from audiossl.evaluation.layer_choice import vectors_of_layer
 from audiossl.evaluation.probes import fit_probe_path
-from audiossl.evaluation.readout import Outcome, rates_of_groups
+from audiossl.evaluation.readout import Outcome, Readout, rates_of_groups
 from audiossl.evaluation.results import ResultRow
+from audiossl.evaluation.task import Row, TaskDetail, TaskSetting
 
 
-class FoldedClipTask:
+class FoldedClipTask(ClipRows):
     """Leave one group out: its layer and strength of regularisation are chosen by leaving out each of the other groups in turn.
 
     So the choice for a group rests on probes that saw neither it nor the group they were judged on.
@@ -33,6 +39,9 @@ class FoldedClipTask:
         DataError: if there are fewer than three groups.
     """
 
+    by_folds: ClassVar[bool] = True
+    readout: ClassVar[Readout] = CLIP_READOUT
+
     def __init__(self, dataset: str, task: str, labels: Mapping[str, str], groups: Mapping[str, str]) -> None:
         self.dataset, self.task = dataset, task
         self.ids = sorted(labels)
@@ -42,6 +51,17 @@ class FoldedClipTask:
             raise DataError(f"leaving one group out needs at least 3 groups, {task} has {len(self.groups)}")
         self.y = torch.tensor([self.labels.index(labels[id_]) for id_ in self.ids])
         self.group = torch.tensor([self.groups.index(groups[id_]) for id_ in self.ids])
+
+    @classmethod
+    def from_rows(cls, rows: Mapping[str, Row], setting: TaskSetting) -> FoldedClipTask:
+        """Build the task from rows with a label by id."""
+        return cls(setting.dataset, setting.task, {id_: str(row["label"]) for id_, row in rows.items()}, setting.groups)
+
+    def score(self, model: str, store: EmbeddingStore, readout: Readout) -> tuple[Outcome, TaskDetail]:
+        """Score a model, with a layer for each fold; only its probe is run."""
+        outcome = self.run(model, [vectors_of_layer(store, layer) for layer in range(store.description.num_layers)])
+        console.print(f"{self.task} {model}: accuracy {outcome.rows[0].value:.3f}", markup=False)
+        return outcome, TaskDetail(None, "by fold", [], outcome.chosen)
 
     def run(self, model: str, layers: Sequence[VectorOf]) -> Outcome:
         """Score a model.

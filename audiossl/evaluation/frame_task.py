@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from audiossl.embedding.store import EmbeddingStore
 from audiossl.errors import DataError
+from audiossl.evaluation.label_rows import Segment, SegmentRows, segments_of
+from audiossl.evaluation.layer_choice import choose_layer, frames_of_layer
+from audiossl.evaluation.layer_weights import learn_layer_weights
 from audiossl.evaluation.readout import Examples, Outcome, Readout, read_out
 from audiossl.evaluation.splits import SPLITS, Split, Splits
+from audiossl.evaluation.task import Row, TaskDetail, TaskSetting
+from audiossl.seeds import derive_generator
+
+__all__ = ["FrameTask", "Segment", "ordered", "sample_at", "segment_at"]
 
 FramesOf = Callable[[str], tuple[Tensor, Tensor]]
 BOUNDARY_SECONDS = 1e-6  # an instant this close before a boundary belongs to what follows, however the boundary was rounded
 
 
-@dataclass(frozen=True)
-class Segment:
-    """A label that holds from `start` (included) to `end` (not included), in seconds."""
-
-    label: str
-    start: float | int
-    end: float | int
-
-
-class FrameTask:
+class FrameTask(SegmentRows):
     """Labelled instants of a corpus; every model is scored on the same ones.
 
     Instants lie on a grid of `rate` per second, at the centres of its cells. Those outside every segment are dropped. A model's
@@ -45,6 +45,8 @@ class FrameTask:
         DataError: if an item has no segments, or they overlap or have no length.
     """
 
+    marks_frames: ClassVar[bool] = True
+
     def __init__(
         self, dataset: str, task: str, segments: Mapping[str, Sequence[Segment]], splits: Splits, rate: float | int = 50.0
     ) -> None:
@@ -57,6 +59,22 @@ class FrameTask:
         labels = {segment.label for item_id in splits.ids["train"] for segment in self._segments[item_id]}
         self.labels = sorted(labels)
         self._numbers = {label: number for number, label in enumerate(self.labels)}
+
+    @classmethod
+    def from_rows(cls, rows: Mapping[str, Row], setting: TaskSetting) -> FrameTask:
+        """Build the task from rows of segments by id."""
+        return cls(setting.dataset, setting.task, segments_of(rows), setting.splits(rows), setting.rate)
+
+    def score(self, model: str, store: EmbeddingStore, readout: Readout) -> tuple[Outcome, TaskDetail]:
+        """Score the layer that does best on the validation side; where there are several, also learn weights of all."""
+
+        def run(layer: int, with_: Readout) -> Outcome:
+            return self.run(model, frames_of_layer(store, layer), with_.context, with_)
+
+        outcome, detail = choose_layer(f"{self.task} {model}", store, readout, run)
+        if store.description.num_layers > 1:
+            detail = replace(detail, layer_weights=self._layer_weights(store, readout.seed))
+        return outcome, detail
 
     def instants(self, item_id: str) -> tuple[Float[Tensor, "N"], Int[Tensor, "N"]]:
         """Times in seconds and label numbers of an item; -1 for a label that the training split lacks."""
@@ -101,6 +119,15 @@ class FrameTask:
         """
         examples: dict[Split, Examples] = {split: self.examples(split, frames_of, context) for split in SPLITS}
         return read_out(self.dataset, self.task, model, examples, len(self.labels), readout)
+
+    def _layer_weights(self, store: EmbeddingStore, seed: int) -> list[float]:
+        def stacked(side: Split) -> tuple[Tensor, Tensor]:
+            examples = [self.examples(side, frames_of_layer(store, layer)) for layer in range(store.description.num_layers)]
+            return torch.stack([example.x.half() for example in examples]), examples[0].y
+
+        generator = derive_generator(seed, self.task, "layer weights")
+        learned = learn_layer_weights(*stacked("train"), *stacked("valid"), len(self.labels), generator, epochs=3)
+        return learned.weights.tolist()
 
 
 def ordered(segments: Sequence[Segment], item_id: str) -> list[Segment]:

@@ -30,6 +30,7 @@ class Readout:
         max_references: training rows that nearest neighbours search at most.
         num_resamples: not used, for intervals of rates draw nothing.
         seed: of the references; not of the model, so that all models meet the same draws.
+        context: frames on either side that a task on frames stacks to each.
     """
 
     probe: bool = True
@@ -39,6 +40,7 @@ class Readout:
     max_references: int = 20_000
     num_resamples: int = 2000
     seed: int = 0
+    context: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from audiossl.embedding.store import EmbeddingStore
 from audiossl.evaluation.clip_task import ClipTask, VectorOf
-from audiossl.evaluation.frame_task import FramesOf, Segment
+from audiossl.evaluation.frame_task import FramesOf
+from audiossl.evaluation.label_rows import Segment, SegmentRows, segments_of
+from audiossl.evaluation.layer_choice import frames_of_layer
 from audiossl.evaluation.splits import SPLITS, Split, Splits
+from audiossl.evaluation.task import Row, TaskSetting
 
 
-class SegmentTask(ClipTask):
+class SegmentTask(SegmentRows, ClipTask):
     """A clip task whose items are labelled stretches of recordings, each read from the mean of its frames.
 
     Args:
@@ -28,6 +32,15 @@ class SegmentTask(ClipTask):
                 ids[side_of[id_]].append(key)
         of_segment = Splits(ids, {key: splits.groups[id_] for key, (id_, _) in self.spans.items()})
         super().__init__(dataset, task, {key: span.label for key, (_, span) in self.spans.items()}, of_segment)
+
+    @classmethod
+    def from_rows(cls, rows: Mapping[str, Row], setting: TaskSetting) -> SegmentTask:
+        """Build the task from rows of segments by id."""
+        return cls(setting.dataset, setting.task, segments_of(rows), setting.splits(rows))
+
+    def vectors(self, store: EmbeddingStore, layer: int) -> VectorOf:
+        """What gives the mean frame (D,) of a segment at a layer of a store."""
+        return self.vectors_of(frames_of_layer(store, layer))
 
     def vectors_of(self, frames_of: FramesOf) -> VectorOf:
         """Mean frame of each segment; the nearest frame where none is centred inside."""

@@ -1,1 +1,5 @@
-"""Encoders written for other frameworks."""
+"""Encoders written for other frameworks: one table of exports, one file each."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

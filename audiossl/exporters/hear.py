@@ -1,22 +1,34 @@
-"""An encoder by the interface of HEAR 2021 (arXiv 2203.03022), and the module that HEAR's kits import."""
+"""The module that HEAR's kits import (HEAR 2021, arXiv 2203.03022)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
 
-import torch
-from jaxtyping import Float, Float32
-from torch import Tensor, nn
+from torch import nn
 
-from audiossl.embedding.embedder import Embedder, Embedding, Layers
-from audiossl.embedding.frame_rate import require_declared_rate
+from audiossl.embedding.embedder import Layers
 from audiossl.errors import ConfigError
+from audiossl.evaluation.hear.model import (
+    SAMPLE_RATES,
+    HearModel,
+    Pooling,
+    get_scene_embeddings,
+    get_timestamp_embeddings,
+)
+from audiossl.exporters.source import ModelSource, model_source
 from audiossl.files import whole_file
-from audiossl.load import load
+from audiossl.models.encoder import Encoder
+from audiossl.version import __version__
 
-Pooling = Literal["mean", "mean+max"]
-SAMPLE_RATES = (16000, 22050, 32000, 44100, 48000)
+__all__ = [
+    "SAMPLE_RATES",
+    "HearExport",
+    "HearModel",
+    "export_hear",
+    "get_scene_embeddings",
+    "get_timestamp_embeddings",
+]
 
 MODULE = '''"""HEAR 2021 module of {name}, written by audiossl {version}, which it needs.
 
@@ -40,115 +52,55 @@ def load_model(model_file_path: str = "", **options: object) -> HearModel:
 '''
 
 
-class HearModel(nn.Module):
-    """What HEAR's functions take: an encoder with the attributes that the interface asks for.
+@dataclass(frozen=True)
+class HearExport:
+    """One module that HEAR's validator and evaluation kit import by its name.
 
-    Long audio runs through the windows of `Embedder`, on one grid of frames.
-
-    Args:
-        embedder: of audio.
-        layers: "last" for the final output, "all" or a list of layer numbers, whose vectors are laid side by side.
-        pooling: of scene embeddings over time: "mean", or "mean+max", which are laid side by side.
+    The checkpoint is not copied: the module holds where it is, and the kits' `--model` replaces it. An object in memory is saved
+    to `NAME_model` next to the module.
 
     Attributes:
-        sample_rate: Hz of the audio.
-        timestamp_embedding_size: width of `layers`.
-        scene_embedding_size: the same, doubled where pooling has two parts.
-
-    Raises:
-        ConfigError: if the encoder's rate is none of HEAR's, or a layer or pooling does not exist.
-        DataError: if the encoder declares another frame rate than it has.
+        layers: last, all, or numbers such as [2, 4], whose vectors are laid side by side.
+        pooling: of scene embeddings over time, mean or mean+max.
     """
 
-    def __init__(self, embedder: Embedder, layers: Layers = "last", pooling: str = "mean") -> None:
-        super().__init__()
-        if embedder.sample_rate not in SAMPLE_RATES:
-            raise ConfigError(
-                f"HEAR takes audio at {', '.join(map(str, SAMPLE_RATES))} Hz; {embedder.name} takes {embedder.sample_rate:g} Hz"
-            )
-        if pooling not in get_args(Pooling):
-            raise ConfigError(f"expected pooling {' or '.join(get_args(Pooling))}, got {pooling!r}")
-        require_declared_rate(embedder, layers)
-        self.embedder, self.pooling = embedder, pooling
-        self.layers: Layers = layers
-        self.sample_rate = int(embedder.sample_rate)
-        rate, offset = embedder.grid(layers)
-        # In samples, of which rates and offsets are whole numbers or simple fractions: no error that grows with time.
-        self.hop, self.first = round(self.sample_rate / rate, 6), round(offset * self.sample_rate, 6)
-        self.timestamp_embedding_size = _side_by_side(embedder.embed(torch.zeros(self.sample_rate), layers=layers)).shape[1]
-        self.scene_embedding_size = self.timestamp_embedding_size * len(pooling.split("+"))
+    layers: Layers = "last"
+    pooling: Pooling = "mean"
 
-    @classmethod
-    def from_name(cls, name: str, **options: Any) -> HearModel:
-        """Load an encoder as `audiossl.load` does.
+    def write(self, source: ModelSource, output: Path) -> Path:
+        """Write the module.
 
         Raises:
-            ConfigError: if an option is neither `layers` nor `pooling`.
+            ConfigError: if the path is no name of a module, or the model does not suit HEAR.
         """
-        if unknown := sorted(options.keys() - {"layers", "pooling"}):
-            raise ConfigError(f"expected the options layers and pooling, got {', '.join(unknown)}")
-        return cls(load(name), **options)
-
-    def forward(self, audio: Float[Tensor, "B S"]) -> tuple[list[Float32[Tensor, "T D"]], Float32[Tensor, "T"]]:
-        """Frames of each clip and the milliseconds of their centres, on the CPU; frames centred beyond the end are dropped."""
-        if audio.ndim != 2:
-            raise ConfigError(f"expected audio (clips, samples), got shape {tuple(audio.shape)}")
-        frames = [_side_by_side(embedding) for embedding in self.embedder.embed(list(audio.float()), layers=self.layers)]
-        num_frames = len(frames[0])
-        times = (self.first + self.hop * torch.arange(num_frames, dtype=torch.float64)) * 1000 / self.sample_rate
-        duration = audio.shape[1] * 1000 / self.sample_rate
-        kept = max(1, int((times <= duration).sum()))
-        return [clip[:kept] for clip in frames], times[:kept].clamp(max=duration).float()
-
-
-def get_timestamp_embeddings(
-    audio: Float[Tensor, "B S"], model: HearModel
-) -> tuple[Float32[Tensor, "B T D"], Float32[Tensor, "B T"]]:
-    """Embeddings of mono clips of one length at `model.sample_rate`, and the milliseconds on which they are centred."""
-    frames, times = model(audio)
-    return torch.stack(frames).to(audio.device), times.expand(len(frames), -1).to(audio.device)
+        require_module_path(output, "my_embed.py")
+        model = HearModel(source.embedder, self.layers, self.pooling)
+        text = MODULE.format(
+            name=source.embedder.name,
+            version=__version__,
+            sample_rate=model.sample_rate,
+            layers="the final output" if self.layers == "last" else f"layers {self.layers}, side by side",
+            hop=model.hop * 1000 / model.sample_rate,
+            pooling=self.pooling.replace("+", " and "),
+            model=source.kept(output.with_name(f"{output.stem}_model")),
+            options={"layers": self.layers, "pooling": self.pooling},
+        )
+        with whole_file(output) as partial:
+            partial.write_text(text, encoding="utf-8")
+        return output
 
 
-def get_scene_embeddings(audio: Float[Tensor, "B S"], model: HearModel) -> Float32[Tensor, "B D"]:
-    """One embedding of each clip: its timestamp embeddings, pooled over time as the model says."""
-    frames, _ = model(audio)
-    parts = {"mean": [clip.mean(0) for clip in frames], "max": [clip.amax(0) for clip in frames]}
-    return torch.cat([torch.stack(parts[part]) for part in model.pooling.split("+")], dim=1).to(audio.device)
+def export_hear(model: str | Path | Encoder | nn.Module, path: Path, layers: Layers = "last", pooling: Pooling = "mean") -> Path:
+    """Write one module that HEAR's kits import; see `HearExport`."""
+    require_module_path(path, "my_embed.py")
+    return HearExport(layers, pooling).write(model_source(model), path)
 
 
-def export_hear(name: str, path: Path, layers: Layers = "last", pooling: Pooling = "mean") -> Path:
-    """Write one module that HEAR's validator and evaluation kit import by its name.
-
-    The checkpoint is not copied: the module holds where it is, and the kits' `--model` replaces it.
-
-    Args:
-        name: of the encoder, as `audiossl.load` takes it.
-        path: of the file; its stem is the module's name.
-        layers, pooling: see `HearModel`; both can be replaced by the kits' `--model-options`.
+def require_module_path(path: Path, example: str) -> None:
+    """Refuse a file that Python cannot import.
 
     Raises:
-        ConfigError: if the path is no name of a module, or the model does not suit HEAR.
+        ConfigError: with an example of a name.
     """
-    from audiossl import __version__
-
     if path.suffix != ".py" or not path.stem.isidentifier():
-        raise ConfigError(f"expected a file that Python can import, such as my_embed.py, got {path.name}")
-    model = HearModel(load(name), layers, pooling)
-    text = MODULE.format(
-        name=name,
-        version=__version__,
-        sample_rate=model.sample_rate,
-        layers="the final output" if layers == "last" else f"layers {layers}, side by side",
-        hop=model.hop * 1000 / model.sample_rate,
-        pooling=pooling.replace("+", " and "),
-        model=str(Path(name).absolute()) if Path(name).exists() else name,
-        options={"layers": layers, "pooling": pooling},
-    )
-    with whole_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-    return path
-
-
-def _side_by_side(embedding: Embedding) -> Float[Tensor, "T D"]:
-    frames = embedding.frames
-    return frames if frames.ndim == 2 else frames.permute(1, 0, 2).flatten(1)
+        raise ConfigError(f"expected a file that Python can import, such as {example}, got {path.name}")

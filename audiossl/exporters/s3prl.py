@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -13,9 +13,12 @@ from torch import Tensor, nn
 from audiossl.embedding.embedder import Embedder
 from audiossl.embedding.sources import resampled
 from audiossl.errors import ConfigError
+from audiossl.exporters.source import ModelSource, is_code, model_source
 from audiossl.files import read_json, whole_folder, write_json
 from audiossl.load import load
-from audiossl.models import Zipformer, hub
+from audiossl.models.encoder import Encoder
+from audiossl.models.zipformer import Padding
+from audiossl.version import __version__
 
 S3PRL_RATE = 16000
 DESCRIPTION, MODEL = "export.json", "model"
@@ -36,7 +39,7 @@ from audiossl.exporters.s3prl import UpstreamExpert
 
 def audiossl(ckpt=None, model_config=None, refresh=False, **options):
     """The encoder of this folder, or of another exported folder `ckpt`."""
-    return UpstreamExpert(ckpt or Path(__file__).parent, model_config, refresh, **options)
+    return UpstreamExpert(ckpt or Path(__file__).parent, model_config, refresh{trusted}, **options)
 
 
 audiossl_local = audiossl
@@ -45,18 +48,18 @@ audiossl_local = audiossl
 README = """# {name} as an s3prl upstream
 
 Written by `audiossl export s3prl {name}` (audiossl {version}); needs s3prl 0.4.18 and audiossl in one environment.
-`python tools/kits/make.py s3prl` of audiossl's repository makes one that works on a CPU.
+`audiossl kits make s3prl` makes one that works on a CPU.
 
     python -m audiossl.kits.s3prl_launcher -m s3prl.main SuperbSID --build_upstream.name audiossl \\
-        --build_upstream.path_or_url {folder} ...
-    python -m audiossl.kits.s3prl_launcher run_downstream.py -m train -u audiossl -k {folder} -d voxceleb1 -n sid
+        --build_upstream.path_or_url {upstream} ...
+    python -m audiossl.kits.s3prl_launcher run_downstream.py -m train -u audiossl -k {upstream} -d voxceleb1 -n sid
 
 In Python:
 
     from audiossl.kits.s3prl_launcher import prepare_s3prl
     prepare_s3prl()
     from s3prl.nn import S3PRLUpstream
-    upstream = S3PRLUpstream("audiossl", "{folder}")
+    upstream = S3PRLUpstream("audiossl", "{upstream}")
 
 - `hidden_states`: {num_layers} layers of width {dim}, one frame every {stride} samples of 16 kHz audio; clips are run whole.
 - Frames: ceil(samples of the longest clip / {stride}). Where the encoder gives fewer, the last frame of a clip is repeated.
@@ -76,9 +79,11 @@ class UpstreamExpert(nn.Module):
         model_config: s3prl hands it on; there is none to give.
         refresh: ignored, nothing is downloaded.
         padding: "invariant" or "reference", see `audiossl.load`; by default what the folder was exported with.
+        trust_code: import a class from outside the package that the folder's description names.
 
     Raises:
-        ConfigError: if `ckpt` is missing, an option is unknown, or a frame is no whole number of 16 kHz samples.
+        ConfigError: if `ckpt` is missing, the folder names code that is not trusted, an option is unknown, or a frame is no whole
+            number of 16 kHz samples.
     """
 
     def __init__(
@@ -86,8 +91,9 @@ class UpstreamExpert(nn.Module):
         ckpt: str | Path | None = None,
         model_config: str | None = None,
         refresh: bool = False,
-        padding: Literal["invariant", "reference"] | None = None,
-        **unknown: Any,
+        padding: Padding | None = None,
+        trust_code: bool = False,
+        **unknown: object,
     ) -> None:
         super().__init__()
         if unknown or model_config is not None:
@@ -97,14 +103,14 @@ class UpstreamExpert(nn.Module):
             raise ConfigError(
                 "expected ckpt (path_or_url, or -k): a folder that `audiossl export s3prl` wrote, or a model's name"
             )
-        self.encoder = _load_exported(ckpt, padding)
+        self.encoder = _load_exported(ckpt, padding, trust_code)
         self.stride = s3prl_stride(self.encoder)
 
     def get_downsample_rates(self, key: str = "hidden_states") -> int:
         """Samples of 16 kHz audio from one frame to the next, for every key."""
         return self.stride
 
-    def forward(self, wavs: list[Float[Tensor, "_"]]) -> dict[str, Any]:
+    def forward(self, wavs: list[Float[Tensor, "_"]]) -> dict[str, Tensor | list[Tensor]]:
         """Encode unpadded 16 kHz clips into `hidden_states`, a list of (B, T, D), and `last_hidden_state`, the last of them."""
         num_frames = math.ceil(max(len(wav) for wav in wavs) / self.stride)
         rate = self.encoder.sample_rate
@@ -119,43 +125,51 @@ class UpstreamExpert(nn.Module):
         return {"hidden_states": states, "last_hidden_state": states[-1]}
 
 
-def export_s3prl(name: str, folder: Path, padding: Literal["invariant", "reference"] = "invariant") -> Path:
-    """Write a folder that s3prl loads as an upstream: expert.py, hubconf.py, README.md and the checkpoint.
+@dataclass(frozen=True)
+class S3prlExport:
+    """A folder that s3prl loads as an upstream: expert.py, hubconf.py, README.md and the checkpoint.
 
-    Weights of Zipformers are copied, so that the folder stands alone; other encoders are loaded by their name.
+    Weights of encoders of ours are copied, so that the folder stands alone; others are loaded by their name.
 
-    Args:
-        name: of the encoder, as `audiossl.load` takes it.
-        folder: that is written, by rename.
-        padding: of Zipformers in batches, see `audiossl.load`.
-
-    Raises:
-        ConfigError: if the model is none of audio, or `folder` holds something else.
+    Attributes:
+        padding: of Zipformers in batches, invariant or reference, see `audiossl.load`.
     """
-    from audiossl import __version__
 
-    embedder = load(name, padding)
-    stride = s3prl_stride(embedder)
-    if folder.exists() and not (folder / DESCRIPTION).is_file():
-        raise ConfigError(f"{folder} is there and was not written by `audiossl export s3prl`: choose another --out")
-    with whole_folder(folder) as partial:
-        carried = isinstance(embedder.encoder, Zipformer)
-        if isinstance(embedder.encoder, Zipformer):
-            hub.save(embedder.encoder, partial / MODEL)
-        path = str(Path(name).absolute()) if Path(name).exists() else name
-        write_json(partial / DESCRIPTION, {"model": MODEL if carried else path, "carried": carried, "padding": padding})
-        facts = {
-            "name": name,
-            "stride": stride,
-            "version": __version__,
-            "folder": folder,
-            "num_layers": embedder.num_layers,
-            "dim": embedder.dim,
-            "origin": f"a copy in `{MODEL}/`" if carried else f"`audiossl.load({path!r})`, not copied",
-        }
-        for file, text in (("expert.py", EXPERT), ("hubconf.py", HUBCONF), ("README.md", README)):
-            (partial / file).write_text(text.format(**facts), encoding="utf-8")
-    return folder
+    padding: Padding = "invariant"
+
+    def write(self, source: ModelSource, output: Path) -> Path:
+        """Write the folder.
+
+        Raises:
+            ConfigError: if the model is none of audio, or `output` holds something else.
+        """
+        embedder, name = source.embedder, source.embedder.name
+        stride = s3prl_stride(embedder)
+        if output.exists() and not (output / DESCRIPTION).is_file():
+            raise ConfigError(f"{output} is there and was not written by `audiossl export s3prl`: choose another --out")
+        with whole_folder(output) as partial:
+            carried = source.save(partial / MODEL)
+            path = MODEL if carried else source.kept(output.with_name(f"{output.name}_model"))
+            write_json(partial / DESCRIPTION, {"model": path, "carried": carried, "padding": self.padding})
+            facts = {
+                "name": name,
+                "stride": stride,
+                "version": __version__,
+                "folder": output,
+                "num_layers": embedder.num_layers,
+                "dim": embedder.dim,
+                "upstream": path if source.is_code and not carried else output,
+                "trusted": ", trust_code=ckpt is None" if source.is_code and not carried else "",
+                "origin": f"a copy in `{MODEL}/`" if carried else f"`audiossl.load({path!r})`, not copied",
+            }
+            for file, text in (("expert.py", EXPERT), ("hubconf.py", HUBCONF), ("README.md", README)):
+                (partial / file).write_text(text.format(**facts), encoding="utf-8")
+        return output
+
+
+def export_s3prl(model: str | Path | Encoder | nn.Module, folder: Path, padding: Padding = "invariant") -> Path:
+    """Write a folder that s3prl loads as an upstream; see `S3prlExport`."""
+    return S3prlExport(padding).write(model_source(model, padding), folder)
 
 
 def s3prl_stride(encoder: Embedder) -> int:
@@ -173,10 +187,15 @@ def s3prl_stride(encoder: Embedder) -> int:
     return round(stride)
 
 
-def _load_exported(ckpt: str | Path, padding: Literal["invariant", "reference"] | None) -> Embedder:
+def _load_exported(ckpt: str | Path, padding: Padding | None, trust_code: bool) -> Embedder:
     description = Path(ckpt) / DESCRIPTION
     if not description.is_file():
         return load(ckpt, padding or "invariant")
     values = read_json(description)
     model = Path(ckpt) / values["model"] if values["carried"] else values["model"]
-    return load(model, padding or values["padding"])
+    if not trust_code and is_code(str(model)):
+        raise ConfigError(
+            f"{description} names code, {model}, which a folder may not make anything import: give that name as ckpt, or "
+            "trust_code=True"
+        )
+    return load(model, padding or values["padding"], trust_code=trust_code)

@@ -1,1 +1,5 @@
 """Other people's benchmark kits, in environments of their own."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

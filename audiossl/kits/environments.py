@@ -1,7 +1,7 @@
 """The real s3prl and heareval, each in an environment of its own, run as child processes: nothing of them is imported here.
 
 Both kits pin packages that exclude each other and ours, and neither installs cleanly today; what was found to work together is
-written down in `KITS`. `tools/kits/make.py` builds the environments from the command line.
+written down in `KITS`. `audiossl kits make` builds the environments from the command line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ from audiossl.files import write_json
 from audiossl.signals.fetch import cache_folder
 
 BUILT = "kit.json"
-FOR_ENCODERS = ("jaxtyping==0.3.11", "safetensors==0.8.0", "soundfile==0.14.0", "soxr==1.1.0")  # what `audiossl.load` imports
+FOR_ENCODERS = (
+    "jaxtyping==0.3.11",
+    "lazy-loader==0.6",
+    "safetensors==0.8.0",
+    "soundfile==0.14.0",
+    "soxr==1.1.0",
+)  # what `audiossl.load` imports
 READ_VERSIONS = """
 import json, sys
 from importlib.metadata import PackageNotFoundError, version
@@ -170,7 +176,7 @@ def check_kit(name: str, folder: Path | None = None) -> None:
     """
     kit, home = _kit(name), (folder or kits_folder()) / name
     if not is_built(name, folder):
-        raise StoreError(f"there is no environment for {name} in {home}: make it with `python tools/kits/make.py {name}`")
+        raise StoreError(f"there is no environment for {name} in {home}: make it with `audiossl kits make {name}`")
     answer = subprocess.run(
         [_python(home), "-c", READ_VERSIONS, json.dumps(list(kit.pins))], capture_output=True, text=True, check=True
     )
@@ -181,7 +187,7 @@ def check_kit(name: str, folder: Path | None = None) -> None:
         if (version or "").partition("+")[0] != kit.pins[package]  # a build such as 2.13.0+cpu is the version
     ]
     if wrong:
-        raise StoreError(f"the environment {home} has {'; '.join(wrong)}: delete it and run `python tools/kits/make.py {name}`")
+        raise StoreError(f"the environment {home} has {'; '.join(wrong)}: delete it and run `audiossl kits make {name}`")
 
 
 def run_kit(
@@ -233,9 +239,7 @@ def run_kit(
 
 def _package_alone(home: Path) -> Path:
     """A folder that holds a link to this package and nothing else, so that its neighbours stay out of the environment."""
-    import audiossl
-
-    link, package = home / "package" / "audiossl", Path(audiossl.__file__).parent
+    link, package = home / "package" / "audiossl", Path(__file__).parents[1]
     if not link.is_symlink() or link.resolve() != package.resolve():
         link.parent.mkdir(exist_ok=True)
         link.unlink(missing_ok=True)

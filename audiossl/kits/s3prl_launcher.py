@@ -32,7 +32,7 @@ def prepare_s3prl() -> None:
         hub = importlib.import_module("s3prl.hub")
     except ImportError as error:
         raise ConfigError(
-            f"s3prl cannot be imported ({error}): use the environment that `python tools/kits/make.py s3prl` makes"
+            f"s3prl cannot be imported ({error}): use the environment that `audiossl kits make s3prl` makes"
         ) from error
     from audiossl.exporters.s3prl import UpstreamExpert
 

@@ -1,4 +1,4 @@
-"""The same tasks by s3prl's own problems, on the same tables, in the kit's environment (see tools/kits)."""
+"""The same tasks by s3prl's own problems, on the same tables, in the kit's environment (see docs/kits.md)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from audiossl.evaluation.results import ResultRow
 from audiossl.evaluation.superb.evaluate import find_tasks
 from audiossl.evaluation.superb.tables import SPLITS, write_table
 from audiossl.evaluation.superb.task import Settings, SuperbTask
-from audiossl.exporters.s3prl import export_s3prl
+from audiossl.exporters.s3prl import S3prlExport
+from audiossl.exporters.source import ModelSource
 from audiossl.kits.runs import run_s3prl_problem
 
 PROBLEMS = {"SID": "SuperbSID", "KS": "SuperbKS", "ER": "SuperbER", "PR": "SuperbPR", "ASR": "SuperbASR"}
 
 
 def evaluate_superb_by_kit(
-    model: str,
+    source: ModelSource,
     tasks: Path,
     out: Path,
     name: str,
@@ -31,7 +32,7 @@ def evaluate_superb_by_kit(
     """Train and test s3prl's problems on the tables of task folders, with the settings of our heads.
 
     Args:
-        model: as `audiossl.load` takes it; it is exported to `out`.
+        source: the model, which is exported to `out`; a class from outside the package is loaded by its name.
         tasks, out, name, only, updates: as of `evaluate_superb`.
         rates: one learning rate at most; s3prl's problems do not search.
         seed: of s3prl.
@@ -48,7 +49,8 @@ def evaluate_superb_by_kit(
         raise ConfigError(f"--kit runs {', '.join(PROBLEMS)}; choose among them with --task, {', '.join(wrong)} cannot be run so")
     if len(rates) > 1:
         raise ConfigError("--kit takes one learning rate: s3prl's problems do not search")
-    upstream = export_s3prl(model, out / "upstream")
+    # A folder may not make anything import a class: of one from outside the kit is told the name.
+    upstream = source.kept(out / "model") if source.is_code else S3prlExport().write(source, out / "upstream")
     rows = []
     for found in chosen:
         settings = replace(found.settings(updates), **({"lr": rates[0]} if rates else {}))
@@ -56,7 +58,9 @@ def evaluate_superb_by_kit(
         for part in found.parts:
             task, place = found.kind(part), part.relative_to(found.folder.parent)
             tables = _write_tables(task, out / "tables" / place)
-            scores = run_s3prl_problem(PROBLEMS[found.kind.name], upstream, out / "kit" / place, tables, options)["test"]
+            scores = run_s3prl_problem(
+                PROBLEMS[found.kind.name], upstream, out / "kit" / place, tables, options, search=source.search
+            )["test"]
             folds.append({metric: (scores[metric], len(task.clips("test"))) for metric in found.kind.metrics})
         for metric in found.kind.metrics:
             value = fmean(fold[metric][0] for fold in folds)

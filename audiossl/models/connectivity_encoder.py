@@ -9,20 +9,15 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from audiossl.errors import ConfigError, DataError, StoreError
+from audiossl.errors import ConfigError, DataError
 from audiossl.features.connectivity import Sign, adjacency, correlations, cut
-from audiossl.files import read_json, whole_file, write_json
 from audiossl.lengths import padding_mask
+from audiossl.models import hub
 from audiossl.models.encoder import Frames
 from audiossl.models.gin import GINLayer
 from audiossl.models.graph_readout import Readout, make_readout
-
-MODEL_TYPE = "audiossl_connectivity"
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 @dataclass
@@ -107,6 +102,7 @@ class ConnectivityEncoder(nn.Module):
     """
 
     min_samples = 1  # of the contract; a run shorter than a window is refused, not padded
+    reads_whole = True  # a run is encoded whole, however long: its regions are standardised over it
 
     def __init__(self, regions: Sequence[str], tr: float, config: ConnectivityConfig | None = None) -> None:
         super().__init__()
@@ -183,52 +179,43 @@ class ConnectivityEncoder(nn.Module):
             layers.append(nodes)
         return layers
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> ConnectivityEncoder:
+        """Make an untrained encoder from what `to_json` returned."""
+        return cls(values["regions"], values["tr"], ConnectivityConfig(**values["encoder"]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe the input and the sizes."""
+        return {"regions": list(self.regions), "tr": self.tr, "encoder": asdict(self.config)}
+
     def save(self, folder: Path, seen: Mapping[str, Any] | None = None) -> None:
-        """Write `config.json` and `model.safetensors`, each by rename, the config last.
+        """Save by `hub.save`.
 
         Args:
             folder: that is written.
             seen: what the encoder was trained on, kept in `pretrained_on`; nothing for an untrained one.
         """
-        state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-        with whole_file(folder / WEIGHTS) as partial:
-            save_file(state, partial, metadata={"format": "pt"})
-        about = {"model_type": MODEL_TYPE, "regions": list(self.regions), "tr": self.tr, "encoder": asdict(self.config)}
-        write_json(folder / CONFIG, {**about, "pretrained_on": dict(seen or {})})
+        hub.save(self, folder, seen or {})
 
     @classmethod
     def load(cls, folder: Path, regions: Sequence[str] | None = None) -> ConnectivityEncoder:
-        """Read what `save` wrote, in evaluation mode.
+        """Load by `hub.load`.
 
         Args:
             folder: that was written.
             regions: that data have; another atlas is an error.
 
         Raises:
-            StoreError: if a file is missing or damaged, or the weights do not fit the config.
+            StoreError: if a file is missing or damaged, the weights do not fit the config, or it is another encoder.
             DataError: if the regions are others.
         """
-        try:
-            about = read_json(folder / CONFIG)
-            encoder = cls(about["regions"], about["tr"], ConnectivityConfig(**about["encoder"]))
-            encoder.load_state_dict(load_file(folder / WEIGHTS))
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise StoreError(f"{folder} holds no connectivity encoder that can be read ({reason}). Train it again.") from error
+        encoder = hub.load_as(cls, folder)
         if regions is not None and tuple(regions) != encoder.regions:
             raise DataError(
                 f"{folder} was trained on the {len(encoder.regions)} regions {encoder.regions[0]} ..., the data have the "
                 f"{len(regions)} regions {regions[0]} ...: parcellate with its atlas, or train another encoder"
             )
-        return encoder.eval()
-
-
-def is_connectivity_encoder(folder: Path) -> bool:
-    """Whether a folder's `config.json` says that it is one."""
-    try:
-        return read_json(folder / CONFIG).get("model_type") == MODEL_TYPE
-    except (OSError, ValueError, AttributeError):
-        return False
+        return encoder
 
 
 def _standardised(series: Float[Tensor, "B N T"], kept: Bool[Tensor, "B T"]) -> Float[Tensor, "B N T"]:

@@ -1,142 +1,171 @@
-"""Models on disk and on the Hugging Face hub, in the public layout: `config.json` and `model.safetensors`."""
+"""Encoders on disk and on the Hugging Face hub: one way to save and to load all of them.
+
+A folder holds `config.json` and `model.safetensors`. `model_type` of the config says which class it is: a name in `MODELS`, or
+the place `module:Class` of a class from outside the package. Classes of the table are imported when they are needed, any other
+only if the caller names the class or says `trust_code=True`.
+
+A class says what it is made from by its dataclass `config`, or by `to_json()` and `from_json(values)`, see
+`audiossl.models.building`. Three methods are optional: `saved_state()` gives the weights under the keys of a public layout, the
+class method `from_saved(values, state)` builds a model around such weights, and `untrained()` draws its weights anew.
+"""
 
 from __future__ import annotations
 
-import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from audiossl.encoder_names import refuse_place
 from audiossl.errors import ConfigError, StoreError
-from audiossl.features.logmel import LogMel
-from audiossl.files import read_json, whole_file, write_json
-from audiossl.models.zipformer import Padding, Zipformer, ZipformerConfig
-from audiossl.seeds import derive_generator
+from audiossl.files import read_json, write_json
+from audiossl.kinds import Kind, find_kind, place_of, trusted_class
+from audiossl.models.building import describe_encoder, restore_encoder
+from audiossl.models.encoder import Encoder
+from audiossl.models.weights import fill, read_checkpoint, read_weights, write_weights
+from audiossl.seeds import derive_seed
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-PREFIX = "model.model."  # of every key in published weights
+SPEAR, SENSOR, CONNECTIVITY, NAMED = "spear", "audiossl_sensor", "audiossl_connectivity", "audiossl_named"
+MODELS: dict[str, Kind] = {
+    SPEAR: Kind("audiossl.models.zipformer:Zipformer", "Zipformer"),
+    SENSOR: Kind("audiossl.models.sensor_encoder:SensorEncoder", "sensor encoder"),
+    CONNECTIVITY: Kind("audiossl.models.connectivity_encoder:ConnectivityEncoder", "connectivity encoder"),
+    NAMED: Kind("audiossl.models.named_weights:NamedWeights", "encoder with weights of its own"),
+}
+SEEN = "pretrained_on"
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-LEFT_OVER_BYPASS = re.compile(r"(.*\.layers\.\d+)\.bypass_scale")  # in every published layer, used by none
-TRAINING_ONLY = ("codebook_loss", "audio_tagging_proj")
+Trust = bool | str | type  # of code outside the package: none, all that a config names, or one class by its place or itself
 
 
-def save(model: Zipformer, folder: str | Path) -> None:
+def save(model: Any, folder: str | Path, seen: Mapping[str, Any] | None = None, name: str = "") -> None:
     """Write `config.json` and `model.safetensors` into a folder, each by rename, the config last.
 
-    The keys and the config are those of published SPEAR models, so that published inference code reads the folder.
+    Of a Zipformer the keys and the config are those of published SPEAR models, so that published inference code reads the folder.
+
+    Args:
+        model: an encoder of `MODELS`, or one from outside that says what it is made from.
+        folder: that is written; other files in it stay.
+        seen: what the model was pre-trained on, kept in the config.
+        name: by which `audiossl.load` makes the encoder, for one that does not say what it is made from.
+
+    Raises:
+        ConfigError: if the model does not say what it is made from, and no name is given.
     """
     folder = Path(folder)
-    state = {PREFIX + key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    for key in [key for key in state if key.endswith(".bypass_mid.bypass_scale")]:
-        state[key.replace(".bypass_mid.", ".")] = torch.full_like(state[key], 0.5)
-    with whole_file(folder / WEIGHTS) as partial:
-        save_file(state, partial, metadata={"format": "pt"})
-    write_json(folder / CONFIG, model.config.to_json())
+    kind = model_type_of(model)
+    try:
+        about = {"model_type": kind, **describe_encoder(model)}
+    except ConfigError:
+        if not name:
+            raise
+        about = {"model_type": NAMED, "name": name}
+    saved_state = getattr(model, "saved_state", model.state_dict)
+    write_weights(folder / WEIGHTS, saved_state())
+    write_json(folder / CONFIG, about if seen is None else {**about, SEEN: dict(seen)})
 
 
-def load(source: str | Path, padding: Padding = "invariant", config: ZipformerConfig | None = None) -> Zipformer:
-    """Load a model in evaluation mode.
+def load(source: str | Path, padding: str = "invariant", config: Any = None, *, trust_code: Trust = False) -> Encoder:
+    """Load an encoder in evaluation mode.
 
     Args:
         source: a folder that holds `config.json` and `model.safetensors`, the id of a Hugging Face repository that does, or an
-            icefall checkpoint `*.pt`. No code from outside is run.
-        padding: "invariant" or "reference", see `Zipformer`.
-        config: of an icefall checkpoint; by default the `config.json` beside it.
+            icefall checkpoint `*.pt`.
+        padding: "invariant" or "reference", of encoders that have it, see `Zipformer`.
+        config: of an icefall checkpoint, a `ZipformerConfig`; by default the `config.json` beside it.
+        trust_code: import the class that the config names, if it is none of ours: True, or the class itself or its place,
+            `module:Class` or `FILE.py:Class`. Without, no code from outside is imported or run.
 
     Raises:
         StoreError: if a file is missing or cannot be read, or the weights do not fit the config; the message names keys.
-        ConfigError: if the config has unknown fields, or a model type that is not known.
+        ConfigError: if the config has unknown fields, or a model type that is not known or not trusted.
     """
     path = Path(source)
-    if path.is_file():
-        return _load_icefall(path, padding, config)
-    if config is not None:
-        raise ConfigError(f"a config can be given for an icefall checkpoint only; {source} brings its own.")
-    if not path.exists() and isinstance(source, str) and REPOSITORY.fullmatch(source):
-        path = _download(source)
-    values = _read_config(path / CONFIG)
-    kind = values.get("model_type")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise ConfigError(
-            f"{path / CONFIG}: model_type is {kind!r}; known are: {', '.join(KINDS)}. A Hugging Face model is named hf:NAME."
-        )
-    return KINDS[kind](path, values, padding)
-
-
-def _load_zipformer(folder: Path, values: dict[str, Any], padding: Padding) -> Zipformer:
-    weights = folder / WEIGHTS
-    if not weights.is_file():
-        raise StoreError(f"{folder} holds {CONFIG} but no {WEIGHTS}; the model is incomplete.")
-    try:
-        state = load_file(weights)
-    except SafetensorError as error:
-        raise StoreError(f"{weights} cannot be read ({error}); it may have been cut short. Fetch or write it again.") from error
-    return _build(ZipformerConfig.from_json(values, str(folder / CONFIG)), state, padding, weights)
-
-
-KINDS: dict[str, Callable[[Path, dict[str, Any], Padding], Zipformer]] = {"spear": _load_zipformer}
-
-
-def _load_icefall(path: Path, padding: Padding, config: ZipformerConfig | None) -> Zipformer:
-    if path.suffix != ".pt":
+    if not path.is_file():
+        if config is not None:
+            raise ConfigError(f"a config can be given for an icefall checkpoint only; {source} brings its own.")
+        if not path.exists() and isinstance(source, str) and REPOSITORY.fullmatch(source):
+            path = _download(source)
+        values = read_config(path / CONFIG)
+        model = _restored(_class_of(values, path, trust_code), values, path, lambda: read_weights(path / WEIGHTS))
+    elif path.suffix == ".pt":
+        values = read_config(path.with_name(CONFIG)) if config is None else config.to_json()
+        model = _restored(find_kind(SPEAR, MODELS, "model"), values, path, lambda: read_checkpoint(path))
+    else:
         raise StoreError(f"{path} is a file; expected a folder with {CONFIG} and {WEIGHTS}, or an icefall checkpoint *.pt.")
-    if config is None:
-        beside = path.with_name(CONFIG)
-        config = ZipformerConfig.from_json(_read_config(beside), str(beside))
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise StoreError(f"{path} cannot be read as plain weights ({reason}). Export its weights alone first.") from error
-    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model"), dict):
-        raise StoreError(f"{path} has no top-level key 'model'; expected an icefall checkpoint.")
-    return _build(config, checkpoint["model"], padding, path)
-
-
-def _build(config: ZipformerConfig, state: dict[str, Tensor], padding: Padding, origin: Path) -> Zipformer:
-    """Put weights into a model without allocating it twice."""
-    with torch.device("meta"):
-        model = Zipformer(config, padding)
-    model.log_mel = LogMel(config.num_mel_bins)  # its tables are computed, not stored
-    wanted = model.state_dict()
-    state = _without_left_overs(state, config)
-    if "mask_emb" not in state:
-        state["mask_emb"] = torch.randn(config.num_mel_bins, generator=derive_generator("mask_emb"))
-    unknown, missing = sorted(state.keys() - wanted.keys()), sorted(wanted.keys() - state.keys())
-    shapes = [
-        f"{key} {tuple(state[key].shape)}, expected {tuple(wanted[key].shape)}"
-        for key in wanted
-        if key in state and state[key].shape != wanted[key].shape
-    ]
-    problems = [
-        f"{len(keys)} {what}: {', '.join(keys[:5])}{', ...' if len(keys) > 5 else ''}"
-        for what, keys in (("unknown keys", unknown), ("missing keys", missing), ("wrong shapes", shapes))
-        if keys
-    ]
-    if problems:
-        raise StoreError(f"{origin} does not fit its config. {'; '.join(problems)}.")
-    model.load_state_dict(state, assign=True)
+    if hasattr(model, "padding"):
+        model.padding = padding
     return model.eval()
 
 
-def _without_left_overs(state: dict[str, Tensor], config: ZipformerConfig) -> dict[str, Tensor]:
-    """Strip the published prefix and drop what inference never used; keep `mask_emb` for continued pre-training."""
-    kept = {}
-    for key, value in state.items():
-        key = key.removeprefix(PREFIX)
-        stale = key == "encoder.downsample_output.bias" and config.output_downsampling_factor == 1
-        if not (stale or key.startswith(TRAINING_ONLY) or LEFT_OVER_BYPASS.fullmatch(key)):
-            kept[key] = value.float()
-    return kept
+def load_as(kind: type, folder: Path) -> Any:
+    """Load an encoder that has to be of a class of `MODELS`.
+
+    Raises:
+        StoreError: if it is of another, or as `load`.
+    """
+    model = load(folder)
+    if not isinstance(model, kind):
+        raise StoreError(f"{folder} holds no {_noun(kind)} that can be read, but a {type(model).__name__}.")
+    return model
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def untrained_like(encoder: Any, seed: int) -> Encoder:
+    """Make an encoder of the same class and sizes with random weights, which the seed decides.
+
+    Raises:
+        ConfigError: if the encoder does not say what it is made from.
+
+    >>> from audiossl.models import Zipformer
+    >>> twin = untrained_like(Zipformer.from_preset("tiny"), seed=1)
+    >>> twin.dim, torch.equal(twin.mask_emb, untrained_like(twin, seed=1).mask_emb)
+    (192, True)
+    """
+    kind = type(encoder)
+    with torch.random.fork_rng():
+        torch.manual_seed(derive_seed(seed, "random"))
+        draw: Callable[[], Encoder] | None = getattr(encoder, "untrained", None)
+        if draw is not None:
+            return draw()
+        try:
+            values = describe_encoder(encoder)
+        except ConfigError as error:
+            raise ConfigError(f"random weights cannot be drawn, not for a {kind.__name__}: {error}; set random=false.") from error
+        twin = restore_encoder(kind, values, kind.__name__)
+    if hasattr(encoder, "padding"):
+        twin.padding = encoder.padding
+    return twin
+
+
+def model_type_of(model: object) -> str:
+    """What `model_type` of a config says of a model: a name in `MODELS`, or the place of its class."""
+    place = place_of(type(model))
+    return next((name for name, kind in MODELS.items() if kind.place == place), place)
+
+
+def read_model_type(folder: Path) -> str:
+    """What a folder's `config.json` says that it holds; "" if there is none that can be read."""
+    try:
+        kind = read_config(folder / CONFIG).get("model_type")
+    except (OSError, StoreError):
+        return ""
+    return kind if isinstance(kind, str) else ""
+
+
+def is_own(model_type: str) -> bool:
+    """Whether a model type is that of an encoder which `save` wrote, of ours or from outside."""
+    return model_type in MODELS or ":" in model_type
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a `config.json`.
+
+    Raises:
+        StoreError: if it is missing, or holds no JSON object.
+    """
     if not path.is_file():
         raise StoreError(f"{path.parent} holds no {CONFIG}; expected a folder with {CONFIG} and {WEIGHTS}.")
     try:
@@ -146,6 +175,42 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise StoreError(f"{path} holds no JSON object.")
     return values
+
+
+def _class_of(values: Mapping[str, Any], folder: Path, trust: Trust) -> type:
+    """The class that a config names; nothing is imported that is not in the table, unless it is trusted."""
+    kind = values.get("model_type")
+    if not isinstance(kind, str) or not is_own(kind):
+        raise ConfigError(
+            f"{folder / CONFIG}: model_type is {kind!r}; known are: {', '.join(MODELS)}. A Hugging Face model is named hf:NAME."
+        )
+    if kind == NAMED and not trust:
+        refuse_place(str(values.get("name")), folder / CONFIG)
+    if kind in MODELS:
+        return find_kind(kind, MODELS, "model")
+    refuse_place(kind, folder / CONFIG, trust)
+    return trusted_class(kind, folder / CONFIG, trust, "encoder")
+
+
+def _restored(kind: type, values: Mapping[str, Any], origin: Path, read: Callable[[], dict[str, Tensor]]) -> Any:
+    """A model of a class around its weights, whatever is wrong with the values or the weights."""
+    own = {key: value for key, value in values.items() if key not in (SEEN, "model_type")}
+    try:
+        state = read()
+        if callable(from_saved := getattr(kind, "from_saved", None)):
+            return from_saved(own, state)
+        model = restore_encoder(kind, own, CONFIG)
+        fill(model, state)
+        return model
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error}") from error
+    except (StoreError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise StoreError(f"{origin} holds no {_noun(kind)} that can be read ({reason}). Train or fetch it again.") from error
+
+
+def _noun(kind: type) -> str:
+    return next((row.about for row in MODELS.values() if row.place == place_of(kind)), kind.__name__)
 
 
 def _download(repository: str) -> Path:

@@ -9,18 +9,13 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from audiossl.errors import DataError, StoreError
-from audiossl.files import read_json, whole_file, write_json
+from audiossl.errors import DataError
 from audiossl.lengths import padding_mask, standardise_known
+from audiossl.models import hub
 from audiossl.models.encoder import Frames
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
-
-MODEL_TYPE = "audiossl_sensor"
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -76,42 +71,36 @@ class SensorEncoder(nn.Module):
             normal = standardise_known(normal, ~missing)
         return self.encoder(normal.masked_fill(missing, 0.0), lengths)
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> SensorEncoder:
+        """Make an untrained encoder from what `to_json` returned; the normalisation is part of the weights."""
+        takes = SensorInput(tuple(values["channels"]), tuple(values["units"]), values["rate"], values["normalise"])
+        return cls(ResNet1d(len(takes.channels), takes.rate, ResNet1dConfig(**values["resnet1d"])), takes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe the input and the sizes."""
+        return {**asdict(self.takes), "resnet1d": asdict(self.encoder.config)}
+
+    def untrained(self) -> SensorEncoder:
+        """The same encoder with weights drawn anew, behind the same normalisation."""
+        drawn = ResNet1d(len(self.takes.channels), self.takes.rate, self.encoder.config)
+        return SensorEncoder(drawn, self.takes, self.mean, self.deviation)
+
     def save(self, folder: Path, seen: Mapping[str, Any] | None = None) -> None:
-        """Write `config.json` and `model.safetensors`, each by rename, the config last.
+        """Save by `hub.save`.
 
         Args:
             folder: that is written.
             seen: what it was pre-trained on: `dataset`, `subjects`, `seed` and `fold`. An evaluation on the same data set refuses
                 to test these people.
         """
-        state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-        with whole_file(folder / WEIGHTS) as partial:
-            save_file(state, partial, metadata={"format": "pt"})
-        config = {"model_type": MODEL_TYPE, **asdict(self.takes), "resnet1d": asdict(self.encoder.config)}
-        write_json(folder / CONFIG, {**config, "pretrained_on": dict(seen)} if seen else config)
+        hub.save(self, folder, seen or None)
 
     @classmethod
     def load(cls, folder: Path) -> SensorEncoder:
-        """Read what `save` wrote, in evaluation mode.
+        """Load by `hub.load`.
 
         Raises:
-            StoreError: if a file is missing or damaged, or the weights do not fit the config.
+            StoreError: if a file is missing or damaged, the weights do not fit the config, or it is another encoder.
         """
-        try:
-            values = read_json(folder / CONFIG)
-            takes = SensorInput(tuple(values["channels"]), tuple(values["units"]), values["rate"], values["normalise"])
-            encoder = ResNet1d(len(takes.channels), takes.rate, ResNet1dConfig(**values["resnet1d"]))
-            model = cls(encoder, takes)
-            model.load_state_dict(load_file(folder / WEIGHTS))
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise StoreError(f"{folder} holds no sensor encoder that can be read ({reason}). Train it again.") from error
-        return model.eval()
-
-
-def is_sensor_encoder(folder: Path) -> bool:
-    """Whether a folder's `config.json` says that it is one."""
-    try:
-        return read_json(folder / CONFIG).get("model_type") == MODEL_TYPE
-    except (OSError, ValueError, AttributeError):
-        return False
+        return hub.load_as(cls, folder)

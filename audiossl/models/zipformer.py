@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -15,9 +16,11 @@ from audiossl.lengths import padding_mask
 from audiossl.models.chunks import WHOLE, Chunks
 from audiossl.models.encoder import Frames
 from audiossl.models.frontend import RECEPTIVE_FRAMES, Conv1dFrontend, Conv2dFrontend, num_output_frames
+from audiossl.models.spear_layout import from_published, to_published
 from audiossl.models.training_devices import TrainingDevices
 from audiossl.models.training_devices.attach import AttachedDevices
-from audiossl.models.zipformer_config import ZipformerConfig, preset_config
+from audiossl.models.weights import fill
+from audiossl.models.zipformer_config import MODEL_TYPE, ZipformerConfig, preset_config
 from audiossl.models.zipformer_stack import Stacks
 
 __all__ = ["Padding", "Zipformer", "ZipformerConfig"]
@@ -74,6 +77,49 @@ class Zipformer(nn.Module):
             ConfigError: for an unknown preset or field.
         """
         return cls(preset_config(preset, **overrides), padding)
+
+    @classmethod
+    def narrower(cls, preset: str, **overrides: Any) -> dict[str, Any]:
+        """Overrides that make the model of a preset half as wide, for trying things out."""
+        sizes = preset_config(preset, **overrides)
+        widths = ("encoder_dim", "feedforward_dim", "encoder_unmasked_dim")
+        return {**overrides, **{name: [value // 2 for value in getattr(sizes, name)] for name in widths}}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Zipformer:
+        """Build an untrained model from the public layout of `config.json`.
+
+        Raises:
+            ConfigError: naming unknown and missing fields, or a value that cannot be read.
+        """
+        return cls(ZipformerConfig.from_json({"model_type": MODEL_TYPE, **values}))
+
+    @classmethod
+    def from_saved(cls, values: dict[str, Any], state: Mapping[str, Tensor]) -> Zipformer:
+        """Build a model around weights in the public layout, without allocating it twice.
+
+        Raises:
+            ConfigError: as `from_json`.
+            StoreError: if the weights do not fit.
+        """
+        with torch.device("meta"):
+            model = cls.from_json(values)
+        model.log_mel = LogMel(model.num_mel_bins)  # its tables are computed, not stored
+        fill(model, from_published(state, model.config), assign=True)
+        return model
+
+    def to_json(self) -> dict[str, Any]:
+        """Describe the model in the public layout of `config.json`."""
+        return self.config.to_json()
+
+    def saved_state(self) -> dict[str, Tensor]:
+        """The weights under the keys of published SPEAR models."""
+        return to_published(self.state_dict())
+
+    @property
+    def num_mel_bins(self) -> int:
+        """Bins of a feature frame."""
+        return self.config.num_mel_bins
 
     @property
     def padding(self) -> Padding:

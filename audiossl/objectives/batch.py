@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -11,11 +11,12 @@ from torch import Tensor
 
 from audiossl.errors import DataError
 from audiossl.lengths import pad_stack
+from audiossl.objectives.signal_batch import DivisibleBatch
 from audiossl.tokens.alignment import IGNORE
 
 
 @dataclass
-class TokenBatch:
+class TokenBatch(DivisibleBatch):
     """Signals, tokens and the key of their random draws.
 
     Attributes:
@@ -24,7 +25,7 @@ class TokenBatch:
         ids: one per item; masks are drawn from (seed, epoch, id), so crops of one recording need ids of their own.
         tokens: codes of each stream, (B, Tc, N), int64, padded with -100.
         epoch, seed: the rest of the key.
-        sample_rate: Hz.
+        rate: Hz.
 
     Raises:
         DataError: if tokens are not int64 (uint8 would turn the padding -100 into the legal code 156) or do not fit the batch.
@@ -36,7 +37,7 @@ class TokenBatch:
     tokens: Mapping[str, Shaped[Tensor, "_ _ _"]]
     epoch: int = 0
     seed: int = 0
-    sample_rate: float = 16000.0
+    rate: float = 16000.0
 
     def __post_init__(self) -> None:
         for name, codes in self.tokens.items():
@@ -44,30 +45,6 @@ class TokenBatch:
                 raise DataError(f"tokens '{name}' are {codes.dtype}; convert them to int64 before padding with {IGNORE}.")
             if len(codes) != len(self.ids):
                 raise DataError(f"tokens '{name}' hold {len(codes)} items, the batch has {len(self.ids)} ids.")
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of signal without padding."""
-        return float(self.lengths.sum()) / self.sample_rate
-
-    def to(self, device: torch.device | str) -> TokenBatch:
-        """Move the tensors to a device."""
-        tokens = {name: codes.to(device, non_blocking=True) for name, codes in self.tokens.items()}
-        signal, lengths = self.signal.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True)
-        return replace(self, signal=signal, lengths=lengths, tokens=tokens)
-
-    def halves(self) -> list[TokenBatch]:
-        """The first and the second half of the items; nothing if there is one only."""
-        if len(self.ids) < 2:
-            return []
-        middle = len(self.ids) // 2
-        return [
-            replace(
-                self, signal=self.signal[part], lengths=self.lengths[part], ids=self.ids[part],
-                tokens={name: codes[part] for name, codes in self.tokens.items()},
-            )
-            for part in (slice(middle), slice(middle, None))
-        ]  # fmt: skip
 
 
 def collate_tokens(

@@ -14,8 +14,7 @@ from audiossl.models.encoder import Encoder
 from audiossl.models.zipformer_stack import Downsample
 from audiossl.objectives.labelled_batch import LabelledBatch
 from audiossl.objectives.loss import Loss, Ratio
-from audiossl.objectives.objective import Objective
-from audiossl.objectives.tuned_encoder import TunedEncoder, TuningConfig
+from audiossl.objectives.tuned_encoder import TunedObjective, TuningConfig
 
 BLANK = 0
 
@@ -31,7 +30,7 @@ class CTCConfig(TuningConfig):
     downsample: int = 1
 
 
-class CTC(Objective):
+class CTC(TunedObjective):
     """Dropout and a linear layer over units, of which 0 is the blank.
 
     `Loss.total` sums the negative log-likelihood of the transcripts and `Loss.weight` counts their units, so the mean is in nats
@@ -45,18 +44,19 @@ class CTC(Objective):
     """
 
     def __init__(self, encoder: Encoder, num_units: int, config: CTCConfig | None = None) -> None:
-        super().__init__()
-        self.config = config = config or CTCConfig()
-        self.encoder = TunedEncoder(encoder, config)
+        config = config or CTCConfig()
+        super().__init__(encoder, config)
+        self.config = config
         self.head = nn.ModuleDict({"output": nn.Linear(encoder.dim, num_units)})
         if config.downsample > 1:
             self.head["downsample"] = Downsample(config.downsample)
         self.dropout = nn.Dropout(config.dropout)
         self.too_short: dict[str, str] = {}
 
-    def before_step(self, step: int, seconds: float) -> None:
-        """Tell the encoder how many updates were made."""
-        self.encoder.before_step(step, seconds)
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Items whose transcript could not be aligned, with the reason."""
+        return self.too_short
 
     def forward(self, batch: LabelledBatch) -> Loss:
         """Encode and compare with the transcripts."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from audiossl.lengths import pad_stack
+from audiossl.objectives.signal_batch import DivisibleBatch
 
 
 @dataclass
-class LabelledBatch:
+class LabelledBatch(DivisibleBatch):
     """Signals, targets and the key of their random draws.
 
     Attributes:
@@ -23,7 +23,7 @@ class LabelledBatch:
         targets: unit numbers, padded with 0, or the share of each tag in [0, 1].
         target_lengths: valid targets.
         epoch, seed: the rest of the key.
-        sample_rate: Hz.
+        rate: Hz.
     """
 
     signal: Float[Tensor, "B C S"]
@@ -33,28 +33,7 @@ class LabelledBatch:
     target_lengths: Int[Tensor, "B"]
     epoch: int = 0
     seed: int = 0
-    sample_rate: float = 16000.0
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of signal without padding."""
-        return float(self.lengths.sum()) / self.sample_rate
-
-    def to(self, device: torch.device | str) -> LabelledBatch:
-        """Move the tensors to a device."""
-        moved = {
-            name: getattr(self, name).to(device, non_blocking=True) for name in ("signal", "lengths", "targets", "target_lengths")
-        }
-        return replace(self, **moved)
-
-    def halves(self) -> list[LabelledBatch]:
-        """The first and the second half of the items; nothing if there is one only."""
-        if len(self.ids) < 2:
-            return []
-        middle, names = len(self.ids) // 2, ("signal", "lengths", "ids", "targets", "target_lengths")
-        return [
-            replace(self, **{name: getattr(self, name)[part] for name in names}) for part in (slice(middle), slice(middle, None))
-        ]
+    rate: float = 16000.0
 
 
 def collate_labelled(

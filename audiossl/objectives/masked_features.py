@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiossl.lengths import padding_mask
+from audiossl.models.student import FeatureStudent
 from audiossl.objectives.batch import TokenBatch
 from audiossl.objectives.loss import Loss, Ratio
-from audiossl.objectives.masked_prediction import FeatureStudent, MaskedPrediction, MaskedPredictionConfig
+from audiossl.objectives.masked_prediction import MaskedPrediction, MaskedPredictionConfig, TokenStream
 
 
 class MaskedFeatures(MaskedPrediction):
@@ -28,6 +31,13 @@ class MaskedFeatures(MaskedPrediction):
     def __init__(self, student: FeatureStudent, num_bins: int, config: MaskedPredictionConfig | None = None) -> None:
         super().__init__(student, config)
         self.head = nn.Linear(student.dim, num_bins * self.features_per_frame)
+
+    @classmethod
+    def from_streams(
+        cls, student: FeatureStudent, streams: Mapping[str, TokenStream], config: MaskedPredictionConfig
+    ) -> MaskedFeatures:
+        """Build it as a recipe asks for it; the streams are not used."""
+        return cls(student, student.num_mel_bins, config)
 
     def forward(self, batch: TokenBatch) -> Loss:
         """Mask, encode, regress; tokens of the batch are not used."""

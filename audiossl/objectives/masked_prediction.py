@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from audiossl.errors import ConfigError
 from audiossl.lengths import padding_mask
-from audiossl.models.encoder import Frames
+from audiossl.models.student import FeatureStudent, mask_vector
 from audiossl.objectives.batch import TokenBatch
 from audiossl.objectives.masks import Spans, draw_masks, pool_mask
 from audiossl.objectives.objective import Objective
@@ -46,24 +46,14 @@ class MaskedPredictionConfig:
     feature_rate: float = 100.0
 
 
-@runtime_checkable
-class FeatureStudent(Protocol):
-    """An encoder whose features can be masked on their way in."""
+@dataclass
+class TokenStream:
+    """One kind of tokens to predict: frames per second, codebooks, codes per codebook, weight in the loss (lambda)."""
 
-    frame_rate: float
-    last_frame_rate: float
-    frame_offset: float
-    dim: int
-
-    def compute_features(
-        self, signal: Float[Tensor, "B C S"], lengths: Int[Tensor, "B"]
-    ) -> tuple[Float[Tensor, "B F M"], Int[Tensor, "B"]]:
-        """Turn signals into padded features and their lengths."""
-        ...
-
-    def forward_features(self, features: Float[Tensor, "B F M"], feature_lengths: Int[Tensor, "B"]) -> Frames:
-        """Encode features."""
-        ...
+    rate: float
+    num_codebooks: int
+    codebook_size: int = 256
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -118,9 +108,7 @@ class MaskedPrediction(Objective):
         # Frame 0 of the layers is centred at frame_offset and covers feature_rate / frame_rate features.
         half = config.feature_rate / student.frame_rate / 2
         self.first_feature = max(0, math.floor(student.frame_offset * config.feature_rate - half + 1e-6))
-        if getattr(student, "mask_emb", None) is None:
-            num_bins: Any = student.num_mel_bins  # pyright: ignore[reportAttributeAccessIssue]
-            self.mask_emb = nn.Parameter(torch.randn(num_bins))
+        self.mask_emb = nn.Parameter(torch.randn(student.num_mel_bins)) if mask_vector(student) is None else None
 
     @property
     def encoder(self) -> FeatureStudent:
@@ -156,7 +144,8 @@ class MaskedPrediction(Objective):
         )
         valid = ~padding_mask(lengths, size)
         features = features.masked_fill(channel_mask[:, None, :] & valid[:, :, None], 0.0)
-        filling = self.mask_emb if hasattr(self, "mask_emb") else self.student.mask_emb  # pyright: ignore[reportAttributeAccessIssue]
+        filling = mask_vector(self.student) if self.mask_emb is None else self.mask_emb
+        assert filling is not None  # one of the two has it
         return torch.where(time_mask[:, :, None], filling.to(features.dtype), features), time_mask
 
     def _encode(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,20 +11,13 @@ from torch.nn import functional as F
 
 from audiossl.errors import DataError
 from audiossl.lengths import padding_mask
+from audiossl.models.student import FeatureStudent
 from audiossl.objectives.batch import TokenBatch
 from audiossl.objectives.loss import Loss, Ratio
-from audiossl.objectives.masked_prediction import FeatureStudent, MaskedPrediction, MaskedPredictionConfig
+from audiossl.objectives.masked_prediction import MaskedPrediction, MaskedPredictionConfig, TokenStream
 from audiossl.tokens.alignment import IGNORE, align_tokens, rate_ratio
 
-
-@dataclass
-class TokenStream:
-    """One kind of tokens to predict: frames per second, codebooks, codes per codebook, weight in the loss (lambda)."""
-
-    rate: float
-    num_codebooks: int
-    codebook_size: int = 256
-    weight: float = 1.0
+__all__ = ["CodebookHeads", "MaskedTokens", "TokenStream"]
 
 
 class CodebookHeads(nn.Module):
@@ -71,6 +63,13 @@ class MaskedTokens(MaskedPrediction):
         for name, stream in self.streams.items():
             _, side_by_side = rate_ratio(stream.rate, self.frame_rate)
             self.heads[name] = CodebookHeads(student.dim, stream.num_codebooks * side_by_side, stream.codebook_size)
+
+    @classmethod
+    def from_streams(
+        cls, student: FeatureStudent, streams: Mapping[str, TokenStream], config: MaskedPredictionConfig
+    ) -> MaskedTokens:
+        """Build it as a recipe asks for it."""
+        return cls(student, streams, config)
 
     def forward(self, batch: TokenBatch) -> Loss:
         """Mask, encode, predict.

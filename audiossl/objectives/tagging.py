@@ -14,8 +14,7 @@ from audiossl.models.encoder import Encoder
 from audiossl.objectives.labelled_batch import LabelledBatch
 from audiossl.objectives.loss import Loss
 from audiossl.objectives.mixup import mix_up
-from audiossl.objectives.objective import Objective
-from audiossl.objectives.tuned_encoder import TunedEncoder, TuningConfig
+from audiossl.objectives.tuned_encoder import TunedObjective, TuningConfig
 
 
 @dataclass
@@ -31,7 +30,7 @@ class TaggingConfig(TuningConfig):
     mixup_alpha: float = 10.0
 
 
-class Tagging(Objective):
+class Tagging(TunedObjective):
     """Mean over valid frames, dropout and a linear layer; binary cross-entropy of every tag.
 
     `Loss.total` sums over clips the cross-entropy averaged over tags; `Loss.weight` counts clips.
@@ -43,15 +42,11 @@ class Tagging(Objective):
     """
 
     def __init__(self, encoder: Encoder, num_tags: int, config: TaggingConfig | None = None) -> None:
-        super().__init__()
-        self.config = config = config or TaggingConfig()
-        self.encoder = TunedEncoder(encoder, config)
+        config = config or TaggingConfig()
+        super().__init__(encoder, config)
+        self.config = config
         self.head = nn.ModuleDict({"output": nn.Linear(encoder.dim, num_tags)})
         self.dropout = nn.Dropout(config.dropout)
-
-    def before_step(self, step: int, seconds: float) -> None:
-        """Tell the encoder how many updates were made."""
-        self.encoder.before_step(step, seconds)
 
     def forward(self, batch: LabelledBatch) -> Loss:
         """Mix up in training, encode and compare with the tags."""

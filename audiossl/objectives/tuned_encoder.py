@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiossl.models.encoder import Encoder
+from audiossl.models.student import FeatureStudent
 from audiossl.objectives.labelled_batch import LabelledBatch
-from audiossl.objectives.masked_prediction import FeatureStudent
+from audiossl.objectives.objective import Objective
 from audiossl.objectives.specaugment import SpecAugmentConfig, spec_augment
 
 _log = logging.getLogger(__name__)
@@ -32,6 +33,39 @@ class TuningConfig:
     freeze_steps: int = 2000
     dropout: float = 0.1
     spec_augment: SpecAugmentConfig = field(default_factory=SpecAugmentConfig)
+
+
+class TunedObjective(Objective):
+    """A head on a pre-trained encoder, trained on labels; subclasses set `head` and define `forward` and `predict`.
+
+    Args:
+        encoder: meets the `Encoder` protocol; its final output is read.
+        config: options.
+
+    Attributes:
+        encoder: with what is done to it in training.
+        head: what is trained next to it; a module named `output` is its last layer.
+    """
+
+    head: nn.ModuleDict
+
+    def __init__(self, encoder: Encoder, config: TuningConfig) -> None:
+        super().__init__()
+        self.tuning = config
+        self.encoder: TunedEncoder = TunedEncoder(encoder, config)
+
+    def before_step(self, step: int, seconds: float) -> None:
+        """Say to the encoder how many updates were made."""
+        self.encoder.before_step(step, seconds)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Items that were left out of the loss so far, with the reason."""
+        return {}
+
+    def predict(self, batch: LabelledBatch) -> list[list[int]] | list[list[float]]:
+        """What the head says of each item."""
+        raise NotImplementedError
 
 
 class TunedEncoder(nn.Module):

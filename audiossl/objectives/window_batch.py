@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from audiossl.objectives.signal_batch import SignalBatch
+
 
 @dataclass
-class WindowBatch:
+class WindowBatch(SignalBatch):
     """Windows without labels.
 
     Attributes:
@@ -60,16 +62,3 @@ class WindowBatch:
         names = [str(row) for row in range(len(signal))]
         sizes = torch.full((len(signal),), signal.shape[2], device=signal.device) if lengths is None else lengths
         return cls(signal, sizes, names, names if subjects is None else subjects, float(rate))
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of signal without padding."""
-        return float(self.lengths.sum()) / self.rate
-
-    def to(self, device: torch.device) -> WindowBatch:
-        """Move to a device."""
-        moved = {
-            name: None if (value := getattr(self, name)) is None else value.to(device)
-            for name in ("signal", "lengths", "partner", "partner_lengths")
-        }
-        return replace(self, **moved)

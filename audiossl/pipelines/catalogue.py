@@ -18,6 +18,7 @@ from audiossl.pipelines.connectivity import stages as connectivity
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.finetune import stages as finetune
 from audiossl.pipelines.finetune.config import FinetuneRecipe
+from audiossl.pipelines.own import labelled
 from audiossl.pipelines.own_output import claim_output, default_output
 from audiossl.pipelines.sensors import checks as sensors_checks
 from audiossl.pipelines.sensors import dry_run as sensors_dry_run
@@ -47,6 +48,7 @@ CHECKS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
 # What `--dry-run` does beyond naming stages: a function of the config and the output folder.
 DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {
     "spear": spear_dry_run.dry_run,
+    "finetune": labelled.dry_run,
     "sensors": sensors_dry_run.dry_run,
     "connectivity": connectivity_dry_run.dry_run,
 }

@@ -65,7 +65,7 @@ def claim_output(config: Any, output: Path, dry_run: bool = False) -> None:
         ConfigError: naming both.
     """
     corpus = getattr(config, "corpus", None)
-    if not corpus:
+    if not corpus or not getattr(config, "claims_output", False):  # recipes for audio look at the corpus that they made
         return
     places = [str(Path(place).expanduser().absolute()) for place in corpus_places(corpus)]
     claim = output / CLAIM

@@ -5,21 +5,22 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from audiossl.console import console
 from audiossl.data_record import DataFiles, Stamps, as_read, changes, read_stamps, write_stamps
 from audiossl.errors import ConfigError
 from audiossl.files import read_json, whole_folder, write_json
 from audiossl.locks import file_lock
 from audiossl.pipelines.prepare_script import load_script
-from audiossl.recipe import console
+from audiossl.recipe_folders import find_recipe_folder
 
 
 def prepared_tasks(source: Path, beside: Path, data_root: Path | None = None) -> Path:
     """Return a folder of tasks.
 
     Args:
-        source: folder of tasks; or of a recipe whose `prepare.py` has `prepare_tasks(out, data_root)`, such as recipes/hear. What
-            it writes is kept in `RECIPE_tasks` beside the output, for all models, and made again when the script or the files
-            below `data_root` change.
+        source: folder of tasks; or of a recipe whose `prepare.py` has `prepare_tasks(out, data_root)`, such as recipes/hear, also
+            by its name among those that came with audiossl. What it writes is kept in `RECIPE_tasks` beside the output, for all
+            models, and made again when the script or the files below `data_root` change.
         beside: an output folder.
         data_root: of corpora that were fetched by hand.
 
@@ -27,8 +28,10 @@ def prepared_tasks(source: Path, beside: Path, data_root: Path | None = None) ->
         ConfigError: if the folder does not exist.
         DataError: if a corpus cannot be fetched or is not as expected.
     """
-    if not source.is_dir():
-        raise ConfigError(f"{source} is no folder: give one of tasks, or a recipe such as recipes/hear of a clone of audiossl")
+    found = find_recipe_folder(source)
+    if found is None:
+        raise ConfigError(f"{source} is no folder: give one of tasks, or a recipe such as recipes/hear")
+    source = found
     if not (source / "prepare.py").is_file():
         return source
     script = load_script(source / "prepare.py", ["prepare_tasks"])

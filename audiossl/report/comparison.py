@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as ConsoleTable
 
-from audiossl import __version__
 from audiossl.console import print_table
 from audiossl.evaluation.compare import Comparison
 from audiossl.evaluation.cost import Cost
@@ -16,6 +15,7 @@ from audiossl.evaluation.results import LOWER_IS_BETTER
 from audiossl.report.content import ReportContent, Section, Table
 from audiossl.report.page import write_report
 from audiossl.report.results import results_tables, shown, shown_interval
+from audiossl.version import __version__
 
 COST_COLUMNS = ("parameters", "GFLOP per audio s", "CPU s per audio s", "peak GiB")
 

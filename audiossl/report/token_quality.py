@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from audiossl import __version__
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
 from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_codebook_usage
@@ -19,6 +18,7 @@ from audiossl.report.quality_pictures import (
     plot_search_errors,
     plot_spectrum,
 )
+from audiossl.version import __version__
 
 
 def write_quality_page(quality: Mapping[str, Any], path: Path) -> None:

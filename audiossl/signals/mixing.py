@@ -162,7 +162,7 @@ class MixedCorpus(Corpus):
     def __init__(self, corpus: Corpus, mixtures: Mapping[str, Mixture], noise: Corpus | None = None) -> None:
         self.mixtures, self.corpus, self.noise = mixtures, corpus, noise
         self._alone = {item.id: item for item in corpus.items if item.id in mixtures}
-        super().__init__([self._mixed(item) for item in corpus.items], corpus.sample_rate, None, corpus._folder)
+        super().__init__([self._mixed(item) for item in corpus.items], corpus.sample_rate, None, corpus.folder)
 
     def read(self, item: CorpusItem, first: int = 0, num_samples: int | None = None) -> Float[Tensor, "S"]:
         """Read an item, mixed, or `num_samples` of it from sample `first` on.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from audiossl.encoder_names import Wanted
 from audiossl.errors import ConfigError
 from audiossl.features.logmel import HOP, LogMel
+from audiossl.models.building import make_encoder
 from audiossl.models.encoder import Encoder, Frames
 
 
@@ -57,9 +58,6 @@ def load_named(wanted: Wanted) -> Encoder:
     """`logmel`, see `audiossl.encoder_names`.
 
     Raises:
-        ConfigError: for an option that there is not.
+        ConfigError: for an option that there is not, or a value of another type.
     """
-    try:
-        return LogMelEncoder(**wanted.options)
-    except TypeError as error:
-        raise ConfigError(f"teacher.options of logmel are num_mel_bins, stride and stack ({error})") from error
+    return make_encoder(LogMelEncoder, wanted.options)

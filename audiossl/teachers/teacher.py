@@ -2,51 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from audiossl.embedding.embedder import Embedder
-from audiossl.encoder_names import ENCODERS, EncoderName, Wanted, parse_name
+from audiossl.embedding.takes import Takes
+from audiossl.encoder_names import ENCODERS, OUTSIDE, OWN, Wanted, outside_place, parse_name
 from audiossl.errors import ConfigError
-from audiossl.load import weights_digest
-
-# The kinds of `audiossl.encoder_names`, written out since the types of recipes are checked when they are read.
-Kind = Literal["hama", "logmel", "resemblyzer", "transformers", "dasheng", "audiossl"]
+from audiossl.kinds import import_place
+from audiossl.models.run_folder import weights_digest
+from audiossl.options import Fault, nearest
 
 
 @dataclass
 class TeacherConfig:
-    """Which frozen model makes the targets.
+    """Which frozen model makes the targets. A recipe may also say it in a word, `teacher: hf:microsoft/wavlm-large:21`.
 
     Attributes:
-        kind: hama (speech, from its wheel), logmel, resemblyzer (speakers, from its wheel), transformers (Hugging Face), dasheng
-            (general audio), audiossl (a checkpoint of ours, or a folder of Hugging Face).
-        name: model name or folder, for transformers and audiossl; for dasheng dasheng_base, dasheng_06B, dasheng_12B or a file.
-        layer: index into the encoder's layers; for transformers and dasheng 0 is the input of the first block. None is the last.
+        encoder: a name as in `audiossl.load`, perhaps with its layer: hama, logmel, hf:NAME:LAYER, a run folder, module:Class.
+        layer: index into the encoder's layers; for hf: and dasheng: 0 is the input of the first block. None is the last.
         normalise: per-channel zero mean and unit variance before quantisation; not optional for pre-norm models such as
             WavLM Large.
-        options: of logmel: num_mel_bins, stride (2) and stack, as `LogMelEncoder` takes them.
+        window_seconds: length of the windows in which long signals are read; None for what suits the encoder.
+        options: of the encoder; of logmel num_mel_bins, stride (2) and stack.
         data_root: where wheels were unpacked, or weights of dasheng downloaded, by hand.
     """
 
-    kind: Kind = "hama"
-    name: str | None = None
+    encoder: str = "hama"
     layer: int | None = None
     normalise: bool = True
-    options: dict[str, int] = field(default_factory=dict)
+    window_seconds: float | None = None
+    options: dict[str, Any] = field(default_factory=dict)
     data_root: Path | None = None
+
+    # A key that is given on the command line takes the place of these.
+    INSTEAD: ClassVar[Mapping[str, tuple[str, ...]]] = {"encoder": ("kind", "name"), "kind": ("encoder",), "name": ("encoder",)}
+
+    def __post_init__(self) -> None:
+        known, rest, layer = parse_name(self.encoder)
+        if layer is None:
+            return
+        if self.layer not in (None, layer):
+            raise ConfigError(f"expected one layer, got {layer} in '{self.encoder}' and layer {self.layer}: leave one out")
+        self.encoder, self.layer = f"{known.prefix}{rest}" if known.prefix else rest or known.kind, layer
+
+    @property
+    def kind(self) -> str:
+        """The row of `audiossl.encoder_names.ENCODERS`."""
+        return parse_name(self.encoder)[0].kind
+
+    @property
+    def name(self) -> str | None:
+        """What follows the prefix, or the folder or class; None where the kind is all of the name."""
+        return parse_name(self.encoder)[1] or None
+
+    def decides(self) -> dict[str, Any]:
+        """What goes into the fingerprints of stages, in the form of commit ba6cba2."""
+        found = {"kind": self.kind, "name": self.name, "layer": self.layer, "normalise": self.normalise, "options": self.options}
+        found |= {"data_root": self.data_root}
+        return found if self.window_seconds is None else {**found, "window_seconds": self.window_seconds}
+
+    @classmethod
+    def spelled(cls, values: Any, place: str) -> Any:
+        """Read a name alone, and the keys `kind` and `name` of earlier recipes, which stand for `encoder`."""
+        if isinstance(values, str):
+            try:
+                config = cls(values)
+            except ConfigError as error:
+                raise Fault(place, "the name of an encoder", f"'{values}'", f": {error}") from None
+            return {"encoder": config.encoder, **({} if config.layer is None else {"layer": config.layer})}
+        if not isinstance(values, Mapping) or not values.keys() & {"kind", "name"}:
+            return values
+        if "encoder" in values:
+            raise Fault(place, "encoder, or kind and name", "both")
+        kind, name = values.get("kind", "hama"), values.get("name")
+        if kind not in ENCODERS:
+            below = f"{place}.kind" if place else "kind"
+            raise Fault(below, f"one of {', '.join(map(repr, ENCODERS))}", repr(kind), nearest(kind, ENCODERS))
+        known = ENCODERS[kind]
+        if known.takes_name and not name:
+            raise Fault(place, f"a name with kind={kind}, for instance name={known.example}", "none")
+        encoder = f"{known.prefix or ''}{name}" if known.takes_name else kind
+        if known is OWN and parse_name(encoder)[0] is not OWN:
+            encoder = f"./{encoder}"
+        return {"encoder": encoder, **{key: value for key, value in values.items() if key not in ("kind", "name")}}
 
 
 class Teacher:
     """One layer of a frozen encoder, on signals of any length.
 
-    `digest` is that of its weights where they lie in a local folder or file, else "".
+    `digest` is that of its weights where they lie in a local folder or file, and of the source of a class from outside, else "".
     """
 
     def __init__(self, embedder: Embedder, layer: int, description: str, digest: str = "") -> None:
@@ -60,11 +111,13 @@ class Teacher:
         """Frames per second."""
         return self.embedder.frame_rate
 
-    def frames(self, clips: Sequence[Float[Tensor, "_"]], sample_rate: float | int | None = None) -> list[Float[Tensor, "T D"]]:
-        """Encode mono clips; a clip gives the same frames in any company.
+    def frames(
+        self, clips: Sequence[Float[Tensor, "*C _"]], sample_rate: float | int | None = None
+    ) -> list[Float[Tensor, "T D"]]:
+        """Encode clips; a clip gives the same frames in any batch.
 
         Args:
-            clips: samples.
+            clips: samples, mono (S,) or (C, S).
             sample_rate: Hz of the clips, which are resampled to the encoder's; None means that they are at the encoder's already.
         """
         return [embedding.frames[0] for embedding in self.embedder.embed(list(clips), sample_rate, layers=[self.layer])]
@@ -74,33 +127,39 @@ def load_teacher(config: TeacherConfig, device: torch.device | str = "cpu") -> T
     """Build the teacher that a config names; its frames come back to the CPU from any device.
 
     Raises:
-        ConfigError: if a name is missing or the layer does not exist.
+        ConfigError: if a name leads to nothing, or the layer does not exist.
+
+    >>> teacher = load_teacher(TeacherConfig("logmel", options={"num_mel_bins": 40}))
+    >>> teacher.description, teacher.frames([torch.zeros(16000)])[0].shape
+    ('logmel(num_mel_bins=40):0', torch.Size([50, 40]))
     """
-    known = _known(config)
+    known, rest, _ = parse_name(config.encoder)
     options = {**known.teacher_options, **config.options}
-    encoder = known.load(Wanted(config.name or "", config.layer if known.teacher_layers else None, config.data_root, options))
+    encoder = known.load(Wanted(rest, config.layer if known.teacher_layers else None, config.data_root, options))
     named = ",".join(f"{key}={value}" for key, value in sorted(config.options.items()))
-    description = f"{known.prefix or ''}{config.name}" if known.takes_name else known.kind
-    description = f"{description}({named})" if named else description
+    description = f"{config.encoder}({named})" if named else config.encoder
     layer = encoder.num_layers - 1 if config.layer is None else config.layer
     if not 0 <= layer < encoder.num_layers:
         raise ConfigError(f"teacher {description} has layers 0 to {encoder.num_layers - 1}; teacher.layer={layer} was asked for")
-    embedder = Embedder(encoder, description, window_seconds=known.window_seconds, context_seconds=2).to(device)
+    embedder = Embedder(encoder, description, *_windows(encoder, config, known.window_seconds)).to(device)
     return Teacher(embedder, layer, f"{description}:{layer}", teacher_digest(config))
 
 
 def teacher_digest(config: TeacherConfig) -> str:
-    """Hash the weights and configs of a teacher in a local folder or file, which may be trained anew under its name.
+    """Hash what may change under a teacher's name: weights and configs in a local folder or file, the source of a class.
 
     Returns:
         The hash, or "" where the name alone says which weights are meant.
     """
-    return weights_digest(config.name) if config.name and ENCODERS[config.kind].takes_name else ""
+    return weights_digest(config.name) if config.name else ""
 
 
 def assumed_frame_rate(config: TeacherConfig) -> float:
     """Frames per second that a teacher is taken to have while it is not loaded."""
-    return ENCODERS[config.kind].assumed_rate(config.options)
+    known = ENCODERS[config.kind]
+    place = outside_place(config.encoder) if known is OUTSIDE else None
+    rate = getattr(import_place(place.where, "teacher"), "frame_rate", None) if place else None
+    return float(rate) if isinstance(rate, int | float) else known.assumed_rate(config.options)
 
 
 def parse_teacher(name: str, layer: int | None = None, normalise: bool = True) -> TeacherConfig:
@@ -108,15 +167,17 @@ def parse_teacher(name: str, layer: int | None = None, normalise: bool = True) -
 
     Raises:
         ConfigError: if the layer in the name is no number, or is another one than `layer`.
+
+    >>> parse_teacher("hama:2").layer
+    2
     """
-    known, rest, in_name = parse_name(name)
-    if in_name is not None and layer not in (None, in_name):
-        raise ConfigError(f"expected one layer, got {in_name} in '{name}' and layer {layer}: leave one out")
-    return TeacherConfig(cast("Kind", known.kind), rest or None, layer if in_name is None else in_name, normalise)
+    return TeacherConfig(name, layer, normalise)
 
 
-def _known(config: TeacherConfig) -> EncoderName:
-    known = ENCODERS[config.kind]
-    if known.takes_name and not config.name:
-        raise ConfigError(f"teacher.kind={config.kind} needs a name, for instance teacher.name={known.example}")
-    return known
+def _windows(encoder: Any, config: TeacherConfig, usual: int) -> tuple[float | int | None, float | int | None]:
+    """Seconds of a window and of its context; None for those of the `Embedder`."""
+    if getattr(encoder, "reads_whole", False):
+        return 1e6, None
+    if not Takes.of(encoder).is_audio:
+        return config.window_seconds, None
+    return config.window_seconds or usual, 2

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, whole_folder, write_json
+from audiossl.kinds import place_of
 from audiossl.tokens.offsets import common_offset
 from audiossl.tokens.precision import full_precision
 from audiossl.tokens.search import BLOCK
@@ -31,7 +32,7 @@ class Quantizer(nn.Module):
     """Base of quantisers: frames (T, D) to codes (T, N) and back.
 
     Attributes:
-        kind: word that names the quantiser in recipes and saved folders.
+        kind: word that names the quantiser in recipes and saved folders; classes from outside need none.
         dim: D, width of a frame.
         num_codebooks: N, codes per frame.
         codebook_size: K, entries per codebook.
@@ -40,7 +41,7 @@ class Quantizer(nn.Module):
         id_buf: the ASCII codes of `id`.
     """
 
-    kind: ClassVar[str]
+    kind: ClassVar[str] = ""
     mean: Tensor
     std: Tensor
     id_buf: Tensor
@@ -126,13 +127,18 @@ class Quantizer(nn.Module):
         """Rebuild frames from codes (*T, N) of any integer type."""
         raise NotImplementedError
 
+    @classmethod
+    def saved_kind(cls) -> str:
+        """What a saved folder calls the class: its kind, or the place of a class from outside the package."""
+        return cls.kind if cls.__module__.partition(".")[0] == "audiossl" else place_of(cls)
+
     def save(self, folder: str | Path) -> None:
         """Write `quantiser.json` and `quantiser.safetensors`; the folder appears whole."""
         from safetensors.torch import save_file
 
         with whole_folder(Path(folder)) as partial:
             shape = {"dim": self.dim, "num_codebooks": self.num_codebooks, "codebook_size": self.codebook_size}
-            write_json(partial / CONFIG_FILE, {"kind": self.kind, "id": self.id, **shape})
+            write_json(partial / CONFIG_FILE, {"kind": self.saved_kind(), "id": self.id, **shape})
             save_file(
                 {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}, partial / WEIGHTS_FILE
             )
@@ -148,8 +154,10 @@ class Quantizer(nn.Module):
         from safetensors.torch import load_file
 
         config = read_quantiser_config(Path(folder))
-        if config["kind"] != cls.kind:
-            raise StoreError(f"{folder} holds a quantiser of kind '{config['kind']}', not '{cls.kind}'; use load_quantiser")
+        if config["kind"] != cls.saved_kind():
+            raise StoreError(
+                f"{folder} holds a quantiser of kind '{config['kind']}', not '{cls.saved_kind()}'; use load_quantiser"
+            )
         try:
             quantiser = cls(config["dim"], config["num_codebooks"], config["codebook_size"])
             quantiser.load_state_dict(load_file(Path(folder) / WEIGHTS_FILE))

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from audiossl.errors import ConfigError
 from audiossl.seeds import derive_generator
-from audiossl.tokens.contract import Quantizer, sum_of_centers
+from audiossl.tokens.contract import Quantizer, check_training_frames, sum_of_centers
 from audiossl.tokens.exact_search import EXACT_BLOCK, check_exact, refine
 from audiossl.tokens.frame_sample import gather_frames
+from audiossl.tokens.quantiser_training import TrainingPlan, train
 from audiossl.tokens.search import Effort, GramTable, effort_of, search
 
 SCALE_SPEED = 10.0  # the reference stores scales divided by ten, which makes its optimiser learn them ten times faster
@@ -78,11 +79,15 @@ class MultiCodebookQuantizer(Quantizer):
         Warns:
             UserWarning: if codebooks give nearly always the same code.
         """
-        from audiossl.tokens.quantiser_training import train
-
         tensor = gather_frames(frames, seed)
         quantiser = cls(tensor.shape[1], num_codebooks, codebook_size, seed=seed).to(device)
-        train(quantiser, tensor, seed=seed, normalise=normalise, steps=steps, progress=progress)
+        check_training_frames(tensor, codebook_size)
+        quantiser.set_normalisation(tensor, normalise)
+        found = train(tensor, num_codebooks, codebook_size, quantiser.normalise, TrainingPlan(seed, steps, progress))
+        with torch.no_grad():
+            quantiser.centers.copy_(found.centers)
+            quantiser.to_logits.weight.copy_(found.weight)
+            quantiser.to_logits.bias.copy_(found.bias)
         quantiser.stamp_id()
         return quantiser.eval()
 

@@ -21,15 +21,13 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from audiossl.errors import ConfigError
 from audiossl.seeds import derive_generator
-from audiossl.tokens.contract import check_training_frames
 from audiossl.tokens.diagnostics import DEAD_PERPLEXITY, code_use
 from audiossl.tokens.lloyd import lloyd
 from audiossl.tokens.precision import full_precision
-from audiossl.tokens.quantiser import MultiCodebookQuantizer
 from audiossl.tokens.search import BLOCK, Effort, GramTable, search
 
 START_FRAMES = 160  # frames per codebook entry for the initial clusters
@@ -42,31 +40,64 @@ CLASSIFIER_BATCH = 1024
 CLASSIFIER_STEPS = 150
 
 
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to train.
+
+    Attributes:
+        seed: of the shuffle and the initial clusters.
+        steps: updates of the centres; 40 if None.
+        progress: whether a bar is shown on a terminal.
+    """
+
+    seed: int = 0
+    steps: int | None = None
+    progress: bool = True
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training finds.
+
+    Attributes:
+        centers: codebooks in the normalised space, (N, K, D).
+        weight, bias: of the classifier, (N * K, D) and (N * K,).
+    """
+
+    centers: Float[Tensor, "N K D"]
+    weight: Float[Tensor, "M D"]
+    bias: Float[Tensor, "M"]
+
+
 @torch.no_grad()
 def train(
-    quantiser: MultiCodebookQuantizer,
     frames: Float[Tensor, "T D"],
-    *,
-    seed: int = 0,
-    normalise: bool = True,
-    steps: int | None = None,
-    progress: bool = True,
-) -> None:
-    """Fit a quantiser to frames (T, D), in place; see `MultiCodebookQuantizer.fit`."""
-    N, K = quantiser.num_codebooks, quantiser.codebook_size
-    check_training_frames(frames, K)
-    quantiser.set_normalisation(frames, normalise)
-    steps = STEPS if steps is None else steps
+    num_codebooks: int,
+    codebook_size: int,
+    normalise: Callable[[Tensor], Tensor],
+    plan: TrainingPlan,
+) -> Trained:
+    """Find codebooks and classifier for frames; see `MultiCodebookQuantizer.fit`.
+
+    Args:
+        frames: on any device.
+        num_codebooks: N.
+        codebook_size: K.
+        normalise: brings frames to the space of the codebooks, and to the device to compute on.
+        plan: seed, steps and progress.
+    """
+    N, K = num_codebooks, codebook_size
+    steps = STEPS if plan.steps is None else plan.steps
     if steps < 1:
         raise ConfigError(f"a quantiser needs at least one training step, not {steps}")
-    device = quantiser.mean.device
-    generator = derive_generator(seed, "quantiser training")
-    batches = _batches(frames, max(BATCH_FRAMES * N * K, SMALLEST_BATCH), quantiser.normalise, generator)
-    with full_precision(device), _progress_bar(progress, steps + 2) as advance:
+    device = normalise(frames[:1]).device
+    generator = derive_generator(plan.seed, "quantiser training")
+    batches = _batches(frames, max(BATCH_FRAMES * N * K, SMALLEST_BATCH), normalise, generator)
+    with full_precision(device), _progress_bar(plan.progress, steps + 2) as advance:
         picked = torch.randperm(len(frames), generator=generator)[: START_FRAMES * K]
-        centers = initial_centers(quantiser.normalise(frames[picked]), N, K, generator)
+        centers = initial_centers(normalise(frames[picked]), N, K, generator)
         advance("clusters")
-        sums = CooccurrenceSums.empty(N, K, quantiser.dim, device)
+        sums = CooccurrenceSums.empty(N, K, frames.shape[1], device)
         effort = Effort(sweeps=2, rounds=N // 2, settle=1)
         batch, codes = centers[0], centers.new_empty(0, N, dtype=torch.int64)
         for step in range(steps):
@@ -75,12 +106,11 @@ def train(
             sums.add(batch, codes, decay=1 - (1 - MEMORY) * (1 - step / steps) if step else 0.0)
             centers = sums.solve(centers, generator)
             advance("codebooks")
-        quantiser.centers.copy_(centers)
-        quantiser.centers_scale.zero_()
         codes = _search_codes(GramTable.build(centers), batch, effort, codes)
-        train_classifier(quantiser, batch, codes, generator)
+        weight, bias = train_classifier(centers, batch, codes, generator)
         advance("classifier")
     _warn_of_dead_codebooks(codes, N, K)
+    return Trained(centers, weight, bias)
 
 
 def _warn_of_dead_codebooks(codes: Int[Tensor, "T N"], num_codebooks: int, codebook_size: int) -> None:
@@ -180,35 +210,34 @@ class CooccurrenceSums:
 
 
 def train_classifier(
-    quantiser: MultiCodebookQuantizer, frames: Float[Tensor, "T D"], codes: Int[Tensor, "T N"], generator: torch.Generator
-) -> None:
-    """Teach the classifier to name the codes (global) of normalised frames.
+    centers: Float[Tensor, "N K D"], frames: Float[Tensor, "T D"], codes: Int[Tensor, "T N"], generator: torch.Generator
+) -> tuple[Float[Tensor, "M D"], Float[Tensor, "M"]]:
+    """Teach a linear classifier to name the codes (global) of normalised frames; its weight and bias.
 
     It starts from the distance to each centre with the other codebooks at their means, as sharp as the quantisation error allows.
     """
-    N, K = quantiser.num_codebooks, quantiser.codebook_size
-    centers = quantiser.scaled_centers().detach()
+    N, K, _ = centers.shape
     means = centers.mean(1)  # (N, D)
     others = means.sum(0) - means
     flat = centers.flatten(0, 1)
     error = (frames - F.embedding_bag(codes, flat, mode="sum")).square().sum(1).mean()
     sharpness = 1.0 / (2 * error / N + 1e-6 * flat.square().sum(1).mean() + 1e-12)
-    quantiser.logits_scale.zero_()
-    quantiser.to_logits.weight.copy_(2 * sharpness * flat)
-    quantiser.to_logits.bias.copy_(-sharpness * (centers.square().sum(2) + 2 * (centers * others[:, None]).sum(2)).flatten())
+    weight = nn.Parameter(2 * sharpness * flat)
+    bias = nn.Parameter(-sharpness * (centers.square().sum(2) + 2 * (centers * others[:, None]).sum(2)).flatten())
     if N == 1:
-        return  # the nearest centre, exactly
+        return weight.detach(), bias.detach()  # the nearest centre, exactly
     targets = codes - torch.arange(N, device=codes.device) * K
-    layer = quantiser.to_logits
-    optimiser = torch.optim.Adam(layer.parameters(), lr=3e-3, betas=(0.9, 0.98))
+    optimiser = torch.optim.Adam((weight, bias), lr=3e-3, betas=(0.9, 0.98))
     with torch.enable_grad():
         for step in range(CLASSIFIER_STEPS):
             optimiser.param_groups[0]["lr"] = 3e-3 * (1 - step / CLASSIFIER_STEPS)
             picked = torch.randint(len(frames), (CLASSIFIER_BATCH,), generator=generator)
-            loss = F.cross_entropy(quantiser.logits(frames[picked]).flatten(0, 1), targets[picked].flatten())
+            logits = F.linear(frames[picked], weight, bias).view(-1, N, K)
+            loss = F.cross_entropy(logits.flatten(0, 1), targets[picked].flatten())
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+    return weight.detach(), bias.detach()
 
 
 def _search_codes(

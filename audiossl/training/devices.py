@@ -16,22 +16,23 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of malloc.h
 KEPT_BYTES = 2**30
 
 
-def choose_device(config: TrainingConfig, world: World) -> torch.device:
-    """The configured device; `auto` is this rank's CUDA device if there is one, else the CPU.
+def choose_device(config: TrainingConfig | str, world: World | None = None) -> torch.device:
+    """The device of that name, or of a training; `auto` is this rank's CUDA device if there is one, else the CPU.
 
     Raises:
         ConfigError: if a device is asked for that is not there.
     """
-    if config.device == "auto":
+    name, world = config if isinstance(config, str) else config.device, world or World()
+    if name == "auto":
         return torch.device("cuda", world.local_rank) if torch.cuda.is_available() else torch.device("cpu")
     try:
-        device = torch.device(config.device)
+        device = torch.device(name)
     except RuntimeError as error:
         raise ConfigError(
-            f"training.device is '{config.device}', which torch does not know. Use auto, cpu, cuda, cuda:1 or mps."
+            f"training.device is '{name}', which torch does not know. Use auto, cpu, cuda, cuda:1 or mps."
         ) from error
     if problem := _missing(device):
-        raise ConfigError(f"training.device is {config.device}, but {problem}. Use auto.")
+        raise ConfigError(f"training.device is {name}, but {problem}. Use auto.")
     return device
 
 

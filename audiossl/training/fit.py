@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -18,6 +17,7 @@ from audiossl.objectives.objective import Objective
 from audiossl.seeds import derive_seed
 from audiossl.training.averaging import ModelAverage
 from audiossl.training.backward import back_propagate
+from audiossl.training.batches import Batch, Batches, as_batches
 from audiossl.training.checkpoints import latest_checkpoint
 from audiossl.training.config import TrainingConfig
 from audiossl.training.devices import choose_device, keep_freed_memory
@@ -35,20 +35,6 @@ from audiossl.world import World
 MAX_SKIPPED = 10  # steps in a row without a finite gradient before a run gives up
 
 
-@runtime_checkable
-class Batch(Protocol):
-    """What the loop asks of a batch; the rest is between the data and the objective."""
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of signal without padding."""
-        ...
-
-    def to(self, device: torch.device) -> Any:
-        """Move to a device."""
-        ...
-
-
 @dataclass
 class FitResult:
     """How a run ended: where it is, and its last checkpoint."""
@@ -64,12 +50,12 @@ class FitResult:
 
 def fit(
     objective: Objective,
-    train: Callable[[int, int, int], Iterable[Batch]],
+    batches: Batches | Callable[[int, int, int], Iterable[Batch]],
     config: TrainingConfig,
     out: Path,
     *,
-    steps_per_epoch: Callable[[int], int] | None = None,
     validation: Callable[[], Iterable[Batch]] | None = None,
+    quiet: bool = False,
 ) -> FitResult:
     """Train an objective; started again on the same folder, go on from its newest checkpoint as if never interrupted.
 
@@ -80,12 +66,11 @@ def fit(
 
     Args:
         objective: what is trained; where it shows frames (`represent`), their health is measured at validation.
-        train: (epoch, first step, batches per step) to this rank's batches of the epoch from that step on, `World.batches_of` a
-            step; a pure function of its arguments. What all ranks together see in a step must not depend on their number.
+        batches: to train on (`audiossl.training.batches`), or a plain function of (epoch, first step, batches per step).
         config: options.
         out: folder of the run: checkpoints/, metrics.jsonl, tensorboard/.
-        steps_per_epoch: batches per step to steps of an epoch; needed where `config.max_steps` is None.
-        validation: to this rank's validation batches.
+        validation: to this rank's validation batches, such as the `fixed` of others.
+        quiet: show no progress.
 
     Raises:
         ConfigError: if the length of the run is unknown, the folder belongs to a run with other options or with fewer batches per
@@ -110,34 +95,35 @@ def fit(
     progress = state.progress
     _check_ranks(progress, world, is_shared)
     model = world.wrap(objective, device)
-    total_steps = _total_steps(config, progress, steps_per_epoch)
+    train = as_batches(batches)
+    total_steps = _total_steps(config, progress, train)
     schedule = make_schedule(config, total_steps, progress.batches_per_step)
     result = FitResult(progress, resumed.path if resumed else None)
     meter, pace, skipped = Meter(), _Pace(progress.seconds), 0
 
-    with RunLog(out, total_steps, progress.step, config.log_seconds, config.tensorboard, world.is_first) as log:
+    with RunLog(out, total_steps, progress.step, config.log_seconds, config.tensorboard, world.is_first, quiet) as log:
         for path in resumed.damaged if resumed else []:
             log.message(f"{path} is damaged and was passed over")
         if resumed:
             log.message(f"resumed from {resumed.path}, at {progress.batches_per_step} batches per step")
-        for batches in _steps(train, progress, world, total_steps):
+        for group in _steps(train, progress, world, total_steps):
             torch.manual_seed(derive_seed(config.seed, "step", progress.step, world.rank))
             model.train()
             if is_shared:
                 share_statistics(objective)
             objective.before_step(progress.step, progress.seconds)
-            losses, too_large = back_propagate(model, batches, config, device, world, scale)
+            losses, too_large = back_propagate(model, group, config, device, world, scale)
             if too_large:
                 log.skip(progress.step, "does not fit into memory by itself and is left out", too_large)
             for loss in losses:
                 meter.add(loss)
             sums = sum(float(loss.total) for loss in losses), sum(loss.weight for loss in losses)
-            total, weight, seconds = world.sum(*sums, sum(batch.seconds for batch in batches), device=device)
+            total, weight, seconds = world.sum(*sums, sum(batch.seconds for batch in group), device=device)
             norm = _normalise_gradients(objective, weight / world.size * scale.value, config, is_shared)
             set_lr(optimiser, schedule(progress.step))
             if not math.isfinite(norm):
                 skipped += 1
-                _skip(progress, batches, "the gradient is not finite, the step is left out", log, world)
+                _skip(progress, group, "the gradient is not finite, the step is left out", log, world)
                 if skipped >= MAX_SKIPPED and not scale.enabled:  # with fp16 a smaller scale may help
                     raise DataError(
                         f"no finite gradient in {MAX_SKIPPED} steps in a row; their items are in {log.skipped}. "
@@ -146,7 +132,7 @@ def fit(
             elif losses and is_spike(progress, total / max(weight, 1e-12), config.rollback_above):
                 back_to = state.roll_back(folder)
                 reason = f"the loss {total / weight:.3g} is a spike, back to {back_to or 'nothing: there is no checkpoint yet'}"
-                _skip(progress, batches, reason, log, world)
+                _skip(progress, group, reason, log, world)
             else:
                 optimiser.step()
                 skipped = 0
@@ -205,9 +191,7 @@ class _Pace:
         }
 
 
-def _steps(
-    train: Callable[[int, int, int], Iterable[Batch]], progress: Progress, world: World, total_steps: int
-) -> Iterator[list[Batch]]:
+def _steps(train: Batches, progress: Progress, world: World, total_steps: int) -> Iterator[list[Batch]]:
     """This rank's batches of each step until `total_steps`; keeps `progress.epoch` and `.epoch_step` at the next to fetch."""
     while progress.step < total_steps:
         first = progress.epoch_step
@@ -238,12 +222,12 @@ def _check_ranks(progress: Progress, world: World, is_shared: bool) -> None:
         raise StoreError(f"the processes resume from different steps, {sorted(steps)}. They must all see one output folder.")
 
 
-def _total_steps(config: TrainingConfig, progress: Progress, steps_per_epoch: Callable[[int], int] | None) -> int:
+def _total_steps(config: TrainingConfig, progress: Progress, batches: Batches) -> int:
     if config.max_steps is not None:
         return config.max_steps
-    if steps_per_epoch is None:
+    if not (steps := batches.steps_per_epoch(progress.batches_per_step)):
         raise ConfigError("training.max_steps is not set and the number of steps of an epoch is not known; set max_steps.")
-    return max(1, round(config.epochs * steps_per_epoch(progress.batches_per_step)))
+    return max(1, round(config.epochs * steps))
 
 
 def _normalise_gradients(objective: nn.Module, weight: float, config: TrainingConfig, is_shared: bool) -> float:

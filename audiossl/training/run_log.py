@@ -24,6 +24,7 @@ class RunLog:
         seconds: time between plain lines.
         tensorboard: write TensorBoard events too, if it is installed.
         enabled: False on all ranks but the first: nothing is written or shown.
+        quiet: show no progress; what matters is still said.
     """
 
     def __init__(
@@ -34,7 +35,9 @@ class RunLog:
         seconds: float = 10.0,
         tensorboard: bool = True,
         enabled: bool = True,
+        quiet: bool = False,
     ) -> None:
+        self.quiet = quiet
         self.path, self.skipped = folder / "metrics.jsonl", folder / "skipped.jsonl"
         self.total_steps, self.first_step = total_steps, first_step
         self.seconds, self.enabled = seconds, enabled
@@ -48,7 +51,7 @@ class RunLog:
             if path.exists() or path == self.path:
                 write_jsonl(path, [row for row in _read_rows(path) if row["step"] <= first_step])
         self._events = _open_tensorboard(folder / "tensorboard", first_step) if tensorboard else None
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not quiet:
             self._bar = _open_bar(total_steps, first_step)
 
     def write(self, step: int, split: str, values: Mapping[str, float]) -> None:
@@ -72,7 +75,7 @@ class RunLog:
 
     def progress(self, step: int, values: Mapping[str, float]) -> None:
         """Show how far the run is; a plain line at most every `seconds`, and at the last step."""
-        if not self.enabled:
+        if not self.enabled or self.quiet:
             return
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=step, note=_describe(values))

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 import audiossl
 from audiossl.errors import DataError
 from audiossl.load import load
+from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
 from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
 
@@ -55,21 +56,33 @@ def test_arrays_at_another_rate_are_resampled():
         audiossl.AudioEmbedder().transform([wave, np.zeros(0, np.float32)])
 
 
-def test_what_the_model_does_not_take_is_refused_and_windows_of_sensors_are_taken(tmp_path):
+def test_what_is_not_audio_is_refused(tmp_path):
+    windows = np.random.default_rng(0).standard_normal((10, 3, 128)).astype(np.float32)
+    ConnectivityEncoder(["a", "b", "c"], 2.0, ConnectivityConfig(dim=8, num_layers=1)).save(tmp_path / "bold")
+    for model, given, options, message in (
+        ("logmel", windows, {}, r"logmel takes audio at 16000 Hz, and an array \(10, 3, 128\) is none.*FrameProjection"),
+        ("logmel", list(windows), {}, "for logmel: the model takes audio at 16000 Hz; 3 channels of 128 samples"),
+        ("logmel", windows[:, 0], {"sample_rate": 52.3}, "a signal at 52.3 Hz is no audio"),
+        ("logmel", "a.wav", {}, "put it in a list"),
+        (
+            str(tmp_path / "bold"),
+            list(windows),
+            {},
+            "AudioEmbedder is for models of audio, and .*bold takes 3 channels at 0.5 Hz",
+        ),
+    ):
+        with pytest.raises(DataError, match=message):
+            audiossl.AudioEmbedder(model, **options).fit_transform(given)
+
+
+def test_sensor_encoders_are_taken_for_one_more_version(tmp_path):
     torch.manual_seed(0)
     for count in (2, 3):
         network = ResNet1d(count, 50.0, ResNet1dConfig(width=8, num_blocks=4, dim=16)).eval()
         SensorEncoder(network, SensorInput(("x", "y", "z")[:count], ("g",) * count, 50.0)).save(tmp_path / f"{count}")
     windows = np.random.default_rng(0).standard_normal((10, 3, 128)).astype(np.float32)
-    for model, given, options, message in (
-        ("logmel", windows, {}, r"logmel takes audio at 16000 Hz, and an array \(10, 3, 128\) is none"),
-        ("logmel", list(windows), {}, "for logmel: the model takes audio at 16000 Hz; 3 channels of 128 samples"),
-        ("logmel", windows[:, 0], {"sample_rate": 52.3}, "a signal at 52.3 Hz is no audio"),
-        ("logmel", "a.wav", {}, "put it in a list"),
-        (str(tmp_path / "2"), windows, {}, "takes 2 channels, got 3"),
-    ):
-        with pytest.raises(DataError, match=message):
-            audiossl.AudioEmbedder(model, **options).fit_transform(given)
-    embedder = audiossl.AudioEmbedder(str(tmp_path / "3"))
-    assert np.array_equal(embedder.fit_transform(windows), embedder.fit_transform(list(windows)))
-    assert embedder.transform(windows).shape == (10, 16)
+    with pytest.warns(DeprecationWarning, match=r"is for models of audio, and .* takes 3 channels.*load\(.*\).embed\(X\)"):
+        features = audiossl.AudioEmbedder(str(tmp_path / "3")).transform(windows)
+    assert features.shape == (10, 16)
+    with pytest.raises(DataError, match="takes 2 channels, got 3"), pytest.warns(DeprecationWarning):
+        audiossl.AudioEmbedder(str(tmp_path / "2")).transform(windows)

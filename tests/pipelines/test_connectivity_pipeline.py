@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from bold_designs import designed
 from page_words import numbers_in, prose_of, raw_python
 from safetensors.torch import load_file
 
@@ -18,7 +19,7 @@ from audiossl.files import read_json
 from audiossl.pipelines.catalogue import run_pipeline
 from audiossl.pipelines.connectivity import stages as connectivity
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe
-from audiossl.pipelines.connectivity.data import Runs, fingerprint_stretches, task_runs, training_stretches
+from audiossl.pipelines.connectivity.data import Runs
 from audiossl.pipelines.connectivity.parts import segments
 from audiossl.pipelines.connectivity.saliency import region_saliency
 from audiossl.recipe import read_recipe
@@ -153,23 +154,23 @@ def test_parts_of_runs(finished, tmp_path):
     recipe, run = finished
     runs = Runs.open(run / "recordings" / "set")
     config = read_recipe(recipe, [], {"connectivity": ConnectivityRecipe})
-    gallery, other = ([runs.part(one) for one in part] for part in fingerprint_stretches(runs, config))
+    gallery, other = ([runs.part(one) for one in part] for part in designed(runs, config).fingerprint)
     assert {part.shape[1] for part in gallery + other} == {80} and len(gallery) == 6
-    assert [runs.part(one).shape for one in training_stretches(runs, config)] == [(16, 80)] * 6
+    assert [runs.part(one).shape for one in designed(runs, config).training] == [(16, 80)] * 6
     config.pretrain.subjects = ["p0", "p1"]
-    assert task_runs(runs, config).subjects == ["p2", "p3", "p4", "p5"]
+    assert designed(runs, config).of_tasks.subjects == ["p2", "p3", "p4", "p5"]
     config.pretrain.subjects = ["p7"]
     with pytest.raises(AudiosslError, match="p7"):
-        task_runs(runs, config)
+        assert designed(runs, config).of_tasks
     two = run_pipeline(write_recipe(tmp_path / "two", sessions=2), [f"output={tmp_path / 'run'}"], last="recordings")
     runs, config = Runs.open(two / "recordings" / "set"), read_recipe(recipe, [], {"connectivity": ConnectivityRecipe})
     config.pretrain.part = "first_session"
-    gallery, other = ([runs.part(one) for one in part] for part in fingerprint_stretches(runs, config))
+    gallery, other = ([runs.part(one) for one in part] for part in designed(runs, config).fingerprint)
     assert torch.equal(gallery[3], runs.series[6]) and torch.equal(other[3], runs.series[7])
-    assert [torch.equal(part, runs.series[2 * i]) for i, part in enumerate(map(runs.part, training_stretches(runs, config)))] == [
+    assert [torch.equal(part, runs.series[2 * i]) for i, part in enumerate(map(runs.part, designed(runs, config).training))] == [
         True
     ] * 6
-    drawn = list(segments(runs, config))
+    drawn = list(segments(designed(runs, config)))
     assert len(drawn) == 6 and drawn[0][0].shape == (6, 16, 20)
 
 

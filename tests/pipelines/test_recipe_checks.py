@@ -15,14 +15,14 @@ from audiossl.files import write_json, write_jsonl
 from audiossl.pipelines.catalogue import METHODS, run_pipeline
 from audiossl.pipelines.connectivity.checks import check_labels as check_phenotypes
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe, FingerprintConfig, GraphModel, PhenotypeTask
-from audiossl.pipelines.finetune.labels import check_sides, check_tags
+from audiossl.pipelines.finetune.labels import check_sides
+from audiossl.pipelines.finetune.tagging import check_tags
 from audiossl.pipelines.sensors.checks import check_labels
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe, SubjectConfig, WindowTaskConfig
 from audiossl.pipelines.sensors.data import FoldsConfig, SensorFolds
 from audiossl.pipelines.sensors.rows import make_rows
-from audiossl.pipelines.spear import stages as spear
-from audiossl.pipelines.spear.config import SpearRecipe, SplitConfig
-from audiossl.recipe import read_recipe
+from audiossl.pipelines.sides import SplitConfig, divide
+from audiossl.recipe import plain, read_recipe
 from audiossl.signals.bold.run import bold_run
 from audiossl.signals.corpora.corpus import Corpus, CorpusItem
 from audiossl.signals.sensors.recording import Annotation, SensorRecording
@@ -146,7 +146,7 @@ REFUSED = {
         "models={a: {kind: encoder, options: {folder: x}}}",
     ): r"models\.a\.options\.folder: expected one of",
     ("connectivity", "models={a: {kind: raw_fc, options: {bins: 3}}}"): r"models\.a\.options: raw_fc has no options, got bins",
-    ("connectivity", "models={a: {kind: encoder, options: {name: x}}}"): r"models\.a\.options: expected the folder.*got name",
+    ("connectivity", "models={a: {kind: encoder, options: {name: x}}}"): r"models\.a\.options\.name: expected one of",
     ("connectivity", "fingerprint.draws=0"): "draws of at least 1",
     ("connectivity", "batch_runs=0"): "batch_runs should be at least 1",
     ("connectivity", "phenotypes=[{label: age, options: {folds: 1}}]"): r"options\.folds should be at least 2, got 1",
@@ -234,11 +234,10 @@ def test_shares_that_are_none_are_refused_with_some_that_are(shares, helps):
 
 def test_sides_that_no_recording_names(tmp_path):
     items = [CorpusItem(str(n), tmp_path / "x", 0.0, 1.0, 16000, str(n), custom={"side": "Train"}) for n in range(3)]
-    config = SpearRecipe("toy", split=SplitConfig(given="side"))
     with pytest.raises(
         DataError, match=r"no recording says train or valid in that field; they say Train \(3\).*split\.given=null"
     ):
-        spear.divide(Corpus(items, 16_000, None, tmp_path), config)
+        divide(items, SplitConfig(given="side"), seed=1)
 
 
 def rests(folder: Path, about) -> Path:
@@ -290,7 +289,7 @@ def test_bad_tags(tmp_path, corpus, case):
     write_json(tmp_path / "classes.json", ["Speech", "Music"])
     write_jsonl(tmp_path / "labels.jsonl", rows)
     with pytest.raises(DataError, match=rf"labels\.jsonl.*{said}"):
-        check_tags(tmp_path, corpus, Path("prepare.py"))
+        check_tags(tmp_path, corpus, "prepare.py")
 
 
 @pytest.mark.parametrize("classes", [["Speech"], [], ["Speech", "Speech"], {"Speech": 1}])
@@ -298,13 +297,13 @@ def test_classes_that_tell_nothing(tmp_path, corpus, classes):
     write_json(tmp_path / "classes.json", classes)
     write_jsonl(tmp_path / "labels.jsonl", GOOD_TAGS)
     with pytest.raises(DataError, match=r"classes\.json: expected the names of at least two tags"):
-        check_tags(tmp_path, corpus, Path("prepare.py"))
+        check_tags(tmp_path, corpus, "prepare.py")
 
 
 def test_sides_of_tags(tmp_path, corpus):
     write_json(tmp_path / "classes.json", ["Speech", "Music"])
     write_jsonl(tmp_path / "labels.jsonl", GOOD_TAGS)
-    check_tags(tmp_path, corpus, Path("prepare.py"))
+    check_tags(tmp_path, corpus, "prepare.py")
     check_sides(tmp_path, {"train": ["utt_0", "utt_1"], "valid": [], "test": ["utt_2"]}, "tagging")
     with pytest.raises(DataError, match="none of the 1 items of the test side has labels that the task tagging can use"):
         check_sides(tmp_path, {"train": ["utt_0", "utt_1"], "valid": [], "test": ["utt_9"]}, "tagging")
@@ -317,6 +316,6 @@ def test_every_method_lays_out_its_stages_with_names_for_what_decides_them(tmp_p
     for method in METHODS:
         config = read_recipe(toy(tmp_path, method), [f"data_root={tmp_path}"], {method: METHODS[method][0]})
         for stage in METHODS[method][1](config, tmp_path):
-            if isinstance(stage.config, list):
-                assert len(stage.names) == len(stage.config), (method, stage.name)
+            if isinstance(said := plain(stage.config), list):
+                assert len(stage.entries) == len(said), (method, stage.name)
             assert bool(stage.data) == (stage.name in ("corpus", "labels", "recordings"))

@@ -14,6 +14,7 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.files import read_jsonl
 from audiossl.models.zipformer import Zipformer
 from audiossl.pipelines.prepare_script import load_script
+from audiossl.pipelines.sides import divide
 from audiossl.pipelines.spear import stages as spear
 from audiossl.pipelines.spear.config import SpearRecipe
 from audiossl.recipe import read_recipe
@@ -96,7 +97,8 @@ def test_librispeech_is_read_from_its_folders(librispeech, tmp_path, monkeypatch
     first = corpus.items[0]
     assert len(corpus) == 8 and (first.id, first.speaker, first.text) == ("01-22-0000", "01", "GO DO YOU HEAR")
     assert first.custom == {"part": "train-clean-100", "side": "train", "chapter": "22"}
-    sides = spear.divide(corpus, read(RECIPES / "librispeech" / "spear.yaml"))
+    config = read(RECIPES / "librispeech" / "spear.yaml")
+    sides = divide(corpus.items, config.split, config.seed)
     assert {side: len(ids) for side, ids in sides.items()} == {"train": 4, "valid": 2, "test": 2}
 
     def align(items):

@@ -12,6 +12,7 @@ import torch
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.load import load
 from audiossl.models.encoder import Encoder
+from audiossl.options import read_options
 from audiossl.signals.fetch import parse_source
 from audiossl.teachers import dasheng
 from audiossl.teachers.dasheng import PUBLISHED, DashengEncoder, Published
@@ -366,8 +367,8 @@ def test_unknown_names():
     for name in ("dasheng:", "dasheng:nope.pt"):
         with pytest.raises(ConfigError, match="dasheng_12B"):
             load(name)
-    with pytest.raises(ConfigError, match=r"teacher\.kind=dasheng needs a name, for instance teacher\.name=dasheng_12B"):
-        load_teacher(TeacherConfig("dasheng"))
+    with pytest.raises(ConfigError, match="expected a name with kind=dasheng, for instance name=dasheng_12B"):
+        read_options(TeacherConfig, {"kind": "dasheng"})
 
 
 def test_bad_signals(encoder):
@@ -382,9 +383,9 @@ def test_bad_signals(encoder):
 def test_as_teacher_and_by_load(checkpoint, encoder):
     clips = [noise(size)[0][0, 0] for size in (5000, 20000)]
     expected = [encoder(clip[None, None], torch.tensor([len(clip)])) for clip in clips]
-    teacher = load_teacher(TeacherConfig("dasheng", name=str(checkpoint)))
+    teacher = load_teacher(TeacherConfig(f"dasheng:{checkpoint}"))
     assert (teacher.layer, teacher.frame_rate, teacher.description) == (DEPTH, 25, f"dasheng:{checkpoint}:{DEPTH}")
-    second = load_teacher(TeacherConfig("dasheng", name=str(checkpoint), layer=2))
+    second = load_teacher(TeacherConfig(f"dasheng:{checkpoint}:2"))
     assert second.embedder.num_layers == 3
     for i, frames in enumerate(expected):
         assert torch.equal(teacher.frames(clips)[i], frames.last[0])

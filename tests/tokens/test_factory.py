@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 import torch
 
 from audiossl.errors import ConfigError, DataError, MissingExtraError
-from audiossl.pipelines.spear.config import QuantiserConfig
 from audiossl.tokens import Quantizer, diagnose, fit_quantiser, load_quantiser
-from audiossl.tokens.factory import KINDS
+from audiossl.tokens.factory import QUANTISERS, QuantiserConfig, check_options, find_quantiser
 
 EXTRA = "vector_quantize_pytorch"
 
@@ -24,7 +22,7 @@ def frames() -> torch.Tensor:
     return torch.randn(5000, 16, generator=generator) @ (rotation * 0.85 ** torch.arange(16)).T + 3
 
 
-@pytest.fixture(scope="module", params=list(KINDS))
+@pytest.fixture(scope="module", params=list(QUANTISERS))
 def fitted(request, frames) -> Quantizer:
     return fit_quantiser(frames[:4000], request.param, 4, 32)
 
@@ -35,8 +33,7 @@ def error(quantiser: Quantizer, frames: torch.Tensor) -> float:
 
 
 def test_recipes_know_every_kind():
-    assert set(get_args(get_type_hints(QuantiserConfig)["kind"])) == set(KINDS)
-    assert all(kind == cls.kind for kind, cls in KINDS.items())
+    assert all(find_quantiser(kind).kind == QuantiserConfig(kind).kind == kind for kind in QUANTISERS)
     with pytest.raises(ConfigError, match="no quantiser 'vq'"):
         fit_quantiser(torch.randn(100, 4), "vq")
 
@@ -123,7 +120,7 @@ def test_fitted_residual_quantiser_needs_no_extra(frames, tmp_path, monkeypatch)
 
 
 def test_options_of_another_kind_are_refused_by_name(frames):
-    with pytest.raises(ConfigError, match="'kmeans' takes no steps; its options are seed, normalise"):
+    with pytest.raises(ConfigError, match=r"quantiser\.options\.steps: expected one of the keys seed, normalise, got 'steps'"):
         fit_quantiser(frames, "kmeans", 1, 8, steps=3)
 
 
@@ -131,3 +128,54 @@ def test_every_kind_takes_a_stream(frames):
     for kind in ("rvq", "fsq", "kmeans"):
         streamed = fit_quantiser(iter(torch.as_tensor(frames).split(50)), kind, 2, 16)
         assert streamed.id == fit_quantiser(frames, kind, 2, 16).id
+
+
+OWN = """
+import torch
+
+from audiossl.tokens import Quantizer
+
+
+class Signs(Quantizer):
+    def __init__(self, dim, num_codebooks, codebook_size=2):
+        super().__init__(dim, num_codebooks, codebook_size)
+        self.register_buffer("size", torch.ones(dim))
+
+    @classmethod
+    def fit(cls, frames, num_codebooks, codebook_size=2, *, seed: int = 0, scale: float = 1.0):
+        quantiser = cls(frames.shape[1], num_codebooks, codebook_size)
+        quantiser.size.copy_(scale * frames.abs().mean(0))
+        quantiser.stamp_id()
+        return quantiser.eval()
+
+    def encode(self, frames, quality="default"):
+        return (torch.as_tensor(frames)[:, : self.num_codebooks] > 0).to(torch.uint8)
+
+    def decode(self, codes):
+        return (codes.float() * 2 - 1) * self.size[: self.num_codebooks]
+"""
+
+
+def test_a_class_from_outside_is_fitted_saved_and_loaded_when_trusted(frames, tmp_path):
+    file = tmp_path / "signs.py"
+    file.write_text(OWN)
+    kind = f"{file}:Signs"
+    fitted = fit_quantiser(frames, kind, 3, 2, scale="2")
+    assert torch.allclose(fitted.size, 2 * frames.abs().mean(0))
+    fitted.save(tmp_path / "quantiser")
+    with pytest.raises(ConfigError, match=r"names the class signs\.py:Signs.*nothing was imported.*trust_code"):
+        load_quantiser(tmp_path / "quantiser")
+    loaded = load_quantiser(tmp_path / "quantiser", trust_code=kind)
+    assert loaded.id == fitted.id and torch.equal(loaded.encode(frames), fitted.encode(frames))
+    config = QuantiserConfig(kind)
+    before = config.decides()
+    assert before["source"] and "source" not in QuantiserConfig().decides()
+    file.write_text(OWN + "# changed\n")
+    assert config.decides()["source"] != before["source"]
+    for call, complaint in (
+        (lambda: fit_quantiser(frames, kind, 3, 2, scale="wide"), "quantiser.options.scale: expected a number, got 'wide'"),
+        (lambda: QuantiserConfig("signs"), "no quantiser 'signs'; choose one of mvq, .*my_module:MyClass"),
+        (lambda: check_options("mvq", {"step": 3}), r"quantiser.options.step: .*did you mean steps"),
+    ):
+        with pytest.raises(ConfigError, match=complaint):
+            call()

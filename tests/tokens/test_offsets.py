@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiossl.tokens.factory import KINDS, fit_quantiser
+from audiossl.tokens.factory import QUANTISERS, fit_quantiser
 from audiossl.tokens.kmeans import KMeansQuantizer
 from audiossl.tokens.lloyd import lloyd
 from audiossl.tokens.offsets import common_offset
@@ -60,7 +60,7 @@ def test_quantisers_of_shifted_frames_give_the_same_codes(kind, shift):
 
 @pytest.mark.filterwarnings("ignore:.*codebooks")
 @pytest.mark.parametrize("normalise", [True, False])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", QUANTISERS)
 def test_errors_do_not_grow_with_the_offset(kind, normalise):
     frames = torch.randn(600, 6, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 2, 3, 1, 0.5, 1])
     options = {"normalise": normalise, **({"steps": 5} if kind in ("mvq", "rvq") else {})}

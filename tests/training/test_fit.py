@@ -18,6 +18,7 @@ from audiossl.objectives.loss import Loss, Ratio
 from audiossl.objectives.objective import Objective
 from audiossl.seeds import derive_generator
 from audiossl.training.backward import OUT_OF_MEMORY
+from audiossl.training.batches import FunctionBatches
 from audiossl.training.checkpoints import latest_checkpoint, list_checkpoints
 from audiossl.training.config import TrainingConfig
 from audiossl.training.fit import fit
@@ -176,7 +177,11 @@ def test_epochs_progress_and_validation(tmp_path):
     objective = Regression()
     config = replace(CONFIG, max_steps=None, epochs=2.0, accumulate=2, validate_every=4)
     result = fit(
-        objective, batches, config, tmp_path, steps_per_epoch=lambda n: math.ceil(5 / n), validation=lambda: list(batches(100, 0))
+        objective,
+        FunctionBatches(batches, lambda n: math.ceil(5 / n)),
+        config,
+        tmp_path,
+        validation=lambda: list(batches(100, 0)),
     )
     assert result.progress.step == 6, "3 steps an epoch, the last of one batch"
     assert result.progress.seconds == 2 * (3 + 4 + 5 + 6 + 7)

@@ -11,6 +11,7 @@ from statistics import fmean
 
 from audiossl.evaluation.superb.evaluate import evaluate_superb
 from audiossl.evaluation.superb.training import ProbeOptions
+from audiossl.exporters.source import model_source
 from audiossl.files import write_json
 from audiossl.kits.superb_problems import evaluate_superb_by_kit
 from audiossl.load import load
@@ -28,7 +29,16 @@ def main() -> int:
     options = parser.parse_args()
     embedder, scores = load(options.model), {}
     for seed in range(options.seeds):
-        given = options.model, options.tasks, options.out / f"kit_{seed}", "s3prl", options.task, (), options.updates, seed
+        given = (
+            model_source(options.model),
+            options.tasks,
+            options.out / f"kit_{seed}",
+            "s3prl",
+            options.task,
+            (),
+            options.updates,
+            seed,
+        )
         rows = evaluate_superb_by_kit(*given)
         heads = ProbeOptions(seed=seed)
         rows += evaluate_superb(

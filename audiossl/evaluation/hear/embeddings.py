@@ -14,9 +14,9 @@ from jaxtyping import Float32
 
 from audiossl.errors import DataError
 from audiossl.evaluation.hear.events import frame_labels
+from audiossl.evaluation.hear.model import SAMPLE_RATES, HearModel, get_scene_embeddings
 from audiossl.evaluation.hear.protocol import Split
 from audiossl.evaluation.hear.task import HearTask
-from audiossl.exporters.hear import SAMPLE_RATES, HearModel, get_scene_embeddings
 from audiossl.files import map_array, read_json, whole_file, write_json
 from audiossl.progress import Report, silent
 from audiossl.signals.audio import probe, read_audio

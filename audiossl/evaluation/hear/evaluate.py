@@ -16,13 +16,13 @@ from jaxtyping import Bool
 from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.hear.embeddings import embed_task
 from audiossl.evaluation.hear.events import EventCounts
+from audiossl.evaluation.hear.model import HearModel
 from audiossl.evaluation.hear.predictor import Grid
 from audiossl.evaluation.hear.protocol import FoldResult, evaluate_folds
 from audiossl.evaluation.hear.scores import SCORES, file_counts, score_clips
 from audiossl.evaluation.hear.task import HearTask, find_tasks, read_task
 from audiossl.evaluation.intervals import MOST_PARTS, Interval, divide_groups, leave_out_interval, mean_interval, range_of
 from audiossl.evaluation.results import ResultRow, write_results
-from audiossl.exporters.hear import HearModel
 from audiossl.files import read_json, write_json
 from audiossl.progress import show_progress
 from audiossl.seeds import derive_generator
@@ -44,7 +44,7 @@ def evaluate_hear(
     `scores/TASK.json` holds every fold, `embeddings/TASK/` the vectors.
 
     Args:
-        model: of `audiossl.exporters.hear`.
+        model: an encoder by the interface of HEAR.
         tasks: folder of task folders.
         out: folder that is written.
         name: of the model in the rows.

@@ -20,10 +20,8 @@ from audiossl.evaluation.superb.layer_features import LayerFeatures
 from audiossl.evaluation.superb.task import HeadTask, Measured, Settings, SuperbTask
 from audiossl.evaluation.superb.tasks.spoken_queries import QueryByExample
 from audiossl.evaluation.superb.training import DEFAULTS, ProbeOptions, predict_clips, search_learning_rate
-from audiossl.files import read_json, whole_file, write_json
+from audiossl.files import read_json, write_json
 from audiossl.progress import Report, show_progress
-from audiossl.report.layer_pictures import plot_layer_sweep
-from audiossl.report.media import figure_svg
 
 SEARCH = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 DESCRIPTION = "superb_task.json"
@@ -38,7 +36,6 @@ def evaluate_superb(
     rates: Sequence[float] = (),
     updates: int | None = None,
     options: ProbeOptions = DEFAULTS,
-    sweep: bool = False,
 ) -> list[ResultRow]:
     """Extract all layers once, train and test each task's head; what an earlier call finished in `out` is kept.
 
@@ -55,8 +52,6 @@ def evaluate_superb(
         rates: learning rates to choose from by the validation table; by default the task's one.
         updates: of each head; by default the folder's, or the published ones.
         options: of all heads.
-        sweep: train a head on every layer by itself as well, for `layer_sweep.json` and its picture. Of a task with folds that is
-            done on the first.
 
     Raises:
         DataError: if a table or audio is not as expected, or the encoder declares another frame rate than it has.
@@ -68,20 +63,13 @@ def evaluate_superb(
     (out / "results.json").unlink(missing_ok=True)
     require_declared_rate(embedder, "all")
     rows: list[ResultRow] = []
-    swept: dict[str, dict[int, float]] = {}
     for found in chosen:
         with show_progress(found.folder.name) as progress:
             settings = found.settings(updates)
             folds = []
             for part in found.parts:
-                task = found.kind(part)
-                features = LayerFeatures(embedder, out / "features" / f"gain_{task.gain_db:g}", task.gain_db)
-                features.make([clip for split in task.splits for clip in task.clips(split)], progress)
-                run = _Run(task, features, settings, tuple(rates) or (settings.lr,), progress)
-                place = part.relative_to(found.folder.parent)
-                folds.append(run.evaluate(out / "heads" / place, options))
-                if sweep and part == found.parts[0]:
-                    swept[found.folder.name] = run.sweep(out / "layers" / place, options, folds[0])
+                run = _prepared(embedder, found.kind(part), out, settings, rates, progress)
+                folds.append(run.evaluate(out / "heads" / part.relative_to(found.folder.parent), options))
             measured = {
                 metric: mean_of_folds(metric, [fold["measured"][metric] for fold in folds]) for metric in found.kind.metrics
             }
@@ -102,13 +90,48 @@ def evaluate_superb(
             )
             for metric, value in measured.items()
         ]
-    if swept:
-        lower = [found.folder.name for found in chosen if found.kind.metrics[0] in LOWER_IS_BETTER]
-        write_json(out / "layer_sweep.json", swept)
-        with whole_file(out / "layer_sweep.svg") as partial:
-            partial.write_text(figure_svg(plot_layer_sweep(swept, lower)), encoding="utf-8")
     write_results(out / "results.json", rows)
     return rows
+
+
+@dataclass(frozen=True)
+class LayerSweep:
+    """Validation values of every layer by itself.
+
+    Attributes:
+        values: by task folder and layer.
+        lower_is_better: task folders whose metric is an error.
+    """
+
+    values: dict[str, dict[int, float]]
+    lower_is_better: tuple[str, ...]
+
+
+def sweep_layers(
+    embedder: Embedder,
+    tasks: Path,
+    out: Path,
+    only: Sequence[str] = (),
+    rates: Sequence[float] = (),
+    updates: int | None = None,
+    options: ProbeOptions = DEFAULTS,
+) -> LayerSweep:
+    """Train a head on every layer by itself, of a task with folds on the first, and write `layer_sweep.json`.
+
+    Layers and heads that `evaluate_superb` left in `out` are used; arguments and errors are the same.
+    """
+    values = {}
+    chosen = find_tasks(tasks, only)
+    for found in chosen:
+        with show_progress(f"{found.folder.name}, layer by layer") as progress:
+            part, settings = found.parts[0], found.settings(updates)
+            run, place = (
+                _prepared(embedder, found.kind(part), out, settings, rates, progress),
+                part.relative_to(found.folder.parent),
+            )
+            values[found.folder.name] = run.sweep(out / "layers" / place, options, run.evaluate(out / "heads" / place, options))
+    write_json(out / "layer_sweep.json", values)
+    return LayerSweep(values, tuple(found.folder.name for found in chosen if found.kind.metrics[0] in LOWER_IS_BETTER))
 
 
 @dataclass(frozen=True)
@@ -227,3 +250,12 @@ class _Run:
         settings = [asdict(self.settings), asdict(replace(options, device="")), self.rates]
         described = [self.features.embedder.digest, audio, *settings, tables]
         return hashlib.blake2b(json.dumps(described).encode(), digest_size=16).hexdigest()
+
+
+def _prepared(
+    embedder: Embedder, task: SuperbTask, out: Path, settings: Settings, rates: Sequence[float], progress: Report
+) -> _Run:
+    """A task whose layers are stored."""
+    features = LayerFeatures(embedder, out / "features" / f"gain_{task.gain_db:g}", task.gain_db)
+    features.make([clip for split in task.splits for clip in task.clips(split)], progress)
+    return _Run(task, features, settings, tuple(rates) or (settings.lr,), progress)

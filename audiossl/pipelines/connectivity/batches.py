@@ -34,6 +34,7 @@ class RunCrops:
     ) -> None:
         self.parts, self.crop, self.size, self.rate, self.seed = parts, crop, min(batch_runs, len(parts)), rate, seed
         self.labels, self.world = labels, World.join()
+        self.failed: dict[str, Exception] = {}  # runs are in memory
 
     def steps_per_epoch(self, batches_per_step: int) -> int:
         """Steps of every epoch."""

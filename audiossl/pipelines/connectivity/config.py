@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from audiossl.errors import ConfigError
 from audiossl.evaluation.fmri.phenotypes import PhenotypeConfig
@@ -14,12 +14,10 @@ from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.signals.bold.own_folder import OwnFolder, find_participants
 from audiossl.signals.bold.people_table import PeopleTable
 from audiossl.signals.bold.run import RunPolicy
+from audiossl.stage import ADDED
 from audiossl.training.config import TrainingConfig
 
-Kind = Literal["raw_fc", "tangent", "brainnetcnn", "random", "connectivity_mae", "graph_infomax", "supervised_gin", "encoder"]
-ADDED = {"added": True}  # metadata of fields that recipes of old did not have: they count where they are not their default
 LONGEST_CROP = 90  # volumes, where a recipe leaves it to the runs
-FITTED_INSIDE = frozenset({"raw_fc", "tangent", "brainnetcnn"})  # nothing is trained before the tasks
 
 
 @dataclass
@@ -30,13 +28,13 @@ class GraphModel:
         kind: `raw_fc`, correlations (Fisher z); `tangent`, covariances in the tangent space, and `brainnetcnn`, a small
             convolutional network on correlations, both for phenotypes only;
             `connectivity_mae`; `graph_infomax`; `random`, the networks of `connectivity_mae` as they are drawn, their batch norms
-            settled; `supervised_gin`, trained to name the person of a crop; `encoder`, one that an earlier run saved, in
-            `options.folder`.
+            settled; `supervised_gin`, trained to identify the person of a crop; `encoder`, one that an earlier run saved, in
+            `options.folder`; or an objective or a row of one's own, `my_module:MyClass`.
         options: of the objective.
         encoder: fields of the encoder in place of the recipe's.
     """
 
-    kind: Kind
+    kind: str
     options: dict[str, Any] = field(default_factory=dict)
     encoder: dict[str, Any] = field(default_factory=dict)
 
@@ -144,6 +142,8 @@ class ConnectivityRecipe:
         scoring: options of these tasks.
     """
 
+    claims_output: ClassVar[bool] = True  # a folder made from one corpus is not taken for another
+
     dataset: str
     models: dict[str, GraphModel]
     prepare: str = "prepare.py"
@@ -186,11 +186,6 @@ class ConnectivityRecipe:
             raise ConfigError(f"batch_runs should be at least 1, got {self.batch_runs}")
         if not self.fingerprint.volumes and not self.networks and not self.phenotypes and self.dataset != OWN:
             raise ConfigError("expected at least one task: fingerprint, networks or phenotypes")
-        lone = [name for name, model in self.models.items() if model.kind in ("tangent", "brainnetcnn")]
-        if lone and not self.phenotypes and self.dataset != OWN:
-            raise ConfigError(
-                f"models of kind tangent and brainnetcnn, such as {lone[0]}, tell phenotypes only, and none is asked for"
-            )
         rows = [task.row for task in self.phenotype_tasks]
         if twice := sorted({row for row in rows if rows.count(row) > 1}):
             raise ConfigError(f"two phenotypes would be the rows {twice[0]}: give one of them another name")

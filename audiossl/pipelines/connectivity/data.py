@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from audiossl.errors import DataError
-from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.signals.bold.matrix import is_matrix
 from audiossl.signals.bold.run import common_regions, standardised
 from audiossl.signals.sensors.recording import SensorRecording
@@ -125,75 +122,6 @@ class Runs:
             of_person = found.setdefault(run.subject, {})
             of_person.setdefault(str(run.custom.get("session") or run.id), []).append(Stretch(place, 0, run.num_samples))
         return {name: list(of_person.values()) for name, of_person in found.items()}
-
-
-def task_people(runs: Runs, config: ConnectivityRecipe) -> list[str]:
-    """People that tasks are about: who is not in pre-training, where that names people; else everybody.
-
-    Raises:
-        DataError: if pre-training names somebody who has no run, or everybody.
-    """
-    seen = set(config.pretrain.subjects)
-    if unknown := sorted(seen - set(runs.subjects)):
-        raise DataError(f"pretrain.subjects names {', '.join(unknown)}; the data have {', '.join(runs.subjects)}")
-    others = [name for name in runs.subjects if name not in seen]
-    if not others:
-        raise DataError(f"pretrain.subjects names all {len(seen)} people, so nobody is left for the tasks")
-    return others
-
-
-def task_runs(runs: Runs, config: ConnectivityRecipe) -> Runs:
-    """Runs of the people that tasks are about."""
-    return runs.of(task_people(runs, config)) if config.pretrain.subjects else runs
-
-
-def training_stretches(runs: Runs, config: ConnectivityRecipe) -> list[Stretch]:
-    """What pre-training sees."""
-    chosen = set(config.pretrain.subjects or runs.subjects)
-    found = []
-    for sessions in (sessions for name, sessions in runs.sessions.items() if name in chosen):
-        whole = [stretch for session in sessions for stretch in session]
-        if config.pretrain.part == "first_session":
-            found += sessions[0]
-        elif config.pretrain.part == "first_half":
-            found += [replace(stretch, last=stretch.last // 2) for stretch in whole]
-        else:
-            found += whole
-    return sorted(found, key=lambda stretch: stretch.run)
-
-
-def fingerprint_stretches(runs: Runs, config: ConnectivityRecipe) -> tuple[list[Stretch], list[Stretch]]:
-    """Gallery part and the other part of everybody who has both, the first of `fingerprint_choices`."""
-    first = [choices[0] for choices in fingerprint_choices(runs, config).values() if choices]
-    return [gallery for gallery, _ in first], [probe for _, probe in first]
-
-
-def fingerprint_choices(runs: Runs, config: ConnectivityRecipe) -> dict[str, list[tuple[Stretch, Stretch]]]:
-    """Pairs of a gallery part and another part of everybody a task is about: runs of their first two sessions, first runs first.
-
-    Where pre-training sees everybody's first halves, or half of the people have one session, they are the halves of a run.
-    Otherwise people with one session have no pair: a run that is missing does not change the task of the others. Later pairs are
-    for people whose first runs cannot be used.
-    """
-    of_people = {name: runs.sessions[name] for name in task_people(runs, config)}
-    num_single = sum(len(sessions) < 2 for sessions in of_people.values())
-    by_half = config.pretrain.part == "first_half" and not config.pretrain.subjects
-    if by_half or 2 * num_single >= len(of_people):
-        return {
-            name: [
-                (replace(run, last=run.last // 2), replace(run, first=run.last // 2)) for session in sessions for run in session
-            ]
-            for name, sessions in of_people.items()
-        }
-    return {name: list(product(sessions[0], sessions[1])) if len(sessions) > 1 else [] for name, sessions in of_people.items()}
-
-
-def is_transductive(runs: Runs, config: ConnectivityRecipe) -> bool:
-    """Whether pre-training sees volumes that are to be identified."""
-    probes: dict[int, list[Stretch]] = {}
-    for probe in fingerprint_stretches(runs, config)[1]:
-        probes.setdefault(probe.run, []).append(probe)
-    return any(seen.meets(probe) for seen in training_stretches(runs, config) for probe in probes.get(seen.run, ()))
 
 
 def _series(run: SensorRecording, regions: list[str]) -> Float[Tensor, "N T"]:

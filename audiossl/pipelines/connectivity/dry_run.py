@@ -6,17 +6,21 @@ import tempfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from audiossl.console import console
 from audiossl.pipelines.connectivity.checks import check_labels
-from audiossl.pipelines.connectivity.config import FITTED_INSIDE, ConnectivityRecipe, PhenotypeTask
-from audiossl.pipelines.connectivity.data import Runs, task_runs
-from audiossl.pipelines.connectivity.models import represent
+from audiossl.pipelines.connectivity.config import ConnectivityRecipe, PhenotypeTask
+from audiossl.pipelines.connectivity.data import Runs
+from audiossl.pipelines.connectivity.design import Design, DesignConfig
+from audiossl.pipelines.connectivity.models import ModelConfig, represent
 from audiossl.pipelines.connectivity.own import OwnRuns, print_rejections
+from audiossl.pipelines.connectivity.rows import GraphRow, design_of, make_rows
 from audiossl.pipelines.connectivity.tasks import Labelled
 from audiossl.pipelines.dry_times import in_words, measure, size_in_words
 from audiossl.signals.bold.run import select_runs
 from audiossl.signals.sensors.recording_set import write_recordings
+from audiossl.training.config import TrainingConfig
 
 PROCESS_BYTES = 5e8  # of the interpreter and its libraries, roughly
 
@@ -35,12 +39,14 @@ def dry_run(config: ConnectivityRecipe, output: Path) -> None:
         folder = Path(name) / "set"
         found = write_recordings(select_runs(OwnRuns.of(config).recordings(), config.runs), folder, one_rate=False)
         print_rejections(found)
-        runs = Runs.open(folder)
+        rows = make_rows(config)
+        design = Design(Runs.open(folder), design_of(config, rows))
+        runs = design.runs
         check_labels(folder, config)
         _print(f"regions  {len(runs.regions)}{f', {len(runs.left_out)} left out, which some run lacks' if runs.left_out else ''}")
         for task in config.phenotype_tasks:
-            _print(f"{'':<8} {_of_task(Labelled.of(task_runs(runs, config), task), task)}")
-        seconds = {name: _time_of(name, folder, config) for name in config.models}
+            _print(f"{'':<8} {_of_task(Labelled.of(design.of_tasks, task), task)}")
+        seconds = {key: _time_of(row, Path(name), config, design.config) for key, row in rows.items()}
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     _print(
         f"time     about {in_words(sum(seconds.values()))} here, and the scores: "
@@ -66,14 +72,17 @@ def _of_task(found: Labelled, task: PhenotypeTask) -> str:
     return f"{task.label}: {len(of_people)} people, from {low:g} to {high:g}{lacking}; {folds}"
 
 
-def _time_of(name: str, folder: Path, config: ConnectivityRecipe) -> float:
+def _time_of(row: GraphRow, recordings: Path, config: ConnectivityRecipe, design: DesignConfig) -> float:
     """Seconds of a model for all seeds."""
-    model = config.models[name]
-    seeds = config.seeds[:1] if model.kind in FITTED_INSIDE | {"encoder"} else config.seeds
-    rest, step = measure(
-        lambda training, out: represent(out, folder, model, replace(config, training=training, seeds=seeds[:1])), config.training
-    )
-    is_trained = model.kind not in FITTED_INSIDE | {"encoder", "random"}
+    is_trained = hasattr(row, "training")
+    seeds = config.seeds if row.random else config.seeds[:1]
+    any_row: Any = row  # of those that train, which is a field of theirs
+
+    def work(training: TrainingConfig, out: Path) -> None:
+        short = replace(any_row, training=training) if is_trained else row
+        represent(out, {"recordings": recordings}, ModelConfig(short, seeds[:1], design))
+
+    rest, step = measure(work, config.training)
     return len(seeds) * (rest + (step * (config.training.max_steps or 1) if is_trained else 0.0))
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -12,16 +11,9 @@ from torch import Tensor
 
 from audiossl.errors import DataError
 from audiossl.evaluation.fmri.fingerprint import draw_segments
-from audiossl.files import read_json
-from audiossl.load import encoder_folder
-from audiossl.models.connectivity_encoder import CONFIG, ConnectivityConfig
-from audiossl.objectives.graph_infomax import GraphInfomaxConfig
-from audiossl.objectives.kinds import read_config
-from audiossl.pipelines.connectivity.config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
-from audiossl.pipelines.connectivity.data import Runs, Stretch, fingerprint_choices, task_runs, training_stretches
+from audiossl.pipelines.connectivity.data import Runs, Stretch
+from audiossl.pipelines.connectivity.design import Design, Windows
 from audiossl.signals.sensors.recording import Rejected
-
-Windows = Sequence[tuple[int, int, int]]  # window and stride, volumes, and how many such windows are needed
 
 
 @dataclass(frozen=True)
@@ -76,27 +68,6 @@ def holds_windows(kept: Bool[Tensor, "T"], windows: Windows) -> bool:
     )
 
 
-def windows_of(config: ConnectivityRecipe) -> list[tuple[int, int, int]]:
-    """Windows of all graph encoders of a recipe: segments are the same for every model, so they suit all."""
-    of_models = [_sizes(model, config) for model in config.models.values() if model.kind not in FITTED_INSIDE]
-    return sorted({(sizes.window, sizes.stride, 1) for sizes in of_models})
-
-
-def _sizes(model: GraphModel, config: ConnectivityRecipe) -> ConnectivityConfig:
-    if model.kind == "encoder" and "folder" in model.options:
-        return ConnectivityConfig(**read_json(encoder_folder(Path(model.options["folder"])) / CONFIG).get("encoder", {}))
-    return ConnectivityConfig(**{**asdict(config.encoder), **model.encoder})
-
-
-def _windows_of_infomax(model: GraphModel, sizes: ConnectivityConfig) -> int:
-    """A window and the one whose summary it is to agree with."""
-    return read_config(GraphInfomaxConfig, model.options, model.kind).summary_gap + 1
-
-
-# Windows of every crop that an objective needs; one, by default.
-NEEDED: dict[str, Callable[[GraphModel, ConnectivityConfig], int]] = {"graph_infomax": _windows_of_infomax}
-
-
 def usable_part(runs: Runs, stretch: Stretch, length: int, windows: Windows, what: str) -> Part:
     """Take a stretch of a run for segments of `length` volumes.
 
@@ -137,36 +108,34 @@ def usable_parts(
     return found, left_out
 
 
-def training_parts(runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> tuple[list[Part], list[Rejected]]:
+def training_parts(design: Design, crop: int, windows: Windows) -> tuple[list[Part], list[Rejected]]:
     """What pre-training sees of every run, standardised over that part alone, and the runs that have no crop for it.
+
+    Args:
+        design: runs.
+        crop: volumes of a crop.
+        windows: of the encoder that is trained, and how many a crop needs.
 
     Raises:
         DataError: if no run has one.
     """
-    # People are named from half a crop.
-    crop = config.pretrain.crop // 2 if model.kind == "supervised_gin" else config.pretrain.crop
-    sizes = _sizes(model, config)
-    fewest = NEEDED[model.kind](model, sizes) if model.kind in NEEDED else 1
-    windows = [(sizes.window, sizes.stride, fewest)]
-    return usable_parts(runs, training_stretches(runs, config), crop, windows, "a crop for pre-training (pretrain.crop)")
+    return usable_parts(design.runs, design.training, crop, windows, "a crop for pre-training (pretrain.crop)")
 
 
-def training_segments(runs: Runs, config: ConnectivityRecipe) -> tuple[list[Float[Tensor, "S N L"]], list[Rejected]]:
+def training_segments(design: Design) -> tuple[list[Float[Tensor, "S N L"]], list[Rejected]]:
     """Half-overlapping segments of what pre-training sees of every run, those that can be used; and the runs that have none.
 
     Raises:
         DataError: if no run has one.
     """
-    length = config.fingerprint.volumes
-    parts, left_out = usable_parts(
-        runs, training_stretches(runs, config), length, windows_of(config), "a segment to standardise by"
-    )
+    length, windows = design.config.fingerprint.volumes, design.config.windows
+    parts, left_out = usable_parts(design.runs, design.training, length, windows, "a segment to standardise by")
     step = max(1, length // 2)
     of_parts = [[start for start in part.starts if start % step == 0] or part.starts[:1] for part in parts]
     return [torch.stack([part.cut(at, length) for at in starts]) for part, starts in zip(parts, of_parts, strict=True)], left_out
 
 
-def fingerprint_parts(runs: Runs, config: ConnectivityRecipe) -> tuple[list[Part], list[Part], list[Rejected]]:
+def fingerprint_parts(design: Design) -> tuple[list[Part], list[Part], list[Rejected]]:
     """Gallery part and other part of everybody who has a usable pair of them, and the runs that are not usable.
 
     Who has none is left out; the parts of the others stay what they are.
@@ -174,11 +143,11 @@ def fingerprint_parts(runs: Runs, config: ConnectivityRecipe) -> tuple[list[Part
     Raises:
         DataError: if fewer than two people are left.
     """
-    length, windows = config.fingerprint.volumes, windows_of(config)
+    runs, length, windows = design.runs, design.config.fingerprint.volumes, design.config.windows
     gallery: list[Part] = []
     probes: list[Part] = []
     left_out: dict[Stretch, Rejected] = {}
-    for name, pairs in fingerprint_choices(runs, config).items():
+    for name, pairs in design.choices.items():
         known: dict[Stretch, Part] = {}
         if not pairs:
             (only,) = runs.sessions[name]
@@ -202,12 +171,13 @@ def fingerprint_parts(runs: Runs, config: ConnectivityRecipe) -> tuple[list[Part
     return gallery, probes, list(left_out.values())
 
 
-def segments(runs: Runs, config: ConnectivityRecipe) -> Iterator[tuple[Float[Tensor, "P N L"], Float[Tensor, "P N L"]]]:
+def segments(design: Design) -> Iterator[tuple[Float[Tensor, "P N L"], Float[Tensor, "P N L"]]]:
     """Segments of everybody's gallery part and other part, draw by draw; the same for every model and seed."""
-    length = config.fingerprint.volumes
-    gallery, probes, _ = fingerprint_parts(runs, config)
+    fingerprint = design.config.fingerprint
+    length = fingerprint.volumes
+    gallery, probes, _ = fingerprint_parts(design)
     first, second = ([len(part.starts) for part in parts] for parts in (gallery, probes))
-    for draw in draw_segments(first, second, length, config.fingerprint.draws, seed=0).tolist():
+    for draw in draw_segments(first, second, length, fingerprint.draws, seed=0).tolist():
         known, told = (
             torch.stack([part.cut(part.starts[place], length) for part, place in zip(*row, strict=True)])
             for row in zip((gallery, probes), draw, strict=True)
@@ -215,7 +185,7 @@ def segments(runs: Runs, config: ConnectivityRecipe) -> Iterator[tuple[Float[Ten
         yield known, told
 
 
-def whole_runs(runs: Runs, config: ConnectivityRecipe) -> tuple[Runs, list[Rejected]]:
+def whole_runs(design: Design) -> tuple[Runs, list[Rejected]]:
     """Runs of the people that tasks are about in which every encoder has a window that keeps half of its volumes, and the others.
 
     Runs without such a window are left out where networks or phenotypes are read from whole runs.
@@ -223,10 +193,10 @@ def whole_runs(runs: Runs, config: ConnectivityRecipe) -> tuple[Runs, list[Rejec
     Raises:
         DataError: if no run is left.
     """
-    of_task = task_runs(runs, config)
-    if runs.are_matrices or not (config.networks or config.phenotypes):
+    of_task, config = design.of_tasks, design.config
+    if of_task.are_matrices or not (config.networks or config.phenotypes):
         return of_task, []
-    left_out, places, windows = [], [], windows_of(config)
+    left_out, places, windows = [], [], config.windows
     for place, run in enumerate(of_task.recordings):
         if holds_windows(of_task.kept(Stretch(place, 0, run.num_samples)), windows):
             places.append(place)
@@ -239,19 +209,3 @@ def whole_runs(runs: Runs, config: ConnectivityRecipe) -> tuple[Runs, list[Rejec
     if not places:
         raise DataError(f"none of {len(left_out)} runs can be used for networks and phenotypes. {left_out[0].reason}")
     return (of_task.at(places) if left_out else of_task), left_out
-
-
-def left_out_of(runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> list[Rejected]:
-    """Runs that some part of a model's work does without, with the reason, before that work is begun.
-
-    Raises:
-        DataError: if nothing is left for a part of it.
-    """
-    if runs.are_matrices:
-        return []
-    found = whole_runs(runs, config)[1]
-    if config.fingerprint.volumes and model.kind not in ("tangent", "brainnetcnn"):
-        found += fingerprint_parts(runs, config)[2] + training_segments(runs, config)[1]
-    if model.kind not in FITTED_INSIDE | {"encoder"}:
-        found += training_parts(runs, model, config)[1]
-    return list(dict.fromkeys(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +11,37 @@ import numpy as np
 import yaml
 from matplotlib.figure import Figure
 
-from audiossl import __version__
 from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.files import read_json, read_jsonl
-from audiossl.load import encoder_folder
-from audiossl.models.connectivity_encoder import CONFIG, ConnectivityEncoder
+from audiossl.models.connectivity_encoder import ConnectivityEncoder
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe
-from audiossl.pipelines.connectivity.data import Runs, is_transductive
-from audiossl.pipelines.connectivity.models import REJECTED, kept_correlation
+from audiossl.pipelines.connectivity.data import Runs
+from audiossl.pipelines.connectivity.design import Design
+from audiossl.pipelines.connectivity.models import REJECTED
+from audiossl.pipelines.connectivity.readers import kept_correlation
+from audiossl.pipelines.connectivity.rows import GraphRow, design_of, make_rows
 from audiossl.pipelines.connectivity.saliency import region_saliency
-from audiossl.recipe import plain
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
 from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves
 from audiossl.report.results import interval_in_words, is_share, name_of, plot_results, results_tables, shown
 from audiossl.report.words import in_words
+from audiossl.stage import StageConfig, plain
+from audiossl.version import __version__
 
 STRONGEST = 60  # edges of a connectome picture
-TRAINED = ("connectivity_mae", "graph_infomax", "supervised_gin")
 
 
-def report_run(out: Path, inputs: Mapping[str, Path], config: ConnectivityRecipe) -> None:
+@dataclass(frozen=True)
+class ReportConfig(StageConfig):
+    """The whole recipe, which the page shows."""
+
+    recipe: ConnectivityRecipe
+
+
+def report_run(out: Path, inputs: Mapping[str, Path], config: ReportConfig) -> None:
     """Write `report.html`."""
+    recipe, models = config.recipe, make_rows(config.recipe)
     rows = read_results(inputs["evaluate"] / "results.json")
     details = read_json(inputs["evaluate"] / "details.json")
     first = rows[0]
@@ -46,26 +56,25 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: ConnectivityRecipe
     ][:4]
     runs = Runs.open(inputs["recordings"] / "set")
     sections: list[Section | Part] = [
-        _results(rows, details), _training(inputs, config), _saliency(inputs, config, runs), _facts(inputs, config, runs),
+        _results(rows, details), _training(inputs, recipe), _saliency(inputs, recipe, models, runs), _facts(inputs, recipe, runs),
     ]  # fmt: skip
-    lead = f"BOLD runs of {config.dataset} as graphs in sliding windows. {_seen(config, runs)}"
-    footer = f"audiossl {__version__}, seeds {', '.join(map(str, config.seeds))}"
+    lead = f"BOLD runs of {recipe.dataset} as graphs in sliding windows. {_seen(recipe, models, runs)}"
+    footer = f"audiossl {__version__}, seeds {', '.join(map(str, recipe.seeds))}"
     write_report(
-        ReportContent(f"{config.dataset}: connectivity", lead, sections, highlights, "audiossl run", footer), out / "report.html"
+        ReportContent(f"{recipe.dataset}: connectivity", lead, sections, highlights, "audiossl run", footer), out / "report.html"
     )
 
 
-def _seen(config: ConnectivityRecipe, runs: Runs) -> str:
+def _seen(config: ConnectivityRecipe, rows: Mapping[str, GraphRow], runs: Runs) -> str:
     """What pre-training saw, of this run's models and of encoders that were brought along."""
     said = []
-    if any(model.kind in TRAINED for model in config.models.values()):
+    if any(row.trained for row in rows.values()):
         who = ", ".join(config.pretrain.subjects) or "everybody"
         said.append(f"Of {who} pre-training saw the part '{config.pretrain.part.replace('_', ' ')}'.")
-        if config.fingerprint.volumes and not runs.are_matrices and is_transductive(runs, config):
+        if config.fingerprint.volumes and not runs.are_matrices and Design(runs, design_of(config, rows)).is_transductive:
             said.append("What is to be identified is among it (transductive).")
-    for name, model in config.models.items():
-        if model.kind == "encoder":
-            about = read_json(encoder_folder(Path(model.options["folder"])) / CONFIG).get("pretrained_on")
+    for name, row in rows.items():
+        if (about := row.origin()) is not None:
             what = in_words({key: value for key, value in about.items() if value not in ([], None)}) if about else "not recorded"
             said.append(f"{name} was trained elsewhere, on: {what}.")
     return " ".join(said)
@@ -131,7 +140,7 @@ def _training(inputs: Mapping[str, Path], config: ConnectivityRecipe) -> Section
     return Section("Training", [Picture("Loss", figure, alt="Training loss of the first seed of each model over steps.")])
 
 
-def _saliency(inputs: Mapping[str, Path], config: ConnectivityRecipe, runs: Runs) -> Section:
+def _saliency(inputs: Mapping[str, Path], config: ConnectivityRecipe, rows: Mapping[str, GraphRow], runs: Runs) -> Section:
     """Regions of a trained encoder by how much its output depends on them, and the strongest mean connections."""
     matrices = runs.series if runs.are_matrices else [kept_correlation(series) for series in runs.series]
     mean = np.mean([matrix.numpy() for matrix in matrices], axis=0)
@@ -139,15 +148,15 @@ def _saliency(inputs: Mapping[str, Path], config: ConnectivityRecipe, runs: Runs
     parts: list[Part] = [
         Picture("Strongest mean connections", plot_connectome(mean, places, "correlation"), alt="Connections between regions.")
     ]
-    for name, model in config.models.items():
+    for name, row in rows.items():
         folder = inputs[f"model_{name}"] / f"seed{config.seeds[0]}" / "encoder"
-        if model.kind in TRAINED and folder.is_dir():
+        if row.trained and folder.is_dir():
             encoder = ConnectivityEncoder.load(folder, runs.regions)
             regions, edges = region_saliency(encoder, runs.series[: min(4, len(runs.series))])
             top = np.argsort(-regions)[:10]
-            rows = [[runs.regions[i], f"{100 * regions[i]:.1f}"] for i in top]
+            shares = [[runs.regions[i], f"{100 * regions[i]:.1f}"] for i in top]
             title = f"{name}: regions its windows depend on most, share of the gradient"
-            parts.append(Table(title, ["Region", "Share, %"], rows))
+            parts.append(Table(title, ["Region", "Share, %"], shares))
             parts.append(
                 Picture(f"{name}: saliency of edges", plot_connectome(edges, places, name), alt=f"Edges that {name} depends on.")
             )

@@ -22,7 +22,7 @@ def region_saliency(
     Edges count with the sign of their gradient in the matrix; regions as shares that sum to 1. Runs without a window that keeps
     half of its volumes say nothing, and are passed over.
     """
-    sizes = [(encoder.config.window, encoder.config.stride, 1)]
+    sizes = ((encoder.config.window, encoder.config.stride, 1),)
     total = torch.zeros(len(encoder.regions), len(encoder.regions))
     for run in series:
         if not holds_windows(~run.isnan().all(0), sizes):

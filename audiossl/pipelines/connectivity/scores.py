@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,61 +12,89 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from audiossl.evaluation.fmri.brainnetcnn import BrainNetClassifier
+from audiossl.console import console
 from audiossl.evaluation.fmri.fingerprint import Fingerprint
 from audiossl.evaluation.fmri.networks import NetworkAnswers, assign_networks, majority
 from audiossl.evaluation.fmri.phenotypes import PhenotypeScores, score_phenotype
-from audiossl.evaluation.fmri.tangent_vectors import TangentVectors
 from audiossl.evaluation.intervals import Interval
 from audiossl.evaluation.results import GroupScores, ResultRow, write_results
 from audiossl.files import read_json, write_json
-from audiossl.pipelines.connectivity.config import ConnectivityRecipe, PhenotypeTask
+from audiossl.pipelines.connectivity.config import PhenotypeTask
 from audiossl.pipelines.connectivity.data import Runs
-from audiossl.pipelines.connectivity.models import REGIONS, RUNS, SEGMENTS, VECTORS
+from audiossl.pipelines.connectivity.design import Design, DesignConfig
+from audiossl.pipelines.connectivity.models import REGIONS, RUNS, SEGMENTS, TASKS, VECTORS
 from audiossl.pipelines.connectivity.parts import fingerprint_parts, whole_runs
+from audiossl.pipelines.connectivity.rows import GraphRow
 from audiossl.pipelines.connectivity.tasks import Labelled, networks_of
-from audiossl.recipe import console
+from audiossl.stage import Names, StageConfig
 
 
-def evaluate_models(out: Path, inputs: Mapping[str, Path], config: ConnectivityRecipe) -> None:
+@dataclass(frozen=True)
+class EvaluateConfig(StageConfig):
+    """What decides the scores of a connectivity recipe.
+
+    Attributes:
+        dataset: name in results.
+        rows: by name, in the order of the recipe; what they are is hashed with the stages of their vectors.
+        seeds: of every model.
+        design: parts of runs; what else than the tasks it holds is hashed with these stages, too.
+        phenotypes: of the recipe.
+    """
+
+    dataset: str
+    rows: Mapping[str, GraphRow]
+    seeds: list[int]
+    design: DesignConfig
+    phenotypes: list[PhenotypeTask]
+
+    def decides(self) -> list[object]:
+        """Names in results, seeds and tasks."""
+        return [self.dataset, list(self.rows), self.seeds, self.design.tasks, self.phenotypes]
+
+    def names(self) -> Names:
+        """Names of these."""
+        return ("dataset", "models", "seeds", TASKS, "phenotypes")
+
+
+def evaluate_models(out: Path, inputs: Mapping[str, Path], config: EvaluateConfig) -> None:
     """Write `results.json`, and `details.json` with the values of every seed and what belongs beside each score."""
-    recorded = Runs.open(inputs["recordings"] / "set")
-    scorer = _Scorer(whole_runs(recorded, config)[0], config, _people_of_gallery(recorded, config))
-    for name, model in config.models.items():
+    design = Design(Runs.open(inputs["recordings"] / "set"), config.design)
+    scorer = _Scorer(whole_runs(design)[0], config, _people_of_gallery(design))
+    for name, row in config.rows.items():
         console.print(f"scoring {name}")
         seeds = [folder for seed in config.seeds if (folder := inputs[f"model_{name}"] / f"seed{seed}").is_dir()]
         vectors = [load_file(folder / VECTORS) for folder in seeds]
-        scorer.score(name, model.kind, vectors)
+        scorer.score(row, vectors)
         scorer.held_out_edges(name, [read_json(folder / "done.json") for folder in seeds])
     write_results(out / "results.json", scorer.rows)
     write_json(out / "details.json", scorer.details)
 
 
-def _people_of_gallery(runs: Runs, config: ConnectivityRecipe) -> list[str]:
+def _people_of_gallery(design: Design) -> list[str]:
     """Who is in the fingerprint: people without usable parts are not."""
-    if runs.are_matrices or not config.fingerprint.volumes:
+    if design.runs.are_matrices or not design.config.fingerprint.volumes:
         return []
-    return [runs.recordings[part.stretch.run].subject for part in fingerprint_parts(runs, config)[0]]
+    return [design.runs.recordings[part.stretch.run].subject for part in fingerprint_parts(design)[0]]
 
 
 class _Scorer:
-    def __init__(self, runs: Runs, config: ConnectivityRecipe, people: list[str]) -> None:
+    def __init__(self, runs: Runs, config: EvaluateConfig, people: list[str]) -> None:
         self.runs, self.config, self.people = runs, config, people
         self.rows: list[ResultRow] = []
         self.details: dict[str, Any] = {"people": runs.subjects, "regions_left_out": runs.left_out, "seeds": {}, "beside": {}}
 
-    def score(self, name: str, kind: str, seeds: list[dict[str, Tensor]]) -> None:
+    def score(self, row: GraphRow, seeds: list[dict[str, Tensor]]) -> None:
         for key in seeds[0]:
             task, _, variant = key.partition("/")
-            model = f"{name}_{variant}" if variant else name
+            model = f"{row.name}_{variant}" if variant else row.name
             vectors = [found[key] for found in seeds]
             if task == SEGMENTS:
                 self._fingerprint(model, vectors)
             elif task == REGIONS:
                 self._networks(model, vectors)
             elif task == RUNS:
-                for phenotype in self.config.phenotype_tasks:
-                    self._phenotype(model, kind, vectors, phenotype)
+                for phenotype in self.config.phenotypes:
+                    self._phenotype(model, row, vectors, phenotype)
 
     def add(
         self,
@@ -96,7 +124,7 @@ class _Scorer:
     def _fingerprint(self, model: str, seeds: list[Tensor]) -> None:
         found = [Fingerprint.of(*vectors) for vectors in seeds]
         together = Fingerprint(torch.cat([one.hits for one in found]), torch.cat([one.gap for one in found]))
-        task, people = f"fingerprint_{self.config.fingerprint.volumes}", together.hits.shape[2]
+        task, people = f"fingerprint_{self.config.design.fingerprint.volumes}", together.hits.shape[2]
         of_people = together.hits.double().mean((0, 1)).tolist()
         # Segments that an earlier version drew may be of other people: then nobody's score is known by name.
         known = len(self.people) == people
@@ -116,10 +144,9 @@ class _Scorer:
         self.add("networks", model, "accuracy", [one.accuracy for one in found], together.interval(), together.right.shape[1])
         self.details["beside"].setdefault("networks", {})[model] = {"majority": majority(networks)}
 
-    def _phenotype(self, model: str, kind: str, seeds: list[Tensor], task: PhenotypeTask) -> None:
+    def _phenotype(self, model: str, row: GraphRow, seeds: list[Tensor], task: PhenotypeTask) -> None:
         about = Labelled.of(self.runs, task)
-        transform = TangentVectors() if kind == "tangent" else None
-        network = BrainNetClassifier() if kind == "brainnetcnn" else None
+        transform, estimator = row.phenotype_steps()
         found = [
             score_phenotype(
                 vectors[about.places].double().numpy(),
@@ -130,7 +157,7 @@ class _Scorer:
                 about.families,
                 about.confounds,
                 transform,
-                network,
+                estimator,
             )
             for vectors in seeds
         ]

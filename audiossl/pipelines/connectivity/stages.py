@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from audiossl.load import weights_digest
-from audiossl.pipelines.connectivity.checks import check_labels, check_models
-from audiossl.pipelines.connectivity.config import FITTED_INSIDE, ConnectivityRecipe, GraphModel
-from audiossl.pipelines.connectivity.models import represent
+from audiossl.pipelines.connectivity.checks import Checks
+from audiossl.pipelines.connectivity.config import ConnectivityRecipe
+from audiossl.pipelines.connectivity.models import ModelConfig, represent
 from audiossl.pipelines.connectivity.own import OwnRuns, print_rejections
-from audiossl.pipelines.connectivity.report import report_run
-from audiossl.pipelines.connectivity.scores import evaluate_models
+from audiossl.pipelines.connectivity.report import ReportConfig, report_run
+from audiossl.pipelines.connectivity.rows import GraphRow, design_of, make_rows
+from audiossl.pipelines.connectivity.scores import EvaluateConfig, evaluate_models
 from audiossl.pipelines.earlier_runs import dataset_then
 from audiossl.pipelines.own_output import refuse_without_corpus
 from audiossl.pipelines.recording_source import RecordingSource, ScriptRecordings
@@ -20,8 +20,6 @@ from audiossl.recipe import Stage
 from audiossl.signals.bold.run import RunPolicy, select_runs
 from audiossl.signals.sensors.recording_set import write_recordings
 from audiossl.stage import Names, StageConfig
-
-TASKS = ("fingerprint", "networks", "phenotypes")
 
 
 @dataclass(frozen=True)
@@ -54,72 +52,36 @@ def write_set(out: Path, inputs: Mapping[str, Path], config: SetConfig) -> None:
 
 
 def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
-    """Lay out the stages of a recipe; `folder` is where its YAML and its prepare script are."""
+    """Lay out the stages of a recipe; `folder` is where its YAML and its prepare script are.
+
+    Raises:
+        ConfigError: for a script that is not there, or a model of a kind or with options that there are not.
+    """
     source = source_of(config, folder)
-
-    def evaluate(out: Path, inputs: Mapping[str, Path]) -> None:
-        evaluate_models(out, inputs, config)
-
-    def report(out: Path, inputs: Mapping[str, Path]) -> None:
-        report_run(out, inputs, config)
-
-    check_models(config)
-    check = _once(lambda recordings: check_labels(recordings, config))
-    tasks = [config.fingerprint, config.networks, bool(config.phenotypes)]
-    trained = [_model_stage(name, model, config, tasks, check) for name, model in config.models.items()]
+    rows = make_rows(config)
+    design = design_of(config, rows)
+    checks = Checks(tuple(rows.values()), config.phenotype_tasks)
+    trained = [_model_stage(row, ModelConfig(row, config.seeds, design, checks), config.dataset) for row in rows.values()]
     names = tuple(stage.name for stage in trained)
-    scored = [config.dataset, list(config.models), config.seeds, tasks, config.phenotypes]
+    scored = EvaluateConfig(config.dataset, rows, config.seeds, design, config.phenotype_tasks)
     return [
         Stage("recordings", write_set, SetConfig(source, config.runs), version=2, data=source.data),
         *trained,
-        Stage(
-            "evaluate",
-            evaluate,
-            scored,
-            ("recordings", *names),
-            version=2,
-            names=("dataset", "models", "seeds", TASKS, "phenotypes"),
-        ),
-        Stage("report", report, [config], ("recordings", *names, "evaluate"), names=("recipe",)),
+        Stage("evaluate", evaluate_models, scored, ("recordings", *names), version=2),
+        Stage("report", report_run, ReportConfig(config), ("recordings", *names, "evaluate")),
     ]
 
 
-def _once(check: Callable[[Path], None]) -> Callable[[Path], None]:
-    """Check before the first model that is trained, for all of them."""
-    done: list[Path] = []
-
-    def checked(recordings: Path) -> None:
-        if not done:
-            check(recordings)
-        done.append(recordings)
-
-    return checked
-
-
-def _model_stage(
-    name: str, model: GraphModel, config: ConnectivityRecipe, tasks: list[object], check: Callable[[Path], None]
-) -> Stage:
-    def run(out: Path, inputs: Mapping[str, Path]) -> None:
-        check(inputs["recordings"] / "set")
-        represent(out, inputs["recordings"] / "set", model, config)
-
-    options: list[object] = [model, config.seeds, tasks, config.pretrain]
-    names: Names = (f"models.{name}", "seeds", TASKS, "pretrain")
-    if model.kind == "encoder" and "folder" in model.options:
-        options.append(weights_digest(model.options["folder"]))
-        names = (*names, "its weights")
-    if model.kind not in FITTED_INSIDE:
-        options += [config.encoder, config.training, config.batch_runs]
-        names = (*names, "encoder", "training", "batch_runs")
+def _model_stage(row: GraphRow, config: ModelConfig, dataset: str) -> Stage:
+    # Segments suit the windows of all models, of which its own are in its config.
+    others = {"windows": config.design.windows} if config.design.windows != row.windows else {}
     return Stage(
-        f"model_{name}",
-        run,
-        options,
+        f"model_{row.name}",
+        represent,
+        config,
         ("recordings",),
         resumable=True,
         every_rank=True,
-        names=names,
-        # An encoder says which data set its people are of.
-        added={"dataset": config.dataset} if model.kind not in FITTED_INSIDE else {},
+        added={**({"dataset": dataset} if row.of_dataset else {}), **others},
         added_then=dataset_then,
     )

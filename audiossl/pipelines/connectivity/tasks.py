@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from audiossl.errors import ConfigError, DataError
+from audiossl.errors import DataError
 from audiossl.evaluation.fmri.phenotypes import check_people
-from audiossl.pipelines.connectivity.config import FITTED_INSIDE, ConnectivityRecipe, GraphModel, PhenotypeTask
-from audiossl.pipelines.connectivity.data import Runs, is_transductive
-from audiossl.pipelines.connectivity.parts import segments, whole_runs
+from audiossl.pipelines.connectivity.config import PhenotypeTask
+from audiossl.pipelines.connectivity.data import Runs
 from audiossl.signals.bold.plain_numbers import is_foreign_number, is_missing, is_number, plain_number
 from audiossl.signals.sensors.recording import SensorRecording
 
@@ -88,31 +88,18 @@ def networks_of(runs: Runs) -> list[str]:
     return [of_region[region] for region in runs.regions]
 
 
-def check_tasks(runs: Runs, model: GraphModel, config: ConnectivityRecipe) -> None:
+def check_phenotypes(runs: Runs, phenotypes: Sequence[PhenotypeTask]) -> None:
     """Say what cannot be scored before hours of training rather than after them.
 
+    Args:
+        runs: of the people that tasks are about, those that are used whole.
+        phenotypes: of the recipe.
+
     Raises:
-        ConfigError: if a segment is shorter than a window.
-        DataError: if pre-training would see what is to be identified without `part=all`, or with labels; or if people, labels or
-            confounds are too few.
+        DataError: if people, labels or confounds are too few.
     """
-    volumes = config.fingerprint.volumes
-    is_graph = model.kind not in FITTED_INSIDE and model.kind != "encoder"
-    if volumes and not runs.are_matrices:
-        window = model.encoder.get("window", config.encoder.window)
-        if is_graph and volumes < window:
-            raise ConfigError(f"fingerprint.volumes={volumes} is less than encoder.window={window}, a segment holds no window")
-        if is_graph and is_transductive(runs, config) and (config.pretrain.part != "all" or model.kind == "supervised_gin"):
-            raise DataError(
-                f"pretrain.part={config.pretrain.part} would train on the volumes that are to be identified: choose first_half, "
-                "or first_session where everybody has two; for models without labels part=all says that this is wanted"
-            )
-        next(segments(runs, config))
-    if config.networks:
-        networks_of(runs)
-    about = whole_runs(runs, config)[0] if config.phenotypes else runs
-    for task in config.phenotype_tasks:
-        found = Labelled.of(about, task)
+    for task in phenotypes:
+        found = Labelled.of(runs, task)
         check_people(found.labels, found.subjects, task.options, found.sites, found.families, found.confounds)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from audiossl.console import console
 from audiossl.models.connectivity_encoder import ConnectivityEncoder
-from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.connectivity.data import SAME_TIME, Runs
 
 
-def warn_of_several_times(runs: Runs, config: ConnectivityRecipe) -> None:
-    """Say where runs have several repetition times, and how long windows and segments are in each."""
+def warn_of_several_times(runs: Runs, lengths: Mapping[str, int]) -> None:
+    """Say where runs have several repetition times, and how long so many volumes, by what they are of, are in each."""
     if runs.are_matrices or len(runs.repetition_times) < 2:
         return
-    lengths = {"windows (encoder.window)": config.encoder.window, "segments (fingerprint.volumes)": config.fingerprint.volumes}
     long = "; ".join(f"{what} of {count} volumes are {_seconds(runs, count)}" for what, count in lengths.items() if count)
     _warn(f"these runs have several repetition times, {_times(runs)}: {long}. Encoders are saved as of {runs.tr:g} s a volume")
 

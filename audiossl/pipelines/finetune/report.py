@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from audiossl import __version__
 from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.files import read_json, read_jsonl
 from audiossl.pipelines.finetune.config import FinetuneRecipe
+from audiossl.pipelines.finetune.scores import STAGE_OF
+from audiossl.pipelines.finetune.task import LEFT_OUT
+from audiossl.pipelines.sides import read_sides
 from audiossl.recipe import plain
-from audiossl.report.content import AudioClip, Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
+from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
 from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves
 from audiossl.report.results import gap_cells, interval_in_words, plot_results, results_tables, shown
-from audiossl.signals.corpora.corpus import Corpus
-
-EXAMPLES = 8
-TAGS_SHOWN = 20
-TASKS = {"ctc": "transcripts by CTC", "tagging": "tags"}
+from audiossl.stage import StageConfig
+from audiossl.version import __version__
 
 
-def report_run(out: Path, inputs: Mapping[str, Path], config: FinetuneRecipe, models: Mapping[str, Path]) -> None:
+@dataclass(frozen=True)
+class ReportStage(StageConfig):
+    """What decides the page: the whole recipe, which it shows."""
+
+    recipe: FinetuneRecipe
+
+
+def report_run(out: Path, inputs: Mapping[str, Path], stage: ReportStage) -> None:
     """Write `report.html`."""
+    config, task = stage.recipe, stage.recipe.task_class
+    models = {name: inputs[STAGE_OF[name]] for name in config.models}
     rows = read_results(inputs["evaluate"] / "results.json")
     details = read_json(inputs["evaluate"] / "details.json")
     names = {"finetuned": f"fine-tuned ({Path(config.encoder).name})", "random": "the same from random weights"}
-    lead = f"An encoder was trained further to give {TASKS[config.task]} of {config.dataset}, and scored on held-out items."
+    lead = f"An encoder was trained further to give {task.title} of {config.dataset}, and scored on held-out items."
     sections: list[Section | Part] = [
         _results(rows, details["differences"], names),
         _training(models),
-        _transcripts(inputs, models) if config.task == "ctc" else _tags(details["tags"]),
+        *([answers] if (answers := task.section(inputs, config.models, details["tags"])) else []),
         _facts(inputs, config, models),
     ]
     first = rows[0]
@@ -47,7 +56,7 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: FinetuneRecipe, mo
         if (row.task, row.metric) == (first.task, first.metric)
     ]
     footer = f"audiossl {__version__}, seed {config.seed}"
-    title = f"{config.dataset}: fine-tuning, {config.task}"
+    title = f"{config.dataset}: fine-tuning, {config.task_name}"
     write_report(ReportContent(title, lead, sections, highlights, "audiossl finetune", footer), out / "report.html")
 
 
@@ -72,41 +81,12 @@ def _training(models: Mapping[str, Path]) -> Section:
     return Section("Training", [Picture("Loss", figure, alt="Training and validation loss of each model over steps.")])
 
 
-def _transcripts(inputs: Mapping[str, Path], models: Mapping[str, Path]) -> Section:
-    """Some test items, spread evenly over the test side, with what each model wrote."""
-    corpus = Corpus.open(inputs["corpus"] / "corpus")
-    answers = {name: {row["id"]: row for row in read_jsonl(inputs["evaluate"] / f"{name}.jsonl")} for name in models}
-    ids = list(next(iter(answers.values())))
-    clips: list[Part] = []
-    for item in corpus.subset(ids[:: max(1, len(ids) // EXAMPLES)][:EXAMPLES]):
-        lines = [f"{name}: {answer[item.id]['answer'] or '(nothing)'}" for name, answer in answers.items()]
-        reference = next(iter(answers.values()))[item.id]["reference"]
-        clips.append(
-            AudioClip(item.id, corpus.read(item).numpy(), corpus.sample_rate, " \u00b7 ".join([f"said: {reference}", *lines]))
-        )
-    return Section("Transcripts", clips, "Held-out items, taken at equal steps through the test side.")
-
-
-def _tags(by_tag: dict[str, dict[str, float | None]]) -> Section:
-    first = next(iter(by_tag.values()))
-    known = sorted((tag for tag, value in first.items() if value is not None), key=lambda tag: -(first[tag] or 0))
-    chosen = known if len(known) <= 2 * TAGS_SHOWN else known[:TAGS_SHOWN] + known[-TAGS_SHOWN:]
-    rows = [[tag, *(_share(values[tag]) for values in by_tag.values())] for tag in chosen]
-    return Section(
-        "Tags", [Table("Average precision of tags, %", ["Tag", *by_tag], rows, "The best and the worst of the first model.")]
-    )
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else shown("map", value)
-
-
 def _facts(inputs: Mapping[str, Path], config: FinetuneRecipe, models: Mapping[str, Path]) -> Section:
     minutes = [(name, f"{read_json(folder / 'stage.json')['seconds'] / 60:.1f} min") for name, folder in inputs.items()]
-    sides = read_json(inputs["corpus"] / "splits.json")
+    sides = read_sides(inputs["corpus"])
     data: list[tuple[str, str | int | float]] = [(f"{side} items", len(ids)) for side, ids in sides.items()]
     data.append(("encoder", config.encoder))
-    left_out = [[row["id"], row["reason"]] for row in read_jsonl(inputs["labels"] / "left_out.jsonl")]
+    left_out = [[row["id"], row["reason"]] for row in read_jsonl(inputs["labels"] / LEFT_OUT)]
     for name, folder in models.items():
         result = read_json(folder / "result.json")
         data.append((f"{name}: steps", result["steps"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,72 +9,73 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from audiossl.errors import StoreError
+from audiossl.encoder_names import refuse_place
+from audiossl.errors import ConfigError, StoreError
 from audiossl.files import read_json, write_json
 from audiossl.load import load
 from audiossl.models import hub
 from audiossl.models.encoder import Encoder
-from audiossl.models.zipformer import Zipformer
-from audiossl.objectives.ctc import CTC, CTCConfig
-from audiossl.objectives.specaugment import SpecAugmentConfig
-from audiossl.objectives.tagging import Tagging, TaggingConfig
-from audiossl.objectives.text_units import TextUnits, load_units
-from audiossl.pipelines.finetune.labels import CLASSES, UNITS
+from audiossl.objectives.tuned_encoder import TunedObjective
+from audiossl.options import read_options
+from audiossl.pipelines.finetune.task import FinetuneTask
+from audiossl.pipelines.finetune.tasks import FINETUNE_TASKS, find_finetune_task
 
 ENCODER, HEAD, CONFIG = "encoder", "head.safetensors", "head.json"
-Objective = CTC | Tagging
-KINDS: dict[str, tuple[type, type]] = {"ctc": (CTC, CTCConfig), "tagging": (Tagging, TaggingConfig)}
 
 
-def save_tuned(objective: Objective, folder: Path, labels: Path, encoder_name: str) -> None:
+def save_tuned(objective: TunedObjective, task: FinetuneTask, kind: str, folder: Path, encoder_name: str) -> None:
     """Write a fine-tuned model; `audiossl.load` reads its folder `encoder`.
 
     Args:
         objective: encoder and head.
+        task: whose outputs the head has.
+        kind: of the task, as a recipe names it.
         folder: where to write.
-        labels: folder with the units or the classes, which are copied.
-        encoder_name: what the encoder was loaded by. Encoders other than Zipformers need it again to be built.
+        encoder_name: what the encoder was loaded by; those that do not say what they are made from need it again.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    encoder = objective.encoder.model
-    if isinstance(encoder, Zipformer):
-        hub.save(encoder, folder / ENCODER)
-        encoder_name = ENCODER
-    else:
-        (folder / ENCODER).mkdir(exist_ok=True)
-        state = {key: value.detach().cpu().contiguous().clone() for key, value in encoder.state_dict().items()}
-        save_file(state, folder / ENCODER / hub.WEIGHTS)
+    hub.save(objective.encoder.model, folder / ENCODER, name=encoder_name)
     save_file({key: value.detach().cpu().contiguous() for key, value in objective.head.state_dict().items()}, folder / HEAD)
-    if (labels / CLASSES).is_file():
-        shutil.copyfile(labels / CLASSES, folder / CLASSES)
-    else:
-        shutil.copytree(labels / UNITS, folder / UNITS, dirs_exist_ok=True)
-    task = "ctc" if isinstance(objective, CTC) else "tagging"
-    outputs = objective.head["output"].out_features
-    write_json(folder / CONFIG, {"task": task, "encoder": encoder_name, "outputs": outputs, "options": asdict(objective.config)})
+    task.save_outputs(folder)
+    about = {"task": kind, "encoder": ENCODER, "outputs": task.size, "options": asdict(objective.tuning)}
+    write_json(folder / CONFIG, about)
 
 
-def load_tuned(folder: Path) -> tuple[Objective, TextUnits | list[str]]:
-    """Read a fine-tuned model, in evaluation mode, with the units or the tags of its outputs.
+def load_tuned(folder: Path, trust_code: hub.Trust = False, *, task: str | None = None) -> tuple[TunedObjective, Any]:
+    """Read a fine-tuned model, in evaluation mode, with what its outputs mean: the units, or the tags.
+
+    Args:
+        folder: that `save_tuned` wrote.
+        trust_code: of an encoder that is not part of audiossl, see `audiossl.models.hub.load`.
+        task: `module:Class` of a task from outside, which the folder may name.
 
     Raises:
         StoreError: if the folder is incomplete or damaged.
+        ConfigError: if it names a task or an encoder that is neither ours nor trusted.
     """
     try:
         values: dict[str, Any] = read_json(folder / CONFIG)
-        objective_kind, config_kind = KINDS[values["task"]]
-        options = {**values["options"], "spec_augment": SpecAugmentConfig(**values["options"]["spec_augment"])}
-        objective = objective_kind(_load_encoder(folder, values["encoder"]), values["outputs"], config_kind(**options))
+        found = _task_of(values["task"], task, folder)
+        options = read_options(found.options, values["options"], str(folder / CONFIG))
+        objective = found.make_objective(_load_encoder(folder, values["encoder"], trust_code), values["outputs"], options)
         objective.head.load_state_dict(load_file(folder / HEAD))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise StoreError(f"expected a fine-tuned model in {folder}, could not read it: {error!r}") from error
-    labels = read_json(folder / CLASSES) if values["task"] == "tagging" else load_units(folder / UNITS)
-    return objective.eval(), labels
+    return objective.eval(), found.open_outputs(folder)
 
 
-def _load_encoder(folder: Path, name: str) -> Encoder:
+def _load_encoder(folder: Path, name: str, trust_code: hub.Trust) -> Encoder:
     if name == ENCODER:
-        return hub.load(folder / ENCODER)
+        return hub.load(folder / ENCODER, trust_code=trust_code)
+    refuse_place(name, folder / CONFIG, trust_code)  # up to commit ba6cba2 the name of the encoder was kept here
     encoder: Any = load(name).encoder
     encoder.load_state_dict(load_file(folder / ENCODER / hub.WEIGHTS))
     return encoder
+
+
+def _task_of(name: str, trusted: str | None, folder: Path) -> type[FinetuneTask]:
+    if name not in FINETUNE_TASKS and name != trusted:
+        raise ConfigError(
+            f"{folder / CONFIG} names the task '{name}', which is none of {', '.join(FINETUNE_TASKS)}: say that you trust it"
+        )
+    return find_finetune_task(name)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,11 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.files import read_json, write_json, write_jsonl
 from audiossl.options import nearest
 from audiossl.pipelines.own.column_labels import cells_of, check_column, column_labels
+from audiossl.pipelines.own.keys import OwnRecipe
+from audiossl.pipelines.own.preview import Preview, in_time, preview, print_sides
 from audiossl.pipelines.own.segment_labels import read_segments
-from audiossl.pipelines.own.tasks import OwnTask
+from audiossl.pipelines.own.tasks import OwnTask, parse_tasks
+from audiossl.pipelines.sides import SplitConfig
 from audiossl.signals.corpora.building import REJECTED
 from audiossl.signals.corpora.clip_tables import is_clip_table
 from audiossl.signals.corpora.corpus import Corpus
@@ -24,11 +26,12 @@ from audiossl.signals.corpora.item_fields import RECORDING_COLUMNS, item_fields
 from audiossl.signals.corpora.joining import KEY_COLUMNS
 from audiossl.signals.corpora.opening import write_gathered
 from audiossl.signals.corpora.recordings import Recordings
-from audiossl.signals.corpora.sources import AudioSource, gather_sources
+from audiossl.signals.corpora.sources import AudioSource, gather_sources, read_sources
 from audiossl.signals.corpora.table_rows import TIMES, plain_cells, read_rows
 from audiossl.stage import Names
 from audiossl.where import parse_where
 
+UNLABELLED = "unlabelled.jsonl"
 PLACES = "sources.json"  # next to the corpus of a run: which recordings it was made from
 
 
@@ -39,16 +42,31 @@ class OwnAudio:
     Attributes:
         sources: where recordings are.
         tasks: probes on columns and segments.
-        split_by: what keeps recordings on one side.
-        split_given: column that names the side of each recording.
+        split: how sides are drawn.
+        seed: of the draw.
         limit: at most so many recordings of each source.
     """
 
     sources: tuple[AudioSource, ...]
     tasks: tuple[OwnTask, ...] = ()
-    split_by: str = "recording"
-    split_given: str | None = None
+    split: SplitConfig = field(default_factory=SplitConfig)
+    seed: int = 1
     limit: int | None = None
+
+    @property
+    def split_by(self) -> str:
+        """What keeps recordings on one side; where a column names the side of each, that they are one."""
+        return "recording" if self.split.given is not None else self.split.by
+
+    @property
+    def probes(self) -> tuple[OwnTask, ...]:
+        """Tasks whose labels are classes of clips."""
+        return tuple(task for task in self.tasks if task.column)
+
+    @property
+    def read_columns(self) -> tuple[str, ...]:
+        """Columns that the corpus itself holds for a later stage."""
+        return ()
 
     @property
     def name(self) -> str:
@@ -94,12 +112,60 @@ class OwnAudio:
         summary = write_gathered(gathered, out)
         write_json(out.parent / PLACES, self.places())
         left = f"; {summary.num_rejected} left out, see {REJECTED} next to its cuts" if summary.num_rejected else ""
-        said = f"{summary.num_items} recordings, {_hours(summary.hours)}{left}"
-        console.print(f"{'':<13} {said}", style="yellow" if left else "dim", markup=False, soft_wrap=True)
+        count = "1 recording" if summary.num_items == 1 else f"{summary.num_items:,} recordings"
+        say(f"{count}, {in_time(summary.hours * 3600)}{left}", "yellow" if left else "dim")
 
     def prepare_labels(self, out: Path, corpus: Corpus) -> None:
-        """Write the labels of the tasks."""
-        self.labels.prepare_labels(out, corpus)
+        """Write `TASK.jsonl` for each task, and `unlabelled.jsonl`, what has no label or no recording.
+
+        Raises:
+            ConfigError: if a column does not exist.
+            DataError: if labels cannot be used.
+        """
+        gathered = self.gathered_of(corpus)
+        self.check(gathered)
+        cells = cells_of(gathered.by_id.values())
+        unlabelled: list[dict[str, str]] = []
+        for task in self.tasks:
+            rejected: list[dict[str, str]] = []
+            if task.path is None:
+                rows = [{"id": id_, "label": label} for id_, label in column_labels(task, cells).items()]
+                classes = {row["label"] for row in rows}
+            else:
+                segments, rejected = read_segments(task.path, list(gathered.by_id.values()))
+                if not segments:
+                    raise DataError(f"tasks: no row of {task.path} names a recording of the corpus. {rejected[0]['reason']}")
+                rows = [{"id": id_, "segments": parts} for id_, parts in segments.items()]
+                classes = {part[0] for parts in segments.values() for part in parts}
+            write_jsonl(out / f"{task.name}.jsonl", rows)
+            without = sorted(gathered.by_id.keys() - {row["id"] for row in rows})
+            rejected += [{"id": id_, "reason": f"no label in {task}"} for id_ in without]
+            unlabelled += [{"task": task.name, **row} for row in rejected]
+            say(f"{task.name}: {len(classes)} classes, labels of {len(rows)} of {len(gathered.by_id)} recordings")
+        write_jsonl(out / UNLABELLED, unlabelled)
+
+    def gathered_of(self, corpus: Corpus) -> Recordings:
+        """The recordings that are in the corpus, with what their tables say now."""
+        ids = {item.id for item in corpus.items}
+        gathered = self.gather()
+        return replace(gathered, by_id={id_: one for id_, one in gathered.by_id.items() if id_ in ids})
+
+    def preview(self) -> Preview:
+        """Check labels and sides, and say what each side will hold; headers alone are read.
+
+        Raises:
+            ConfigError, DataError: as the stages would.
+        """
+        gathered = self.gather()
+        self.check(gathered)
+        found = preview(gathered, self.probes, self.split, self.seed)
+        length = in_time(sum(found.seconds.values()))
+        title = f"{len(gathered.by_id)} recordings, {length}; sides by {self.split.given or self.split.by}"
+        print_sides(found.sides, title)
+        left_out = [*gathered.rejected, *({"id": id_, "reason": "its header cannot be read"} for id_ in found.unreadable)]
+        if left_out:
+            say(f"{len(left_out)} would be left out, such as {left_out[0]['id']}: {left_out[0]['reason']}", "yellow")
+        return found
 
     def check(self, gathered: Recordings) -> None:
         """Refuse columns that are not there, and labels of which nothing can be learned.
@@ -109,9 +175,8 @@ class OwnAudio:
         """
         groups = self.groups(gathered)
         cells = cells_of(gathered.by_id.values())
-        for task in self.tasks:
-            if task.column:
-                check_column(task, column_labels(task, cells), groups, self.split_by if self.split_given is None else "recording")
+        for task in self.probes:
+            check_column(task, column_labels(task, cells), groups, self.split_by)
 
     def groups(self, gathered: Recordings) -> dict[str, str]:
         """What keeps each recording on one side with others, before sounds are compared.
@@ -119,7 +184,7 @@ class OwnAudio:
         Raises:
             ConfigError: if some recordings have no such column.
         """
-        by = "recording" if self.split_given is not None else self.split_by
+        by = self.split_by
         found: dict[str, str] = {}
         for one in gathered.by_id.values():
             said = item_fields(one.columns, one.id if one.item is None else one.item.recording)
@@ -145,7 +210,7 @@ class OwnAudio:
     @cached_property
     def _chosen(self) -> str:
         """Digest of the columns of all tables that choose and group recordings."""
-        kept = {*KEY_COLUMNS, *TIMES, *RECORDING_COLUMNS, "domain", "source", self.split_by, self.split_given}
+        kept = {*KEY_COLUMNS, *TIMES, *RECORDING_COLUMNS, "domain", "source", self.split.by, self.split.given, *self.read_columns}
         digest = hashlib.blake2b(digest_size=16)
         for source in self.sources:
             wanted = kept | set(parse_where(source.where).columns if source.where else ())
@@ -199,47 +264,34 @@ class OwnLabels:
         self.audio.prepare_corpus(out)
 
     def prepare_labels(self, out: Path, corpus: Corpus) -> None:
-        """Write `TASK.jsonl` for each task, and `unlabelled.jsonl`, what has no label or no recording.
-
-        Raises:
-            ConfigError: if a column does not exist.
-            DataError: if labels cannot be used.
-        """
-        ids = {item.id for item in corpus.items}
-        gathered = self.audio.gather()
-        gathered = replace(gathered, by_id={id_: one for id_, one in gathered.by_id.items() if id_ in ids})
-        groups = self.audio.groups(gathered)
-        cells = cells_of(gathered.by_id.values())
-        unlabelled: list[Mapping[str, str]] = []
-        for task in self.audio.tasks:
-            if task.path is None:
-                labels = column_labels(task, cells)
-                check_column(task, labels, groups, self.audio.split_by if self.audio.split_given is None else "recording")
-                rows = [{"id": id_, "label": label} for id_, label in labels.items()]
-                classes = len(set(labels.values()))
-            else:
-                segments, rejected = read_segments(task.path, list(gathered.by_id.values()))
-                if not segments:
-                    raise DataError(f"tasks: no row of {task.path} names a recording of the corpus. {rejected[0]['reason']}")
-                rows = [{"id": id_, "segments": parts} for id_, parts in segments.items()]
-                unlabelled += [{**row, "task": task.name} for row in rejected]
-                classes = len({part[0] for parts in segments.values() for part in parts})
-            write_jsonl(out / f"{task.name}.jsonl", rows)
-            without = sorted(ids - {row["id"] for row in rows})
-            unlabelled += [{"task": task.name, "id": id_, "reason": f"no label in {task}"} for id_ in without]
-            said = f"{task.name}: {classes} classes, labels of {len(rows)} of {len(ids)} recordings"
-            console.print(f"{'':<13} {said}", style="dim", markup=False, soft_wrap=True)
-        write_jsonl(out / "unlabelled.jsonl", [dict(row) for row in unlabelled])
+        """Write the labels; see `OwnAudio`."""
+        self.audio.prepare_labels(out, corpus)
 
 
-def check_same_corpus(source: OwnAudio, output: Path) -> None:
+def own_audio(config: OwnRecipe) -> OwnAudio:
+    """The source of a SPEAR recipe that names a corpus.
+
+    Raises:
+        ConfigError: if its output holds a run on other recordings.
+    """
+    sources = tuple(read_sources(config.corpus, config.table, config.where))
+    source = OwnAudio(sources, tuple(parse_tasks(config.tasks)), config.split, config.seed, config.limit)
+    check_same_corpus(source, config.output)
+    return source
+
+
+def say(text: str, style: str = "dim") -> None:
+    """Print a line below the name of a stage."""
+    console.print(f"{'':<13} {text}", style=style, markup=False, soft_wrap=True)
+
+
+def check_same_corpus(source: OwnAudio, output: Path | None) -> None:
     """Refuse an output folder that holds a run on other recordings.
 
     Raises:
         ConfigError: naming both, and another folder.
     """
-    made = output / "corpus"
-    if not made.is_dir():
+    if output is None or not (made := output / "corpus").is_dir():
         return
     known = made / PLACES
     places = read_json(known) if known.is_file() else None
@@ -258,7 +310,3 @@ def _is_read_for_itself(source: AudioSource, path: Path) -> bool:
 
 def _absolute(place: str) -> str:
     return place if ":" in place else str(Path(place).absolute())
-
-
-def _hours(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"

@@ -78,6 +78,7 @@ class WindowBatches:
         self.rows = torch.tensor(rows)
         self.size = min(config.size, len(rows))
         self.world = World.join()
+        self.failed: dict[str, Exception] = {}  # windows are in memory
         self.by_subject: dict[str, list[int]] = defaultdict(list)
         for row in rows:
             self.by_subject[windows.subjects[row]].append(row)
@@ -97,6 +98,10 @@ class WindowBatches:
             batches = order[step * batches_per_step : (step + 1) * batches_per_step]
             for rows in batches[self.world.rank :: self.world.size]:
                 yield self._batch(rows, epoch)
+
+    def fixed(self) -> Iterator[WindowBatch]:
+        """This rank's part of the batches of epoch 0."""
+        return (self._batch(rows, 0) for rows in self._order(0)[self.world.rank :: self.world.size])
 
     def _order(self, epoch: int) -> list[Int[Tensor, "B"]]:
         generator = derive_generator(self.seed, "windows", epoch)

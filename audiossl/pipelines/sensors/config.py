@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from audiossl.errors import ConfigError
 from audiossl.models.resnet1d import ResNet1dConfig
@@ -16,11 +16,11 @@ from audiossl.signals.sensors.clock import TimeUnit
 from audiossl.signals.sensors.labels import LabelKind
 from audiossl.signals.sensors.own_files import RECORDING, SUFFIXES, OwnFiles, triples, words_of
 from audiossl.signals.sensors.windows import WindowConfig
+from audiossl.stage import ADDED
 from audiossl.training.config import TrainingConfig
 
 Variant = Literal["none", "conv", "linear", "mlp", "random", "real"]
 AUTO = "auto"  # in a recipe for one's own files: augmentations.axes are found by the names of channels
-ADDED = {"added": True}  # metadata of fields that recipes of old did not have: they count where they are not their default
 
 
 @dataclass
@@ -141,6 +141,8 @@ class SensorsRecipe:
         units: of the channels, one for all or one for each; by default those that the files say.
         max_gap: seconds without samples that are bridged; 0 for 3.5 steps.
     """
+
+    claims_output: ClassVar[bool] = True  # a folder made from one corpus is not taken for another
 
     dataset: str
     models: dict[str, SensorModel]

@@ -15,7 +15,8 @@ from audiossl.encoder_names import OWN, WRITTEN, parse_name
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, write_json
 from audiossl.load import encoder_folder, load, weights_digest
-from audiossl.models.sensor_encoder import CONFIG, SensorInput, is_sensor_encoder
+from audiossl.models.hub import CONFIG, SENSOR, read_model_type
+from audiossl.models.sensor_encoder import SensorInput
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import SensorFold, SensorFolds
 from audiossl.pipelines.sensors.encoder_channels import ChannelMatch, check_other_encoder, match_channels
@@ -151,7 +152,7 @@ def _refusal(name: str, origin: dict[str, Any], seen: list[str], divisions: Sequ
 def _takes(name: str) -> SensorInput | None:
     """What an encoder takes, without its weights; None if no sensor run saved it."""
     folder = _folder(name)
-    if folder is None or not is_sensor_encoder(folder):
+    if folder is None or read_model_type(folder) != SENSOR:
         return None
     values = read_json(folder / CONFIG)
     try:

@@ -23,6 +23,7 @@ from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import SensorFold
 from audiossl.pipelines.sensors.learning import LearningRow
 from audiossl.pipelines.sensors.rows import Answers, Vectors
+from audiossl.pipelines.table_row import ModelSection
 from audiossl.signals.sensors.windows import WindowSet
 from audiossl.training.fit import fit
 from audiossl.world import World
@@ -52,7 +53,7 @@ class ObjectiveRow(LearningRow):
         return row
 
     @classmethod
-    def read_options(cls, name: str, model: SensorModel) -> object:
+    def read_options(cls, name: str, model: ModelSection) -> object:
         """Read options as those of the objective."""
         return read_config(find_objective(model.kind, WINDOW_OBJECTIVES).Config, model.options, f"models.{name}.options")
 
@@ -81,7 +82,7 @@ class ObjectiveRow(LearningRow):
         if not self.model.untrained:
             batches = WindowBatches(fold.windows, train, self.batches, seed)
             training = replace(self.training, seed=seed, lr=self.model.lr or self.training.lr)
-            fit(objective, batches, training, out / "pretrain", steps_per_epoch=batches.steps_per_epoch)
+            fit(objective, batches, training, out / "pretrain")
         objective.eval().cpu()  # windows are there
         encoder = cast(ResNet1d, objective.encoder)
         if World.join().is_first:

@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from audiossl import __version__
 from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.files import read_json, read_jsonl
 from audiossl.pipelines.sensors.config import SensorsRecipe
@@ -19,6 +18,7 @@ from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves
 from audiossl.report.results import gap_cells, interval_in_words, is_share, name_of, plot_results, results_tables, shown
 from audiossl.stage import StageConfig, plain
+from audiossl.version import __version__
 
 SHOWN = ("accuracy", "macro_f1", "auroc", "knn_accuracy", "mae", "correlation")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,11 +10,11 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from audiossl.errors import ConfigError
-from audiossl.kinds import Kind, find_kind, import_place, source_digest
-from audiossl.objectives.kinds import WINDOW_OBJECTIVES, find_objective, read_config
-from audiossl.objectives.objective import NoOptions
+from audiossl.kinds import Kind, find_kind, import_place
+from audiossl.objectives.kinds import WINDOW_OBJECTIVES, find_objective
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import SensorFold, SensorFolds
+from audiossl.pipelines.table_row import TableRow
 from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.stage import Names
 
@@ -37,7 +36,7 @@ OBJECTIVE_ROW = "audiossl.pipelines.sensors.objective_rows:ObjectiveRow"  # of e
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(TableRow):
     """A model of the table: base of the kinds of rows.
 
     A subclass defines `features(fold, seed)`, or `represent` where it gives several sets of features or answers of its own. It
@@ -45,21 +44,12 @@ class Row:
     model and options adds fields, and overrides `of` and `entries`.
 
     Attributes:
-        Options: dataclass of `models.NAME.options`.
-        random: whether every seed gives another result; otherwise the first seed stands for all.
-        trained: whether it learns from the windows of this recipe.
         pretrained: whether it pre-trains an objective, so that `untrained` and `finetune` have a meaning.
-        name: name in the recipe.
         model: section of the recipe.
-        options: options that were read.
     """
 
-    Options: ClassVar[type] = NoOptions
-    random: ClassVar[bool] = True
-    trained: ClassVar[bool] = False
     pretrained: ClassVar[bool] = False
 
-    name: str
     model: SensorModel
     options: Any
 
@@ -72,23 +62,10 @@ class Row:
         """
         return cls(name, model, cls.read_options(name, model))
 
-    @classmethod
-    def read_options(cls, name: str, model: SensorModel) -> Any:
-        """Read `models.NAME.options` as an object of `Options`."""
-        place = f"models.{name}.options"
-        if cls.Options is NoOptions and model.options:
-            raise ConfigError(f"{place}: {model.kind} has no options, got {', '.join(model.options)}")
-        return read_config(cls.Options, model.options, place)
-
     @property
     def rows(self) -> list[str]:
         """Names of the rows that it gives."""
         return [self.name]
-
-    @property
-    def of_dataset(self) -> bool:
-        """Whether the name of the data set decides its result: an encoder says which data set its people are of."""
-        return self.trained
 
     def check_recording(self, recording: SensorRecording) -> None:
         """Refuse recordings like this one, before any row is worked on."""
@@ -114,23 +91,8 @@ class Row:
         raise NotImplementedError(f"{type(self).__name__} defines neither features(fold, seed) nor represent(fold, seed, out)")
 
     def entries(self) -> list[tuple[str | Names, object]]:
-        """What decides its result, each with the name that messages have for it."""
-        return [(f"models.{self.name}", self.model), ("its weights", None)]
-
-    def sources(self) -> Sequence[type]:
-        """Classes that decide its result; the source of those from outside the package is part of the fingerprint."""
-        return (type(self),)
-
-    def decides(self) -> list[object]:
-        """Everything of the recipe that decides its result, and the sources of classes from outside the package."""
-        return [*(value for _, value in self.entries()), *self._digests()]
-
-    def names(self) -> Names:
-        """Names of what decides."""
-        return (*(name for name, _ in self.entries()), *("its source" for _ in self._digests()))
-
-    def _digests(self) -> list[str]:
-        return [digest for digest in map(source_digest, self.sources()) if digest]
+        """The model; next to it earlier runs had the weights that only some rows read."""
+        return [*super().entries(), ("its weights", None)]
 
 
 def make_rows(recipe: SensorsRecipe) -> dict[str, Row]:

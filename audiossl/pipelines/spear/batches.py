@@ -72,7 +72,7 @@ class TokenBatches:
         self.grid = math.lcm(*(round(corpus.sample_rate / store.frame_rate) for store in stores.values()))
         with garbage_kept():
             pieces = [piece for item in corpus.items for piece in self._cut(item, corpus.sample_rate, max_item_seconds)]
-        self.corpus = Corpus(pieces, corpus.sample_rate, None, corpus.items[0].path.parent)
+        self.corpus = corpus.with_items(pieces)
         self.utterances = [piece for piece in pieces if self._is_utterance(piece)]
         self.noises = noise.items if noise else [piece for piece in pieces if not self._is_utterance(piece)]
         self._check()
@@ -110,7 +110,7 @@ class TokenBatches:
         with garbage_kept():
             items = [copy for item in self.corpus.items for copy in self._copies(item, epoch)]
         mixtures = {item.id: mixture for item in items if (mixture := self._mixture(item, epoch))}
-        drawn = MixedCorpus(Corpus(items, self.corpus.sample_rate, None, self.corpus.items[0].path.parent), mixtures, self.noise)
+        drawn = MixedCorpus(self.corpus.with_items(items), mixtures, self.noise)
         ids = [item.id for item in items]
         plan = plan_batches(
             drawn.durations, self.batch_seconds, seed=self.seed, epoch=epoch, world_size=batches_per_step, ids=ids

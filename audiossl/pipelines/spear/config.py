@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from audiossl.errors import ConfigError
+from audiossl.evaluation.task import Task
+from audiossl.evaluation.tasks import TASKS, find_task
+from audiossl.kinds import find_kind, source_digest
+from audiossl.models.student import NEEDS, STUDENTS, FeatureStudent, make_student
 from audiossl.models.training_devices import TrainingDevices
 from audiossl.objectives.domains import DualLoss, target_streams
-from audiossl.objectives.masked_prediction import MaskedPredictionConfig
+from audiossl.objectives.frame_objectives import FrameObjectiveConfig
+from audiossl.pipelines.own.keys import adopt_corpus, repeats_of
+from audiossl.pipelines.own.tasks import parse_tasks
 from audiossl.pipelines.recipe_names import check_limit, check_names
+from audiossl.pipelines.sides import SplitConfig
 from audiossl.pipelines.tokenise.corpus import QuantiserConfig
 from audiossl.signals.corpora.corpus import CorpusItem
 from audiossl.signals.mixing import MixingConfig
+from audiossl.stage import ADDED
 from audiossl.teachers.teacher import TeacherConfig
 from audiossl.training.config import TrainingConfig
-
-
-@dataclass
-class SplitConfig:
-    """How items are divided: all items that share `by` stay on one side.
-
-    Attributes:
-        by: speaker, recording, or a custom field of the corpus such as prompt. The default keeps what is cut from one recording
-            on one side; where items share speakers or texts, name that.
-        given: custom field that names the side of each item, where the recipe decides: train, valid, and anything else for items
-            that pre-training never sees. The fractions are then not used.
-        train, valid, test: fractions of the groups; pre-training sees train only.
-    """
-
-    by: str = "recording"
-    given: str | None = None
-    train: float = 0.72
-    valid: float = 0.08
-    test: float = 0.2
-
-    def __post_init__(self) -> None:
-        shares = {"train": self.train, "valid": self.valid, "test": self.test}
-        total = sum(shares.values())
-        if self.given is None and (min(shares.values()) < 0 or not self.train or abs(total - 1) > 1e-6):
-            rest = {side: share for side, share in shares.items() if side != "train" and share > 0}
-            left = round(1 - sum(rest.values()), 6)
-            helps = f"split.train={left:g}" if 0 < left < 1 else "split.train=0.72 split.valid=0.08 split.test=0.2"
-            got = ", ".join(f"{side} {share:g}" for side, share in shares.items())
-            raise ConfigError(
-                f"split: expected shares of at least 0, with something for train, that sum to 1, got {got}. Try {helps}"
-            )
 
 
 @dataclass
@@ -83,19 +61,40 @@ class DataConfig:
 
 @dataclass
 class StudentConfig:
-    """A preset of the Zipformer and what differs from it.
+    """The encoder that is pre-trained: a preset, and what differs from it.
 
     Attributes:
-        preset: tiny, base, large or xlarge.
-        overrides: fields of `ZipformerConfig`.
+        preset: tiny, base, large or xlarge of the Zipformer; not used where a kind has no presets.
+        overrides: fields of `ZipformerConfig`, or options of another kind.
         max_item_seconds: longer recordings are cut into pieces of equal length for pre-training; at most training.batch_seconds.
         devices: training-only devices of the Zipformer, as in the reference; worth their time in long runs.
+        kind: zipformer, or `my_module:MyEncoder`, see `audiossl.models.student`.
+        source: digest of the source of a kind from outside.
     """
 
-    preset: Literal["tiny", "base", "large", "xlarge"] = "tiny"
+    preset: str = "tiny"
     overrides: dict[str, Any] = field(default_factory=dict)
     max_item_seconds: float = 12.0
     devices: TrainingDevices = field(default_factory=TrainingDevices)
+    kind: str = field(default="zipformer", metadata=ADDED)
+    source: str = field(default="", init=False, metadata=ADDED)
+
+    def __post_init__(self) -> None:
+        if self.kind not in STUDENTS:
+            self.source = source_digest(find_kind(self.kind, STUDENTS, "student", NEEDS))
+
+    @property
+    def narrower(self) -> Callable[..., dict[str, Any]] | None:
+        """Of a kind that has one, what gives the overrides of half the width, which a dry run of a large student takes."""
+        return getattr(find_kind(self.kind, STUDENTS, "student", NEEDS), "narrower", None)
+
+    def make(self) -> FeatureStudent:
+        """Build the student with random weights of torch's global state.
+
+        Raises:
+            ConfigError: if an option is wrong.
+        """
+        return make_student(self.kind, self.preset, self.overrides)
 
 
 @dataclass
@@ -105,13 +104,26 @@ class TaskConfig:
     Attributes:
         name: the labels are in `NAME.jsonl` of the recipe's labels.
         kind: `frames` reads a label at each instant, `segments` one a stretch (a word) from its mean frame, `clips`
-            one for each recording from its mean frame.
+            one for each recording from its mean frame; or `my_module:MyTask`, see `audiossl.evaluation.tasks`.
         folds: leave one group out at a time instead of one split (clips only).
+        source: digest of the source of a kind from outside the package.
     """
 
     name: str
-    kind: Literal["frames", "segments", "clips"]
+    kind: str
     folds: bool = False
+    source: str = field(default="", init=False, metadata=ADDED)
+
+    def __post_init__(self) -> None:
+        if self.folds and f"folded_{self.kind}" not in TASKS:
+            raise ConfigError(f"evaluation.tasks: folds are for tasks of kind clips, not for {self.kind}")
+        if self.kind not in TASKS:  # imported now: what is wrong with it is better found before anything is run
+            self.source = source_digest(self.task)
+
+    @property
+    def task(self) -> type[Task]:
+        """The class of the task."""
+        return find_task(f"folded_{self.kind}" if self.folds else self.kind)
 
 
 @dataclass
@@ -155,6 +167,11 @@ class SpearRecipe:
         seed: of splits, quantiser, student, masks and batches.
         streams: several kinds of tokens, by domain.
         dual_loss: which streams are predicted from which domain.
+        corpus: recordings of one's own, in place of `prepare`: a folder, a table of clips, a lhotse manifest or shards, a Kaldi
+            data folder, a Hugging Face data set, a pattern, or a list of these with `name`, `domain` and `repeats`.
+        table: CSV, TSV, JSON lines or Parquet whose rows are joined to the recordings by id, path, file name or stem.
+        where: condition on the columns, such as "speaker != 'a' and duration < 20"; only these recordings are used.
+        tasks: columns that are probed, and files of segments with times (`phones.jsonl`, `phones.csv:frames`).
     """
 
     dataset: str
@@ -170,11 +187,21 @@ class SpearRecipe:
     dual_loss: DualLoss = "asymmetric"
     data: DataConfig = field(default_factory=DataConfig)
     student: StudentConfig = field(default_factory=StudentConfig)
-    objective: MaskedPredictionConfig = field(default_factory=MaskedPredictionConfig)
+    objective: FrameObjectiveConfig = field(default_factory=FrameObjectiveConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    corpus: Any = field(default=None, metadata=ADDED)
+    table: Path | None = field(default=None, metadata=ADDED)
+    where: str | None = field(default=None, metadata=ADDED)
+    tasks: list[str] | str = field(default_factory=list, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        if sources := adopt_corpus(self, "spear"):
+            own = [TaskConfig(task.name, task.kind) for task in parse_tasks(self.tasks)]
+            if self.evaluation.tasks not in ([], own):
+                raise ConfigError("evaluation.tasks are of recipes with a script; with a corpus of your own say tasks=COLUMN")
+            self.evaluation = replace(self.evaluation, tasks=own)
+            self.data = replace(self.data, repeats={**repeats_of(sources), **self.data.repeats})
         check_limit(self.limit)
         check_names("evaluation.tasks", (task.name for task in self.evaluation.tasks))
         check_names("streams", self.streams)
@@ -184,13 +211,16 @@ class SpearRecipe:
                 f"student.max_item_seconds should be above 0 and at most training.batch_seconds={most:g}, or long recordings fit "
                 f"into no batch, got {longest:g}. Lower student.max_item_seconds or raise training.batch_seconds."
             )
-        if any(task.folds and task.kind != "clips" for task in self.evaluation.tasks):
-            raise ConfigError("evaluation.tasks: folds are for tasks of kind clips")
 
     @property
     def token_streams(self) -> dict[str, StreamConfig]:
         """All streams by name; a single one is named after its teacher."""
         return self.streams or {self.teacher.kind: StreamConfig(self.teacher, self.quantiser)}
+
+    @property
+    def only_domain(self) -> str | None:
+        """The domain of a stream that is the only one and is named in `streams`, so that it is of that domain alone."""
+        return next(iter(self.streams)) if len(self.streams) == 1 else None
 
     def targets(self, item: CorpusItem) -> list[str]:
         """Streams that are predicted from a recording.
@@ -198,5 +228,14 @@ class SpearRecipe:
         Raises:
             DataError: if its domain is needed and has no stream.
         """
-        domain = item.custom.get("domain")
-        return target_streams(None if domain is None else str(domain), list(self.token_streams), self.dual_loss)
+        return targets_of(item, self.token_streams, self.dual_loss)
+
+
+def targets_of(item: CorpusItem, streams: Iterable[str], dual_loss: DualLoss) -> list[str]:
+    """Names of the streams that are predicted from a recording.
+
+    Raises:
+        DataError: if its domain is needed and has no stream.
+    """
+    domain = item.custom.get("domain")
+    return target_streams(None if domain is None else str(domain), list(streams), dual_loss)

@@ -11,7 +11,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
@@ -21,13 +21,14 @@ import soundfile
 import torch
 from torch import nn
 
-from audiossl.models.zipformer import Zipformer
-from audiossl.models.zipformer_config import preset_config
 from audiossl.objectives.batch import TokenBatch, collate_tokens
-from audiossl.objectives.masked_prediction import MaskedPrediction
-from audiossl.objectives.masked_tokens import MaskedTokens
+from audiossl.objectives.masked_prediction import TokenStream
+from audiossl.objectives.objective import Objective
+from audiossl.pipelines.own.audio import own_audio
+from audiossl.pipelines.own.needs import Measured, TokenSize, describe_needs
+from audiossl.pipelines.sides import open_split
 from audiossl.pipelines.spear.config import SpearRecipe, StreamConfig
-from audiossl.pipelines.spear.stages import make_objective, open_split, training_batches
+from audiossl.pipelines.spear.models import PretrainStage, build_objective, streams_in, training_batches, without_weights
 from audiossl.recipe import console
 from audiossl.seeds import derive_seed
 from audiossl.signals.batches import plan_batches
@@ -84,22 +85,25 @@ def dry_run(config: SpearRecipe, output: Path, memory_bound: int | None = None) 
     """
     memory_bound = memory_bound or _default_bound()
     remarks: list[str] = []
+    held = None if config.corpus is None else own_audio(config).preview()  # what cannot be run is refused before it is tried
     here = replace(config, student=replace(config.student, overrides=dict(config.student.overrides)))
-    true = preset_config(config.student.preset, **config.student.overrides)
-    student_size = _count(_on_meta(here))
-    while (STATE_BYTES + STEP_BYTES) * _count(_on_meta(here)) > memory_bound - OTHER_BYTES:
-        _narrow(here)
-    if here.student.overrides != config.student.overrides:
-        dim = preset_config(here.student.preset, **here.student.overrides).dim
+    true = small = without_weights(here.student)
+    student_size = _count(true)
+    narrower = here.student.narrower
+    while narrower and (STATE_BYTES + STEP_BYTES) * _count(small) > memory_bound - OTHER_BYTES:
+        here.student.overrides = narrower(here.student.preset, **here.student.overrides)
+        small = without_weights(here.student)
+    if small.dim != true.dim:
         remarks.append(
             f"the student of width {true.dim} does not fit into {memory_bound / GIB:.1f} GiB with its optimiser; "
-            f"the steps were run at width {dim}, and memory is scaled up by width"
+            f"the steps were run at width {small.dim}, and memory is scaled up by width"
         )
     with tempfile.TemporaryDirectory(prefix="audiossl-dry-run-") as name:
         folder = Path(name)
         probe_stores = {stream: _write_tokens(folder / "probe" / stream, about, {}) for stream, about in _streams(config)}
-        objective = make_objective(here, probe_stores)
-        linear, quadratic = measure_activations(objective, config.student.max_item_seconds)
+        stage = PretrainStage.of(here)
+        objective, streams = build_objective(stage, probe_stores), streams_in(probe_stores, stage.weights)
+        linear, quadratic = measure_activations(objective, streams, config.student.max_item_seconds)
         left = 0.6 * (memory_bound - OTHER_BYTES - (STATE_BYTES + STEP_BYTES) * _count(objective))
         longest, seconds = _fitting(config, linear, quadratic, left)
         if seconds < config.training.batch_seconds:
@@ -112,14 +116,16 @@ def dry_run(config: SpearRecipe, output: Path, memory_bound: int | None = None) 
         corpus, stores = _write_data(here, folder, seconds, longest)
         noise = corpus if config.data.noise or not config.streams else None
         remarks += _noise_problems(config)
-        batches = training_batches(here, corpus, stores, noise)
+        batches = training_batches(PretrainStage.of(here), corpus, stores, noise)
         losses, step_seconds = _two_steps(objective, here, (batch for epoch in count() for batch in batches(epoch)))
-        batch = _true_batch(config, output, stores, noise, remarks)
-    own = ((name, param) for name, param in objective.named_parameters() if not name.startswith("student."))
+        lengths = None if held is None else held.of_side("train")
+        batch = _true_batch(config, output, stores, noise, remarks, lengths)
+    of_student = {id(param) for param in objective.encoder.parameters()}
+    own = ((name, param) for name, param in objective.named_parameters() if id(param) not in of_student)
     biases = sum(param.numel() for name, param in own if name.endswith("bias"))
     heads = biases * (true.dim + 1)
     longest_true = config.student.max_item_seconds
-    widening = true.dim / objective.student.dim
+    widening = true.dim / small.dim
     num_longest = max(1, int(config.training.batch_seconds / longest_true))
     result = DryRun(
         student_size,
@@ -132,7 +138,12 @@ def dry_run(config: SpearRecipe, output: Path, memory_bound: int | None = None) 
         losses,
         remarks,
     )
-    for line in describe(result, config):
+    lines = describe(result, config)
+    if held is not None:
+        measured = Measured(student_size + heads, student_size, seconds / step_seconds)
+        sizes = [_token_size(stream) for _, stream in _streams(config)]
+        lines += describe_needs(held, config.training, measured, sizes)
+    for line in lines:
         console.print(line, markup=False, soft_wrap=True)
     return result
 
@@ -158,15 +169,15 @@ def describe(found: DryRun, config: SpearRecipe) -> list[str]:
     return [f"{name:<10} {text}" for name, text in lines.items()] + [f"note       {remark}" for remark in found.remarks]
 
 
-def measure_activations(objective: MaskedPrediction, max_seconds: float) -> tuple[float, float]:
+def measure_activations(objective: Objective, streams: Mapping[str, TokenStream], max_seconds: float) -> tuple[float, float]:
     """Bytes that autograd keeps for an item of t seconds, as `linear * t + quadratic * t**2`: attention grows with the square."""
     short, long = min(4.0, max_seconds / 2), min(8.0, max_seconds)
-    one, two = (saved_bytes(objective, seconds) for seconds in (short, long))
+    one, two = (saved_bytes(objective, streams, seconds) for seconds in (short, long))
     quadratic = max(0.0, (two / long - one / short) / (long - short))
     return one / short - quadratic * short, quadratic
 
 
-def saved_bytes(objective: MaskedPrediction, seconds: float) -> float:
+def saved_bytes(objective: Objective, streams: Mapping[str, TokenStream], seconds: float) -> float:
     """Bytes that autograd keeps for the backward pass of one item of noise, parameters aside."""
     known = {tensor.untyped_storage().data_ptr() for tensor in [*objective.parameters(), *objective.buffers()]}
     kept: dict[int, int] = {}
@@ -178,17 +189,17 @@ def saved_bytes(objective: MaskedPrediction, seconds: float) -> float:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        loss = objective(_noise_batch(objective, seconds))
+        loss = objective(_noise_batch(streams, seconds))
     del loss
     return float(sum(kept.values()))
 
 
-def _noise_batch(objective: MaskedPrediction, seconds: float) -> TokenBatch:
+def _noise_batch(streams: Mapping[str, TokenStream], seconds: float) -> TokenBatch:
     generator = torch.Generator().manual_seed(1)
     signal = 0.1 * torch.randn(1, int(seconds * RATE), generator=generator)
     tokens = {
         name: torch.randint(stream.codebook_size, (int(seconds * stream.rate), stream.num_codebooks), generator=generator)
-        for name, stream in (objective.streams.items() if isinstance(objective, MaskedTokens) else ())
+        for name, stream in streams.items()
     }
     return collate_tokens(["noise"], [signal], [tokens], epoch=0, seed=1, sample_rate=float(RATE))
 
@@ -202,7 +213,7 @@ def _fitting(config: SpearRecipe, linear: float, quadratic: float, left: float) 
     return longest, max(longest, min(config.training.batch_seconds, MOST_SECONDS, fitting * longest))
 
 
-def _two_steps(objective: MaskedPrediction, config: SpearRecipe, batches: Iterator[TokenBatch]) -> tuple[list[float], float]:
+def _two_steps(objective: Objective, config: SpearRecipe, batches: Iterator[TokenBatch]) -> tuple[list[float], float]:
     """Losses of two steps, and the seconds of the second: the first also pays for what is set up once."""
     optimiser = make_optimiser(objective, config.training)
     losses, step_seconds = [], math.nan
@@ -244,11 +255,14 @@ def _write_data(config: SpearRecipe, folder: Path, batch_seconds: float, longest
     return corpus, {name: _write_tokens(folder / "tokens" / name, about, lengths[name]) for name, about in _streams(config)}
 
 
+def _token_size(stream: StreamConfig) -> TokenSize:
+    num_codebooks = 1 if stream.quantiser.kind == "kmeans" else stream.quantiser.num_codebooks
+    return TokenSize(assumed_frame_rate(stream.teacher), num_codebooks, stream.quantiser.codebook_size)
+
+
 def _write_tokens(folder: Path, stream: StreamConfig, seconds: Mapping[str, float]) -> TokenStore:
-    teacher, quantiser = stream.teacher, stream.quantiser
-    rate = assumed_frame_rate(teacher)
-    num_codebooks = 1 if quantiser.kind == "kmeans" else quantiser.num_codebooks
-    size = quantiser.codebook_size
+    about = _token_size(stream)
+    rate, num_codebooks, size = about.frame_rate, about.num_codebooks, about.codebook_size
     with TokenWriter(folder, quantiser_id="noise", num_codebooks=num_codebooks, codebook_size=size, frame_rate=rate) as writer:
         for name, length in seconds.items():
             writer.add(name, torch.randint(size, (int(length * rate), num_codebooks)))
@@ -256,14 +270,24 @@ def _write_tokens(folder: Path, stream: StreamConfig, seconds: Mapping[str, floa
 
 
 def _true_batch(
-    config: SpearRecipe, output: Path, stores: Mapping[str, TokenStore], noise: Corpus | None, remarks: list[str]
+    config: SpearRecipe,
+    output: Path,
+    stores: Mapping[str, TokenStore],
+    noise: Corpus | None,
+    remarks: list[str],
+    lengths: Sequence[float] | None = None,
 ) -> TrueBatch:
-    """Plan an epoch of the recipe: from the lengths of its corpus, or from lengths spread evenly over their logarithm."""
+    """Plan an epoch of the recipe: from the lengths of its corpus, those given, or lengths spread evenly over their logarithm."""
     size, longest = config.training.batch_seconds, config.student.max_item_seconds
     if (output / "corpus" / "stage.json").is_file():
-        epoch = training_batches(config, open_split(output / "corpus", "train"), stores, noise).epoch(0)
+        epoch = training_batches(PretrainStage.of(config), open_split(output / "corpus", "train"), stores, noise).epoch(0)
         durations = np.array(epoch.corpus.durations)
         steps = epoch.plan.of_rank(0)
+        per_epoch = len(steps)
+    elif lengths is not None:
+        pieces = [length / parts for length in lengths for parts in [max(1, math.ceil(length / longest))] for _ in range(parts)]
+        durations = np.array(pieces)
+        steps = plan_batches(durations, size, seed=config.seed, epoch=0).of_rank(0)
         per_epoch = len(steps)
     else:
         remarks.append("the corpus stage has not run: padding and items are those of lengths from 1 s up, short ones more often")
@@ -291,12 +315,8 @@ def _streams(config: SpearRecipe) -> list[tuple[str, StreamConfig]]:
     return list(config.token_streams.items())
 
 
-def _on_meta(config: SpearRecipe) -> Zipformer:
-    with torch.device("meta"):
-        return Zipformer.from_preset(config.student.preset, **config.student.overrides)
-
-
-def _count(module: nn.Module) -> int:
+def _count(module: object) -> int:
+    assert isinstance(module, nn.Module)  # `make_student` sees to it
     return sum(parameter.numel() for parameter in module.parameters())
 
 
@@ -307,10 +327,3 @@ def _default_bound() -> int:
     except (OSError, KeyError, ValueError):  # not Linux
         free = 12 * GIB
     return max(2 * GIB, min(MOST_MEMORY, free // 2))
-
-
-def _narrow(config: SpearRecipe) -> None:
-    """Halve the width of the student in place."""
-    sizes = preset_config(config.student.preset, **config.student.overrides)
-    for name in ("encoder_dim", "feedforward_dim", "encoder_unmasked_dim"):
-        config.student.overrides[name] = [value // 2 for value in getattr(sizes, name)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,18 @@ import numpy as np
 import torch
 import yaml
 
-from audiossl import __version__
 from audiossl.embedding.store import EmbeddingStore
-from audiossl.evaluation.frame_task import Segment, sample_at, segment_at
+from audiossl.evaluation.frame_task import ordered, sample_at, segment_at
+from audiossl.evaluation.label_rows import Segment
+from audiossl.evaluation.layer_choice import frames_of_layer
 from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.features.logmel import LogMel
 from audiossl.files import read_json, read_jsonl
-from audiossl.pipelines.spear.config import SpearRecipe
+from audiossl.pipelines.sides import open_split, read_sides
+from audiossl.pipelines.spear.config import SpearRecipe, TaskConfig
+from audiossl.pipelines.spear.details import TaskDetails, read_details
 from audiossl.pipelines.spear.embedding import teacher_models
-from audiossl.pipelines.tokenise.corpus import read_segments
+from audiossl.pipelines.spear.labels import frame_labels, read_task_sides
 from audiossl.recipe import plain
 from audiossl.report.clip_picture import plot_spectrogram_tokens
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text, TokenClip
@@ -30,18 +33,28 @@ from audiossl.report.results import gap_cells, interval_in_words, plot_results, 
 from audiossl.report.token_quality import quality_section
 from audiossl.signals.corpora.corpus import Corpus
 from audiossl.signals.corpora.corpus_faults import complaints
+from audiossl.stage import StageConfig
 from audiossl.teachers.teacher import load_teacher
 from audiossl.tokens.factory import load_quantiser
+from audiossl.version import __version__
 
 MAP_POINTS = 2000
 CLIP_SECONDS = (2.0, 4.5)  # of the recording that is shown
 
 
-def report_run(out: Path, inputs: Mapping[str, Path], config: SpearRecipe) -> None:
+@dataclass(frozen=True)
+class ReportStage(StageConfig):
+    """What decides the page: the whole recipe, which it shows."""
+
+    recipe: SpearRecipe
+
+
+def report_run(out: Path, inputs: Mapping[str, Path], stage: ReportStage) -> None:
     """Write `report.html`."""
+    config = stage.recipe
     rows = read_results(inputs["evaluate"] / "results.json")
-    details = read_json(inputs["evaluate"] / "details.json")
-    streams = zip(config.token_streams, teacher_models(config), strict=True)
+    details = read_details(inputs["evaluate"])
+    streams = zip(config.token_streams, teacher_models(config.token_streams), strict=True)
     names = {
         "student": "student",
         **{model: f"teacher ({_quality(inputs, name)['teacher']})" for name, model in streams},
@@ -85,21 +98,21 @@ def _highlights(rows: list[ResultRow], names: Mapping[str, str]) -> list[Highlig
     ]
 
 
-def _results(rows: list[ResultRow], details: dict[str, Any], names: Mapping[str, str]) -> Section:
+def _results(rows: list[ResultRow], details: Mapping[str, TaskDetails], names: Mapping[str, str]) -> Section:
     differences = [
         [f"student - {names[other]}", task, *gap_cells("accuracy", gap)]
         for task, detail in details.items()
-        for other, gap in detail["differences"].items()
+        for other, gap in detail.differences.items()
     ]
     chosen = [
         [
             names[model],
             task,
-            detail["number"],
-            ", ".join(shown("accuracy", value) for value in detail["valid_by_layer"]) or "one layer",
+            detail.number,
+            ", ".join(shown("accuracy", value) for value in detail.valid_by_layer) or "one layer",
         ]
-        for task, models in details.items()
-        for model, detail in models["models"].items()
+        for task, found in details.items()
+        for model, detail in found.models.items()
     ]
     return Section(
         "Results",
@@ -151,8 +164,9 @@ def _tokens(inputs: Mapping[str, Path], config: SpearRecipe) -> list[Section]:
 def _clip(inputs: Mapping[str, Path], config: SpearRecipe) -> TokenClip:
     """One held-out recording: spectrogram above its tokens, with its sound."""
     corpus = Corpus.open(inputs["corpus"] / "corpus")
-    phones = _segments(inputs, config)
-    held_out = corpus.subset(read_json(inputs["corpus"] / "splits.json")["test"]).items
+    labelled = frame_labels(inputs["labels"], config.evaluation.tasks)
+    phones = labelled[1] if labelled else {}
+    held_out = open_split(inputs["corpus"], "test").items
     wanted = [item for item in held_out if item.id in phones] or held_out
     item = min(wanted, key=lambda item: (not CLIP_SECONDS[0] <= item.duration <= CLIP_SECONDS[1], item.id))
     signal = corpus.read(item)
@@ -168,20 +182,20 @@ def _clip(inputs: Mapping[str, Path], config: SpearRecipe) -> TokenClip:
     )  # fmt: skip
 
 
-def _representation(inputs: Mapping[str, Path], config: SpearRecipe, details: dict[str, Any]) -> Section:
+def _representation(inputs: Mapping[str, Path], config: SpearRecipe, details: Mapping[str, TaskDetails]) -> Section:
     parts: list[Part] = []
     weights = {
-        f"{model}, {task}": np.asarray(detail["layer_weights"])
-        for task, models in details.items()
-        for model, detail in models["models"].items()
-        if "layer_weights" in detail
+        f"{model}, {task}": np.asarray(detail.layer_weights)
+        for task, found in details.items()
+        for model, detail in found.models.items()
+        if detail.layer_weights is not None
     }
     if weights:
         parts.append(Picture("Learned layer weights", plot_layer_weights(weights), alt="Weight of each layer in a learned sum."))
-    segments = _segments(inputs, config)
-    if segments:
-        task = next(task.name for task in config.evaluation.tasks if task.kind == "frames")
-        frames, labels = _labelled_frames(inputs, task, segments, details[task]["models"]["student"]["layer"])
+    if labelled := frame_labels(inputs["labels"], config.evaluation.tasks):
+        task = labelled[0].name
+        layer = details[task].models["student"].layer or 0
+        frames, labels = _labelled_frames(inputs, *labelled, layer)
         placed = map_embeddings(frames, limit=MAP_POINTS, seed=config.seed)
         figure = plot_embedding_map(placed.points, [labels[index] for index in placed.chosen])
         parts.append(Picture("Student frames of held-out clips", figure, f"t-SNE, coloured by {task}.", "A 2-D map of frames."))
@@ -189,27 +203,18 @@ def _representation(inputs: Mapping[str, Path], config: SpearRecipe, details: di
 
 
 def _labelled_frames(
-    inputs: Mapping[str, Path], task: str, segments: dict[str, list[Segment]], layer: int
+    inputs: Mapping[str, Path], task: TaskConfig, segments: Mapping[str, Sequence[Segment]], layer: int
 ) -> tuple[np.ndarray, list[str]]:
     """Student frames at the centres of the labelled segments of test items."""
     store = EmbeddingStore.open(inputs["embed"] / "frames" / "student")
     frames, labels = [], []
-    given = inputs["labels"] / f"{task}.splits.json"
-    for id_ in read_json(given if given.is_file() else inputs["corpus"] / "splits.json")["test"]:
-        centres = torch.tensor([(segment.start + segment.end) / 2 for segment in segments.get(id_, [])], dtype=torch.float64)
+    for id_ in (read_task_sides(inputs["labels"], task) or read_sides(inputs["corpus"]))["test"]:
+        own = ordered(segments.get(id_, ()), id_)
+        centres = torch.tensor([(segment.start + segment.end) / 2 for segment in own], dtype=torch.float64)
         if len(centres):
-            values = torch.from_numpy(store[id_][layer].astype("float32"))
-            frames.append(sample_at(values, torch.from_numpy(store.times(id_)), centres))
-            labels += [segments[id_][index].label for index in segment_at(segments[id_], centres)]
+            frames.append(sample_at(*frames_of_layer(store, layer)(id_), centres))
+            labels += [own[index].label for index in segment_at(own, centres)]
     return torch.cat(frames).numpy(), labels
-
-
-def _segments(inputs: Mapping[str, Path], config: SpearRecipe) -> dict[str, list[Segment]]:
-    """Segments of the first frame task by item id; empty where there is none."""
-    for task in config.evaluation.tasks:
-        if task.kind == "frames":
-            return read_segments(inputs["labels"] / f"{task.name}.jsonl")
-    return {}
 
 
 def _facts(inputs: Mapping[str, Path], config: SpearRecipe) -> Section:

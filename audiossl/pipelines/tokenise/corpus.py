@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,7 +25,7 @@ from audiossl.signals.corpora.origins import Origin, compare
 from audiossl.signals.corpora.recordings import Recording
 from audiossl.teachers.teacher import Teacher
 from audiossl.tokens.contract import Quantizer
-from audiossl.tokens.factory import fit_quantiser
+from audiossl.tokens.factory import QuantiserConfig, fit_quantiser
 from audiossl.tokens.quality import TokenQuality, measure_quality
 from audiossl.tokens.store_writer import TokenWriter
 
@@ -35,31 +34,6 @@ MEASURED_FRAMES = 20_000
 LEAST_HELD_OUT = 0.1  # of the frames wanted; fewer, such as those of one silent file, say nothing of the others
 
 Labels = Mapping[str, Sequence[Segment]]
-
-
-@dataclass
-class QuantiserConfig:
-    """Which tokens.
-
-    Attributes:
-        kind: mvq, rvq, fsq or kmeans.
-        num_codebooks: N, codes per frame.
-        codebook_size: K, entries per codebook.
-        fit_frames: frames of randomly drawn recordings that the quantiser is fitted to.
-        quality: search when recordings are encoded.
-        options: further arguments of the quantiser's `fit`, such as `steps`.
-    """
-
-    kind: Literal["mvq", "rvq", "fsq", "kmeans"] = "mvq"
-    num_codebooks: int = 8
-    codebook_size: int = 256
-    fit_frames: int = 100_000
-    quality: Literal["fast", "default", "best", "exact"] = "default"
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.fit_frames < 1:
-            raise ConfigError(f"expected at least one frame to fit a quantiser to, got {self.fit_frames}")
 
 
 @dataclass

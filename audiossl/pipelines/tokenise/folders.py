@@ -17,9 +17,11 @@ from pathlib import Path
 import torch
 
 from audiossl.embedding.rejected import REJECTED
+from audiossl.encoder_names import refuse_place
 from audiossl.engines import Engine
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, read_jsonl, whole_folder, write_json, write_jsonl
+from audiossl.options import read_options
 from audiossl.pipelines.tokenise.corpus import (
     Encoded,
     QuantiserConfig,
@@ -157,27 +159,38 @@ def usable_device(device: str) -> torch.device:
         raise ConfigError(f"cannot use the device {device}: {str(error).splitlines()[0]}") from error
 
 
-def open_tokeniser(folder: Path, device: str = "cpu") -> tuple[Teacher, Quantizer, list[str]]:
+def open_tokeniser(folder: Path, device: str = "cpu", *, trust_code: bool = False) -> tuple[Teacher, Quantizer, list[str]]:
     """Load teacher, quantiser and the ids of the recordings that it was fitted to.
+
+    Args:
+        folder: written by `fit_tokeniser`.
+        device: of the teacher.
+        trust_code: import the class of a teacher from outside the package, which the folder names.
 
     Raises:
         StoreError: if the folder is no whole tokeniser, or its teacher has other weights than it was fitted to.
+        ConfigError: if it names a class that is not trusted.
     """
     try:
         about = dict(read_json(folder / TEACHER_FILE))
         digest = about.pop("digest", "")  # older tokenisers have none
-        config = TeacherConfig(**about)
+        config = read_options(TeacherConfig, about, str(folder / TEACHER_FILE))
         fitted_to = list(read_json(folder / FITTED_FILE))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, ConfigError) as error:
         raise StoreError(
             f"{folder} is no whole tokeniser ({error}); make one with audiossl tokens fit RECORDINGS --out {folder}"
         ) from error
+    refuse_place(config.encoder, folder / TEACHER_FILE, trust_code)
     if digest and (now := teacher_digest(config)) and now != digest:
         raise StoreError(
             f"the teacher {config.name} has not the weights that the tokeniser {folder} was fitted to (digest {now[:12]}, not "
             f"{digest[:12]}): bring them back, or fit again with audiossl tokens fit RECORDINGS --out {folder}"
         )
-    return load_teacher(config, usable_device(device)), load_quantiser(folder / QUANTISER_FOLDER), fitted_to
+    return (
+        load_teacher(config, usable_device(device)),
+        load_quantiser(folder / QUANTISER_FOLDER, trust_code=trust_code),
+        fitted_to,
+    )
 
 
 def rate_of(teacher: Teacher) -> int:

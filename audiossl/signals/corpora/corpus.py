@@ -138,6 +138,11 @@ class Corpus:
         return iter(self.items)
 
     @property
+    def folder(self) -> Path:
+        """What relative paths of the manifest start from."""
+        return self._folder
+
+    @property
     def durations(self) -> list[float]:
         """Seconds of every item at the rate of the corpus."""
         return [item.num_samples / self.sample_rate for item in self.items]
@@ -194,6 +199,10 @@ class Corpus:
             raise DataError(f"{len(unknown)} ids are not in the corpus, such as '{min(unknown)}'.")
         items = [item for item in self.items if item.id in wanted]
         return Corpus(items, self.sample_rate, self._manifest, self._folder)
+
+    def with_items(self, items: list[CorpusItem]) -> Corpus:
+        """A corpus of other items that are read alike, such as pieces of its own; their manifest is not known."""
+        return Corpus(items, self.sample_rate, None, self.folder)
 
     def cuts(self) -> Any:
         """Return the items as a `lhotse.CutSet` with resolved paths, at the rate of the files.

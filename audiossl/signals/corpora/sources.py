@@ -14,6 +14,7 @@ from audiossl.signals.corpora.hugging_face_data import is_hub_name
 from audiossl.signals.corpora.item_fields import is_empty
 from audiossl.signals.corpora.joining import join_table
 from audiossl.signals.corpora.recordings import Recording, Recordings, gather
+from audiossl.signals.corpora.table_rows import is_table
 from audiossl.signals.fetching.storage import is_remote, location
 from audiossl.where import parse_where
 from audiossl.where_values import Plain
@@ -118,6 +119,7 @@ def gather_sources(sources: Sequence[AudioSource], sample_rate: int = 16_000, li
     several = len(sources) > 1
     for source in sources:
         gathered = gather([Path(source.path)], sample_rate)
+        _check_files(source, gathered)
         if source.table is not None:
             gathered = join_table(gathered, source.table)
         if source.where is not None:
@@ -128,6 +130,17 @@ def gather_sources(sources: Sequence[AudioSource], sample_rate: int = 16_000, li
         together.add(_named(one, f"{source.called}/" if several else "", about) for one in kept)
         together.rejected += gathered.rejected
     return together
+
+
+def _check_files(source: AudioSource, gathered: Recordings) -> None:
+    """Refuse a table of which no file is there; one of some missing files is told by name later."""
+    table = Path(source.path)
+    paths = [one.path for one in gathered.by_id.values() if one.item is None]
+    if paths and is_table(table) and table.is_file() and not any(path.exists() for path in paths):
+        raise DataError(
+            f"none of the {len(paths)} files that {table} names is there, such as {paths[0]}. Where the recordings are in "
+            f"another folder, give that as the corpus, and this as its table: corpus=FOLDER table={table}"
+        )
 
 
 def filter_recordings(gathered: Recordings, where: str) -> Recordings:

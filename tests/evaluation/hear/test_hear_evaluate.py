@@ -12,11 +12,11 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.hear import embeddings
 from audiossl.evaluation.hear.embeddings import embed_task
 from audiossl.evaluation.hear.evaluate import evaluate_hear
+from audiossl.evaluation.hear.model import HearModel
 from audiossl.evaluation.hear.official import OFFICIAL
 from audiossl.evaluation.hear.protocol import evaluate_folds, grid_points
 from audiossl.evaluation.hear.task import read_task
 from audiossl.evaluation.results import read_results
-from audiossl.exporters.hear import HearModel
 from audiossl.models.encoder import Frames
 
 

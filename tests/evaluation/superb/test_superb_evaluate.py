@@ -8,7 +8,7 @@ from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.results import read_results
 from audiossl.evaluation.superb import evaluate as evaluation
-from audiossl.evaluation.superb.evaluate import evaluate_superb
+from audiossl.evaluation.superb.evaluate import evaluate_superb, sweep_layers
 from audiossl.evaluation.superb.training import ProbeOptions
 
 QUICK = {"updates": 30, "lr": 0.01, "batch": 6, "accumulate": 1, "evaluations": 3, "hidden": 16}
@@ -92,8 +92,8 @@ def test_from_the_command_line(tasks, tmp_path, capsys):
 
 def test_every_layer_by_itself(tasks, tmp_path):
     out = tmp_path / "out"
-    evaluate_superb(Embedder(Bands()), tasks, out, "bands", only=["SID", "PR"], sweep=True)
-    swept = json.loads((out / "layer_sweep.json").read_text())
+    sweep = sweep_layers(Embedder(Bands()), tasks, out, only=["SID", "PR"])
     # The first layer tells pitches, the second is noise made of it.
-    assert swept["who"]["0"] > swept["who"]["1"] and set(swept) == {"who", "spell"}
-    assert "less is better" in (out / "layer_sweep.svg").read_text()
+    assert sweep.values["who"][0] > sweep.values["who"][1] and set(sweep.values) == {"who", "spell"}
+    assert sweep.lower_is_better == ("spell",)
+    assert json.loads((out / "layer_sweep.json").read_text())["who"]["0"] == sweep.values["who"][0]

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from bold_designs import designed
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.results import read_results
@@ -18,10 +19,12 @@ from audiossl.files import read_json
 from audiossl.load import encoder_folder, weights_digest
 from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
 from audiossl.pipelines.catalogue import run_pipeline
+from audiossl.pipelines.connectivity.checks import Checks
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe, GraphModel, PhenotypeTask, PretrainConfig
-from audiossl.pipelines.connectivity.data import Runs, Stretch, fingerprint_stretches, is_transductive, training_stretches
-from audiossl.pipelines.connectivity.models import kept_correlation
-from audiossl.pipelines.connectivity.tasks import Labelled, check_tasks
+from audiossl.pipelines.connectivity.data import Runs, Stretch
+from audiossl.pipelines.connectivity.readers import kept_correlation
+from audiossl.pipelines.connectivity.rows import make_rows
+from audiossl.pipelines.connectivity.tasks import Labelled
 from audiossl.signals.bold.run import bold_run
 from audiossl.signals.sensors.recording_set import write_recordings
 
@@ -51,6 +54,12 @@ def recipe(
     return config
 
 
+def check(runs: Runs, kind: str, config: ConnectivityRecipe) -> None:
+    """Check a model of some kind, and the labels of the recipe, on some runs."""
+    config.models = {"m": GraphModel(kind)}
+    Checks(tuple(make_rows(config).values()), config.phenotypes).check(designed(runs, config))
+
+
 ONE, TWO, PAIR = ["a"], ["a", "b"], ["a", "a", "b"]
 
 
@@ -67,24 +76,24 @@ ONE, TWO, PAIR = ["a"], ["a", "b"], ["a", "a", "b"]
 def test_what_is_to_be_identified_is_trained_on_only_where_that_is_asked_for(tmp_path, sessions, part, subjects):
     runs = runs_of(tmp_path, {f"p{i}": names for i, names in enumerate(sessions)})
     config = recipe(part, subjects)
-    gallery, probes = fingerprint_stretches(runs, config)
+    gallery, probes = designed(runs, config).fingerprint
     assert [runs.recordings[one.run].subject for one in gallery] == [runs.recordings[one.run].subject for one in probes]
     assert not any(one.meets(other) for one in gallery for other in probes)
     meets = any(set(range(a.first, a.last)) & set(range(b.first, b.last)) and a.run == b.run
-                for a in training_stretches(runs, config) for b in probes)  # fmt: skip
-    assert is_transductive(runs, config) == meets
+                for a in designed(runs, config).training for b in probes)  # fmt: skip
+    assert designed(runs, config).is_transductive == meets
     if meets and part != "all":
         with pytest.raises(DataError, match=f"pretrain.part={part} would train on the volumes that are to be identified"):
-            check_tasks(runs, config.models["mae"], config)
+            make_rows(config)["mae"].check(designed(runs, config))
     else:
-        check_tasks(runs, config.models["mae"], config)
+        make_rows(config)["mae"].check(designed(runs, config))
     if subjects:
         assert not meets
     elif part == "first_half":
         assert not meets and gallery[0] == Stretch(0, 0, 60)
     elif part == "all":
         with pytest.raises(DataError, match="are to be identified"):
-            check_tasks(runs, GraphModel("supervised_gin"), config)
+            check(runs, "supervised_gin", config)
 
 
 def test_a_cohort_has_more_runs_than_files_may_be_open(tmp_path):
@@ -102,8 +111,8 @@ def test_a_cohort_has_more_runs_than_files_may_be_open(tmp_path):
 
 def test_the_first_session_is_all_of_its_runs(tmp_path):
     runs = runs_of(tmp_path, {"p0": PAIR, "p1": TWO})
-    assert [one.run for one in training_stretches(runs, recipe("first_session"))] == [0, 1, 3]
-    assert [one.run for one in fingerprint_stretches(runs, recipe("first_session"))[1]] == [2, 4]
+    assert [one.run for one in designed(runs, recipe("first_session")).training] == [0, 1, 3]
+    assert [one.run for one in designed(runs, recipe("first_session")).fingerprint[1]] == [2, 4]
 
 
 def test_edges_are_held_out_or_not_reported(tmp_path):
@@ -215,18 +224,18 @@ def test_who_has_no_family_or_label_is_known_by_name(tmp_path):
 def test_mistakes_are_named_before_training(tmp_path):
     runs = runs_of(tmp_path, {f"p{i}": ONE for i in range(4)}, age=lambda i: 20.0 + i)
     with pytest.raises(ConfigError, match=r"fingerprint\.volumes=10 is less than encoder.window=20"):
-        check_tasks(runs, GraphModel("connectivity_mae"), recipe(volumes=10))
-    check_tasks(runs, GraphModel("raw_fc"), recipe(volumes=10))
+        check(runs, "connectivity_mae", recipe(volumes=10))
+    check(runs, "raw_fc", recipe(volumes=10))
     with pytest.raises(DataError, match="expected 5 people or families"):
-        check_tasks(runs, GraphModel("raw_fc"), recipe(phenotypes=[PhenotypeTask("age")]))
+        check(runs, "raw_fc", recipe(phenotypes=[PhenotypeTask("age")]))
     with pytest.raises(ConfigError, match="two phenotypes would be the rows phenotype_age"):
         recipe(phenotypes=[PhenotypeTask("age"), PhenotypeTask("age")])
     recipe(phenotypes=[PhenotypeTask("age"), PhenotypeTask("age", name="age_again")])
     for named, message in ((("p7",), "names p7; the data have p0, p1"), (("p0", "p1", "p2", "p3"), "names all 4 people")):
         with pytest.raises(DataError, match=message):
-            check_tasks(runs, GraphModel("connectivity_mae"), recipe("all", named))
-    with pytest.raises(ConfigError, match="such as lone, tell phenotypes only"):
-        ConnectivityRecipe("toy", {"lone": GraphModel("tangent")})
+            check(runs, "connectivity_mae", recipe("all", named))
+    with pytest.raises(ConfigError, match=r"models\.lone: models of kind tangent predict phenotypes only, and none is asked for"):
+        make_rows(ConnectivityRecipe("toy", {"lone": GraphModel("tangent")}))
 
 
 def test_censored_volumes_do_not_correlate(tmp_path):

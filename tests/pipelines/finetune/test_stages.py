@@ -15,22 +15,27 @@ from torch import nn
 
 import audiossl
 from audiossl.cli import main
-from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.evaluation.error_rates import count_errors
 from audiossl.files import read_json, read_jsonl, write_json
 from audiossl.models import hub
 from audiossl.models.encoder import Frames
+from audiossl.models.hub import untrained_like
+from audiossl.models.run_folder import encoder_identity
 from audiossl.objectives.ctc import CTC, CTCConfig
 from audiossl.objectives.labelled_batch import collate_labelled
 from audiossl.objectives.specaugment import SpecAugmentConfig
 from audiossl.objectives.text_units import TextConfig, fit_units
 from audiossl.pipelines.catalogue import METHODS
+from audiossl.pipelines.finetune import check_unseen
 from audiossl.pipelines.finetune.batches import LabelledBatches
 from audiossl.pipelines.finetune.config import FinetuneRecipe
-from audiossl.pipelines.finetune.stages import check_unseen, divide, encoder_identity, random_twin
+from audiossl.pipelines.finetune.ctc import Transcripts
+from audiossl.pipelines.finetune.data import CorpusStage, divide_kept
 from audiossl.pipelines.finetune.tuned_model import load_tuned, save_tuned
-from audiossl.pipelines.prepare_script import load_script
+from audiossl.pipelines.prepare_script import PrepareScript, load_script
+from audiossl.pipelines.script_source import ScriptSource
+from audiossl.pipelines.sides import SplitConfig
 from audiossl.pipelines.unseen import trained_ids, write_trained_on
 from audiossl.recipe import read_recipe
 from audiossl.signals.corpora.corpus import Corpus
@@ -84,7 +89,7 @@ def test_ctc_run(tmp_path, capsys):
     assert "all stages are up to date" in capsys.readouterr().err
     assert main([*command, "--dry-run", "training.lr=0.01"]) == 0
     assert capsys.readouterr().err.count("would run") == 4  # data and labels stay
-    hub.save(random_twin(hub.load(encoder), seed=7), encoder)  # other weights behind the same name
+    hub.save(untrained_like(hub.load(encoder), seed=7), encoder)  # other weights behind the same name
     assert main([*command, "--dry-run"]) == 0 and capsys.readouterr().err.count("would run") == 4
     (model / "head.safetensors").write_bytes(b"torn")
     with pytest.raises(StoreError, match="expected a fine-tuned model"):
@@ -123,15 +128,24 @@ class Plain(nn.Module):
 
 def test_an_encoder_of_another_kind_is_saved_and_built_again_by_its_name(tmp_path, monkeypatch):
     units = fit_units(["one two"], TextConfig())
-    units.save(tmp_path / "labels" / "units")
     objective = CTC(Plain(), units.size, CTCConfig(spec_augment=SpecAugmentConfig(probability=0.0), downsample=2)).eval()
-    save_tuned(objective, tmp_path / "model", tmp_path / "labels", "hf:plain")
+    save_tuned(objective, Transcripts({}, units), "ctc", tmp_path / "model", "hf:plain")
     named = []
-    monkeypatch.setattr("audiossl.pipelines.finetune.tuned_model.load", lambda name: named.append(name) or Embedder(Plain()))
+    monkeypatch.setattr("audiossl.teachers.hugging_face.load_named", lambda wanted: named.append(wanted.name) or Plain())
     again, _ = load_tuned(tmp_path / "model")
     batch = collate_labelled(["a"], [torch.randn(1, 3200)], [torch.ones(1)])
-    assert named == ["hf:plain"] and torch.equal(again.log_probs(batch)[0], objective.log_probs(batch)[0])
+    assert named == ["plain"] and torch.equal(again.log_probs(batch)[0], objective.log_probs(batch)[0])
     assert torch.equal(again.log_probs(batch)[1], torch.tensor([10]))
+    assert torch.equal(audiossl.load(tmp_path / "model").encoder.linear.weight, objective.encoder.model.linear.weight)
+    # Up to commit ba6cba2 head.json had the name, and the encoder's folder no config.
+    (tmp_path / "model" / "encoder" / "config.json").unlink()
+    head = read_json(tmp_path / "model" / "head.json")
+    write_json(tmp_path / "model" / "head.json", {**head, "encoder": "hf:plain"})
+    earlier, _ = load_tuned(tmp_path / "model")
+    assert torch.equal(earlier.log_probs(batch)[0], objective.log_probs(batch)[0])
+    write_json(tmp_path / "model" / "head.json", {**head, "encoder": "my_module:Plain"})
+    with pytest.raises(ConfigError, match="nothing was imported"):
+        load_tuned(tmp_path / "model")
 
 
 @pytest.mark.parametrize(
@@ -147,8 +161,8 @@ def test_every_recipe_can_be_read(recipe):
 def test_usage(tmp_path, capsys):
     recipe = str(RECIPES / "asterisk" / "ctc.yaml")
     for arguments, expected in (
-        (["one", "two", recipe], "expected [ENCODER] RECIPE.yaml"),
-        (["runs/asterisk"], "expected [ENCODER] RECIPE.yaml"),
+        (["one", "two", recipe], "expected [ENCODER] RECIPE [key=value ...]"),
+        (["runs/asterisk"], "expected [ENCODER] RECIPE [key=value ...]"),
         ([str(RECIPES / "asterisk" / "spear.yaml")], "'method' that is one of finetune"),
         ([str(tmp_path), recipe], "holds no model.safetensors; pre-train it first"),
         ([recipe, "max_item_seconds=31"], "does not fit into training.batch_seconds"),
@@ -195,31 +209,33 @@ def test_an_encoder_that_heard_the_test_items_is_refused(tmp_path):
 def test_sides(tmp_path):
     script = load_script(RECIPES / "librispeech" / "prepare.py", ["prepare_corpus"]).module
     script.prepare_corpus(tmp_path / "corpus", make_librispeech(tmp_path / "data"), None)
-    corpus = Corpus.open(tmp_path / "corpus")
+    items = Corpus.open(tmp_path / "corpus").items
     recipe = FinetuneRecipe("librispeech", "ctc", "x", parts={"train": ["train-clean-100"], "test": ["test-clean", "test-other"]})
     assert recipe.output == Path("runs/librispeech_ctc")
-    sides = divide(corpus, recipe)
+    stage = CorpusStage(ScriptSource(Path(), PrepareScript(script, [], ())), {}, recipe.parts, SplitConfig(), 1)
+    sides = divide_kept(items, stage)
     assert {side: len(ids) for side, ids in sides.items()} == {"train": 4, "valid": 0, "test": 8}
-    assert len(divide(corpus, replace(recipe, keep={"speaker": ["100", "104", "106"]}))["test"]) == 4
-    drawn = divide(corpus, replace(recipe, parts={}, split=replace(recipe.split, by="speaker", train=0.6, valid=0.0, test=0.4)))
+    assert len(divide_kept(items, replace(stage, keep={"speaker": ["100", "104", "106"]}))["test"]) == 4
+    split = SplitConfig("speaker", train=0.6, valid=0.0, test=0.4)
+    drawn = divide_kept(items, replace(stage, parts={}, split=split))
     assert sum(map(len, drawn.values())) == 16
     with pytest.raises(DataError, match="kept by keep"):
-        divide(corpus, replace(recipe, keep={"speaker": ["nobody"]}))
+        divide_kept(items, replace(stage, keep={"speaker": ["nobody"]}))
     with pytest.raises(DataError, match="belongs to test"):
-        divide(corpus, replace(recipe, parts={"train": ["train-clean-100"], "test": ["dev-other"]}))
+        divide_kept(items, replace(stage, parts={"train": ["train-clean-100"], "test": ["dev-other"]}))
 
 
 def test_identity_and_twin(tmp_path):
     assert encoder_identity("hf:some/name") == "hf:some/name"
     folder = save_encoder(tmp_path / "encoder")
     encoder = hub.load(folder)
-    twin, again = random_twin(encoder, 1), random_twin(encoder, 1)
-    weights = [model.encoder_embed.state_dict() for model in (twin, again, encoder, random_twin(encoder, 2))]
+    twin, again = untrained_like(encoder, 1), untrained_like(encoder, 1)
+    weights = [model.encoder_embed.state_dict() for model in (twin, again, encoder, untrained_like(encoder, 2))]
     name = next(iter(weights[0]))
     assert torch.equal(weights[0][name], weights[1][name])
     assert not any(torch.equal(weights[0][name], other[name]) for other in weights[2:])
     with pytest.raises(ConfigError, match="not for a LogMelEncoder"):
-        random_twin(audiossl.load("logmel").encoder, 1)
+        untrained_like(audiossl.load("logmel").encoder, 1)
 
 
 def test_four_utterances_are_learned(tmp_path):

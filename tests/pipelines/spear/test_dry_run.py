@@ -32,8 +32,8 @@ def recipe(**changes) -> SpearRecipe:
 
 def dual(**changes) -> SpearRecipe:
     streams = {
-        "speech": StreamConfig(TeacherConfig("transformers", "x/y", 21), QuantiserConfig(num_codebooks=4)),
-        "audio": StreamConfig(TeacherConfig("dasheng", "dasheng_12B", 40), QuantiserConfig(num_codebooks=3), 0.1),
+        "speech": StreamConfig(TeacherConfig("hf:x/y", 21), QuantiserConfig(num_codebooks=4)),
+        "audio": StreamConfig(TeacherConfig("dasheng:dasheng_12B:40"), QuantiserConfig(num_codebooks=3), 0.1),
     }
     mixing = MixingConfig(probability=0.5, other_probability=0.5)
     return recipe(streams=streams, data=DataConfig({"audio": 2.0, "audioset": 2.0}, mixing), **changes)
@@ -56,10 +56,11 @@ def test_memory_of_long_items_is_foretold_from_short_ones():
     from audiossl.models.zipformer import Zipformer
     from audiossl.objectives.masked_tokens import MaskedTokens, TokenStream
 
-    objective = MaskedTokens(Zipformer.from_preset("tiny", **NARROW), {"a": TokenStream(50.0, 2)}).train()
-    linear, quadratic = measure_activations(objective, 40.0)
+    streams = {"a": TokenStream(50.0, 2)}
+    objective = MaskedTokens(Zipformer.from_preset("tiny", **NARROW), streams).train()
+    linear, quadratic = measure_activations(objective, streams, 40.0)
     assert linear > 0 and quadratic > 0
-    measured = saved_bytes(objective, 24.0)
+    measured = saved_bytes(objective, streams, 24.0)
     assert linear * 24 + quadratic * 24**2 == pytest.approx(measured, rel=0.05)
     assert quadratic * 24**2 > 0.1 * measured  # or the test would not see it
 

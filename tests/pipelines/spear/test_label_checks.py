@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from audiossl.errors import DataError
 from audiossl.files import write_json, write_jsonl
-from audiossl.pipelines.spear.config import EvaluationConfig, SpearRecipe, SplitConfig, TaskConfig
+from audiossl.pipelines.sides import SplitConfig
+from audiossl.pipelines.spear.config import TaskConfig
 from audiossl.pipelines.spear.label_checks import check_labels
 from audiossl.signals.corpora.corpus import Corpus, CorpusItem
 
 IDS = [f"spk{n // 3}/utt_{n:02d}.wav" for n in range(12)]
 SIDES: dict[Any, list[str]] = {"train": IDS[:6], "valid": IDS[6:9], "test": IDS[9:]}
-SCRIPT = Path("prepare.py")
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def corpus(tmp_path):
 def check(folder: Path, corpus: Corpus, kind: Any, rows: list | None, sides=None, folds: bool = False, **config) -> None:
     if rows is not None:
         write_jsonl(folder / "who.jsonl", rows)
-    tasks = EvaluationConfig([TaskConfig("who", kind, folds)])
-    check_labels(folder, corpus, sides or SIDES, SpearRecipe("toy", evaluation=tasks, **config), SCRIPT)
+    tasks, by = [TaskConfig("who", kind, folds)], config.pop("split", SplitConfig()).by
+    check_labels(folder, corpus, sides or SIDES, tasks, by, written_by="prepare.py", **config)
 
 
 def clips(label=lambda n: "ab"[n % 2]) -> list:

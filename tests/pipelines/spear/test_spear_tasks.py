@@ -9,7 +9,7 @@ import pytest
 from audiossl.errors import ConfigError, DataError
 from audiossl.files import write_jsonl
 from audiossl.pipelines.spear.config import EvaluationConfig, TaskConfig
-from audiossl.pipelines.spear.tasks import read_labels
+from audiossl.pipelines.spear.labels import read_labels
 
 CLIPS, SEGMENTS = {"id": "b", "label": "en"}, {"id": "a", "segments": [["AH", 0.0, 0.1]]}
 

@@ -1,0 +1,33 @@
+"""`audiossl export`: parsed here, done in `verbs/export.py`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from audiossl.cli_evaluate import parse_layers
+from audiossl.exporters.table import EXPORTS
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `audiossl export`."""
+    about = "; ".join(f"{name}: {kind.about}" for name, kind in EXPORTS.items())
+    parser.add_argument("target", help=f"{about}; or my_module:MyExport")
+    parser.add_argument("model", help="anything that `audiossl.load` takes, such as myenc.py:MyEncoder; for hf a Zipformer")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="options of the export, such as padding=reference for s3prl"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder; for hear and xares a file such as my_embed.py")
+    parser.add_argument("--layers", help="for hear and xares: last (default), all, or numbers such as 2,4, laid side by side")
+    parser.add_argument("--pooling", choices=["mean", "mean+max"], help="for hear: of scene embeddings over time (default mean)")
+    parser.set_defaults(command=export_model)
+
+
+def export_model(options: argparse.Namespace) -> int:
+    """Export an encoder: an s3prl upstream, a module for HEAR or X-ARES, or the layout of published SPEAR models."""
+    from audiossl.verbs.export import export
+
+    layers = {"layers": parse_layers(options.layers)} if options.layers else {}
+    pooling = {"pooling": options.pooling} if options.pooling else {}
+    print(export(options.model, options.target, options.out, options.overrides, **layers, **pooling))
+    return 0

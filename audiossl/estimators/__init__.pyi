@@ -1,0 +1,17 @@
+from .array_transformer import ArrayTransformer as ArrayTransformer
+from .arrays import ArrayError as ArrayError
+from .audio_embedder import AudioEmbedder as AudioEmbedder
+from .catalogue import ESTIMATORS as ESTIMATORS
+from .connectivity_mae import ConnectivityMAE as ConnectivityMAE
+from .frame_projection import FrameProjection as FrameProjection
+from .minirocket import MiniRocket as MiniRocket
+from .time_contrast import TSTCC as TSTCC
+from .time_contrast import TS2Vec as TS2Vec
+from .two_views import BYOL as BYOL
+from .two_views import DCL as DCL
+from .two_views import NNCLR as NNCLR
+from .two_views import BarlowTwins as BarlowTwins
+from .two_views import SimCLR as SimCLR
+from .two_views import VICReg as VICReg
+from .window_encoder import RandomEncoder as RandomEncoder
+from .window_statistics import WindowStatistics as WindowStatistics

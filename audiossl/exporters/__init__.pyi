@@ -1,0 +1,9 @@
+from .hear import HearExport as HearExport
+from .hf import HuggingFaceExport as HuggingFaceExport
+from .s3prl import S3prlExport as S3prlExport
+from .s3prl import UpstreamExpert as UpstreamExpert
+from .source import ModelSource as ModelSource
+from .table import EXPORTS as EXPORTS
+from .table import Export as Export
+from .xares import XaresEncoder as XaresEncoder
+from .xares import XaresExport as XaresExport

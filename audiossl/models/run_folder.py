@@ -1,0 +1,73 @@
+"""Where a run keeps its encoder, and what decides the weights behind a name."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from audiossl.encoder_names import outside_place
+from audiossl.errors import ConfigError
+from audiossl.kinds import import_place, source_digest
+from audiossl.models.hub import CONFIG, WEIGHTS
+from audiossl.stage_record import is_set_aside
+
+WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
+
+
+def encoder_folder(folder: Path) -> Path:
+    """Find the encoder of a run: its student, its fine-tuned encoder, or the only one of its models; else the folder itself.
+
+    Raises:
+        ConfigError: if a run holds several.
+    """
+    for inside in (folder / "pretrain" / "student", folder, folder / "encoder", folder / "train" / "model" / "encoder"):
+        if (inside / CONFIG).is_file():
+            return inside
+    found = sorted(folder.glob(f"model_*/seed*/encoder/{CONFIG}"))
+    several = [path.parent for path in found if not is_set_aside(path.parents[2].name)]
+    if len(several) > 1:
+        listed = ", ".join(map(str, several[:8])) + (", ..." if len(several) > 8 else "")
+        raise ConfigError(f"{folder} holds {len(several)} encoders, name one of them: {listed}")
+    return several[0] if several else folder
+
+
+def weights_digest(name: str | Path) -> str:
+    """Hash what a name leads to on this machine and may change under it: weights and configs, and the source of a class.
+
+    Returns:
+        The hash, or "" where the name alone says which weights are meant, as `logmel` does or a repository.
+
+    Raises:
+        ConfigError: if a run holds several encoders, or there is no such class.
+    """
+    if (place := outside_place(str(name))) is not None:
+        source = source_digest(import_place(place.where, "encoder"))
+        return source + (weights_digest(place.folder) if place.folder else "")
+    path = encoder_folder(Path(name))
+    # Of a checkpoint file the config lies beside it.
+    files = [path, path.with_name(CONFIG)] if path.is_file() else sorted(path.glob("*"))
+    kept = [file for file in files if file == path or file.name == CONFIG or file.suffix in WEIGHT_SUFFIXES]
+    sha = hashlib.sha256()
+    for file in (kept := [file for file in kept if file.is_file()]):
+        with file.open("rb") as opened:
+            sha.update(file.name.encode() + hashlib.file_digest(opened, "sha256").digest())
+    return sha.hexdigest() if kept else ""
+
+
+def encoder_identity(name: str) -> str:
+    """What decides the weights behind a name, for fine-tuning: a hash of local weights, else the name itself.
+
+    Other than `weights_digest` it leaves the config out, as the fingerprints of runs up to commit ba6cba2 do.
+
+    Raises:
+        ConfigError: if a local folder holds no weights.
+    """
+    if outside_place(name) is not None:
+        return f"{name} {weights_digest(name)}"
+    weights = encoder_folder(Path(name)) / WEIGHTS
+    if weights.is_file():
+        with weights.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if Path(name).is_dir():
+        raise ConfigError(f"encoder={name} holds no {WEIGHTS}; pre-train it first, or name another encoder.")
+    return name

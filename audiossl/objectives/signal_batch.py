@@ -1,0 +1,69 @@
+"""What batches of signals have in common: the signals, and the key of their random draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any, TypeVar, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+B = TypeVar("B", bound="SignalBatch")
+D = TypeVar("D", bound="DivisibleBatch")
+
+
+class SignalBatch:
+    """The base of dataclasses of signals and whatever belongs to each.
+
+    Attributes:
+        signal: (B, C, S), zero beyond each length.
+        lengths: valid samples.
+        ids: one per item; masks and augmentations are drawn from (seed, epoch, id).
+        rate: Hz.
+        epoch, seed: the rest of the key.
+    """
+
+    signal: Float[Tensor, "B C S"]
+    lengths: Int[Tensor, "B"]
+    ids: Sequence[str]
+    rate: float
+    epoch: int
+    seed: int
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of signal without padding."""
+        return float(self.lengths.sum()) / self.rate
+
+    def to(self: B, device: torch.device | str) -> B:
+        """Move the tensors to a device."""
+        return self._changed(lambda tensor: tensor.to(device, non_blocking=True), lambda sequence: sequence)
+
+    def _changed(self: B, of_tensor: Any, of_sequence: Any) -> B:
+        """The same batch with a function applied to every tensor, and one to every sequence, which has an entry per item."""
+
+        def change(value: object) -> object:
+            if isinstance(value, Tensor):
+                return of_tensor(value)
+            if isinstance(value, Mapping):
+                return {name: of_tensor(tensor) for name, tensor in value.items()}
+            return of_sequence(value) if isinstance(value, Sequence) else value
+
+        this = cast(Any, self)
+        return replace(this, **{item.name: change(getattr(this, item.name)) for item in fields(this)})
+
+
+class DivisibleBatch(SignalBatch):
+    """A batch whose loss is a sum over items, so that it may be computed in parts."""
+
+    def halves(self: D) -> list[D]:
+        """The first and the second half of the items; nothing if there is one only."""
+        if len(self.ids) < 2:
+            return []
+        middle = len(self.ids) // 2
+        return [self._part(slice(middle)), self._part(slice(middle, None))]
+
+    def _part(self: D, part: slice) -> D:
+        return self._changed(lambda tensor: tensor[part], lambda sequence: sequence[part])

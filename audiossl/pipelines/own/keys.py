@@ -1,0 +1,71 @@
+"""The keys of a recipe on recordings of one's own: `corpus`, `table`, `where` and `tasks`, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from audiossl.errors import ConfigError
+from audiossl.pipelines.sides import SplitConfig
+from audiossl.signals.corpora.sources import AudioSource, read_sources
+
+OWN = "own"  # the data set of recipes in recipes/own, which the name of the corpus replaces
+
+
+@runtime_checkable
+class OwnKeys(Protocol):
+    """A recipe that has these keys."""
+
+    dataset: str
+    output: Path | None
+    corpus: Any
+    table: Path | None
+    where: str | None
+    tasks: str | list[str]
+
+
+@runtime_checkable
+class OwnRecipe(OwnKeys, Protocol):
+    """What a source of recordings is made from."""
+
+    split: SplitConfig
+    seed: int
+    limit: int | None
+
+
+def adopt_corpus(recipe: OwnKeys, method: str) -> list[AudioSource]:
+    """Read where the recordings are, and name the data set and the output after them where the recipe does not.
+
+    Args:
+        recipe: that is being made; its `dataset` and `output` are set.
+        method: in the name of the output, `runs/METHOD-CORPUS`.
+
+    Returns:
+        The sources; none where the recipe has a script.
+
+    Raises:
+        ConfigError: if there is no corpus but keys that need one, or the recipe is for one.
+    """
+    if recipe.corpus is None:
+        if alone := [key for key in ("table", "where", "tasks") if getattr(recipe, key)]:
+            raise ConfigError(f"{', '.join(alone)}: expected a corpus too, as in corpus=recordings/, got none")
+        if recipe.dataset == OWN:
+            raise ConfigError("this recipe is for recordings of your own: say where they are, as in corpus=recordings/")
+        return []
+    sources = read_sources(recipe.corpus, recipe.table, recipe.where)
+    name = name_of(sources)
+    recipe.dataset = name if recipe.dataset == OWN else recipe.dataset
+    recipe.output = recipe.output or Path("runs") / f"{method}-{name}"
+    return sources
+
+
+def name_of(sources: Sequence[AudioSource]) -> str:
+    """A name for a corpus: those of its sources."""
+    joined = "+".join(source.called for source in sources).replace("/", "_").lstrip(".")
+    return joined[:100] or "corpus"
+
+
+def repeats_of(sources: Sequence[AudioSource]) -> dict[str, float]:
+    """How often recordings of each source come in an epoch, where that is not once."""
+    return {source.called: source.repeats for source in sources if source.repeats != 1}
