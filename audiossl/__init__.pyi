@@ -53,10 +53,13 @@ from .verbs.evaluate import evaluate as evaluate
 from .verbs.export import export as export
 from .verbs.finetune import finetune as finetune
 from .verbs.lists import copy_recipe as copy_recipe
+from .verbs.lists import list_models as list_models
 from .verbs.lists import list_recipes as list_recipes
+from .verbs.probe import probe as probe
 from .verbs.run import Run as Run
 from .verbs.run import run as run
 from .verbs.search import search as search
 from .verbs.tokenise import tokenise as tokenise
+from .verbs.wrap import wrap as wrap
 
 __version__: str

@@ -12,6 +12,7 @@ from typing import Any
 
 from audiossl.cli_evaluate import add_check, add_evaluate, check_model, evaluate_fmri, evaluate_sensors
 from audiossl.cli_export import add_export, export_model
+from audiossl.cli_probe import add_probe, probe_model
 from audiossl.cli_recipes import add_kits, add_recipes, print_recipes
 from audiossl.cli_stores import add_embed, add_search, add_tokenise, add_tokens, embed_files, search_store, tokenise_files
 from audiossl.errors import AudiosslError, ConfigError
@@ -112,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     add_search(
         commands.add_parser("search", help="find what a store holds that is like a query", description=search_store.__doc__)
     )
+    add_probe(commands.add_parser("probe", help="score a model on a label of recordings", description=probe_model.__doc__))
     add_evaluate(commands.add_parser("evaluate", help="measure what an encoder is worth on labelled tasks"))
     add_export(commands.add_parser("export", help="write an encoder for other frameworks", description=export_model.__doc__))
     compare = commands.add_parser("compare", help="put the results of runs side by side", description=compare_results.__doc__)
@@ -180,13 +182,10 @@ def compare_results(options: argparse.Namespace) -> int:
 
 
 def list_models(options: argparse.Namespace) -> int:
-    """List the encoders that `audiossl.load`, `embed` and recipes take by name."""
-    from audiossl.encoder_names import ENCODERS
-    from audiossl.models.published import PUBLISHED
+    """List the encoders that `audiossl.load`, `embed`, recipes and teachers take by name."""
+    from audiossl.verbs import lists
 
-    for name, about in (
-        *((encoder.written, encoder.about) for encoder in ENCODERS.values()),
-        *((model.name, ", ".join(filter(None, (model.preset, model.trained_on, model.note)))) for model in PUBLISHED),
-    ):
-        print(f"{name:42s} {about}")
+    for model in lists.list_models():
+        print(model)
+    print("Any of them may end with :LAYER. A class is written as my_package.my_module:MyEncoder or my_encoder.py:MyEncoder.")
     return 0

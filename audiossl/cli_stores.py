@@ -92,6 +92,7 @@ def add_tokens(parser: argparse.ArgumentParser) -> None:
     fit.set_defaults(command=fit_tokens)
     for action in (encode, report):
         action.add_argument("--tokeniser", type=Path, required=True, help="folder that `audiossl tokens fit` wrote")
+        action.add_argument("--trust-code", action="store_true", help="import the class that the folder names as its teacher")
         action.add_argument("--quality", choices=QUALITIES, default="default", help="of the search")
     encode.add_argument("--verify", action="store_true", help=VERIFY)
     _add_engine(encode)
@@ -277,7 +278,7 @@ def encode_tokens(options: argparse.Namespace) -> int:
 
     which = {"table": options.table, "where": options.where}
     if options.verify or options.dry_run:
-        teacher, quantiser, _ = open_tokeniser(options.tokeniser, options.device)
+        teacher, quantiser, _ = open_tokeniser(options.tokeniser, options.device, trust_code=options.trust_code)
         if options.dry_run:
             print(plan_tokens(options.paths, options.out, teacher, encode=quantiser, **which))
             return 0
@@ -285,7 +286,7 @@ def encode_tokens(options: argparse.Namespace) -> int:
         check = check_store(gather_places(options.paths, rate_of(teacher), **which).by_id, held)
         print(check)
         return int(not check.agrees)
-    how = {"engine": options.engine, "num_workers": options.workers, **which}
+    how = {"engine": options.engine, "num_workers": options.workers, "trust_code": options.trust_code, **which}
     done = encode_recordings(options.paths, options.tokeniser, options.out, options.quality, options.device, **how)
     renewed = f" ({done.num_renewed} anew, since their files have changed)" if done.num_renewed else ""
     print(
@@ -301,7 +302,14 @@ def report_tokens(options: argparse.Namespace) -> int:
     from audiossl.pipelines.tokenise.folders import report_tokens as measure
 
     measured = measure(
-        options.paths, options.tokeniser, options.out, options.labels, options.quality, options.frames, options.device
+        options.paths,
+        options.tokeniser,
+        options.out,
+        options.labels,
+        options.quality,
+        options.frames,
+        options.device,
+        trust_code=options.trust_code,
     )
     seen = "not fitted to these" if measured.held_out else "fitted to some of these: the error is flattered"
     print(f"{measured.diagnostics.num_frames:,} frames of {measured.num_recordings} recordings; the quantiser was {seen}")

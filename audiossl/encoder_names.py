@@ -32,7 +32,7 @@ class Wanted:
     name: str = ""
     last_layer: int | None = None
     data_root: Path | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     padding: str = "invariant"
     trust_code: bool | str | type = False
 
@@ -227,14 +227,20 @@ def outside_place(name: str) -> Place | None:
     return Place(found["where"], found["folder"] or "") if found else None
 
 
-def refuse_place(name: str, origin: Path, trust_code: bool | str | type = False) -> None:
+def refuse_place(name: str, origin: Path, trust_code: bool | str | type = False, advice: str = "") -> None:
     """Refuse a name that was read from a file and would import a class, unless the caller trusts it.
+
+    Args:
+        name: that the file holds.
+        origin: the file.
+        trust_code: whether the caller trusts it.
+        advice: another way than `trust_code`, for the message.
 
     Raises:
         ConfigError: naming the class and what to say.
     """
     if not trust_code and outside_place(name) is not None:
         raise ConfigError(
-            f"{origin} names the class {name}, which is not part of audiossl: nothing was imported. If you know that code, load "
-            f'with trust_code=True, or name the class yourself, as in audiossl.load("{name}@{origin.parent}")'
+            f"{origin} names the class {name}, which is not part of audiossl: nothing was imported. If you know that code, say "
+            f"trust_code=True (on the command line, --trust-code){advice}"
         )

@@ -16,7 +16,7 @@ from audiossl.errors import ConfigError
 from audiossl.kinds import import_place, source_digest
 from audiossl.models import hub
 from audiossl.models.building import make_encoder
-from audiossl.models.encoder import Encoder
+from audiossl.models.encoder import Encoder, as_encoder
 from audiossl.models.layers_up_to import LayersUpTo
 from audiossl.models.run_folder import WEIGHT_SUFFIXES, encoder_folder, encoder_identity, weights_digest
 
@@ -86,7 +86,7 @@ def load(
     return embedder
 
 
-def encoder_of(found: object, options: Mapping[str, Any], place: str) -> Any:
+def encoder_of(found: object, options: Mapping[str, object], place: str) -> Any:
     """The encoder that a class, a function or an object stands for.
 
     Weights that are drawn when it is made are the same every time, so that one name is one encoder.
@@ -130,7 +130,7 @@ def load_own(wanted: Wanted) -> Encoder:
     return hub.load(text, wanted.padding, trust_code=wanted.trust_code)
 
 
-def load_outside(wanted: Wanted) -> Encoder:
+def load_outside(wanted: Wanted) -> Any:
     """Make an encoder of a class that the caller names, with weights from a folder where one is named as well.
 
     Raises:
@@ -153,7 +153,7 @@ def _embedder(encoder: Any, name: str) -> Embedder:
     if isinstance(encoder, Embedder):
         return encoder
     # A BOLD run is encoded whole, however long.
-    return Embedder(encoder, name=name, window_seconds=1e6 if getattr(encoder, "reads_whole", False) else None)
+    return Embedder(as_encoder(encoder), name=name, window_seconds=1e6 if getattr(encoder, "reads_whole", False) else None)
 
 
 def _called(found: object) -> str:

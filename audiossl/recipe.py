@@ -22,7 +22,7 @@ from audiossl.stage import Stage, fingerprint, plain
 from audiossl.stage_record import RECORD, STARTED, State, about, is_set_aside, read_record, state_of
 from audiossl.world import World
 
-__all__ = ["RECORD", "Stage", "console", "fingerprint", "plain", "read_recipe", "run_stages", "verify_stages"]
+__all__ = ["RECORD", "Stage", "console", "fingerprint", "plain", "read_method", "read_recipe", "run_stages", "verify_stages"]
 
 # What is in a stage's folder before its work begins; the last two are left by a kill in the middle of a write.
 BEGUN = {STARTED, DATA, f".{STARTED}.partial", f".{DATA}.partial"}
@@ -112,16 +112,25 @@ def read_recipe(
     Raises:
         ConfigError: for a missing file, an unknown method or key, or a value of the wrong type.
     """
+    kind, values = read_method(path, kinds)
+    changed = with_keywords(kind, with_overrides(kind, values, overrides), keywords or {})
+    try:
+        return build(kind, changed)
+    except Fault as fault:
+        raise ConfigError(f"{path}: {fault}") from None
+
+
+def read_method(path: Path, kinds: Mapping[str, type]) -> tuple[type, dict[str, Any]]:
+    """Read the config class of a recipe's method, and its keys as they are written.
+
+    Raises:
+        ConfigError: for a missing file, or an unknown method.
+    """
     values = read_yaml(path)
     method = values.pop("method", None) if isinstance(values, dict) else None
     if not isinstance(method, str) or method not in kinds:
         raise ConfigError(f"{path}: expected a key 'method' that is one of {', '.join(kinds)}, got {method!r}")
-    changed = with_overrides(kinds[method], values, overrides)
-    changed = with_keywords(kinds[method], changed, keywords or {})
-    try:
-        return build(kinds[method], changed)
-    except Fault as fault:
-        raise ConfigError(f"{path}: {fault}") from None
+    return kinds[method], values
 
 
 @dataclass

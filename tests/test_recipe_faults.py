@@ -9,6 +9,7 @@ import pytest
 from audiossl.errors import ConfigError
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.sensors.config import SensorsRecipe
+from audiossl.pipelines.sensors.rows import make_rows
 from audiossl.pipelines.spear.config import SpearRecipe
 from audiossl.recipe import read_recipe
 
@@ -33,7 +34,7 @@ IN_FILES = {
     "models: {a: {kind: simclr}, b: {kind: simclr, lr: fast}}": "models.b.lr: expected a number or null, got 'fast'",
     "models: {a: {kind: simclr, mappers: [real, nome]}}": f"models.a.mappers[1]: {VARIANTS}, got 'nome' (did you mean none?)",
     "models: {a: {kind: byol, batches: {crop: 3}}}": "models.a.batches.crop: expected one of the keys "
-    "size, subjects, neighbours, got 'crop'",
+    "size, subjects, neighbours, bag, got 'crop'",
     "models: {a: {lr: 1}}": "models.a: expected the keys that are required: kind, got only lr",
     "models: [a, b]": "models: expected a mapping, got ['a', 'b']",
     "seeds: [1, two]\nmodels: {a: {kind: simclr}}": "seeds[1]: expected a whole number, got 'two'",
@@ -46,14 +47,15 @@ def test_values_in_files(tmp_path, text):
 
 
 def test_the_model_of_a_wrong_kind_is_named(tmp_path):
-    said = refusal(tmp_path, f"{SENSORS}models: {{a: {{kind: simclr}}, random: {{kind: randomm}}}}")
-    assert said.startswith("models.random.kind: expected one of 'frame_projection', 'simclr', ")
-    assert said.endswith("'encoder', got 'randomm' (did you mean random?)")
+    path = tmp_path / "toy.yaml"
+    path.write_text(f"{SENSORS}models: {{a: {{kind: simclr}}, random: {{kind: randomm}}}}")
+    with pytest.raises(ConfigError, match=r"^models\.random\.kind: there is no kind of row 'randomm' \(did you mean random\?\)"):
+        make_rows(read_recipe(path, [], METHODS))
 
 
 def test_the_entry_of_a_list_is_named(tmp_path):
-    said = refusal(tmp_path, f"{SPEAR}evaluation: {{tasks: [{{name: word, kind: clips}}, {{name: who, kind: clip}}]}}")
-    assert said == "evaluation.tasks[1].kind: expected one of 'frames', 'segments', 'clips', got 'clip' (did you mean clips?)"
+    said = refusal(tmp_path, f"{SPEAR}evaluation: {{tasks: [{{name: word, kind: clips}}, {{name: who, knd: clips}}]}}")
+    assert said == "evaluation.tasks[1].knd: expected one of the keys name, kind, folds, got 'knd' (did you mean kind?)"
     said = refusal(tmp_path, f"{BOLD}phenotypes: [{{label: age}}, {{label: sex, options: {{by_site: 3}}}}]")
     assert said == "phenotypes[1].options.by_site: expected true or false, got 3"
 

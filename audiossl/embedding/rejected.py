@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from audiossl.errors import StoreError
 from audiossl.files import read_jsonl
@@ -12,7 +11,7 @@ from audiossl.files import read_jsonl
 REJECTED = "rejected.jsonl"
 
 
-def earlier_rejections(folder: Path, seen: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+def earlier_rejections(folder: Path, seen: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     """Read the rows of earlier calls about recordings that this call did not see.
 
     Args:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -127,7 +126,7 @@ Source = ArraySource | FileSource | ItemSource
 
 
 def open_source(
-    signal: Any, encoder_rate: float, sample_rate: float | int | None = None, name: str = "signal", takes: Takes | None = None
+    signal: object, encoder_rate: float, sample_rate: float | int | None = None, name: str = "signal", takes: Takes | None = None
 ) -> ArraySource | FileSource:
     """Make a source at the encoder's rate from a path or an array (S,) or (C, S).
 

@@ -56,7 +56,7 @@ class Takes:
         noun = "channels" if len(self.channels) > 1 else "channel"
         return f"{len(self.channels)} {noun} at {self.sample_rate:g} Hz: {', '.join(named)}{more}"
 
-    def admit(self, signal: Any, sample_rate: float | int | None, name: str) -> Float[Tensor, "C S"]:
+    def admit(self, signal: np.ndarray | Tensor, sample_rate: float | int | None, name: str) -> Float[Tensor, "C S"]:
         """Turn an array into what the model takes, at the rate of the model: audio (1, S), sensors (C, S).
 
         Args:

@@ -60,7 +60,7 @@ class TaskDetail:
     context: int = 0
     layer_weights: Sequence[float] | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As plain values."""
         return asdict(self)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 
@@ -81,7 +81,7 @@ def run_heareval(
     grid_points: int = 8,
     timeout: float | int | None = None,
     search: Sequence[Path] = (),
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, object]]:
     """Embed and predict HEAR tasks with heareval; finished tasks in `folder` are kept.
 
     Args:

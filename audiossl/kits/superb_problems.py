@@ -7,20 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
+from torch import nn
+
 from audiossl.errors import ConfigError
 from audiossl.evaluation.results import ResultRow
 from audiossl.evaluation.superb.evaluate import find_tasks
 from audiossl.evaluation.superb.tables import SPLITS, write_table
 from audiossl.evaluation.superb.task import Settings, SuperbTask
 from audiossl.exporters.s3prl import S3prlExport
-from audiossl.exporters.source import ModelSource
+from audiossl.exporters.source import model_source
 from audiossl.kits.runs import run_s3prl_problem
+from audiossl.models.encoder import Encoder
 
 PROBLEMS = {"SID": "SuperbSID", "KS": "SuperbKS", "ER": "SuperbER", "PR": "SuperbPR", "ASR": "SuperbASR"}
 
 
 def evaluate_superb_by_kit(
-    source: ModelSource,
+    model: str | Path | Encoder | nn.Module,
     tasks: Path,
     out: Path,
     name: str,
@@ -32,7 +35,7 @@ def evaluate_superb_by_kit(
     """Train and test s3prl's problems on the tables of task folders, with the settings of our heads.
 
     Args:
-        source: the model, which is exported to `out`; a class from outside the package is loaded by its name.
+        model: whatever `audiossl.load` takes. It is exported to `out`; a class from outside the package is loaded by its name.
         tasks, out, name, only, updates: as of `evaluate_superb`.
         rates: one learning rate at most; s3prl's problems do not search.
         seed: of s3prl.
@@ -49,6 +52,7 @@ def evaluate_superb_by_kit(
         raise ConfigError(f"--kit runs {', '.join(PROBLEMS)}; choose among them with --task, {', '.join(wrong)} cannot be run so")
     if len(rates) > 1:
         raise ConfigError("--kit takes one learning rate: s3prl's problems do not search")
+    source = model_source(model)
     # A folder may not make anything import a class: of one from outside the kit is told the name.
     upstream = source.kept(out / "model") if source.is_code else S3prlExport().write(source, out / "upstream")
     rows = []

@@ -37,7 +37,7 @@ def load(
     num_frames: int = -1,
     normalize: bool = True,
     channels_first: bool = True,
-    **_: Any,
+    **_: object,
 ) -> tuple[Tensor, int]:
     """Read a file into float32 samples (C, S), or (S, C), and their rate."""
     import soundfile
@@ -47,7 +47,7 @@ def load(
     return tensor, rate
 
 
-def save(path: str | Path, src: Tensor, sample_rate: int, channels_first: bool = True, **_: Any) -> None:
+def save(path: str | Path, src: Tensor, sample_rate: int, channels_first: bool = True, **_: object) -> None:
     """Write samples (C, S), or (S, C), as the path's suffix says."""
     import soundfile
 
@@ -55,7 +55,7 @@ def save(path: str | Path, src: Tensor, sample_rate: int, channels_first: bool =
     soundfile.write(str(path), samples.T if channels_first else samples, sample_rate)
 
 
-def info(path: str | Path, **_: Any) -> types.SimpleNamespace:
+def info(path: str | Path, **_: object) -> types.SimpleNamespace:
     """Rate, length and channels of a file, under the names that torchaudio gave them."""
     import soundfile
 
@@ -82,7 +82,7 @@ def apply_effects_tensor(
 
 
 def apply_effects_file(
-    path: str | Path, effects: Sequence[Sequence[str]], normalize: bool = True, channels_first: bool = True, **_: Any
+    path: str | Path, effects: Sequence[Sequence[str]], normalize: bool = True, channels_first: bool = True, **_: object
 ) -> tuple[Tensor, int]:
     """Read a file and apply effects to it."""
     signal, rate = load(path)

@@ -21,7 +21,7 @@ class Described(Protocol):
         ...
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Any:
+    def from_json(cls, values: dict[str, Any]) -> object:
         """Make an untrained encoder from what `to_json` returned."""
         ...
 
@@ -45,7 +45,7 @@ def config_type(kind: type) -> type | None:
     return None
 
 
-def make_encoder(kind: type, options: Mapping[str, Any], place: str = "options") -> Any:
+def make_encoder(kind: type, options: Mapping[str, object], place: str = "options") -> Any:
     """Make an untrained encoder of a class from options: the fields of its config, else its arguments.
 
     Args:

@@ -90,7 +90,8 @@ def as_encoder(model: Any) -> Encoder:
     faults += [] if calls else ["it cannot be called with a signal and its lengths"]
     raise ConfigError(
         f"{name} is no encoder: {'; '.join(faults)}. An encoder has the numbers {', '.join(CONTRACT)}, and "
-        "encoder(signal[B, C, S], lengths[B]) returns Frames, see audiossl.models.encoder"
+        "encoder(signal[B, C, S], lengths[B]) returns Frames, see audiossl.models.encoder; audiossl.wrap makes one of a "
+        "module that gives frames"
     )
 
 

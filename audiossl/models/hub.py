@@ -14,10 +14,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from audiossl.encoder_names import refuse_place
 from audiossl.errors import ConfigError, StoreError
@@ -26,6 +26,7 @@ from audiossl.kinds import Kind, find_kind, place_of, trusted_class
 from audiossl.models.building import describe_encoder, restore_encoder
 from audiossl.models.encoder import Encoder
 from audiossl.models.weights import fill, read_checkpoint, read_weights, write_weights
+from audiossl.models.zipformer_config import ZipformerConfig
 from audiossl.seeds import derive_seed
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -38,10 +39,11 @@ MODELS: dict[str, Kind] = {
 }
 SEEN = "pretrained_on"
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+T = TypeVar("T")
 Trust = bool | str | type  # of code outside the package: none, all that a config names, or one class by its place or itself
 
 
-def save(model: Any, folder: str | Path, seen: Mapping[str, Any] | None = None, name: str = "") -> None:
+def save(model: object, folder: str | Path, seen: Mapping[str, object] | None = None, name: str = "") -> None:
     """Write `config.json` and `model.safetensors` into a folder, each by rename, the config last.
 
     Of a Zipformer the keys and the config are those of published SPEAR models, so that published inference code reads the folder.
@@ -63,12 +65,14 @@ def save(model: Any, folder: str | Path, seen: Mapping[str, Any] | None = None, 
         if not name:
             raise
         about = {"model_type": NAMED, "name": name}
-    saved_state = getattr(model, "saved_state", model.state_dict)
+    saved_state = getattr(model, "saved_state", None) or cast(nn.Module, model).state_dict
     write_weights(folder / WEIGHTS, saved_state())
     write_json(folder / CONFIG, about if seen is None else {**about, SEEN: dict(seen)})
 
 
-def load(source: str | Path, padding: str = "invariant", config: Any = None, *, trust_code: Trust = False) -> Encoder:
+def load(
+    source: str | Path, padding: str = "invariant", config: ZipformerConfig | None = None, *, trust_code: Trust = False
+) -> Encoder:
     """Load an encoder in evaluation mode.
 
     Args:
@@ -101,7 +105,7 @@ def load(source: str | Path, padding: str = "invariant", config: Any = None, *, 
     return model.eval()
 
 
-def load_as(kind: type, folder: Path) -> Any:
+def load_as(kind: type[T], folder: Path) -> T:
     """Load an encoder that has to be of a class of `MODELS`.
 
     Raises:
@@ -113,7 +117,7 @@ def load_as(kind: type, folder: Path) -> Any:
     return model
 
 
-def untrained_like(encoder: Any, seed: int) -> Encoder:
+def untrained_like(encoder: object, seed: int) -> Encoder:
     """Make an encoder of the same class and sizes with random weights, which the seed decides.
 
     Raises:
@@ -136,7 +140,7 @@ def untrained_like(encoder: Any, seed: int) -> Encoder:
             raise ConfigError(f"random weights cannot be drawn, not for a {kind.__name__}: {error}; set random=false.") from error
         twin = restore_encoder(kind, values, kind.__name__)
     if hasattr(encoder, "padding"):
-        twin.padding = encoder.padding
+        twin.padding = encoder.padding  # pyright: ignore[reportAttributeAccessIssue]
     return twin
 
 
@@ -188,7 +192,7 @@ def _class_of(values: Mapping[str, Any], folder: Path, trust: Trust) -> type:
         refuse_place(str(values.get("name")), folder / CONFIG)
     if kind in MODELS:
         return find_kind(kind, MODELS, "model")
-    refuse_place(kind, folder / CONFIG, trust)
+    refuse_place(kind, folder / CONFIG, trust, f', or name the class yourself, as in audiossl.load("{kind}@{folder}")')
     return trusted_class(kind, folder / CONFIG, trust, "encoder")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from audiossl.encoder_names import outside_place
+from audiossl.encoder_names import outside_place, parse_name
 from audiossl.errors import ConfigError
 from audiossl.kinds import import_place, source_digest
 from audiossl.models.hub import CONFIG, WEIGHTS
@@ -31,6 +31,20 @@ def encoder_folder(folder: Path) -> Path:
     return several[0] if several else folder
 
 
+def local_path(name: str) -> Path | None:
+    """The file or folder on this machine that a name of `audiossl.load` leads to; None if there is none.
+
+    >>> local_path("logmel") is None
+    True
+    """
+    place = outside_place(name)
+    try:
+        path = Path(parse_name(name)[1] if place is None else place.folder)
+    except ConfigError:
+        return None
+    return path if path.name and path.exists() else None
+
+
 def weights_digest(name: str | Path) -> str:
     """Hash what a name leads to on this machine and may change under it: weights and configs, and the source of a class.
 
@@ -43,7 +57,7 @@ def weights_digest(name: str | Path) -> str:
     if (place := outside_place(str(name))) is not None:
         source = source_digest(import_place(place.where, "encoder"))
         return source + (weights_digest(place.folder) if place.folder else "")
-    path = encoder_folder(Path(name))
+    path = encoder_folder(local_path(str(name)) or Path(name))
     # Of a checkpoint file the config lies beside it.
     files = [path, path.with_name(CONFIG)] if path.is_file() else sorted(path.glob("*"))
     kept = [file for file in files if file == path or file.name == CONFIG or file.suffix in WEIGHT_SUFFIXES]
@@ -64,10 +78,11 @@ def encoder_identity(name: str) -> str:
     """
     if outside_place(name) is not None:
         return f"{name} {weights_digest(name)}"
-    weights = encoder_folder(Path(name)) / WEIGHTS
+    path, layer = local_path(name) or Path(name), parse_name(name)[2]
+    weights = encoder_folder(path) / WEIGHTS
     if weights.is_file():
         with weights.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    if Path(name).is_dir():
+            return hashlib.file_digest(file, "sha256").hexdigest() + ("" if layer is None else f":{layer}")
+    if path.is_dir():
         raise ConfigError(f"encoder={name} holds no {WEIGHTS}; pre-train it first, or name another encoder.")
     return name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -58,7 +58,7 @@ class FeatureStudent(Protocol):
 
 
 def make_student(
-    kind: str = "zipformer", preset: str | None = "tiny", options: Mapping[str, Any] | None = None
+    kind: str = "zipformer", preset: str | None = "tiny", options: Mapping[str, object] | None = None
 ) -> FeatureStudent:
     """Build an untrained student from what a recipe says; weights are drawn from torch's global state.
 

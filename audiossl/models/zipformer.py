@@ -79,6 +79,15 @@ class Zipformer(nn.Module):
         return cls(preset_config(preset, **overrides), padding)
 
     @classmethod
+    def check_options(cls, preset: str, **overrides: Any) -> None:
+        """Refuse options that `from_preset` would refuse, and make nothing.
+
+        Raises:
+            ConfigError: for an unknown preset or field, or sizes that cannot be.
+        """
+        preset_config(preset, **overrides)
+
+    @classmethod
     def narrower(cls, preset: str, **overrides: Any) -> dict[str, Any]:
         """Overrides that make the model of a preset half as wide, for trying things out."""
         sizes = preset_config(preset, **overrides)

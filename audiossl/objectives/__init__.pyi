@@ -14,11 +14,18 @@ from .contrast import nt_xent as nt_xent
 from .ctc import CTC as CTC
 from .ctc import CTCConfig as CTCConfig
 from .decoupled import DCL as DCL
+from .decoupled import DCLW as DCLW
 from .decoupled import DCLConfig as DCLConfig
+from .decoupled import DCLWConfig as DCLWConfig
 from .frame_projection import FrameProjection as FrameProjection
 from .frame_projection import FrameProjectionConfig as FrameProjectionConfig
 from .graph_infomax import GraphInfomax as GraphInfomax
 from .graph_infomax import GraphInfomaxConfig as GraphInfomaxConfig
+from .graph_objective import GraphObjective as GraphObjective
+from .kinds import GRAPH_OBJECTIVES as GRAPH_OBJECTIVES
+from .kinds import WINDOW_OBJECTIVES as WINDOW_OBJECTIVES
+from .kinds import find_objective as find_objective
+from .kinds import make_window_objective as make_window_objective
 from .labelled_batch import LabelledBatch as LabelledBatch
 from .loss import Loss as Loss
 from .masked_features import MaskedFeatures as MaskedFeatures
@@ -27,6 +34,7 @@ from .masked_tokens import MaskedTokens as MaskedTokens
 from .masked_tokens import TokenStream as TokenStream
 from .nnclr import NNCLR as NNCLR
 from .nnclr import NNCLRConfig as NNCLRConfig
+from .objective import Needs as Needs
 from .objective import Objective as Objective
 from .simclr import SimCLR as SimCLR
 from .simclr import SimCLRConfig as SimCLRConfig

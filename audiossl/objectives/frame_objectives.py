@@ -8,8 +8,7 @@ from typing import Any
 
 from audiossl.kinds import Kind, find_kind, source_digest
 from audiossl.models.student import FeatureStudent
-from audiossl.objectives.masked_prediction import MaskedPredictionConfig, TokenStream
-from audiossl.objectives.objective import Objective
+from audiossl.objectives.masked_prediction import FrameObjective, MaskedPredictionConfig, TokenStream
 from audiossl.stage import ADDED
 
 FRAME_OBJECTIVES: dict[str, Kind] = {
@@ -34,11 +33,12 @@ class FrameObjectiveConfig(MaskedPredictionConfig):
     source: str = field(default="", init=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.kind is not None:
             self.source = source_digest(find_objective(self))
 
 
-def find_objective(config: FrameObjectiveConfig) -> Any:
+def find_objective(config: FrameObjectiveConfig) -> type[FrameObjective]:
     """Give the class of an objective.
 
     Raises:
@@ -50,7 +50,7 @@ def find_objective(config: FrameObjectiveConfig) -> Any:
     return find_kind(config.kind or config.targets, FRAME_OBJECTIVES, "objective", ("from_streams", "forward"))
 
 
-def make_objective(student: FeatureStudent, streams: Mapping[str, TokenStream], config: FrameObjectiveConfig) -> Objective:
+def make_objective(student: FeatureStudent, streams: Mapping[str, TokenStream], config: FrameObjectiveConfig) -> FrameObjective:
     """Build an objective around a student, with heads for the tokens of each stream.
 
     Raises:

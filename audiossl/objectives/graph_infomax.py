@@ -46,8 +46,9 @@ class GraphInfomax(GraphObjective):
     Config = GraphInfomaxConfig
 
     @classmethod
-    def windows_needed(cls, config: GraphInfomaxConfig) -> int:
+    def windows_needed(cls, config: object) -> int:
         """A window and the one whose summary it is to agree with."""
+        assert isinstance(config, GraphInfomaxConfig)  # its own
         return config.summary_gap + 1
 
     def __init__(self, encoder: ConnectivityEncoder, config: GraphInfomaxConfig | None = None) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from audiossl.models.connectivity_encoder import ConnectivityEncoder
 from audiossl.objectives.objective import Objective
 from audiossl.objectives.window_batch import WindowBatch
@@ -13,6 +11,6 @@ class GraphObjective(Objective[ConnectivityEncoder, WindowBatch]):
     """An objective on crops of BOLD runs, whose encoder cuts them into windows of connectivity."""
 
     @classmethod
-    def windows_needed(cls, config: Any) -> int:
+    def windows_needed(cls, config: object) -> int:
         """How many windows of a crop must keep half of their volumes; `config` is of the class' own `Config`."""
         return 1

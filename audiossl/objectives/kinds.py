@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from audiossl.errors import ConfigError
 from audiossl.kinds import Kind, find_kind
@@ -53,7 +53,7 @@ def find_objective(name: str, table: Mapping[str, Kind]) -> type[Objective]:
     return find_kind(name, table, "objective", ("Config", "needs", "forward", "after_step"))
 
 
-def make_window_objective(name: str, encoder: Encoder, options: Mapping[str, Any] | None = None) -> Objective:
+def make_window_objective(name: str, encoder: Encoder, options: Mapping[str, object] | None = None) -> Objective:
     """Make an objective on windows around an encoder, which becomes its `encoder`.
 
     Args:
@@ -68,7 +68,7 @@ def make_window_objective(name: str, encoder: Encoder, options: Mapping[str, Any
     return found(encoder, read_config(found.Config, options or {}, name))
 
 
-def read_config(kind: type[T], values: Mapping[str, Any], place: str) -> T:
+def read_config(kind: type[T], values: Mapping[str, object], place: str) -> T:
     """Read options as `read_options` does, with the place in front of what the dataclass itself finds wrong as well.
 
     Raises:

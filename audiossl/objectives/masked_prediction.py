@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,6 +46,12 @@ class MaskedPredictionConfig:
     target_delay: int = 0
     feature_rate: float = 100.0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.alpha <= 1:
+            raise ConfigError(f"objective.alpha weighs masked against other frames and lies in [0, 1], got {self.alpha}.")
+        if self.target_delay < 0:
+            raise ConfigError(f"objective.target_delay counts frames and is 0 or more, got {self.target_delay}.")
+
 
 @dataclass
 class TokenStream:
@@ -79,7 +86,24 @@ class MaskedFrames:
     feature_lengths: Int[Tensor, "B"]
 
 
-class MaskedPrediction(Objective):
+class FrameObjective(Objective):
+    """An objective that a recipe may name to pre-train a student: one that can be made from token streams."""
+
+    @classmethod
+    def from_streams(
+        cls, student: FeatureStudent, streams: Mapping[str, TokenStream], config: MaskedPredictionConfig
+    ) -> FrameObjective:
+        """Build the objective.
+
+        Args:
+            student: encoder to train.
+            streams: the tokens that batches bring, by name.
+            config: options of the recipe, a `FrameObjectiveConfig`.
+        """
+        raise NotImplementedError
+
+
+class MaskedPrediction(FrameObjective):
     """A student whose features are masked on their way in; subclasses say what is predicted.
 
     Masks are applied in evaluation mode too: a validation loss is a masked loss, with masks fixed by the batch's seed and epoch.
@@ -90,16 +114,12 @@ class MaskedPrediction(Objective):
         config: masks and loss.
 
     Raises:
-        ConfigError: if alpha is outside [0, 1], or the target delay is negative.
+        ConfigError: if the rates of features and frames do not fit.
     """
 
     def __init__(self, student: FeatureStudent, config: MaskedPredictionConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or MaskedPredictionConfig()
-        if not 0 <= config.alpha <= 1:
-            raise ConfigError(f"alpha weighs masked against other frames and lies in [0, 1], got {config.alpha}.")
-        if config.target_delay < 0:
-            raise ConfigError(f"target_delay counts frames and is 0 or more, got {config.target_delay}.")
         self.student = student
         self.time_spans = Spans(config.time_mask_probability, config.time_mask_length, config.min_spans)
         self.channel_spans = Spans(config.channel_mask_probability, config.channel_mask_length)

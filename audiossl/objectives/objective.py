@@ -126,11 +126,10 @@ def check_needs(name: str, needs: Needs, given: Needs, batches: str) -> None:
     Raises:
         ConfigError: naming each need that they do not meet.
 
-    >>> check_needs("mine", Needs.CROPS, Needs.NEIGHBOUR, "batches of windows")
+    >>> check_needs("mine", Needs.LABELS, Needs.VIEW, "crops")
     Traceback (most recent call last):
         ...
-    audiossl.errors.ConfigError: mine needs overlapping crops with their offsets, which batches of windows do not bring; they
-    bring a neighbour in time
+    audiossl.errors.ConfigError: mine needs labels for a part of the items, which crops do not bring; they bring one view
     """
     if lacking := needs & ~given:
         raise ConfigError(f"{name} needs {lacking.in_words()}, which {batches} do not bring; they bring {given.in_words()}")

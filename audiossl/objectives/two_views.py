@@ -48,7 +48,7 @@ class TwoViews(Objective[Encoder, WindowBatch]):
     >>> class Alike(TwoViews):
     ...     def compare(self, a: Tensor, b: Tensor, batch: WindowBatch) -> dict[str, Tensor]:
     ...         return {"distance": (a - b).square().mean()}
-    >>> Alike(ResNet1d(num_channels=6, rate=50))(WindowBatch.of(torch.randn(4, 6, 64))).weight
+    >>> Alike(ResNet1d(num_channels=6, rate=50.0))(WindowBatch.of(torch.randn(4, 6, 64))).weight
     4.0
     """
 

@@ -28,7 +28,7 @@ from audiossl.pipelines.spear import dry_run as spear_dry_run
 from audiossl.pipelines.spear import stages as spear
 from audiossl.pipelines.spear.config import SpearRecipe
 from audiossl.provenance import versions
-from audiossl.recipe import Stage, console, plain, read_recipe, run_stages, verify_stages
+from audiossl.recipe import Stage, console, plain, read_method, read_recipe, run_stages, verify_stages
 from audiossl.training.devices import autocast, choose_device
 from audiossl.world import World
 
@@ -61,8 +61,8 @@ def print_keys(recipe: Path) -> None:
         ConfigError: if there is no such recipe.
     """
     kinds = {method: kind for method, (kind, _) in METHODS.items()}
-    config = read_recipe(find_recipe(recipe, kinds), [], kinds)
-    for key in list_keys(type(config)):
+    kind, _ = read_method(find_recipe(recipe, kinds), kinds)  # without its values: a recipe for one's own data lacks some
+    for key in list_keys(kind):
         default = f" = {key.default}" if key.default else ", required"
         print(f"{key.name}: {key.type}{default}")
         if key.description:

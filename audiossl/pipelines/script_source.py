@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from audiossl.pipelines.prepare_script import PrepareScript, load_script
 from audiossl.signals.corpora.corpus import Corpus
@@ -66,7 +65,7 @@ class ScriptSource:
         """Let the script write the labels."""
         self.script.module.prepare_labels(out, corpus, self.data_root, self.limit)
 
-    def decides(self) -> list[Any]:
+    def decides(self) -> list[object]:
         """The texts of its files, the folder of the data, and the limit."""
         return [*self.script.sources, str(self.data_root or ""), self.limit]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from audiossl.signals.corpora.corpus import Corpus
 from audiossl.stage import Names
@@ -42,7 +42,7 @@ class Source(Protocol):
         """Write the labels of the recipe's tasks into the folder `out`, as `recipes/README.md` says."""
         ...
 
-    def decides(self) -> Any:
+    def decides(self) -> object:
         """What decides the recordings and the labels, as JSON-able values; it goes into the fingerprint of both stages."""
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from audiossl.errors import ConfigError
 from audiossl.kinds import source_digest
@@ -23,7 +23,7 @@ class ModelSection(Protocol):
         ...
 
     @property
-    def options(self) -> Mapping[str, Any]:
+    def options(self) -> Mapping[str, object]:
         """Plain values."""
         ...
 
@@ -50,7 +50,7 @@ class TableRow:
     options: object
 
     @classmethod
-    def read_options(cls, name: str, model: ModelSection) -> Any:
+    def read_options(cls, name: str, model: ModelSection) -> object:
         """Read `models.NAME.options` as an object of `Options`.
 
         Raises:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from audiossl.errors import AudiosslError, ConfigError
 from audiossl.files import parse_json, read_json, whole_file
-from audiossl.load import encoder_folder
+from audiossl.models.run_folder import encoder_folder, local_path
 from audiossl.pipelines.tokenise.fitted_to import Names, same_files
 from audiossl.signals.corpora.corpus import Corpus
 from audiossl.signals.corpora.recordings import Recording
@@ -72,8 +72,8 @@ def _trained_on(encoder: str) -> Iterator[tuple[str, list[str], Corpus | None]]:
     waiting = [encoder]
     while waiting:
         name = waiting.pop()
-        path = Path(name.removeprefix("hf:"))
-        if not path.exists() or path.resolve() in asked:
+        path = local_path(name)
+        if path is None or path.resolve() in asked:
             continue
         asked.add(path.resolve())
         folder = encoder_folder(path)

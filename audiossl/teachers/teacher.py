@@ -62,14 +62,20 @@ class TeacherConfig:
         """What follows the prefix, or the folder or class; None where the kind is all of the name."""
         return parse_name(self.encoder)[1] or None
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> dict[str, object]:
         """What goes into the fingerprints of stages, in the form of commit ba6cba2."""
-        found = {"kind": self.kind, "name": self.name, "layer": self.layer, "normalise": self.normalise, "options": self.options}
+        found: dict[str, object] = {
+            "kind": self.kind,
+            "name": self.name,
+            "layer": self.layer,
+            "normalise": self.normalise,
+            "options": self.options,
+        }
         found |= {"data_root": self.data_root}
         return found if self.window_seconds is None else {**found, "window_seconds": self.window_seconds}
 
     @classmethod
-    def spelled(cls, values: Any, place: str) -> Any:
+    def spelled(cls, values: object, place: str) -> object:
         """Read a name alone, and the keys `kind` and `name` of earlier recipes, which stand for `encoder`."""
         if isinstance(values, str):
             try:

@@ -52,7 +52,7 @@ class QuantiserConfig:
         if self.kind not in QUANTISERS:
             find_quantiser(self.kind)
 
-    def decides(self) -> dict[str, Any]:
+    def decides(self) -> dict[str, object]:
         """What goes into fingerprints: the fields, and the source of a class from outside."""
         fields = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         return fields if self.kind in QUANTISERS else {**fields, "source": source_digest(find_quantiser(self.kind))}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import nn
 
 from audiossl.errors import ConfigError
 from audiossl.objectives.loss import Loss
+from audiossl.training.batches import Batch, Divisible
 from audiossl.training.config import TrainingConfig
 from audiossl.training.devices import autocast
 from audiossl.training.loss_scale import LossScale
@@ -20,7 +20,7 @@ OUT_OF_MEMORY: type[Exception] = getattr(torch, "OutOfMemoryError", torch.cuda.O
 
 
 def back_propagate(
-    model: nn.Module, batches: Sequence[Any], config: TrainingConfig, device: torch.device, world: World, scale: LossScale
+    model: nn.Module, batches: Sequence[Batch], config: TrainingConfig, device: torch.device, world: World, scale: LossScale
 ) -> tuple[list[Loss], list[str]]:
     """Add up the gradients of a step's batches.
 
@@ -39,7 +39,7 @@ def back_propagate(
         if message is None:
             return losses, left_out
         failed = pieces[len(losses)]
-        if world.size > 1 or not callable(getattr(failed, "halves", None)):
+        if world.size > 1 or not isinstance(failed, Divisible):
             raise ConfigError(
                 f"a batch of {failed.seconds:.0f} s does not fit into the memory of rank {world.rank} ({message}). "
                 "Lower training.batch_seconds, and raise training.accumulate to keep what a step sees."
@@ -54,7 +54,7 @@ def back_propagate(
 
 
 def _try(
-    model: nn.Module, batches: Sequence[Any], config: TrainingConfig, device: torch.device, world: World, scale: LossScale
+    model: nn.Module, batches: Sequence[Batch], config: TrainingConfig, device: torch.device, world: World, scale: LossScale
 ) -> tuple[list[Loss], str | None]:
     """The losses of all batches, or those before the one that did not fit and what the device said of it.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -10,11 +10,7 @@ import torch
 
 @runtime_checkable
 class Batch(Protocol):
-    """What the loop asks of a batch; the rest is between the data and the objective.
-
-    Optional are `ids`, which messages about skipped steps name, and `halves()`, two batches that the loop takes where the whole
-    does not fit into memory.
-    """
+    """What the loop asks of a batch; the rest is between the data and the objective."""
 
     @property
     def seconds(self) -> float:
@@ -23,6 +19,22 @@ class Batch(Protocol):
 
     def to(self, device: torch.device) -> Batch:
         """Move to a device."""
+        ...
+
+
+@runtime_checkable
+class Divisible(Batch, Protocol):
+    """A batch whose loss is a sum over items, so that the loop may take it in parts where it does not fit into memory.
+
+    Attributes:
+        ids: of its items.
+    """
+
+    @property
+    def ids(self) -> Sequence[object]: ...
+
+    def halves(self) -> Sequence[Divisible]:
+        """The first and the second half of the items; nothing if there is one only."""
         ...
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from audiossl.objectives.objective import Objective
+from audiossl.training.batches import Batch
 
 
 def rankme(frames: Float[Tensor, "F D"], eps: float = 1e-7) -> float:
@@ -43,7 +43,7 @@ def code_perplexity(codes: Int[Tensor, "F N"]) -> Float[Tensor, "N"]:
     return torch.stack(perplexities).float()
 
 
-def measure_health(objective: Objective, batches: Iterable[Any], max_frames: int) -> dict[str, float]:
+def measure_health(objective: Objective, batches: Iterable[Batch], max_frames: int) -> dict[str, float]:
     """RankMe and spread of the first `max_frames` frames of some batches, and mean perplexity of the codes predicted for them.
 
     Nothing is measured of an objective that shows no frames.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 
 from audiossl.objectives.objective import Objective
+from audiossl.training.batches import Batch
 from audiossl.training.config import TrainingConfig
 from audiossl.training.devices import autocast
 from audiossl.training.health import measure_health
@@ -17,7 +17,7 @@ from audiossl.world import World
 
 @torch.no_grad()
 def validate(
-    objective: Objective, batches: Callable[[], Iterable[Any]], config: TrainingConfig, world: World, device: torch.device
+    objective: Objective, batches: Callable[[], Iterable[Batch]], config: TrainingConfig, world: World, device: torch.device
 ) -> dict[str, float]:
     """Mean loss and parts over the validation batches of all ranks, and the health of the first frames of the first rank."""
     objective.eval()

@@ -14,7 +14,6 @@ from audiossl.evaluation.results import ResultRow, write_results
 from audiossl.evaluation.superb.evaluate import SEARCH, LayerSweep, sweep_layers
 from audiossl.evaluation.superb.evaluate import evaluate_superb as evaluate_heads
 from audiossl.evaluation.superb.training import ProbeOptions
-from audiossl.exporters.source import model_source
 from audiossl.files import whole_file
 from audiossl.kits.superb_problems import evaluate_superb_by_kit
 from audiossl.locks import only_user
@@ -87,7 +86,7 @@ def evaluate_superb(
         if chosen.kit:
             if chosen.layer is not None or chosen.normalise or chosen.layer_sweep:
                 raise ConfigError("layer, normalise and layer_sweep are of our heads, not of s3prl's problems: leave out --kit")
-            rows = evaluate_superb_by_kit(model_source(model), folder, out, f"{name} (s3prl)", *how, chosen.seed)
+            rows = evaluate_superb_by_kit(model, folder, out, f"{name} (s3prl)", *how, chosen.seed)
             write_results(out / "results.json", rows)
             return rows
         heads = ProbeOptions(chosen.normalise, chosen.layer, chosen.seed, chosen.device)

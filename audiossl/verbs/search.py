@@ -81,11 +81,12 @@ def _model_of(
     store: EmbeddingStore, model: str | Path | Encoder | nn.Module | None, device: str | None, trust_code: bool
 ) -> Embedder:
     """The model that a caller or, by a name that imports nothing, the store names."""
+    from audiossl.encoder_names import outside_place
     from audiossl.load import load
     from audiossl.verbs.devices import load_on
 
     name = store.description.model
-    if model is None and names_code(name) and not trust_code:
+    if model is None and outside_place(name) is not None and not trust_code:
         raise ConfigError(
             f"the store says that its model is {name}, which is code, and a store does not choose what is imported: pass model "
             "(--model), or trust_code=True (--trust-code) if you know where the store comes from"
@@ -102,10 +103,6 @@ def names_code(name: str) -> bool:
     >>> [names_code(name) for name in ("hf:a/b:3", "runs/x", "runs/x:3", "logmel", "mine.py:Mine", "os:system@x")]
     [False, False, False, False, True, True]
     """
-    from audiossl.encoder_names import OWN, parse_name
+    from audiossl.encoder_names import outside_place
 
-    known, rest, _ = parse_name(name)
-    if known is not OWN:
-        return False
-    head, _, tail = rest.rpartition(":")
-    return ":" in rest and not (tail.isdecimal() and ":" not in head)
+    return outside_place(name) is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import soundfile
 
@@ -31,7 +30,7 @@ def write_clip(folder: Path, name: str, source: Path, start: float = 0.0, durati
     return path.relative_to(folder).as_posix()
 
 
-def write_task(folder: Path, task: str, rows: Rows, settings: Mapping[str, Any], about: str) -> None:
+def write_task(folder: Path, task: str, rows: Rows, settings: Mapping[str, object], about: str) -> None:
     """Write the tables and what the task is; `settings` are those that differ from the published ones, for a laptop."""
     for split, lines in rows.items():
         write_table(folder / f"{split}.csv", lines)

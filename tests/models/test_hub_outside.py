@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from own_encoder import MyConfig, MyEncoder, Unsaved
+from own_student import MyConfig, MyEncoder, Unsaved
 
 import audiossl
 from audiossl.errors import ConfigError, StoreError
@@ -17,11 +17,11 @@ from audiossl.kinds import Kind, find_kind
 from audiossl.models import hub
 from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
-from audiossl.models.run_folder import encoder_identity, weights_digest
+from audiossl.models.run_folder import encoder_identity, local_path, weights_digest
 from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
 from audiossl.models.zipformer import Zipformer
 
-FILE = Path(__file__).parents[1] / "own_encoder.py"
+FILE = Path(__file__).parents[1] / "own_student.py"
 # Written the moment that it is imported.
 SPY = "from pathlib import Path\nPath({mark!r}).touch()\nclass Spy:\n    pass\n"
 
@@ -39,7 +39,7 @@ MAKE = {
     hub.SPEAR: lambda: Zipformer.from_preset("tiny", num_mel_bins=24, encoder_dim=[32] * 5, feedforward_dim=[32] * 5),
     hub.SENSOR: sensor_encoder,
     hub.CONNECTIVITY: connectivity_encoder,
-    "own_encoder:MyEncoder": lambda: MyEncoder(MyConfig(dim=5)),
+    "own_student:MyEncoder": lambda: MyEncoder(MyConfig(dim=5)),
 }
 
 
@@ -50,7 +50,7 @@ def test_every_encoder_is_saved_and_loaded_alike(model_type, tmp_path):
     about = json.loads((tmp_path / "config.json").read_text())
     assert (about["model_type"], about["pretrained_on"]) == (model_type, {"subjects": ["a"]})
     assert hub.read_model_type(tmp_path) == model_type == hub.model_type_of(model)
-    trust = "own_encoder:MyEncoder" if ":" in model_type else False
+    trust = "own_student:MyEncoder" if ":" in model_type else False
     loaded = hub.load(tmp_path, trust_code=trust)
     assert type(loaded) is type(model) and not loaded.training
     for (key, value), (other, wanted) in zip(loaded.state_dict().items(), model.state_dict().items(), strict=True):
@@ -83,7 +83,7 @@ def test_a_class_from_outside_is_trusted_by_the_caller_alone(tmp_path):
     folder = tmp_path / "run" / "pretrain" / "student"
     hub.save(model, folder)
     for refused in (folder, tmp_path / "run"):
-        with pytest.raises(ConfigError, match=r"names the class own_encoder:MyEncoder.*nothing was imported.*trust_code=True"):
+        with pytest.raises(ConfigError, match=r"names the class own_student:MyEncoder.*nothing was imported.*trust_code=True"):
             audiossl.load(refused)
     run = tmp_path / "run"
     signal = 0.1 * torch.randn(4000)
@@ -91,22 +91,22 @@ def test_a_class_from_outside_is_trusted_by_the_caller_alone(tmp_path):
     for embedder in (
         audiossl.load(run, trust_code=True),
         audiossl.load(run, trust_code=MyEncoder),
-        audiossl.load(folder, trust_code="own_encoder:MyEncoder"),
-        audiossl.load(f"own_encoder:MyEncoder@{run}"),
+        audiossl.load(folder, trust_code="own_student:MyEncoder"),
+        audiossl.load(f"own_student:MyEncoder@{run}"),
         audiossl.load(f"{FILE}:MyEncoder@{folder}"),
     ):
         assert torch.equal(embedder.embed(signal).frames, expected)
-    with pytest.raises(ConfigError, match="is a own_encoder:MyEncoder, and Unsaved was given"):
+    with pytest.raises(ConfigError, match="is a own_student:MyEncoder, and Unsaved was given"):
         audiossl.load(run, trust_code=Unsaved)
     hub.save(MAKE[hub.SPEAR](), folder)
-    with pytest.raises(ConfigError, match="holds a Zipformer, no own_encoder:MyEncoder"):
-        audiossl.load(f"own_encoder:MyEncoder@{run}")
+    with pytest.raises(ConfigError, match="holds a Zipformer, no own_student:MyEncoder"):
+        audiossl.load(f"own_student:MyEncoder@{run}")
 
 
 def test_a_class_from_a_file_is_saved_by_the_name_of_its_file(tmp_path, monkeypatch):
     model = audiossl.load(f"{FILE}:MyEncoder").encoder
     hub.save(model, tmp_path / "student")
-    assert hub.read_model_type(tmp_path / "student") == "own_encoder.py:MyEncoder"
+    assert hub.read_model_type(tmp_path / "student") == "own_student.py:MyEncoder"
     assert audiossl.load(f"{FILE}:MyEncoder@{tmp_path / 'student'}").dim == 8
     monkeypatch.chdir(FILE.parent)
     assert audiossl.load(tmp_path / "student", trust_code=True).dim == 8
@@ -117,7 +117,7 @@ def test_what_does_not_say_what_it_is_made_from_needs_a_name(tmp_path):
     with pytest.raises(ConfigError, match="Unsaved does not say what it is made from"):
         hub.save(model, tmp_path)
     model = Unsaved()
-    hub.save(model, tmp_path, name="own_encoder:Unsaved")
+    hub.save(model, tmp_path, name="own_student:Unsaved")
     with pytest.raises(ConfigError, match="nothing was imported"):
         audiossl.load(tmp_path)
     loaded = audiossl.load(tmp_path, trust_code=True).encoder
@@ -160,7 +160,7 @@ def test_a_hostile_config_imports_nothing(config, tmp_path, monkeypatch):
 
 
 def test_digests_of_a_class_are_those_of_its_source_and_weights(tmp_path):
-    file = tmp_path / "own_encoder.py"
+    file = tmp_path / "own_student.py"
     file.write_text(FILE.read_text())
     before = weights_digest(f"{file}:MyEncoder")
     hub.save(audiossl.load(f"{file}:MyEncoder").encoder, tmp_path / "student")
@@ -176,3 +176,36 @@ def test_digests_of_a_class_are_those_of_its_source_and_weights(tmp_path):
 def test_the_table_holds_classes_that_are_there():
     for name, kind in hub.MODELS.items():
         assert isinstance(kind, Kind) and isinstance(find_kind(name, hub.MODELS, "model"), type)
+
+
+def test_names_with_layers_and_classes_lead_to_their_folder(tmp_path):
+    hub.save(MAKE[hub.SPEAR](), tmp_path / "student")
+    student = tmp_path / "student"
+    for name in (str(student), f"{student}:3", f"own_student:MyEncoder@{student}", f"hf:{student}:2"):
+        assert local_path(name) == student
+    assert local_path("logmel") is local_path("own_student:MyEncoder") is local_path("hf:") is local_path("a/b") is None
+    assert weights_digest(f"{student}:3") == weights_digest(student) != ""
+    assert encoder_identity(f"{student}:3") == f"{encoder_identity(str(student))}:3"
+    assert audiossl.load(f"{student}:3").num_layers == 4
+    with pytest.raises(ConfigError, match="expected a layer from 0 to 4, got 9"):
+        audiossl.load(f"{student}:9")
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("own_student:NoFeatures", "NoFeatures is no encoder: it lacks sample_rate.*audiossl.wrap makes one"),
+        ("own_student:MyEncodr", r"has no MyEncodr \(did you mean MyEncoder\?\)"),
+        ("no_such_module:X", "there is no module no_such_module"),
+        ("own_student:dataclass", "function is no encoder: it lacks"),
+    ],
+)
+def test_what_is_no_encoder_is_explained(name, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        audiossl.load(name)
+
+
+def test_classes_and_functions_are_taken_as_objects():
+    assert audiossl.load(MyEncoder).dim == audiossl.load(lambda: MyEncoder()).dim == 8
+    embedder = audiossl.load("logmel")
+    assert audiossl.load(embedder) is embedder

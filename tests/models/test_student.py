@@ -16,7 +16,7 @@ from audiossl.objectives.masked_features import MaskedFeatures
 from audiossl.objectives.masked_tokens import MaskedTokens, TokenStream
 
 
-@pytest.fixture(params=["own_encoder", str(Path(__file__).parents[1] / "own_encoder.py")], ids=["module", "file"])
+@pytest.fixture(params=["own_student", str(Path(__file__).parents[1] / "own_student.py")], ids=["module", "file"])
 def own(request) -> str:
     return request.param
 

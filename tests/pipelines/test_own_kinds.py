@@ -249,7 +249,7 @@ def test_a_task_of_fine_tuning_of_ones_own(folder: Path):
         ("student.kind=zipfromer", r"there is no student 'zipfromer' \(did you mean zipformer\?\)"),
         ("student.kind=my_kinds:MyTask", "expected a class with compute_features, forward_features"),
         ("objective.kind=my_kinds:Nothing", "my_kinds has no Nothing; its classes are"),
-        ("evaluation.tasks=[{name: t, kind: clip}]", r"there is no kind of task 'clip' \(did you mean clips\?\)"),
+        ("evaluation.tasks=[{name: t, kind: clip}]", r"tasks: t: there is no kind of task 'clip' \(did you mean clips\?\)"),
         ("evaluation.tasks=[{name: t, kind: my_kinds:MyStudent}]", "expected a class with reads, key"),
         ("evaluation.tasks=[{name: t, kind: frames, folds: true}]", "folds are for tasks of kind clips, not for frames"),
     ],

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audiossl.pipelines.catalogue import METHODS
+from audiossl.pipelines.sides import SplitConfig, divide
 from audiossl.recipe import read_recipe
+from audiossl.signals.corpora.corpus import CorpusItem
 from audiossl.stage import Stage, StageConfig
 
 RECIPES = {
@@ -47,3 +52,15 @@ def test_options_that_were_added_count_where_they_are_used(tmp_path):
     assert said["kind"] == f"{own}:Own" and len(said["source"]) == 32
     own.write_text("class Own:\n    compute_features = forward_features = 1\n")
     assert deciding(StudentConfig(kind=f"{own}:Own"))["source"] != said["source"], "another source trains again"
+
+
+@given(names=st.lists(st.text("abcdef", min_size=1, max_size=4), min_size=3, max_size=12, unique=True), seed=st.integers(0, 9))
+def test_every_side_gets_a_recording_and_a_corpus_that_grows_moves_few(names, seed):
+    items = [CorpusItem(name, Path(f"{name}.wav"), 0.0, 1.0, 16000, name) for name in names]
+    sides = divide(items, SplitConfig(), seed)
+    assert all(sides.values()) and sorted(id_ for ids in sides.values() for id_ in ids) == sorted(names)
+    more = [*items, CorpusItem("new", Path("new.wav"), 0.0, 1.0, 16000, "new")]
+    grown = divide(more, SplitConfig(), seed)
+    side_of = {id_: side for side, ids in grown.items() for id_ in ids}
+    moved = [id_ for side, ids in sides.items() for id_ in ids if side_of[id_] != side]
+    assert len(moved) <= 2, "no more than one for each side that the hash left empty"

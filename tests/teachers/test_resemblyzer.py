@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import torch
@@ -48,9 +50,7 @@ def test_a_clip_gives_the_same_frames_alone_and_in_a_batch(encoder):
 
 
 def test_it_is_read_from_an_unpacked_wheel_and_a_damaged_one_is_named(tmp_path, monkeypatch, published):
-    from audiossl.signals import fetch
-
-    monkeypatch.setattr(fetch, "fetch", lambda *_, **__: tmp_path)
+    monkeypatch.setattr(import_module("audiossl.signals.fetch"), "fetch", lambda *_, **__: tmp_path)
     path = tmp_path / WEIGHTS_FILE
     path.parent.mkdir()
     torch.save({"step": 1, "model_state": {f"lstm.{name}": value for name, value in published.state_dict().items()}}, path)

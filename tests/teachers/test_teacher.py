@@ -88,7 +88,7 @@ def test_clips_in_company_are_clips_alone():
 
 def test_every_name_that_can_be_loaded_is_a_teacher_and_has_a_rate_for_the_dry_run(monkeypatch):
     monkeypatch.chdir(Path(__file__).parents[1])
-    monkeypatch.setitem(ENCODERS, "class", replace(OUTSIDE, example="own_encoder.py:MyEncoder"))
+    monkeypatch.setitem(ENCODERS, "class", replace(OUTSIDE, example="own_student.py:MyEncoder"))
     monkeypatch.setattr("audiossl.encoder_names.OUTSIDE", ENCODERS["class"])
     for kind, known in ENCODERS.items():
         text = known.kind if known.prefix == "" else f"{known.prefix or ''}{known.example}"
@@ -219,7 +219,7 @@ def test_options_of_a_teacher_are_typed():
 
 def test_a_class_from_outside_is_a_teacher(tmp_path):
     file = tmp_path / "mine.py"
-    file.write_text((Path(__file__).parents[1] / "own_encoder.py").read_text())
+    file.write_text((Path(__file__).parents[1] / "own_student.py").read_text())
     config = TeacherConfig(f"{file}:MyEncoder", 0, options={"dim": "6"})
     teacher = load_teacher(config)
     clip = 0.1 * torch.randn(16000)

@@ -61,12 +61,12 @@ SETTINGS = {"hama": Setting(8, 1000, 4096), "decaying": Setting(16, 300, 1024)}
 def hama_frames(cache: Path) -> tuple[Tensor, Tensor]:
     """Frames of the recipe's teacher for its training and validation prompts, normalised per channel."""
     from audiossl.pipelines.catalogue import run_pipeline
-    from audiossl.pipelines.spear.stages import open_split
+    from audiossl.pipelines.sides import open_split
     from audiossl.pipelines.tokenise.corpus import teacher_frames
     from audiossl.teachers.teacher import TeacherConfig, load_teacher
 
     run_pipeline(RECIPE, [f"output={cache / 'asterisk'}"], None, "corpus", False)
-    teacher = load_teacher(TeacherConfig(kind="hama", layer=2))
+    teacher = load_teacher(TeacherConfig("hama", layer=2))
     sides = []
     for side in ("train", "valid"):
         corpus = open_split(cache / "asterisk" / "corpus", side)

@@ -11,7 +11,6 @@ from statistics import fmean
 
 from audiossl.evaluation.superb.evaluate import evaluate_superb
 from audiossl.evaluation.superb.training import ProbeOptions
-from audiossl.exporters.source import model_source
 from audiossl.files import write_json
 from audiossl.kits.superb_problems import evaluate_superb_by_kit
 from audiossl.load import load
@@ -30,7 +29,7 @@ def main() -> int:
     embedder, scores = load(options.model), {}
     for seed in range(options.seeds):
         given = (
-            model_source(options.model),
+            options.model,
             options.tasks,
             options.out / f"kit_{seed}",
             "s3prl",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from audiossl.features.connectivity import TangentSpace, vectorise
 class TangentVectors(TransformerMixin, BaseEstimator):
     """Turns flattened covariances (n, N * N) into vectors of the tangent space at the mean of those it was fitted to."""
 
-    def fit(self, features: Float[np.ndarray, "R E"], labels: Any = None) -> TangentVectors:
+    def fit(self, features: Float[np.ndarray, "R E"], labels: object = None) -> TangentVectors:
         """Find the reference."""
         self.space_ = TangentSpace().fit(_matrices(features))
         return self

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -75,14 +75,14 @@ def evaluate_hear(
     return rows
 
 
-def rows_of_kit(scores: Mapping[str, Mapping[str, Any]], tasks: Path, name: str) -> list[ResultRow]:
+def rows_of_kit(scores: Mapping[str, Mapping[str, object]], tasks: Path, name: str) -> list[ResultRow]:
     """Rows of what heareval wrote, `test.predicted-scores.json` by task; it has no intervals."""
     rows = []
     for folder, found in scores.items():
         task = read_task(tasks / folder)
         for score in task.scores:
             key = f"test_{score}" if len(task.folds()) == 1 else f"test_{score}_mean"
-            value = (found["test"] if len(task.folds()) == 1 else found["aggregated_scores"])[key]
+            value = cast(Mapping[str, float | None], found["test" if len(task.folds()) == 1 else "aggregated_scores"])[key]
             if value is not None and math.isfinite(value):
                 count = sum(len(task.files(split)) for fold in task.folds() for split in fold.test)
                 rows.append(ResultRow(folder, "hear", name, score, value, None, None, count))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
 import torch
 from jaxtyping import Float, Float32
@@ -16,7 +16,7 @@ from torch.nn import functional
 from audiossl.errors import DataError
 
 # What the kit's grids vary, in the order in which its points are counted; the rest of a grid has one value each.
-DEFAULT_GRID: Mapping[str, list[Any]] = {
+DEFAULT_GRID: Mapping[str, Sequence[int | float | str]] = {
     "batch_size": [1024],
     "check_val_every_n_epoch": [3],
     "dropout": [0.1],
@@ -27,7 +27,7 @@ DEFAULT_GRID: Mapping[str, list[Any]] = {
     "max_epochs": [500],
     "patience": [20],
 }
-GRIDS: Mapping[str, Mapping[str, list[Any]]] = {
+GRIDS: Mapping[str, Mapping[str, Sequence[int | float | str]]] = {
     "default": DEFAULT_GRID,
     "fast": {**DEFAULT_GRID, "max_epochs": [10, 50], "check_val_every_n_epoch": [3, 10]},
     "faster": {
@@ -43,6 +43,20 @@ Grid = Literal["default", "fast", "faster"]
 INITIALISATIONS = {"xavier_uniform": nn.init.xavier_uniform_, "xavier_normal": nn.init.xavier_normal_}
 
 
+class PredictorSettings(TypedDict):
+    """A point of a grid."""
+
+    batch_size: int
+    check_val_every_n_epoch: int
+    dropout: float
+    hidden_dim: int
+    hidden_layers: int
+    initialization: Literal["xavier_uniform", "xavier_normal"]
+    lr: float
+    max_epochs: int
+    patience: int
+
+
 class Predictor(nn.Module):
     """A multi-layer perceptron: Linear, BatchNorm, Dropout and ReLU for each hidden layer, then Linear.
 
@@ -53,7 +67,7 @@ class Predictor(nn.Module):
         settings: hidden_layers, hidden_dim, dropout and initialization.
     """
 
-    def __init__(self, dim: int, num_labels: int, multilabel: bool, settings: Mapping[str, Any]) -> None:
+    def __init__(self, dim: int, num_labels: int, multilabel: bool, settings: PredictorSettings) -> None:
         super().__init__()
         initialise, gain = INITIALISATIONS[settings["initialization"]], 1.0
         hidden: list[nn.Module] = []
@@ -95,7 +109,7 @@ class Validation:
     """What validation found: the value that chooses, and what was chosen besides (the post-processing of events)."""
 
     value: float
-    choice: Any = None
+    choice: Mapping[str, float | int] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +126,7 @@ class Trained:
     predictor: Predictor
     validation: Validation
     epoch: int
-    settings: Mapping[str, Any]
+    settings: PredictorSettings
     history: list[tuple[int, float]]
 
 
@@ -120,7 +134,7 @@ def train_predictor(
     train: Labelled,
     valid: Labelled,
     multilabel: bool,
-    settings: Mapping[str, Any],
+    settings: PredictorSettings,
     validate: Callable[[Float32[Tensor, "N K"], float], Validation],
     maximise: bool,
     device: torch.device | str = "cpu",

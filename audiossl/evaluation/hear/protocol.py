@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,7 +15,16 @@ from torch import Tensor
 
 from audiossl.errors import DataError
 from audiossl.evaluation.hear.events import FileEvents, find_events
-from audiossl.evaluation.hear.predictor import GRIDS, Grid, Labelled, Trained, Validation, predict, train_predictor
+from audiossl.evaluation.hear.predictor import (
+    GRIDS,
+    Grid,
+    Labelled,
+    PredictorSettings,
+    Trained,
+    Validation,
+    predict,
+    train_predictor,
+)
 from audiossl.evaluation.hear.scores import SCORES, score_clips, score_events
 from audiossl.evaluation.hear.task import Fold, HearTask
 from audiossl.progress import Report, silent
@@ -60,11 +69,11 @@ class FoldResult:
     events: Mapping[str, FileEvents]
 
 
-def grid_points(grid: Grid, task: HearTask, count: int) -> list[dict[str, Any]]:
+def grid_points(grid: Grid, task: HearTask, count: int) -> list[PredictorSettings]:
     """The first `count` points of a grid in the kit's order, which is a shuffle after its seed: always the same ones."""
     from sklearn.model_selection import ParameterGrid
 
-    points = [dict(point) for point in ParameterGrid({**GRIDS[grid], **task.settings})]
+    points = [cast(PredictorSettings, point) for point in ParameterGrid({**GRIDS[grid], **task.settings})]
     random.Random(SEED).shuffle(points)
     return points[:count]
 
@@ -97,7 +106,7 @@ def evaluate_folds(
     first = SCORES[task.scores[0]]
     maximise = first.maximise if task.by_score else False
 
-    def train(fold: Fold, settings: Mapping[str, Any], what: str, done: int) -> Trained:
+    def train(fold: Fold, settings: PredictorSettings, what: str, done: int) -> Trained:
         progress(what, done, total)
         valid = _joined(splits, fold.valid)
         return train_predictor(
@@ -145,7 +154,7 @@ def _test(task: HearTask, splits: Mapping[str, Split], fold: Fold, trained: Trai
     if task.embedding_type == "scene":
         scores, events = score_clips(task.scores, probabilities, test.targets.astype(np.float32)), {}
     else:
-        events = _events(task, test, probabilities, trained.validation.choice)
+        events = _events(task, test, probabilities, trained.validation.choice or {})
         scores = score_events(task.scores, _reference(task, fold.test), events)
     return FoldResult(fold, scores, trained, probabilities, test, events)
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Generic, Literal, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -105,6 +105,9 @@ class Measured:
         return cls(found.value, found.low, found.high, n, found.groups, found.error, found.degrees, scores)
 
 
+P = TypeVar("P")  # what a head makes of a clip
+
+
 class SuperbTask(ABC):
     """One task; an instance belongs to one folder of tables, from which it has its vocabulary.
 
@@ -143,8 +146,8 @@ class SuperbTask(ABC):
         return self.tables[split]
 
 
-class HeadTask(SuperbTask):
-    """A task for which a head is trained."""
+class HeadTask(SuperbTask, Generic[P]):
+    """A task for which a head is trained, which makes a `P` of each clip."""
 
     @abstractmethod
     def head(self, dim: int, stride: float, hidden: int) -> nn.Module:
@@ -155,15 +158,15 @@ class HeadTask(SuperbTask):
         """Mean loss of a batch."""
 
     @abstractmethod
-    def predict(self, head: nn.Module, batch: Batch) -> list[Any]:
+    def predict(self, head: nn.Module, batch: Batch) -> list[P]:
         """What the head makes of each clip."""
 
     @abstractmethod
-    def value(self, predictions: Mapping[str, Any], split: str) -> float:
+    def value(self, predictions: Mapping[str, P], split: str) -> float:
         """The first metric of a table, which selects, of predictions by id."""
 
     @abstractmethod
-    def measure(self, predictions: Mapping[str, Any], split: str) -> dict[str, Measured]:
+    def measure(self, predictions: Mapping[str, P], split: str) -> dict[str, Measured]:
         """Metrics of a table with intervals, of predictions by id."""
 
     def weigh(self, clip: Clip) -> str:
@@ -171,18 +174,18 @@ class HeadTask(SuperbTask):
         return clip.id
 
 
-class RateTask(HeadTask):
+class RateTask(HeadTask[P]):
     """A task whose metrics are rates that clips add to."""
 
     @abstractmethod
-    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
+    def count(self, predictions: Mapping[str, P], split: str) -> dict[str, Counts]:
         """Each metric's counts over the clips of a table."""
 
-    def value(self, predictions: Mapping[str, Any], split: str) -> float:
+    def value(self, predictions: Mapping[str, P], split: str) -> float:
         """The first metric of a table, which selects."""
         return self.count(predictions, split)[self.metrics[0]].value
 
-    def measure(self, predictions: Mapping[str, Any], split: str) -> dict[str, Measured]:
+    def measure(self, predictions: Mapping[str, P], split: str) -> dict[str, Measured]:
         """Metrics of a table with intervals over groups of clips."""
         clips = self.clips(split)
         place = {group: number for number, group in enumerate(sorted({clip.group for clip in clips}))}

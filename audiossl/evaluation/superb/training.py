@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -17,7 +16,7 @@ from audiossl.errors import DataError
 from audiossl.evaluation.superb.featuriser import Featuriser
 from audiossl.evaluation.superb.layer_features import LayerFeatures
 from audiossl.evaluation.superb.tables import Clip
-from audiossl.evaluation.superb.task import Batch, HeadTask, Settings
+from audiossl.evaluation.superb.task import Batch, HeadTask, P, Settings
 from audiossl.files import whole_file
 from audiossl.progress import Report, silent
 from audiossl.seeds import derive_generator, derive_seed
@@ -157,11 +156,11 @@ def search_learning_rate(
 
 @torch.no_grad()
 def predict_clips(
-    task: HeadTask, probe: Probe, features: LayerFeatures, clips: Sequence[Clip], device: str = "cpu"
-) -> dict[str, Any]:
+    task: HeadTask[P], probe: Probe, features: LayerFeatures, clips: Sequence[Clip], device: str = "cpu"
+) -> dict[str, P]:
     """Predictions by id, of whole clips."""
     probe.eval()
-    found: dict[str, Any] = {}
+    found: dict[str, P] = {}
     order = sorted(clips, key=features.num_frames)
     for first in range(0, len(order), EVALUATION_BATCH):
         part = order[first : first + EVALUATION_BATCH]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from audiossl.errors import ConfigError
-from audiossl.evaluation.fmri.phenotypes import PhenotypeConfig
+from audiossl.evaluation.fmri.phenotype_config import PhenotypeConfig
 from audiossl.models.connectivity_encoder import ConnectivityConfig
 from audiossl.pipelines.own_output import OWN, corpus_name
 from audiossl.pipelines.recipe_names import check_limit, check_names

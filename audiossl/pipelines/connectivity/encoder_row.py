@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from audiossl.errors import ConfigError
 from audiossl.files import read_json
@@ -49,7 +50,7 @@ class EncoderRow(GraphRow):
     @classmethod
     def of(cls, name: str, model: GraphModel, recipe: ConnectivityRecipe) -> EncoderRow:
         """Look at the weights."""
-        options = cls.read_options(name, model)
+        options = cast(EncoderOptions, cls.read_options(name, model))
         return cls(name, model, options, weights_digest(options.folder), (recipe.encoder, recipe.training, recipe.batch_runs))
 
     @property

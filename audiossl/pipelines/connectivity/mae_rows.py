@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -49,7 +48,7 @@ class RandomRow(ConnectivityMAERow):
     trained = False
 
     @classmethod
-    def read_options(cls, name: str, model: ModelSection) -> Any:
+    def read_options(cls, name: str, model: ModelSection) -> object:
         """Read options as those of `connectivity_mae`."""
         return read_config(cls.Options, model.options, f"models.{name}.options")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
@@ -162,7 +162,7 @@ class GraphObjectiveRow(GraphEncoderRow):
         return row
 
     @classmethod
-    def read_options(cls, name: str, model: ModelSection) -> Any:
+    def read_options(cls, name: str, model: ModelSection) -> object:
         """Read options as those of the objective."""
         return read_config(find_objective(model.kind, GRAPH_OBJECTIVES).Config, model.options, f"models.{name}.options")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from jaxtyping import Float
-from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from audiossl.evaluation.fmri.brainnetcnn import BrainNetClassifier
+from audiossl.evaluation.fmri.folds import Steps
 from audiossl.evaluation.fmri.tangent_vectors import TangentVectors
 from audiossl.features.connectivity import covariance
 from audiossl.pipelines.connectivity.design import Design
@@ -32,9 +32,9 @@ class BrainNetRow(RawFCRow):
 
     tasks = frozenset({PHENOTYPES})
 
-    def phenotype_steps(self) -> tuple[BaseEstimator | None, BaseEstimator | None]:
+    def phenotype_steps(self) -> Steps:
         """The network in place of the linear model."""
-        return None, BrainNetClassifier()
+        return Steps(model=BrainNetClassifier())
 
 
 class TangentRow(GraphRow):
@@ -47,9 +47,9 @@ class TangentRow(GraphRow):
         """Covariances, as whole matrices in a row, which `TangentVectors` takes."""
         return Reader(_covariances, of_correlations().regions)
 
-    def phenotype_steps(self) -> tuple[BaseEstimator | None, BaseEstimator | None]:
+    def phenotype_steps(self) -> Steps:
         """The tangent space before all else."""
-        return TangentVectors(), None
+        return Steps(TangentVectors())
 
 
 def _covariances(series: Float[Tensor, "P N T"]) -> dict[str, Tensor]:

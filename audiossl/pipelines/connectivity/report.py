@@ -17,6 +17,7 @@ from audiossl.models.connectivity_encoder import ConnectivityEncoder
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.connectivity.data import Runs
 from audiossl.pipelines.connectivity.design import Design
+from audiossl.pipelines.connectivity.details import Details
 from audiossl.pipelines.connectivity.models import REJECTED
 from audiossl.pipelines.connectivity.readers import kept_correlation
 from audiossl.pipelines.connectivity.rows import GraphRow, design_of, make_rows
@@ -43,7 +44,7 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: ReportConfig) -> N
     """Write `report.html`."""
     recipe, models = config.recipe, make_rows(config.recipe)
     rows = read_results(inputs["evaluate"] / "results.json")
-    details = read_json(inputs["evaluate"] / "details.json")
+    details = Details.read(inputs["evaluate"])
     first = rows[0]
     highlights = [
         Highlight(
@@ -80,17 +81,17 @@ def _seen(config: ConnectivityRecipe, rows: Mapping[str, GraphRow], runs: Runs) 
     return " ".join(said)
 
 
-def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
+def _results(rows: list[ResultRow], details: Details) -> Section:
     main = [row for row in rows if row.task == rows[0].task and row.metric == rows[0].metric]
     spread = [
         [task, model, name_of(metric), ", ".join("–" if value is None else shown(metric, value) for value in values)]
-        for task, models in details["seeds"].items()
+        for task, models in details.seeds.items()
         for model, metrics in models.items()
         for metric, values in metrics.items()
     ]
     beside = [
         [task, model, "; ".join(_beside(name, value) for name, value in found.items())]
-        for task, models in details["beside"].items()
+        for task, models in details.beside.items()
         for model, found in models.items()
     ]
     parts: list[Part] = [

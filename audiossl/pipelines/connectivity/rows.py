@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sklearn.base import BaseEstimator
-
 from audiossl.errors import ConfigError
+from audiossl.evaluation.fmri.folds import Steps
 from audiossl.kinds import Kind, find_kind, import_place
 from audiossl.objectives.kinds import GRAPH_OBJECTIVES, find_objective
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe, GraphModel
@@ -115,9 +114,9 @@ class GraphRow(TableRow):
         """Runs that its training does without."""
         return []
 
-    def phenotype_steps(self) -> tuple[BaseEstimator | None, BaseEstimator | None]:
-        """A transformer before all else and a model in place of the linear one, fitted inside the folds of phenotypes."""
-        return None, None
+    def phenotype_steps(self) -> Steps:
+        """Steps of its own that are fitted inside the folds of phenotypes."""
+        return Steps()
 
     def origin(self) -> Mapping[str, object] | None:
         """What an encoder that was brought along was trained on, empty if that is not recorded; None for other rows."""

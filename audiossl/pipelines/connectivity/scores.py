@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from torch import Tensor
 from audiossl.console import console
 from audiossl.evaluation.fmri.fingerprint import Fingerprint
 from audiossl.evaluation.fmri.networks import NetworkAnswers, assign_networks, majority
-from audiossl.evaluation.fmri.phenotypes import PhenotypeScores, score_phenotype
+from audiossl.evaluation.fmri.phenotypes import PhenotypeScores, score_people
 from audiossl.evaluation.intervals import Interval
 from audiossl.evaluation.results import GroupScores, ResultRow, write_results
-from audiossl.files import read_json, write_json
+from audiossl.files import read_json
 from audiossl.pipelines.connectivity.config import PhenotypeTask
 from audiossl.pipelines.connectivity.data import Runs
 from audiossl.pipelines.connectivity.design import Design, DesignConfig
+from audiossl.pipelines.connectivity.details import Details
 from audiossl.pipelines.connectivity.models import REGIONS, RUNS, SEGMENTS, TASKS, VECTORS
 from audiossl.pipelines.connectivity.parts import fingerprint_parts, whole_runs
 from audiossl.pipelines.connectivity.rows import GraphRow
@@ -67,7 +68,7 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: EvaluateConfi
         scorer.score(row, vectors)
         scorer.held_out_edges(name, [read_json(folder / "done.json") for folder in seeds])
     write_results(out / "results.json", scorer.rows)
-    write_json(out / "details.json", scorer.details)
+    scorer.details.write(out)
 
 
 def _people_of_gallery(design: Design) -> list[str]:
@@ -81,7 +82,7 @@ class _Scorer:
     def __init__(self, runs: Runs, config: EvaluateConfig, people: list[str]) -> None:
         self.runs, self.config, self.people = runs, config, people
         self.rows: list[ResultRow] = []
-        self.details: dict[str, Any] = {"people": runs.subjects, "regions_left_out": runs.left_out, "seeds": {}, "beside": {}}
+        self.details = Details(runs.subjects, runs.left_out)
 
     def score(self, row: GraphRow, seeds: list[dict[str, Tensor]]) -> None:
         for key in seeds[0]:
@@ -109,15 +110,15 @@ class _Scorer:
         value = float(np.mean(values))
         found = interval or Interval(value, None, None)
         self.rows.append(ResultRow.of(self.config.dataset, task, model, metric, replace(found, value=value), count, scores))
-        self.details["seeds"].setdefault(task, {}).setdefault(model, {})[metric] = values
+        self.details.add(task, model, metric, list(values))
 
-    def held_out_edges(self, model: str, measured: list[dict[str, Any]]) -> None:
+    def held_out_edges(self, model: str, measured: Sequence[Mapping[str, Any]]) -> None:
         """Cross entropy of edges, beside that of a table of frequencies, which is the same for all models of one window."""
         if not all("edge_bce" in one for one in measured):
             return
         count = len(self.runs.subjects)
         self.add("held_out_edges", model, "edge_bce", [one["edge_bce"] for one in measured], None, count)
-        if "training_frequencies" not in self.details["seeds"]["held_out_edges"]:
+        if "training_frequencies" not in self.details.seeds["held_out_edges"]:
             told = [one["edge_bce_by_frequency"] for one in measured[:1]]
             self.add("held_out_edges", "training_frequencies", "edge_bce", told, None, count)
 
@@ -131,10 +132,8 @@ class _Scorer:
         scores = {name: (score, 1.0) for name, score in zip(self.people, of_people, strict=True)} if known else None
         self.add(task, model, "accuracy", [one.accuracy for one in found], together.interval(), people, scores)
         self.add(task, model, "differential_identifiability", [float(one.gap.mean()) for one in found], None, people)
-        self.details["beside"].setdefault(task, {})[model] = {
-            "spread_over_draws": [one.spread for one in found],
-            "chance": 1 / people,
-        }
+        beside = {"spread_over_draws": [one.spread for one in found], "chance": 1 / people}
+        self.details.put_beside(task, model, beside)
 
     def _networks(self, model: str, seeds: list[Tensor]) -> None:
         networks = networks_of(self.runs)
@@ -142,38 +141,22 @@ class _Scorer:
         found = [assign_networks(vectors, subjects, networks, seed=0) for vectors in seeds]
         together = NetworkAnswers(torch.stack([one.right for one in found]).mean(0))
         self.add("networks", model, "accuracy", [one.accuracy for one in found], together.interval(), together.right.shape[1])
-        self.details["beside"].setdefault("networks", {})[model] = {"majority": majority(networks)}
+        self.details.put_beside("networks", model, {"majority": majority(networks)})
 
     def _phenotype(self, model: str, row: GraphRow, seeds: list[Tensor], task: PhenotypeTask) -> None:
         about = Labelled.of(self.runs, task)
-        transform, estimator = row.phenotype_steps()
-        found = [
-            score_phenotype(
-                vectors[about.places].double().numpy(),
-                about.labels,
-                about.subjects,
-                task.options,
-                about.sites,
-                about.families,
-                about.confounds,
-                transform,
-                estimator,
-            )
-            for vectors in seeds
-        ]
-        first, details = found[0], self.details["beside"].setdefault(task.row, {})
+        steps = row.phenotype_steps()
+        found = [score_people(vectors[about.places].double().numpy(), about.people, task.options, steps) for vectors in seeds]
+        first = found[0]
         for metric in first.metrics:
             self._add_people(
                 task.row, model, metric, [one.metrics[metric] for one in found], [one.intervals for one in found], first
             )
-        if "confounds" not in self.details["seeds"][task.row]:
+        if "confounds" not in self.details.seeds[task.row]:
             for metric, values in first.confounds.items():
                 self._add_people(task.row, "confounds", metric, [values], [first.confound_intervals], first)
-        details[model] = {
-            "p_value": first.p_value,
-            "people_left_out": about.left_out,
-            **({"auroc_of_sites": first.of_sites} if first.of_sites else {}),
-        }
+        sites = {"auroc_of_sites": first.of_sites} if first.of_sites else {}
+        self.details.put_beside(task.row, model, {"p_value": first.p_value, "people_left_out": about.left_out, **sites})
 
     def _add_people(
         self,
@@ -188,12 +171,12 @@ class _Scorer:
         values = [float(np.mean(repeats)) for repeats in seeds]
         known = [found[metric] for found in intervals if metric in found]
         if not all(map(np.isfinite, values)):
-            self.details["seeds"].setdefault(task, {}).setdefault(model, {})[metric] = [None for _ in values]
+            self.details.add(task, model, metric, [None for _ in values])
             return
         lows, highs = [one.low for one in known if one.low is not None], [one.high for one in known if one.high is not None]
         whole = len(known) == len(lows) == len(intervals)  # of each seed
         ends = (float(np.mean(lows)), float(np.mean(highs))) if whole else (None, None)
         groups = known[0].groups if known else None
         self.add(task, model, metric, values, Interval(float(np.mean(values)), *ends, groups), about.people)
-        ranges = self.details.setdefault("repeats", {}).setdefault(task, {}).setdefault(model, {})
+        ranges = self.details.repeats.setdefault(task, {}).setdefault(model, {})
         ranges[metric] = [min(map(min, seeds)), max(map(max, seeds))]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from audiossl.errors import DataError
+from audiossl.evaluation.fmri.people import People
 from audiossl.evaluation.fmri.phenotypes import check_people
 from audiossl.pipelines.connectivity.config import PhenotypeTask
 from audiossl.pipelines.connectivity.data import Runs
@@ -53,6 +54,11 @@ class Labelled:
         left_out = [name for name in runs.subjects if name not in people]
         confounds = {name: [_number(run, name) for run in chosen] for name in task.confounds}
         return cls(places, chosen, _labels(chosen, task), confounds, left_out)
+
+    @property
+    def people(self) -> People:
+        """What is known of the people of the runs."""
+        return People(self.labels, self.subjects, self.sites, self.families, self.confounds)
 
     @property
     def subjects(self) -> list[str]:
@@ -100,7 +106,7 @@ def check_phenotypes(runs: Runs, phenotypes: Sequence[PhenotypeTask]) -> None:
     """
     for task in phenotypes:
         found = Labelled.of(runs, task)
-        check_people(found.labels, found.subjects, task.options, found.sites, found.families, found.confounds)
+        check_people(found.people, task.options)
 
 
 def _is_known(value: object) -> bool:

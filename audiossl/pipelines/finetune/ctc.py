@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -78,19 +78,19 @@ class Transcripts(FinetuneTask):
         return torch.tensor(self.units.encode(self.truth[id_]), dtype=torch.int64)
 
     @classmethod
-    def make_objective(cls, encoder: Encoder, size: int, options: CTCConfig) -> CTC:
+    def make_objective(cls, encoder: Encoder, size: int, options: TuningConfig) -> CTC:
         """CTC over the units."""
-        return CTC(encoder, size, options)
+        return CTC(encoder, size, cast(CTCConfig, options))
 
-    def answer(self, said: list[int]) -> str:
+    def answer(self, said: object) -> str:
         """The text of some units."""
-        return self.units.decode(said)
+        return self.units.decode(cast(list[int], said))
 
     def score(self, items: ScoredItems, answers: Mapping[str, Answers]) -> tuple[list[ResultRow], dict[str, Interval]]:
         """Word and character error rates."""
         references = {id_: self.truth[id_] for id_ in items.ids}
         counts: dict[str, dict[str, ErrorCounts]] = {
-            name: count_errors(references, {id_: answer[id_] for id_ in items.ids}, items.groups)
+            name: count_errors(references, {id_: str(answer[id_]) for id_ in items.ids}, items.groups)
             for name, answer in answers.items()
         }
         rows = [row for name, found in counts.items() for row in error_rows(items.dataset, items.task, name, found)]
@@ -100,7 +100,7 @@ class Transcripts(FinetuneTask):
         return rows, {metric: error_difference(*pair) for metric, pair in pairs.items()}
 
     @classmethod
-    def section(cls, inputs: Mapping[str, Path], models: Sequence[str], details: Mapping[str, Any]) -> Section:
+    def section(cls, inputs: Mapping[str, Path], models: Sequence[str], details: Mapping[str, object]) -> Section:
         """Some test items, spread evenly over the test side, with what each model wrote."""
         corpus = Corpus.open(inputs["corpus"] / "corpus")
         answers = {name: {row["id"]: row for row in read_jsonl(inputs["evaluate"] / f"{name}.jsonl")} for name in models}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -52,9 +51,9 @@ class TrainStage(StageConfig):
     digest: str = ""
     encoder: str = field(default="", metadata=FREE)
 
-    def decides(self) -> list[Any]:
+    def decides(self) -> list[object]:
         """The options, and the weights; a digest where there is one."""
-        own = [self.task, self.options, self.max_item_seconds, self.training]
+        own: list[object] = [self.task, self.options, self.max_item_seconds, self.training]
         return [own, self.identity, *([self.digest] if self.digest else [])]
 
     def names(self) -> Names:
@@ -106,7 +105,7 @@ def train_model(out: Path, inputs: Mapping[str, Path], config: TrainStage, encod
         said = f"{len(left_out)} items were left out of training, see the report; '{first}': {reason}"
         console.print(said, style="yellow", markup=False, soft_wrap=True)
     save_tuned(objective, task, config.task, out / "model", config.encoder)
-    summary: dict[str, Any] = {"steps": result.progress.step, "seconds": result.progress.seconds, "left_out": left_out}
+    summary: dict[str, object] = {"steps": result.progress.step, "seconds": result.progress.seconds, "left_out": left_out}
     write_json(out / "result.json", {**summary, "validation": result.validation})
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from audiossl.encoder_names import outside_place
 from audiossl.errors import DataError
@@ -59,7 +58,7 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: EvaluateStage
         lines = [{"id": item.id, "reference": task.truth[item.id], "answer": answer[item.id]} for item in test]
         write_jsonl(out / f"{name}.jsonl", lines)
     rows: list[ResultRow] = []
-    differences: dict[str, Any] = {}
+    differences: dict[str, object] = {}
     for items in _scored_together(test, config):
         new, gaps = task.score(items, answers)
         rows += new
@@ -82,7 +81,7 @@ def predict(folder: Path, corpus: Corpus, task: FinetuneTask, config: EvaluateSt
     objective.to(device)
     seconds = max(config.training.batch_seconds, *corpus.durations)
     batches = LabelledBatches(corpus, {item.id: task.target(item.id) for item in corpus}, seconds, config.seed)
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for batch in batches.whole():
         found |= dict(zip(batch.ids, map(task.answer, objective.predict(batch.to(device))), strict=True))
     if batches.failed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -76,9 +76,9 @@ class Tags(FinetuneTask):
         return torch.tensor([float(name in present) for name in self.classes])
 
     @classmethod
-    def make_objective(cls, encoder: Encoder, size: int, options: TaggingConfig) -> Tagging:
+    def make_objective(cls, encoder: Encoder, size: int, options: TuningConfig) -> Tagging:
         """Binary cross-entropy over the classes."""
-        return Tagging(encoder, size, options)
+        return Tagging(encoder, size, cast(TaggingConfig, options))
 
     def score(self, items: ScoredItems, answers: Mapping[str, Answers]) -> tuple[list[ResultRow], dict[str, Interval]]:
         """Mean average precision and area under the ROC curve."""
@@ -92,7 +92,7 @@ class Tags(FinetuneTask):
             return rows, {}
         return rows, {metric: left_out["finetuned"].minus(left_out["random"], metric) for metric in left_out["finetuned"].whole}
 
-    def details(self, ids: Sequence[str], answers: Mapping[str, Answers]) -> dict[str, Any]:
+    def details(self, ids: Sequence[str], answers: Mapping[str, Answers]) -> Mapping[str, object]:
         """Average precision of each tag by model; None where it cannot be had."""
         found = {}
         for name, answer in answers.items():
@@ -105,12 +105,13 @@ class Tags(FinetuneTask):
         return TagScores(np.array([answer[id_] for id_ in ids]), tags, [groups[id_] for id_ in ids])
 
     @classmethod
-    def section(cls, inputs: Mapping[str, Path], models: Sequence[str], details: Mapping[str, Any]) -> Section:
+    def section(cls, inputs: Mapping[str, Path], models: Sequence[str], details: Mapping[str, object]) -> Section:
         """The tags that the first model is best and worst at."""
-        first = next(iter(details.values()))
+        by_model = cast(Mapping[str, Mapping[str, float | None]], details)
+        first = next(iter(by_model.values()))
         known = sorted((tag for tag, value in first.items() if value is not None), key=lambda tag: -(first[tag] or 0))
         chosen = known if len(known) <= 2 * TAGS_SHOWN else known[:TAGS_SHOWN] + known[-TAGS_SHOWN:]
-        rows = [[tag, *(_share(values[tag]) for values in details.values())] for tag in chosen]
+        rows = [[tag, *(_share(values[tag]) for values in by_model.values())] for tag in chosen]
         about = "The best and the worst of the first model."
         return Section("Tags", [Table("Average precision of tags, %", ["Tag", *details], rows, about)])
 

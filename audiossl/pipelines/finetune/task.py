@@ -20,7 +20,7 @@ from audiossl.report.content import Section
 from audiossl.signals.corpora.corpus import Corpus
 
 LABELS, LEFT_OUT = "labels.jsonl", "left_out.jsonl"
-Answers = Mapping[str, Any]  # by id, what `FinetuneTask.answer` gives
+Answers = Mapping[str, object]  # by id, what `FinetuneTask.answer` gives
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class FinetuneTask(ABC):
 
     @classmethod
     @abstractmethod
-    def open_outputs(cls, folder: Path) -> Any:
+    def open_outputs(cls, folder: Path) -> object:
         """Read what the outputs of a saved model mean."""
 
     @abstractmethod
@@ -103,10 +103,10 @@ class FinetuneTask(ABC):
 
     @classmethod
     @abstractmethod
-    def make_objective(cls, encoder: Encoder, size: int, options: Any) -> TunedObjective:
+    def make_objective(cls, encoder: Encoder, size: int, options: TuningConfig) -> TunedObjective:
         """Build the objective around an encoder; `options` are of the class `options`."""
 
-    def answer(self, said: Any) -> Any:
+    def answer(self, said: object) -> object:
         """What an output of `predict` means, as JSON."""
         return said
 
@@ -118,11 +118,11 @@ class FinetuneTask(ABC):
             The rows of all models; and where there is a model `random`, what `finetuned` is better by, by metric.
         """
 
-    def details(self, ids: Sequence[str], answers: Mapping[str, Answers]) -> dict[str, Any]:
+    def details(self, ids: Sequence[str], answers: Mapping[str, Answers]) -> Mapping[str, object]:
         """What else the page shows of the scores, as JSON."""
         return {}
 
     @classmethod
-    def section(cls, inputs: Mapping[str, Path], models: Sequence[str], details: Mapping[str, Any]) -> Section | None:
+    def section(cls, inputs: Mapping[str, Path], models: Sequence[str], details: Mapping[str, object]) -> Section | None:
         """A section of the page on the answers: `inputs` are the folders of the stages, `details` what `details` gave."""
         return None

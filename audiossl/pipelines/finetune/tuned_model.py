@@ -41,7 +41,7 @@ def save_tuned(objective: TunedObjective, task: FinetuneTask, kind: str, folder:
     write_json(folder / CONFIG, about)
 
 
-def load_tuned(folder: Path, trust_code: hub.Trust = False, *, task: str | None = None) -> tuple[TunedObjective, Any]:
+def load_tuned(folder: Path, trust_code: hub.Trust = False, *, task: str | None = None) -> tuple[TunedObjective, object]:
     """Read a fine-tuned model, in evaluation mode, with what its outputs mean: the units, or the tags.
 
     Args:

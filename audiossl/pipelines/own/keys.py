@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from audiossl.errors import ConfigError
 from audiossl.pipelines.sides import SplitConfig
+from audiossl.signals.corpora.corpus import Corpus
 from audiossl.signals.corpora.sources import AudioSource, read_sources
 
 OWN = "own"  # the data set of recipes in recipes/own, which the name of the corpus replaces
@@ -45,19 +46,42 @@ def adopt_corpus(recipe: OwnKeys, method: str) -> list[AudioSource]:
         The sources; none where the recipe has a script.
 
     Raises:
-        ConfigError: if there is no corpus but keys that need one, or the recipe is for one.
+        ConfigError: if there is no corpus but keys that need one.
     """
     if recipe.corpus is None:
         if alone := [key for key in ("table", "where", "tasks") if getattr(recipe, key)]:
             raise ConfigError(f"{', '.join(alone)}: expected a corpus too, as in corpus=recordings/, got none")
-        if recipe.dataset == OWN:
-            raise ConfigError("this recipe is for recordings of your own: say where they are, as in corpus=recordings/")
         return []
+    if isinstance(recipe.corpus, Corpus):
+        recipe.corpus = _places(recipe.corpus)
     sources = read_sources(recipe.corpus, recipe.table, recipe.where)
     name = name_of(sources)
     recipe.dataset = name if recipe.dataset == OWN else recipe.dataset
     recipe.output = recipe.output or Path("runs") / f"{method}-{name}"
     return sources
+
+
+def refuse_without_corpus(recipe: OwnKeys) -> None:
+    """Say that a recipe of recipes/own needs a corpus.
+
+    Raises:
+        ConfigError: if it has none.
+    """
+    if recipe.corpus is None and recipe.dataset == OWN:
+        raise ConfigError("this recipe is for recordings of your own: say where they are, as in corpus=recordings/")
+
+
+def _places(corpus: Corpus) -> list[dict[str, Any]]:
+    """What an opened corpus was opened from, as a recipe says it."""
+    if not corpus.sources:
+        raise ConfigError(
+            "corpus: this one was not opened by open_corpus, or is a part of another, so that a run cannot find it again. Give "
+            "its path, and choose with where"
+        )
+    described = [
+        {key: str(value) if isinstance(value, Path) else value for key, value in vars(one).items()} for one in corpus.sources
+    ]
+    return [{key: value for key, value in one.items() if value not in (None, "")} for one in described]
 
 
 def name_of(sources: Sequence[AudioSource]) -> str:

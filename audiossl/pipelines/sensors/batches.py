@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
@@ -18,6 +18,7 @@ from audiossl.objectives.window_batch import WindowBatch
 from audiossl.recipe import console
 from audiossl.seeds import derive_generator
 from audiossl.signals.sensors.windows import WindowSet
+from audiossl.stage import ADDED
 from audiossl.world import World
 
 
@@ -36,17 +37,13 @@ class WindowBatchConfig:
     size: int = 256
     subjects: int = 0
     neighbours: float = 0.0
-    bag: Literal["subject", "recording"] | None = None
+    bag: Literal["subject", "recording"] | None = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
         if self.bag and self.neighbours:
             raise ConfigError("batches.bag and batches.neighbours both say which window is a partner: leave one of them out")
         if self.size < 2 or self.subjects < 0 or self.neighbours < 0:
             raise ConfigError("batches need a size of at least 2, and subjects and neighbours of at least 0")
-
-    def decides(self) -> dict[str, object]:
-        """Every option; `bag` only where it is asked for, as runs from before it have no such option."""
-        return {key: value for key, value in vars(self).items() if key != "bag" or value is not None}
 
     def gives(self) -> Needs:
         """What batches of these options can bring."""

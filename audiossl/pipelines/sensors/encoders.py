@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -14,8 +14,9 @@ from torch import Tensor
 from audiossl.encoder_names import OWN, WRITTEN, parse_name
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, write_json
-from audiossl.load import encoder_folder, load, weights_digest
+from audiossl.load import load
 from audiossl.models.hub import CONFIG, SENSOR, read_model_type
+from audiossl.models.run_folder import encoder_folder, local_path, weights_digest
 from audiossl.models.sensor_encoder import SensorInput
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import SensorFold, SensorFolds
@@ -65,7 +66,7 @@ class EncoderRow(Row):
     @classmethod
     def of(cls, name: str, model: SensorModel, recipe: SensorsRecipe) -> EncoderRow:
         """Take the name of the data set, and look at the weights."""
-        options = cls.read_options(name, model)
+        options = cast(EncoderOptions, cls.read_options(name, model))
         return cls(name, model, options, recipe.dataset, weights_digest(options.name))
 
     @property
@@ -163,5 +164,5 @@ def _takes(name: str) -> SensorInput | None:
 
 def _folder(name: str) -> Path | None:
     """The folder with a config that `audiossl.load` reads for a name; None if the name is no such folder."""
-    folder = encoder_folder(Path(name))
+    folder = encoder_folder(local_path(name) or Path(name))
     return folder if (folder / CONFIG).is_file() else None

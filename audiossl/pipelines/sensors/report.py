@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.files import read_json, read_jsonl
 from audiossl.pipelines.sensors.config import SensorsRecipe
+from audiossl.pipelines.sensors.details import Details
 from audiossl.pipelines.sensors.encoders import ORIGIN
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
 from audiossl.report.page import write_report
@@ -34,7 +34,7 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: ReportConfig) -> N
     """Write `report.html`."""
     recipe = config.recipe
     rows = [row for row in read_results(inputs["evaluate"] / "results.json") if row.metric in SHOWN]
-    details = read_json(inputs["evaluate"] / "details.json")
+    details = Details.read(inputs["evaluate"])
     first = rows[0]
     highlights = [
         Highlight(
@@ -78,16 +78,16 @@ def _lead(inputs: Mapping[str, Path], config: SensorsRecipe) -> str:
     return " ".join([first, *sentences])
 
 
-def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
+def _results(rows: list[ResultRow], details: Details) -> Section:
     main = [row for row in rows if row.task == rows[0].task]
     gaps = [
-        [readout, name, *gap_cells(next(iter(details["readouts"][readout].values()))["metric"], gap)]
-        for readout, models in details["differences"].items()
+        [readout, name, *gap_cells(next(iter(details.readouts[readout].values())).metric, gap)]
+        for readout, models in details.differences.items()
         for name, gap in models.items()
     ]
     spread = [
-        [readout, name, name_of(found["metric"]), ", ".join(shown(found["metric"], value) for value in found["seeds"])]
-        for readout, models in details["readouts"].items()
+        [readout, name, name_of(found.metric), ", ".join(shown(found.metric, value) for value in found.seeds)]
+        for readout, models in details.readouts.items()
         for name, found in models.items()
     ]
     parts: list[Part] = [
@@ -104,23 +104,23 @@ def _results(rows: list[ResultRow], details: dict[str, Any]) -> Section:
             )
         )
     parts.append(Table("Each seed", ["Readout", "Model", "Metric", "Values"], spread))
-    notes = "".join(f" {note}." for note in details["notes"])
+    notes = "".join(f" {note}." for note in details.notes)
     return Section(
         "Results", parts, f"Probes choose their strength on validation subjects; test subjects are scored once.{notes}"
     )
 
 
-def _subjects(details: dict[str, Any], config: SensorsRecipe) -> Section:
-    models = next(iter(details["readouts"].values()))
-    metric = next(iter(models.values()))["metric"]
-    rows = [[name, *(_number(metric, found["subjects"][name]) for found in models.values())] for name in _people(details)]
+def _subjects(details: Details, config: SensorsRecipe) -> Section:
+    models = details.first
+    metric = next(iter(models.values())).metric
+    rows = [[name, *(_number(metric, found.subjects[name]) for found in models.values())] for name in _people(details)]
     title = f"{config.task.name} of each test subject, {name_of(metric)}, mean over seeds"
     return Section("Subjects", [Table(title, ["Subject", *models], rows)])
 
 
-def _people(details: dict[str, Any]) -> list[str]:
+def _people(details: Details) -> list[str]:
     """Names of the test subjects."""
-    return list(next(iter(next(iter(details["readouts"].values())).values()))["subjects"])
+    return list(next(iter(details.first.values())).subjects)
 
 
 def _number(metric: str, value: float | None) -> str:

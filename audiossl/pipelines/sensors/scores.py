@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.progress import track
 from safetensors.torch import load_file
@@ -18,9 +17,9 @@ from audiossl.errors import DataError
 from audiossl.evaluation.results import ResultRow, write_results
 from audiossl.evaluation.windows.subject_scores import SubjectScores
 from audiossl.evaluation.windows.task import WindowTask
-from audiossl.files import write_json
 from audiossl.pipelines.sensors.config import WindowTaskConfig
 from audiossl.pipelines.sensors.data import FoldsConfig, SensorFold, SensorFolds
+from audiossl.pipelines.sensors.details import Details, Ends, RowDetails
 from audiossl.pipelines.sensors.models import ANSWERS, FEATURES, folder_name
 from audiossl.stage import Names, StageConfig
 
@@ -54,12 +53,10 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: EvaluateConfi
     folds = SensorFolds(inputs["recordings"] / "set", config.folds)
     scores = _score_all(folds, inputs, config)
     rows: list[ResultRow] = []
-    notes: list[str] = [said] if (said := str(folds.labels)) else []
-    details: dict[str, Any] = {"seeds": config.folds.seeds, "readouts": {}, "differences": {}, "notes": notes}
-    details["labels"] = asdict(folds.labels)
+    details = Details(config.folds.seeds, asdict(folds.labels), notes=[said] if (said := str(folds.labels)) else [])
     for readout, models in scores.items():
         if not all(scored.metric_names for scored in models.values()):
-            notes.append(f"{readout}: every fold tests windows of one class only, so there is no area under a ROC curve")
+            details.notes.append(f"{readout}: every fold tests windows of one class only, so there is no area under a ROC curve")
             continue
         for name, scored in models.items():
             task, metrics = _task_and_metrics(readout, scored, config.task)
@@ -68,17 +65,14 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: EvaluateConfi
                 of_subjects = scored.scores(metric)
                 rows.append(ResultRow.of(config.dataset, task, name, shown, found, scored.num_windows, of_subjects))
             main = next(iter(metrics.values()))
-            details["readouts"].setdefault(readout, {})[name] = {
-                "metric": main,
-                "seeds": scored.each_seed(main),
-                "subjects": dict(zip(scored.subjects, _finite(scored.each_subject(main)), strict=True)),
-            }
-        details["differences"][readout] = _differences(models)
+            of_each = dict(zip(scored.subjects, _finite(scored.each_subject(main)), strict=True))
+            details.readouts.setdefault(readout, {})[name] = RowDetails(main, scored.each_seed(main), of_each)
+        details.differences[readout] = _differences(models)
     if len(tested := next(iter(next(iter(scores.values())).values())).subjects) == 1:
-        notes.append(f"one test subject, {tested[0]}: values have no interval over subjects, and models are not compared")
+        details.notes.append(f"one test subject, {tested[0]}: values have no interval over subjects, and models are not compared")
     write_results(out / "results.json", rows)
-    write_json(out / "details.json", details)
-    for note in notes:
+    details.write(out)
+    for note in details.notes:
         console.print(note, markup=False)
 
 
@@ -148,14 +142,14 @@ def _task_and_metrics(readout: str, scored: SubjectScores, task: WindowTaskConfi
     return task.name + readout.removeprefix("probe"), {name: name for name in scored.metric_names}
 
 
-def _differences(models: Mapping[str, SubjectScores]) -> dict[str, dict[str, float | int | None]]:
+def _differences(models: Mapping[str, SubjectScores]) -> dict[str, Ends]:
     """The first model minus each other one, paired over subjects; nothing where there is one subject."""
     first, *others = models
     mine = models[first]
     if len(mine.subjects) == 1:
         return {}
     metric = mine.metric_names[0]
-    gaps = {}
+    gaps: dict[str, Ends] = {}
     for name in others:
         gap = mine.minus(models[name], metric)
         gaps[name] = gap.ends

@@ -88,6 +88,11 @@ class StudentConfig:
         """Of a kind that has one, what gives the overrides of half the width, which a dry run of a large student takes."""
         return getattr(find_kind(self.kind, STUDENTS, "student", NEEDS), "narrower", None)
 
+    @property
+    def check_options(self) -> Callable[..., None] | None:
+        """Of a kind that has one, what refuses wrong options without making a student."""
+        return getattr(find_kind(self.kind, STUDENTS, "student", NEEDS), "check_options", None)
+
     def make(self) -> FeatureStudent:
         """Build the student with random weights of torch's global state.
 
@@ -116,9 +121,12 @@ class TaskConfig:
 
     def __post_init__(self) -> None:
         if self.folds and f"folded_{self.kind}" not in TASKS:
-            raise ConfigError(f"evaluation.tasks: folds are for tasks of kind clips, not for {self.kind}")
+            raise ConfigError(f"evaluation.tasks: {self.name}: folds are for tasks of kind clips, not for {self.kind}")
         if self.kind not in TASKS:  # imported now: what is wrong with it is better found before anything is run
-            self.source = source_digest(self.task)
+            try:
+                self.source = source_digest(self.task)
+            except ConfigError as error:
+                raise ConfigError(f"evaluation.tasks: {self.name}: {error}") from error
 
     @property
     def task(self) -> type[Task]:

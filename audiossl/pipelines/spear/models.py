@@ -143,11 +143,14 @@ def _open_noise(noise: Path | None, index: Path, world: World) -> Corpus | None:
 
 
 def check_training(config: PretrainStage) -> None:
-    """Make the student and its objective in vain: mistakes in their options are better found before anything is run.
+    """Find mistakes in the options of the student and its objective, which are made in vain where only that tells.
 
     Raises:
         ConfigError: if an option is wrong.
     """
+    if config.objective.kind is None and (check := config.student.check_options):
+        check(config.student.preset, **config.student.overrides)  # torch's device meta takes seconds to import
+        return
     student = without_weights(config.student)
     streams = {name: TokenStream(student.frame_rate, num_codebooks=1, weight=weight) for name, weight in config.weights.items()}
     with torch.random.fork_rng(devices=[]):

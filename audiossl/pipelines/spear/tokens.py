@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from audiossl.errors import DataError
 from audiossl.files import write_json
@@ -35,7 +34,7 @@ class StreamTokens:
         """The tokens of a stream of a recipe."""
         return cls(stream.teacher, stream.quantiser, teacher_digest(stream.teacher))
 
-    def decides(self) -> list[Any]:
+    def decides(self) -> list[object]:
         """Its config, and the digest where there is one."""
         return [self.teacher, self.quantiser, *([self.digest] if self.digest else [])]
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from audiossl.embedding.rejected import REJECTED
+from audiossl.encoder_names import outside_place
 from audiossl.engines import Engine
 from audiossl.errors import StoreError
 from audiossl.files import read_json, read_jsonl, write_json
@@ -53,7 +54,7 @@ def fit_and_encode(
     folder = out / TOKENISER
     if folder.exists():
         _require_same(out, settings)
-        model, fitted, _ = open_tokeniser(folder, device)
+        model, fitted, _ = open_tokeniser(folder, device, trust_code=outside_place(teacher.encoder) is not None)
     else:
         model, fitted = load_teacher(teacher, device), None
     with open_recordings(paths, rate_of(model), table, where) as opened:

@@ -103,13 +103,14 @@ def encode_recordings(
     num_workers: int | None = None,
     table: str | Path | None = None,
     where: str | None = None,
+    trust_code: bool | str = False,
 ) -> Encoded:
     """Tokenise recordings into the store `out`; recordings that it holds are skipped, so the same call resumes a killed one.
 
     `engine` and `num_workers` are those of `audiossl.engines.map_groups`, `table` and `where` those of
-    `audiossl.signals.corpora.places.gather_places`.
+    `audiossl.signals.corpora.places.gather_places`, `trust_code` that of `open_tokeniser`.
     """
-    teacher, quantiser, _ = open_tokeniser(tokeniser, device)
+    teacher, quantiser, _ = open_tokeniser(tokeniser, device, trust_code=trust_code)
     with open_recordings(paths, rate_of(teacher), table, where) as opened:
         how = out, quality, True, engine, num_workers
         return encode_corpus(teacher, quantiser, opened.corpus, *how, opened.recordings, opened.rejected)
@@ -123,6 +124,8 @@ def report_tokens(
     quality: str = "default",
     num_frames: int = 20_000,
     device: str = "cpu",
+    *,
+    trust_code: bool = False,
 ) -> TokenQuality:
     """Measure the tokens of recordings and write `tokens.json` and `tokens.html` into `out`.
 
@@ -134,10 +137,11 @@ def report_tokens(
         quality: search to measure.
         num_frames: about how many frames to measure on.
         device: of the teacher.
+        trust_code: as in `open_tokeniser`.
     """
     if num_frames < 1:
         raise ConfigError(f"expected at least one frame to measure on, got {num_frames}")
-    teacher, quantiser, ids = open_tokeniser(tokeniser, device)
+    teacher, quantiser, ids = open_tokeniser(tokeniser, device, trust_code=trust_code)
     named = (labels.stem, read_segments(labels)) if labels else None
     with open_recordings(paths, rate_of(teacher)) as opened:
         fitted_to = sorted(seen_among(opened.recordings.values(), ids, read_fitted(tokeniser / FITTED_FILES)))
@@ -159,7 +163,7 @@ def usable_device(device: str) -> torch.device:
         raise ConfigError(f"cannot use the device {device}: {str(error).splitlines()[0]}") from error
 
 
-def open_tokeniser(folder: Path, device: str = "cpu", *, trust_code: bool = False) -> tuple[Teacher, Quantizer, list[str]]:
+def open_tokeniser(folder: Path, device: str = "cpu", *, trust_code: bool | str = False) -> tuple[Teacher, Quantizer, list[str]]:
     """Load teacher, quantiser and the ids of the recordings that it was fitted to.
 
     Args:

@@ -20,12 +20,13 @@ from audiossl.signals.corpora.corpus_faults import COUNTED, complaints
 from audiossl.signals.corpora.item_lines import line_of_item
 from audiossl.signals.corpora.manifest import SAME_AS, CorpusItem, CutError, Item, audio_name, to_line
 from audiossl.signals.corpora.sound_digest import SoundDigest
+from audiossl.signals.corpora.stored_items import CUTS, write_columns
 from audiossl.signals.decoder import AudioError
 from audiossl.signals.levels import ChannelLevels, measured
 from audiossl.signals.transcoding import check_rate, names_of
 from audiossl.signals.transcoding import transcode as write_flac
 
-CUTS, REJECTED, SUMMARY = "cuts.jsonl.gz", "rejected.jsonl", "corpus.json"
+REJECTED, SUMMARY = "rejected.jsonl", "corpus.json"
 FORMAT = 1
 
 
@@ -99,6 +100,8 @@ def build_corpus(
 ) -> CorpusSummary:
     """Check recordings and write a corpus folder: `cuts.jsonl.gz`, `rejected.jsonl`, `corpus.json` and `audio/`.
 
+    `items.arrow` holds the cuts in columns, which open at once; without it, or where it does not fit, the lines are read.
+
     Every recording is decoded once, from begin to end. A bad one is rejected with its reason and never stops the build.
     The order of `items` is kept. The folder appears whole or not at all, and may be renamed and moved. The channels of a
     recording are averaged; where that would destroy the signal (`audiossl.signals.levels`), those that survive are.
@@ -154,6 +157,7 @@ def build_corpus(
             raise DataError(f"no recording was accepted for {out}: {tally.complaint()}")
         summary = tally.summary(sample_rate, transcode)
         write_json(folder / SUMMARY, asdict(summary))
+        write_columns(folder, sample_rate, transcode)
     if progress:
         _print(place, summary)
     return summary

@@ -2,58 +2,53 @@
 
 from __future__ import annotations
 
-import gc
-import gzip
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from audiossl.errors import DataError, StoreError
-from audiossl.files import parse_json, read_json
+from audiossl.files import read_json
 from audiossl.signals.audio import AudioError, read_audio
-from audiossl.signals.corpora.building import CUTS, FORMAT, SUMMARY, CorpusSummary, build_corpus
+from audiossl.signals.corpora.building import FORMAT, SUMMARY, CorpusSummary, build_corpus
 from audiossl.signals.corpora.cut_lines import from_line
+from audiossl.signals.corpora.item_columns import ItemColumns
 from audiossl.signals.corpora.lhotse_cuts import item_of_cut, read_with_lhotse, with_paths
-from audiossl.signals.corpora.manifest import CorpusItem, CutError, Item, report_cut_texts
+from audiossl.signals.corpora.manifest import CorpusItem, CutError, Item, known_of, report_cut_texts
+from audiossl.signals.corpora.stored_items import CUTS, garbage_kept, read_items
 from audiossl.signals.declared_lengths import ROUNDING, PaddedItems, padded, states_whole, tolerance, too_long, too_short
+from audiossl.where import parse_where
 
-__all__ = ["Corpus", "CorpusItem", "CorpusSummary", "Item", "build_corpus"]
+__all__ = ["Corpus", "CorpusItem", "CorpusSummary", "Item", "build_corpus", "garbage_kept"]
 
 
-@contextmanager
-def garbage_kept() -> Iterator[None]:
-    """Put garbage collection off while very many objects are made that stay: it would look at all of them again and again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+FEW = 256  # items that are not worth columns
 
 
 class Corpus:
     """Items in the order of their manifest, read as mono float32 at `sample_rate`.
 
-    `padded` holds the items that were found to be shorter than their manifest says, with the missing samples.
+    Items are kept in columns (`audiossl.signals.corpora.item_columns`) and made when they are asked for. `padded` holds the items
+    that were found to be shorter than their manifest says, with the missing samples. `sources` are the places, tables and
+    conditions (`AudioSource`) that `open_corpus` opened it from; a run can be made from these alone.
 
     Args:
-        items: the items; ids must be unique.
+        items: the items; ids must be unique. A list of a few stays as it is.
         sample_rate: rate at which `read` returns signals, in Hz.
         manifest: the lhotse manifest that the items come from: a path, or a CutSet.
         folder: what relative paths of the manifest start from.
     """
 
-    def __init__(self, items: list[CorpusItem], sample_rate: int, manifest: Any, folder: Path) -> None:
-        self.items = items
+    def __init__(self, items: Sequence[CorpusItem], sample_rate: int, manifest: Any, folder: Path) -> None:
+        self.items: Sequence[CorpusItem] = ItemColumns.of(items) if len(items) > FEW else items
         self.sample_rate = sample_rate
         self._manifest, self._folder = manifest, folder
         self.padded = PaddedItems()
+        self.sources: tuple[Any, ...] = ()
 
     @classmethod
     def open(cls, folder: str | Path) -> Corpus:
@@ -69,11 +64,8 @@ class Corpus:
                 raise StoreError(
                     f"{folder} is a corpus of format {summary['format']}, this version reads {FORMAT}. Build it anew."
                 )
-            with gzip.open(folder / CUTS, "rt", encoding="utf-8") as lines, garbage_kept():
-                rate = summary["sample_rate"]
-                # In a folder that points to recordings elsewhere their lengths are those of manifests.
-                is_measured = summary["transcoded"]
-                items = [from_line(parse_json(line), folder, rate, is_measured) for line in lines]
+            rate = summary["sample_rate"]
+            items = read_items(folder, rate, summary["transcoded"])
         except FileNotFoundError as error:
             raise StoreError(
                 f"{folder} is not a corpus: {Path(error.filename).name} is missing. Build it with build_corpus."
@@ -145,7 +137,14 @@ class Corpus:
     @property
     def durations(self) -> list[float]:
         """Seconds of every item at the rate of the corpus."""
+        if isinstance(self.items, ItemColumns):
+            return (self.items.num_samples / self.sample_rate).tolist()
         return [item.num_samples / self.sample_rate for item in self.items]
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of all items."""
+        return self.items.ids if isinstance(self.items, ItemColumns) else [item.id for item in self.items]
 
     def read(self, item: CorpusItem, first: int = 0, num_samples: int | None = None) -> Float[Tensor, "S"]:
         """Read an item, or `num_samples` of it from sample `first` on.
@@ -194,13 +193,31 @@ class Corpus:
         Raises:
             DataError: if an id is unknown.
         """
-        wanted = set(ids)
-        if unknown := wanted - {item.id for item in self.items}:
+        wanted, known = set(ids), self.ids
+        if unknown := wanted.difference(known):
             raise DataError(f"{len(unknown)} ids are not in the corpus, such as '{min(unknown)}'.")
-        items = [item for item in self.items if item.id in wanted]
+        return self.take([place for place, item_id in enumerate(known) if item_id in wanted])
+
+    def take(self, places: Sequence[int]) -> Corpus:
+        """Only the items at these places of `items`."""
+        if isinstance(self.items, ItemColumns):
+            items = self.items.take(np.asarray(places, np.int64))
+        else:
+            items = [self.items[place] for place in places]
         return Corpus(items, self.sample_rate, self._manifest, self._folder)
 
-    def with_items(self, items: list[CorpusItem]) -> Corpus:
+    def where(self, condition: str) -> Corpus:
+        """Only the items for which a condition holds (`audiossl.where`): on id, speaker, text, language and custom fields.
+
+        Raises:
+            ConfigError: if it is no condition, or no item has a column.
+        """
+        chosen, rows = parse_where(condition), [{"id": item.id, **known_of(item)} for item in self.items]
+        chosen.check(dict.fromkeys(name for row in rows for name in row))
+        empty = dict.fromkeys(chosen.columns)
+        return self.take([place for place, row in enumerate(rows) if chosen({**empty, **row})])
+
+    def with_items(self, items: Sequence[CorpusItem]) -> Corpus:
         """A corpus of other items that are read alike, such as pieces of its own; their manifest is not known."""
         return Corpus(items, self.sample_rate, None, self.folder)
 
@@ -215,7 +232,7 @@ class Corpus:
         if packed := next((item for item in self.items if item.member is not None), None):
             raise DataError(f"item '{packed.id}' is in {packed.path.parent}; open the shards with CutSet.from_shar instead.")
         cuts = CutSet.from_file(self._manifest) if isinstance(self._manifest, str | Path) else self._manifest
-        ids = {item.id for item in self.items}
+        ids = set(self.ids)
         return CutSet.from_cuts(_resolved(cut, self._folder) for cut in cuts if cut.id in ids).to_eager()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 COUNTED = {
     "silent": "silent",
@@ -20,11 +19,12 @@ SAID = COUNTED | {
 }
 
 
-def complaints(about: Mapping[str, Any]) -> list[str]:
+def complaints(about: Mapping[str, object]) -> list[str]:
     """Say in words what destroys the signal of some items, by the counts of `corpus.json`; a line for each fault that occurs.
 
     >>> complaints({"num_silent": 2, "num_clipped": 0})
     ['2 items are silent']
     """
-    found = [(about.get(f"num_{name}", 0), said) for name, said in SAID.items()]
+    counts = {name: about.get(f"num_{name}", 0) for name in SAID}
+    found = [(count, SAID[name]) for name, count in counts.items() if isinstance(count, int)]
     return [f"{count:,} {'item is' if count == 1 else 'items are'} {said}" for count, said in found if count]

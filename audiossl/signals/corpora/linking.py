@@ -12,12 +12,13 @@ from typing import Any
 
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_yaml, whole_folder, write_json
-from audiossl.signals.corpora.building import CUTS, REJECTED, SUMMARY, CorpusSummary
+from audiossl.signals.corpora.building import REJECTED, SUMMARY, CorpusSummary
 from audiossl.signals.corpora.cut_lines import as_cut, from_line, read_lines
 from audiossl.signals.corpora.lhotse_cuts import with_paths
 from audiossl.signals.corpora.manifest import MEMBER, SAME_AS, CorpusItem, CutError, plain_custom
 from audiossl.signals.corpora.same_sound import HeardFiles
 from audiossl.signals.corpora.shar import is_shar, shar_lines
+from audiossl.signals.corpora.stored_items import CUTS, write_columns
 from audiossl.signals.fetching.storage import is_remote, location
 
 
@@ -124,6 +125,7 @@ def link_corpus(
             num_cut_texts=num_cut_texts,
         )
         write_json(folder / SUMMARY, asdict(summary))
+        write_columns(folder, sample_rate, is_measured=False)
     return summary
 
 

@@ -95,6 +95,12 @@ class CorpusItem:
         return self.heard
 
 
+def known_of(item: CorpusItem) -> dict[str, str | int | float]:
+    """What is known about an item, by name: text, speaker and language where it has them, and its custom fields."""
+    said = {"text": item.text, "speaker": item.speaker, "language": item.language}
+    return {**{name: value for name, value in said.items() if value is not None}, **item.custom}
+
+
 def audio_name(item_id: str) -> str:
     """Make a file name of any id: plain ASCII to read, a hash to be unique, one of 256 folders to keep folders small.
 
@@ -106,7 +112,7 @@ def audio_name(item_id: str) -> str:
     return f"{digest[:2]}/{readable}-{digest}.flac"
 
 
-def to_line(item: Item, source: str, sample_rate: int, num_samples: int, num_channels: int) -> dict[str, Any]:
+def to_line(item: Item, source: str, sample_rate: int, num_samples: int, num_channels: int) -> dict[str, object]:
     """Describe a whole recording as lhotse would: a `MonoCut`, or a `MultiCut` of all its channels.
 
     Written by hand, since lhotse takes a second per ten thousand cuts and more to import.
@@ -117,7 +123,7 @@ def to_line(item: Item, source: str, sample_rate: int, num_samples: int, num_cha
     said = {key: value for key in ("text", "language", "speaker") if (value := getattr(item, key)) is not None}
     recording = item.recording or item.id
     supervision = {"id": item.id, "recording_id": recording, "start": 0.0, "duration": seconds, "channel": channel, **said}
-    line = {
+    line: dict[str, object] = {
         "id": item.id,
         "start": 0.0,
         "duration": seconds,
@@ -136,7 +142,7 @@ def to_line(item: Item, source: str, sample_rate: int, num_samples: int, num_cha
     return line | {"custom": dict(item.custom)} if item.custom else line
 
 
-def plain_custom(custom: Mapping[str, Any] | None) -> Custom:
+def plain_custom(custom: Mapping[str, object] | None) -> Custom:
     """Keep the custom fields that hold one text or number."""
     return {key: value for key, value in (custom or {}).items() if isinstance(value, str | int | float)}
 

@@ -19,7 +19,7 @@ from audiossl.signals.corpora.item_fields import item_fields
 from audiossl.signals.corpora.kaldi import is_kaldi
 from audiossl.signals.corpora.manifest import CorpusItem, Item
 from audiossl.signals.corpora.recordings import Recordings, is_corpus
-from audiossl.signals.corpora.sources import gather_sources, read_sources
+from audiossl.signals.corpora.sources import AudioSource, gather_sources, read_sources
 from audiossl.signals.corpora.stored import open_stored
 from audiossl.signals.fetching.storage import is_remote, location
 
@@ -62,7 +62,9 @@ def open_corpus(
     [('bob', 0.5)]
     """
     if table is None and where is None and isinstance(path, str | Path) and _is_stored(path):
-        return open_stored(path, sample_rate, index)
+        stored = open_stored(path, sample_rate, index)
+        stored.sources = (AudioSource(str(path)),)
+        return stored
     sources = read_sources(path, None if table is None else Path(table), where)
     gathered = gather_sources(sources, sample_rate)
     temporary = Path(tempfile.mkdtemp(prefix="audiossl-"))
@@ -77,7 +79,9 @@ def open_corpus(
         rejected += left_out
     elif left_out:
         say_left_out(left_out)
-    return Corpus(items, sample_rate, None, Path())
+    opened = Corpus(items, sample_rate, None, Path())
+    opened.sources = tuple(sources)
+    return opened
 
 
 def write_gathered(gathered: Recordings, out: Path, progress: bool = True, min_seconds: float = 0.1) -> CorpusSummary:

@@ -19,7 +19,7 @@ from audiossl.signals.corpora.hugging_face_data import is_hub_name, is_hugging_f
 from audiossl.signals.corpora.item_fields import item_fields
 from audiossl.signals.corpora.kaldi import is_kaldi, read_kaldi
 from audiossl.signals.corpora.lhotse_cuts import with_paths
-from audiossl.signals.corpora.manifest import CorpusItem, CutError, report_cut_texts
+from audiossl.signals.corpora.manifest import CorpusItem, CutError, known_of, report_cut_texts
 from audiossl.signals.corpora.shar import is_shar
 from audiossl.signals.corpora.stored import open_stored
 from audiossl.signals.fetching.storage import is_remote, location
@@ -45,10 +45,7 @@ class Recording:
     @classmethod
     def of_item(cls, item: CorpusItem) -> Recording:
         """A recording of an item, with what is known of that."""
-        known = {"text": item.text, "speaker": item.speaker, "language": item.language}
-        return cls(
-            item.id, item.path, item, {**{name: value for name, value in known.items() if value is not None}, **item.custom}
-        )
+        return cls(item.id, item.path, item, dict(known_of(item)))
 
 
 @dataclass

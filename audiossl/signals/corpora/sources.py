@@ -122,13 +122,16 @@ def gather_sources(sources: Sequence[AudioSource], sample_rate: int = 16_000, li
         _check_files(source, gathered)
         if source.table is not None:
             gathered = join_table(gathered, source.table)
-        if source.where is not None:
-            gathered = filter_recordings(gathered, source.where)
         about: dict[str, Plain] = {"source": source.called} if several or source.name else {}
         about |= {} if source.domain is None else {"domain": source.domain}
-        kept = list(gathered.by_id.values())[:limit]
-        together.add(_named(one, f"{source.called}/" if several else "", about) for one in kept)
+        named = (_named(one, f"{source.called}/" if several else "", about) for one in gathered.by_id.values())
+        gathered = Recordings(sample_rate, {one.id: one for one in named}, gathered.rejected)
+        if source.where is not None:
+            gathered = filter_recordings(gathered, source.where, may_be_none=several)
+        together.add(list(gathered.by_id.values())[:limit])
         together.rejected += gathered.rejected
+    if not together.by_id and several:
+        raise DataError(f"no recording is left of {', '.join(source.called for source in sources)}. Check their conditions")
     return together
 
 
@@ -136,15 +139,21 @@ def _check_files(source: AudioSource, gathered: Recordings) -> None:
     """Refuse a table of which no file is there; one of some missing files is told by name later."""
     table = Path(source.path)
     paths = [one.path for one in gathered.by_id.values() if one.item is None]
-    if paths and is_table(table) and table.is_file() and not any(path.exists() for path in paths):
+    are_all = 0 < len(paths) == len(gathered.by_id)  # parts of recordings were looked up already
+    if are_all and is_table(table) and table.is_file() and not any(path.exists() for path in paths):
         raise DataError(
             f"none of the {len(paths)} files that {table} names is there, such as {paths[0]}. Where the recordings are in "
             f"another folder, give that as the corpus, and this as its table: corpus=FOLDER table={table}"
         )
 
 
-def filter_recordings(gathered: Recordings, where: str) -> Recordings:
-    """Keep the recordings for which a condition on their columns holds; id, path and, of parts, duration count as columns.
+def filter_recordings(gathered: Recordings, where: str, may_be_none: bool = False) -> Recordings:
+    """Keep the recordings for which a condition on their columns holds; id, path and duration count as columns.
+
+    Args:
+        gathered: the recordings.
+        where: the condition.
+        may_be_none: whether it is no error that it holds for none.
 
     Raises:
         ConfigError: if no recording has a column, or values have no order.
@@ -154,7 +163,7 @@ def filter_recordings(gathered: Recordings, where: str) -> Recordings:
     rows = {one.id: row_of(one, "duration" in condition.columns) for one in gathered.by_id.values()}
     condition.check(dict.fromkeys(name for row in rows.values() for name in row))
     kept = [one for one in gathered.by_id.values() if condition.keep([rows[one.id] | _nulls(condition.columns, rows[one.id])])]
-    if not kept and gathered.by_id:
+    if not kept and gathered.by_id and not may_be_none:
         raise DataError(f'where="{where}" holds for none of {len(gathered.by_id)} recordings. {_values(condition.columns, rows)}')
     return Recordings(gathered.sample_rate, {one.id: one for one in kept}, gathered.rejected)
 

@@ -10,13 +10,13 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.fmri.brainnetcnn import BrainNetClassifier
 from audiossl.evaluation.fmri.columns import confounds_of_people, rows_of_people
 from audiossl.evaluation.fmri.fingerprint import Fingerprint, draw_segments
+from audiossl.evaluation.fmri.folds import divisions
 from audiossl.evaluation.fmri.networks import assign_networks, majority
+from audiossl.evaluation.fmri.people import People
+from audiossl.evaluation.fmri.phenotype_metrics import corrected_t_test, metrics_of
 from audiossl.evaluation.fmri.phenotypes import (
     LEAKS,
     PhenotypeConfig,
-    _metrics,
-    _People,
-    corrected_t_test,
     leakage_self_test,
     score_phenotype,
 )
@@ -100,13 +100,11 @@ def test_a_quantity_by_site_and_by_family():
 
 
 def test_people_and_relatives_are_never_on_both_sides():
-    from audiossl.evaluation.fmri.phenotypes import _People
-
     features, labels, subjects = people()
     families = [f"f{i // 4}" for i in range(80)]
-    group = _People.of(features, labels, subjects, families)
+    group = People(labels, subjects, families=families).averaged(features)
     assert len(group.names) == 40
-    for train, test in group.divisions(PhenotypeConfig(), 0):
+    for train, test in divisions(group, PhenotypeConfig(), 0):
         assert not set(group.groups[train]) & set(group.groups[test])
 
 
@@ -308,8 +306,8 @@ def test_metrics_are_scikit_learns(classes):
     labels = np.array(list("abcd"))[np.concatenate([np.arange(classes), rng.integers(classes, size=60)])]
     answers = rng.standard_normal((len(labels), classes)).round(1)  # with ties
     told = answers[:, 0] if classes == 2 else answers
-    people = _People.of(np.zeros((len(labels), 1)), labels.tolist(), names := [f"p{i}" for i in range(len(labels))], names)
-    found = _metrics(people, told, by_site=False)
+    people = People(labels.tolist(), [f"p{i}" for i in range(len(labels))]).averaged(np.zeros((len(labels), 1)))
+    found = metrics_of(people, told, by_site=False)
     chosen = np.where(told > 0, "b", "a") if classes == 2 else np.array(list("abcd"))[told.argmax(1)]
     assert found["accuracy"] == pytest.approx(metrics.accuracy_score(labels, chosen))
     assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(labels, chosen))
@@ -317,8 +315,8 @@ def test_metrics_are_scikit_learns(classes):
     each = [metrics.roc_auc_score(labels == name, answers[:, i]) for i, name in enumerate("abcd"[:classes])]
     assert found["auroc"] == pytest.approx(metrics.roc_auc_score(labels == "b", told) if classes == 2 else np.mean(each))
     ages = rng.standard_normal(len(labels))
-    people = _People.of(np.zeros((len(labels), 1)), ages.tolist(), names, names)
-    found = _metrics(people, answers[:, 0], by_site=False)
+    people = People(ages.tolist(), [f"p{i}" for i in range(len(labels))]).averaged(np.zeros((len(labels), 1)))
+    found = metrics_of(people, answers[:, 0], by_site=False)
     assert found["mae"] == pytest.approx(metrics.mean_absolute_error(ages, answers[:, 0]))
     assert found["r2"] == pytest.approx(metrics.r2_score(ages, answers[:, 0]))
 

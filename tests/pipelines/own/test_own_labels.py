@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from own_recordings import RECIPES
 
 from audiossl.errors import ConfigError, DataError
+from audiossl.pipelines.catalogue import print_keys
 from audiossl.pipelines.own.column_labels import cells_of, check_column, column_labels
 from audiossl.pipelines.own.keys import name_of
 from audiossl.pipelines.own.segment_labels import read_segments
@@ -95,3 +97,11 @@ def test_a_run_is_named_after_its_corpus(tmp_path):
     (tmp_path / "my.recordings").mkdir()
     assert name_of([AudioSource(f"{tmp_path}/my.recordings/")]) == "my.recordings"
     assert name_of([AudioSource("hf:a/b"), AudioSource("lists/clips.csv.gz")]) == "b+clips"
+
+
+@pytest.mark.parametrize("name", ["spear", "ctc", "tagging"])
+def test_keys_of_a_recipe_for_own_data_are_listed_without_any(name, capsys):
+    print_keys(RECIPES / f"{name}.yaml")
+    listed = capsys.readouterr().out
+    assert "corpus: " in listed and "table: " in listed and "recordings of one's own" in listed
+    assert f"audiossl run {name} corpus=" in (RECIPES / f"{name}.yaml").read_text()

@@ -9,6 +9,8 @@ from own_recordings import RECIPES, TINY, write_recordings, write_rows
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.pipelines.catalogue import run_pipeline
+from audiossl.pipelines.spear.config import SpearRecipe
+from audiossl.signals.corpora.opening import open_corpus
 
 RECIPE = RECIPES / "spear.yaml"
 WITH_LABELS = ["corpus=recordings/", "table=metadata.csv", "tasks=speaker", *TINY]
@@ -99,3 +101,14 @@ def test_a_dry_run_says_sides_time_and_disk_and_writes_nothing(tmp_path, monkeyp
     assert not (tmp_path / "runs").exists()
     with pytest.raises(ConfigError, match="did you mean speaker"):
         run_pipeline(RECIPE, [*WITH_LABELS, "tasks=speeker"], dry_run=True)
+
+
+def test_an_opened_corpus_is_a_corpus_of_a_run(tmp_path, monkeypatch):
+    write_recordings(tmp_path, 6, seconds=0.2)
+    monkeypatch.chdir(tmp_path)
+    corpus = open_corpus("recordings", table="metadata.csv", where="speaker != 'person 3'")
+    recipe = SpearRecipe(dataset="own", corpus=corpus)
+    assert recipe.corpus == [{"path": "recordings", "table": "metadata.csv", "where": "speaker != 'person 3'", "repeats": 1.0}]
+    assert (recipe.dataset, str(recipe.output)) == ("recordings", "runs/spear-recordings")
+    with pytest.raises(ConfigError, match="is a part of another"):
+        SpearRecipe(dataset="own", corpus=corpus.subset([corpus.items[0].id]))

@@ -288,3 +288,18 @@ def test_a_corpus_at_another_rate_is_read_at_the_teachers_and_never_taken_as_it_
         with pytest.raises(ConfigError, match="takes audio at 16000 Hz, the corpus is read at 8000 Hz"):
             arguments = [corpus, QuantiserConfig()] if work is fit_to_corpus else [quantiser, corpus]
             work(teacher, *arguments, *([tmp_path / "x"] if work is encode_corpus else []))
+
+
+def test_a_tokeniser_of_an_own_teacher_is_used_when_its_code_is_trusted(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text((Path(__file__).parents[2] / "own_student.py").read_text())
+    Path("recordings").mkdir()
+    for number in range(2):
+        soundfile.write(f"recordings/{number}.wav", 0.1 * np.random.default_rng(number).standard_normal(16000), 16000)
+    sizes = ["--num-codebooks", "1", "--codebook-size", "4", "--out", "tokeniser"]
+    assert main(["tokens", "fit", "recordings", "--teacher", "mine.py:MyEncoder", *sizes]) == 0
+    encode = ["tokens", "encode", "recordings", "--tokeniser", "tokeniser", "--out", "tokens"]
+    assert main(encode) == 2 and "nothing was imported" in capsys.readouterr().err
+    assert main([*encode, "--trust-code"]) == 0
+    Path("mine.py").write_text(Path("mine.py").read_text() + "# changed\n")
+    assert main([*encode, "--trust-code"]) == 2 and "has not the weights" in capsys.readouterr().err

@@ -38,6 +38,7 @@ def test_sources_are_told_apart_and_patterns_are_named_after_their_folder(folder
         ("a/0.wav", {"source": "a", "domain": "speech"}), ("a/1.wav", {"source": "a", "domain": "speech"}),
         ("noises/b/0.wav", {"source": "noises"}),
     ]  # fmt: skip
+    assert [one.id for one in open_corpus(several, where="source == 'noises'")] == ["noises/b/0.wav"]
     assert [one.id for one in open_corpus(folder / "*" / "0.wav")] == ["rec/a/0.wav", "rec/b/0.wav"]
     assert read_sources(str(folder / "*" / "0.wav"))[0].called == "rec"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ from audiossl.evaluation.superb.task import Batch, Counts, RateTask, Settings
 from audiossl.lengths import pad_stack
 
 
-class Diarization(RateTask):
+class Diarization(RateTask[list[list[float]]]):
     """A column `segments` such as `A:0.50-1.20 B:1.00-2.00`, in seconds; labels are frames of the encoder's stride.
 
     The validation table is scored at a threshold of 0.5; the test table at the best of ten pairs of threshold and median, as
@@ -77,16 +76,16 @@ class Diarization(RateTask):
         found = head(batch.features, batch.lengths).sigmoid().cpu()
         return [row[:length].numpy().round(4).tolist() for row, length in zip(found, batch.lengths.tolist(), strict=True)]
 
-    def value(self, predictions: Mapping[str, Any], split: str) -> float:
+    def value(self, predictions: Mapping[str, list[list[float]]], split: str) -> float:
         """Diarization error rate at a threshold of 0.5."""
         return self._counts(predictions, split, 0.5, 1).value
 
-    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
+    def count(self, predictions: Mapping[str, list[list[float]]], split: str) -> dict[str, Counts]:
         """Errors at the best of all thresholds and medians."""
         found = [self._counts(predictions, split, threshold, median) for threshold in THRESHOLDS for median in MEDIANS]
         return {"der": min(found, key=lambda counts: counts.value)}
 
-    def _counts(self, predictions: Mapping[str, Any], split: str, threshold: float, median: int) -> Counts:
+    def _counts(self, predictions: Mapping[str, list[list[float]]], split: str, threshold: float, median: int) -> Counts:
         wrong: dict[str, float] = {}
         spoken: dict[str, float] = {}
         for clip in self.clips(split):

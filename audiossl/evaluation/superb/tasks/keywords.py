@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from statistics import fmean
-from typing import Any
 
 from audiossl.evaluation.superb.task import Settings
 from audiossl.evaluation.superb.tasks.utterance import UtteranceTask
@@ -23,7 +22,7 @@ class KeywordSpotting(UtteranceTask):
     settings = Settings(order="balanced")
     gain_db = -3.0
 
-    def value(self, predictions: Mapping[str, Any], split: str) -> float:
+    def value(self, predictions: Mapping[str, dict[str, str]], split: str) -> float:
         """Accuracy, mean over classes."""
         right = self.count(predictions, split)["accuracy"].part
         by_class: dict[str, list[float]] = defaultdict(list)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from itertools import permutations
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ from audiossl.signals.audio import read_audio
 RATE = 16000
 
 
-class MaskedSpectra(RateTask):
+class MaskedSpectra(RateTask[dict[str, float]]):
     """Paths of the sources in `source_columns`, below the table's folder, as long as the mixture."""
 
     source_columns: ClassVar[tuple[str, ...]]
@@ -81,7 +81,7 @@ class MaskedSpectra(RateTask):
             found.append(self._compare(signals[0], signals[1:], made))
         return found
 
-    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
+    def count(self, predictions: Mapping[str, dict[str, float]], split: str) -> dict[str, Counts]:
         """Means over clips."""
         whole = {clip.id: 1.0 for clip in self.clips(split)}
         return {metric: Counts({id_: predictions[id_][metric] for id_ in whole}, whole) for metric in self.metrics}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from torch import nn
 
@@ -32,6 +31,6 @@ class PhoneRecognition(TranscriptTask):
         """Two linear layers."""
         return FrameLinear(dim, len(self.units), hidden)
 
-    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
+    def count(self, predictions: Mapping[str, str], split: str) -> dict[str, Counts]:
         """Phone errors."""
         return {"per": word_errors(predictions, transcripts_of(self.clips(split)))}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from audiossl.errors import import_extra
 from audiossl.evaluation.superb.task import Counts, Settings
@@ -26,7 +25,7 @@ class SlotFilling(SpeechRecognition):
         """Letters and marks; each mark is one unit."""
         return [unit for part in MARK.split(clean_text(text)) for unit in ([part] if MARK.fullmatch(part) else part)]
 
-    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
+    def count(self, predictions: Mapping[str, str], split: str) -> dict[str, Counts]:
         """F1 of the types of slots, mean over clips; character errors of their values, each against the nearest of its type."""
         jiwer = import_extra("jiwer", "superb")
         f1: dict[str, float] = {}

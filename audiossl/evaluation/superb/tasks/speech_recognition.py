@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from torch import nn
 
@@ -33,7 +32,7 @@ class SpeechRecognition(TranscriptTask):
         """Two bidirectional LSTMs behind SpecAugment."""
         return RecurrentCTC(dim, len(self.units), hidden, projected=self.projected)
 
-    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
+    def count(self, predictions: Mapping[str, str], split: str) -> dict[str, Counts]:
         """Word and character errors."""
         references = transcripts_of(self.clips(split))
         return {"wer": word_errors(predictions, references), "cer": character_errors(predictions, references)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -18,7 +17,7 @@ from audiossl.lengths import pad_stack
 from audiossl.text import clean_text
 
 
-class TranscriptTask(RateTask):
+class TranscriptTask(RateTask[str]):
     """A column `transcription`, turned into units; 0 is the blank of CTC."""
 
     columns = ("transcription",)
@@ -67,17 +66,17 @@ class TranscriptTask(RateTask):
         return [self.join([self.units[unit] for unit in units]) for units in found]
 
 
-def word_errors(predictions: Mapping[str, Any], references: Mapping[str, str]) -> Counts:
+def word_errors(predictions: Mapping[str, str], references: Mapping[str, str]) -> Counts:
     """Substitutions, deletions and insertions of words of each clip."""
     return _errors(predictions, references, "process_words")
 
 
-def character_errors(predictions: Mapping[str, Any], references: Mapping[str, str]) -> Counts:
+def character_errors(predictions: Mapping[str, str], references: Mapping[str, str]) -> Counts:
     """Substitutions, deletions and insertions of characters of each clip."""
     return _errors(predictions, references, "process_characters")
 
 
-def _errors(predictions: Mapping[str, Any], references: Mapping[str, str], process: str) -> Counts:
+def _errors(predictions: Mapping[str, str], references: Mapping[str, str], process: str) -> Counts:
     align = getattr(import_extra("jiwer", "superb"), process)
     edits: dict[str, float] = {}
     sizes: dict[str, float] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,7 @@ from audiossl.evaluation.superb.tables import Clip
 from audiossl.evaluation.superb.task import Batch, Counts, RateTask, classes_of
 
 
-class UtteranceTask(RateTask):
+class UtteranceTask(RateTask[dict[str, str]]):
     """A label in each of `label_columns`; a clip is right if all are."""
 
     metrics = ("accuracy",)
@@ -44,7 +44,7 @@ class UtteranceTask(RateTask):
         best = {column: part.argmax(1).tolist() for column, part in parts.items()}
         return [{column: self.classes[column][rows[i]] for column, rows in best.items()} for i in range(len(batch.clips))]
 
-    def count(self, predictions: Mapping[str, Any], split: str) -> dict[str, Counts]:
+    def count(self, predictions: Mapping[str, dict[str, str]], split: str) -> dict[str, Counts]:
         """Clips of which all columns are right."""
         right = {
             clip.id: float(all(predictions[clip.id][column] == clip.values[column] for column in self.label_columns))

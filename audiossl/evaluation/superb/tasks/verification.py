@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from audiossl.seeds import derive_generator
 from audiossl.tables import read_table
 
 
-class SpeakerVerification(HeadTask):
+class SpeakerVerification(HeadTask[list[float]]):
     """x-vectors on the training table's speakers, cosines of the pairs in valid_trials.csv and test_trials.csv (id1,id2,same).
 
     The published protocol has no validation list: ten checkpoints are tested and the best is reported. A folder whose tables for
@@ -51,12 +50,12 @@ class SpeakerVerification(HeadTask):
         """Embeddings of unit length."""
         return nn.functional.normalize(head(batch.features, batch.lengths), dim=1).cpu().tolist()
 
-    def value(self, predictions: Mapping[str, Any], split: str) -> float:
+    def value(self, predictions: Mapping[str, list[float]], split: str) -> float:
         """Equal error rate."""
         scores, same, _ = self._scored(predictions, split)
         return equal_error_rate(scores, same)
 
-    def measure(self, predictions: Mapping[str, Any], split: str) -> dict[str, Measured]:
+    def measure(self, predictions: Mapping[str, list[float]], split: str) -> dict[str, Measured]:
         """Equal error rate with an interval over the groups of first clips."""
         scores, same, groups = self._scored(predictions, split)
         names, place = np.unique(groups, return_inverse=True)
@@ -72,7 +71,7 @@ class SpeakerVerification(HeadTask):
         return {"eer": Measured.of(found, len(scores))}
 
     def _scored(
-        self, predictions: Mapping[str, Any], split: str
+        self, predictions: Mapping[str, list[float]], split: str
     ) -> tuple[Float[np.ndarray, "N"], Bool[np.ndarray, "N"], np.ndarray]:
         groups = {clip.id: clip.group for clip in self.clips(split)}
         trials = self.trials[split]

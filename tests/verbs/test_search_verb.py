@@ -41,7 +41,7 @@ def test_a_file_an_id_and_a_vector_find_the_same(store, tmp_path):
 @pytest.mark.parametrize("named", ["evil.py:Evil", "evil:Evil", "evil:Evil@x", "evil.py:Evil:3"])
 def test_a_store_that_names_code_imports_nothing(store, tmp_path, monkeypatch, named):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "evil.py").write_text("open('ran', 'w')\nclass Evil: ...\n")
+    (tmp_path / "evil.py").write_text("open('ran', 'w').close()\nclass Evil: ...\n")
     about = dataclasses.replace(EmbeddingStore.open(store).description, model=named)
     about.write(store)
     with pytest.raises(ConfigError, match="a store does not choose what is imported"):
