@@ -39,7 +39,7 @@ def test_measures_take_the_first_frames_only():
             return torch.full((10, 4), float(batch)), {"speech": torch.full((10, 2), batch)}
 
     fake = Fake()
-    values = measure_health(fake, range(100), max_frames=15)
+    values = measure_health(fake, iter(range(100)), max_frames=15)
     assert fake.asked == 2
     assert values["health_frames"] == 15
     assert values["speech_predicted_perplexity"] == pytest.approx(1.889882, rel=1e-4)  # 10 against 5
