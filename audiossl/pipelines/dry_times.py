@@ -43,7 +43,7 @@ def measure(work: Callable[[TrainingConfig, Path], object], training: TrainingCo
 def in_words(seconds: float | int) -> str:
     """A time as people say it.
 
-    >>> in_words(5.0), in_words(600.0), in_words(9000.0)
+    >>> in_words(5), in_words(600), in_words(9000)
     ('5 s', '10 min', '2.5 h')
     """
     if seconds < 90:
@@ -54,7 +54,7 @@ def in_words(seconds: float | int) -> str:
 def size_in_words(size: float | int) -> str:
     """A number of bytes as people say it.
 
-    >>> size_in_words(2.5e6), size_in_words(7e9)
+    >>> size_in_words(2_600_000), size_in_words(7e9)
     ('3 MB', '7.0 GB')
     """
     return f"{max(1, round(size / 1e6))} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from audiossl.objectives.objective import Objective
+from audiossl.objectives.window_batch import WindowBatch
 from audiossl.training.health import code_perplexity, measure_health, rankme, unit_std
+
+
+def window(value: int) -> WindowBatch:
+    return WindowBatch.of(torch.full((1, 1, 1), float(value)))
 
 
 def test_rankme_of_known_ranks():
@@ -36,12 +41,12 @@ def test_measures_take_the_first_frames_only():
 
         def represent(self, batch):
             self.asked += 1
-            return torch.full((10, 4), float(batch)), {"speech": torch.full((10, 2), batch)}
+            return torch.full((10, 4), float(batch.signal)), {"speech": torch.full((10, 2), int(batch.signal))}
 
     fake = Fake()
-    values = measure_health(fake, iter(range(100)), max_frames=15)
+    values = measure_health(fake, [window(number) for number in range(100)], max_frames=15)
     assert fake.asked == 2
     assert values["health_frames"] == 15
     assert values["speech_predicted_perplexity"] == pytest.approx(1.889882, rel=1e-4)  # 10 against 5
     assert measure_health(fake, [], 10) == {}
-    assert measure_health(Objective(), [1], 10) == {}, "shows nothing"
+    assert measure_health(Objective(), [window(1)], 10) == {}, "shows nothing"
