@@ -28,7 +28,9 @@ from .kinds import find_objective as find_objective
 from .kinds import make_window_objective as make_window_objective
 from .labelled_batch import LabelledBatch as LabelledBatch
 from .loss import Loss as Loss
+from .loss import Ratio as Ratio
 from .masked_features import MaskedFeatures as MaskedFeatures
+from .masked_prediction import FrameObjective as FrameObjective
 from .masked_prediction import MaskedPredictionConfig as MaskedPredictionConfig
 from .masked_tokens import MaskedTokens as MaskedTokens
 from .masked_tokens import TokenStream as TokenStream
@@ -36,6 +38,7 @@ from .nnclr import NNCLR as NNCLR
 from .nnclr import NNCLRConfig as NNCLRConfig
 from .objective import Needs as Needs
 from .objective import Objective as Objective
+from .pooling import mean_frame as mean_frame
 from .simclr import SimCLR as SimCLR
 from .simclr import SimCLRConfig as SimCLRConfig
 from .specaugment import SpecAugmentConfig as SpecAugmentConfig
