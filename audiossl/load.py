@@ -19,6 +19,7 @@ from audiossl.models.building import make_encoder
 from audiossl.models.encoder import Encoder, as_encoder
 from audiossl.models.layers_up_to import LayersUpTo
 from audiossl.models.run_folder import WEIGHT_SUFFIXES, encoder_folder, encoder_identity, weights_digest
+from audiossl.options import nearest
 
 __all__ = [
     "NAMES",
@@ -125,9 +126,25 @@ def load_own(wanted: Wanted) -> Encoder:
         return ENCODERS["transformers"].load(Wanted(str(folder), wanted.last_layer))
     if (folder / hub.CONFIG).is_file():
         return hub.load(folder, wanted.padding, trust_code=wanted.trust_code)
-    if Path(text).exists() or text.count("/") != 1:
-        raise ConfigError(f"'{text}' holds no config.json and is not a known name; expected {NAMES}")
+    refuse_unknown(text)
+    if Path(text).exists():
+        raise ConfigError(_unknown(text))
     return hub.load(text, wanted.padding, trust_code=wanted.trust_code)
+
+
+def refuse_unknown(text: str) -> None:
+    """Refuse what is neither a file or folder nor spelled like a repository, before anything is loaded.
+
+    Raises:
+        ConfigError: with the nearest known name.
+    """
+    if not Path(text).exists() and text.count("/") != 1:
+        raise ConfigError(_unknown(text))
+
+
+def _unknown(text: str) -> str:
+    names = [encoder.kind for encoder in ENCODERS.values() if not encoder.takes_name]
+    return f"'{text}' holds no config.json and is not a known name{nearest(text, names)}; expected {NAMES}"
 
 
 def load_outside(wanted: Wanted) -> Any:
