@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from audiossl.cli_evaluate import add_check, add_evaluate, check_model, evaluate_fmri, evaluate_sensors
+from audiossl.cli_evaluate import add_check, add_evaluate, check_model
 from audiossl.cli_export import add_export, export_model
 from audiossl.cli_probe import add_probe, probe_model
 from audiossl.cli_recipes import add_kits, add_recipes, print_recipes
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wait_passively()  # before anything imports torch
     parser = _parser()
     options, left_over = parser.parse_known_args(arguments)
-    if options.command in (run_recipe, finetune_encoder, evaluate_sensors, evaluate_fmri, export_model):
+    if hasattr(options, "overrides"):
         # Up to Python 3.12 argparse leaves over the key=value that come after an option.
         options.overrides += [item for item in left_over if not item.startswith("-")]
         left_over = [item for item in left_over if item.startswith("-")]
@@ -92,13 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR training.max_steps=100")
     run.set_defaults(command=run_recipe)
 
-    finetune = commands.add_parser(
-        "finetune", help="train an encoder further on labels", description=finetune_encoder.__doc__,
-        usage="audiossl finetune [ENCODER] RECIPE [key=value ...] [--from STAGE] [--to STAGE] [--dry-run]",
-    )  # fmt: skip
-    finetune.add_argument(
-        "overrides", nargs="+", metavar="RECIPE", help="YAML file; an encoder before it replaces the recipe's own"
-    )
+    finetune = commands.add_parser("finetune", help="train an encoder further on labels", description=finetune_encoder.__doc__)
+    finetune.add_argument("encoder", nargs="?", help="in place of the recipe's own: a run, a checkpoint or another name")
+    finetune.add_argument("recipe", help="YAML file, its folder or name, or a task for data of your own: ctc or tagging")
+    finetune.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR training.max_steps=100")
     finetune.set_defaults(command=finetune_encoder)
     for action in (run, finetune):
         action.add_argument("--from", dest="first", metavar="STAGE", help="run this stage and all later ones again")
@@ -156,10 +153,11 @@ def finetune_encoder(options: argparse.Namespace) -> int:
     """
     from audiossl.verbs.finetune import finetune
 
-    names = [item for item in options.overrides if "=" not in item]
+    # Without an encoder, argparse takes the recipe for one and the first key=value for the recipe.
+    words = [word for word in (options.encoder, options.recipe, *options.overrides) if word is not None]
+    names, overrides = [word for word in words if "=" not in word], [word for word in words if "=" in word]
     if len(names) not in (1, 2):
         raise ConfigError(f"expected [ENCODER] RECIPE [key=value ...], got '{' '.join(names)}'")
-    overrides = [item for item in options.overrides if "=" in item]
     finetune(names[0] if len(names) == 2 else None, names[-1], overrides, **_how(options))
     return 0
 

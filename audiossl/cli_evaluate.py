@@ -23,17 +23,23 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         "sensors", help="on the windows and held-out people of a sensor recipe", description=evaluate_sensors.__doc__
     )
     sensors.add_argument("model", help="folder of an encoder that a sensor run saved, or any other that `audiossl.load` takes")
-    sensors.add_argument("recipe", type=Path, help="YAML file of method sensors, for instance recipes/hapt/frame_projection.yaml")
-    sensors.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR seeds=[1,2,3]")
+    sensors.add_argument(
+        "tasks", metavar="recipe", type=Path, help="YAML file of method sensors, for instance recipes/hapt/frame_projection.yaml"
+    )
+    sensors.add_argument("overrides", nargs="*", metavar="key=value", help="for instance seeds=[1,2,3]")
     sensors.add_argument(
         "--convert-units", action="store_true", help="bring units and the order of channels to those that the encoder takes"
     )
     sensors.set_defaults(command=evaluate_sensors)
     fmri = kinds.add_parser("fmri", help="on the tasks of a connectivity recipe", description=evaluate_fmri.__doc__)
     fmri.add_argument("model", help="folder of an encoder that a connectivity run saved, or of a run with one")
-    fmri.add_argument("recipe", type=Path, help="YAML file, for instance recipes/cubnm_hcp/connectivity_mae.yaml")
-    fmri.add_argument("overrides", nargs="*", metavar="key=value", help="for instance output=DIR")
+    fmri.add_argument(
+        "tasks", metavar="recipe", type=Path, help="YAML file, for instance recipes/cubnm_hcp/connectivity_mae.yaml"
+    )
+    fmri.add_argument("overrides", nargs="*", metavar="key=value", help="for instance fingerprint.volumes=60")
     fmri.set_defaults(command=evaluate_fmri)
+    for kind in (sensors, fmri):
+        kind.add_argument("--out", type=Path, help="folder of the run (default runs/evaluate_FOLDER of the recipe)")
     hear = kinds.add_parser("hear", help="on HEAR 2021 task folders, by the kit's protocol", description=evaluate_hear.__doc__)
     _add_benchmark(hear, "recipes/hear", "task folder")
     hear.add_argument("--layers", default="last", help="last (default), all, or numbers such as 2,4, laid side by side")
@@ -72,7 +78,8 @@ def evaluate_sensors(options: argparse.Namespace) -> int:
     """Probe a frozen encoder on a sensor recipe's task, next to hand-made statistics and an untrained network."""
     from audiossl.verbs.evaluate import evaluate
 
-    evaluate(options.model, "sensors", options.recipe, options.overrides, convert_units=options.convert_units)
+    given = {"output": options.out, "convert_units": options.convert_units}
+    evaluate(options.model, "sensors", options.tasks, options.overrides, **given)
     return 0
 
 
@@ -80,7 +87,7 @@ def evaluate_fmri(options: argparse.Namespace) -> int:
     """Score a frozen graph encoder on a connectivity recipe's tasks, next to correlations and an untrained network."""
     from audiossl.verbs.evaluate import evaluate
 
-    evaluate(options.model, "fmri", options.recipe, options.overrides)
+    evaluate(options.model, "fmri", options.tasks, options.overrides, output=options.out)
     return 0
 
 

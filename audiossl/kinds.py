@@ -88,7 +88,7 @@ def place_of(kind: type) -> str:
     return f"{module}:{kind.__qualname__}"
 
 
-def trusted_class(place: str, origin: Path, trust_code: bool | str | type, what: str) -> Any:
+def trusted_class(place: str, origin: Path, trust_code: bool | str | type, what: str) -> type:
     """Import the class that a file names, if the caller trusts it.
 
     Args:

@@ -99,7 +99,7 @@ def verify_stages(stages: Sequence[Stage], output: Path) -> int:
 
 
 def read_recipe(
-    path: Path, overrides: Sequence[str], kinds: Mapping[str, type], keywords: Mapping[str, Any] | None = None
+    path: Path, overrides: Sequence[str], kinds: Mapping[str, type], keywords: Mapping[str, object] | None = None
 ) -> Any:
     """Read a recipe file into the typed config of its method.
 
@@ -120,7 +120,7 @@ def read_recipe(
         raise ConfigError(f"{path}: {fault}") from None
 
 
-def read_method(path: Path, kinds: Mapping[str, type]) -> tuple[type, dict[str, Any]]:
+def read_method(path: Path, kinds: Mapping[str, type]) -> tuple[type, dict[str, object]]:
     """Read the config class of a recipe's method, and its keys as they are written.
 
     Raises:

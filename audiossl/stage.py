@@ -17,7 +17,7 @@ ADDED: Mapping[str, Any] = {"added": True}
 FREE: Mapping[str, Any] = {"counts": False}
 
 
-def hashed_by(stage: str) -> Mapping[str, Any]:
+def hashed_by(stage: str) -> Mapping[str, object]:
     """Metadata of a field of a `StageConfig` that counts already, since an earlier stage that this one reads is hashed by it."""
     return {"counts": False, "stage": stage}
 
@@ -147,7 +147,7 @@ def hash_parts(stage: Stage, parts: Sequence[object], inputs: Mapping[str, str])
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def plain(value: object) -> Any:
+def plain(value: object) -> object:
     """Turn dataclasses, paths, tuples and mappings into JSON values."""
     return _plain(value, lambda name, item: True)
 

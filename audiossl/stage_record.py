@@ -38,7 +38,7 @@ class State:
     absent: tuple[Path, ...] = ()
 
 
-def about(stage: Stage, print_: str, inputs: Mapping[str, str], data: str) -> dict[str, Any]:
+def about(stage: Stage, print_: str, inputs: Mapping[str, str], data: str) -> dict[str, object]:
     """What is recorded of a stage as it begins and as it ends."""
     return {
         "fingerprint": print_, "version": stage.version, "inputs": {name: inputs[name] for name in stage.inputs}, "data": data,
@@ -100,7 +100,7 @@ def _added_changes(stage: Stage, folder: Path, record: Mapping[str, Any]) -> Ite
     then = record.get("added")
     if then is None:
         then = stage.added_then(folder) if stage.added_then else {}
-    for key, value in plain(stage.added).items():
+    for key, value in ((key, plain(value)) for key, value in stage.added.items()):
         if key in then and then[key] != value:
             yield _said(key, then[key], value)
 

@@ -4,6 +4,7 @@ from .clip_task import ClipTask as ClipTask
 from .frame_task import FrameTask as FrameTask
 from .frame_task import Segment as Segment
 from .frame_task import sample_at as sample_at
+from .intervals import rate_interval as rate_interval
 from .knn import NearestNeighbours as NearestNeighbours
 from .knn import fit_knn as fit_knn
 from .layer_weights import LayerWeights as LayerWeights
@@ -18,4 +19,7 @@ from .results import print_results as print_results
 from .results import read_results as read_results
 from .results import results_table as results_table
 from .results import write_results as write_results
+from .segment_task import SegmentTask as SegmentTask
 from .splits import Splits as Splits
+from .task import Task as Task
+from .task import TaskDetail as TaskDetail

@@ -42,6 +42,7 @@ from .nnclr import NNCLR as NNCLR
 from .nnclr import NNCLRConfig as NNCLRConfig
 from .objective import Needs as Needs
 from .objective import Objective as Objective
+from .pooling import mean_frame as mean_frame
 from .simclr import SimCLR as SimCLR
 from .simclr import SimCLRConfig as SimCLRConfig
 from .specaugment import SpecAugmentConfig as SpecAugmentConfig

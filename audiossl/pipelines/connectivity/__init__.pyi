@@ -1,2 +1,3 @@
 from . import stages as stages
 from .config import ConnectivityRecipe as ConnectivityRecipe
+from .rows import GraphRow as GraphRow

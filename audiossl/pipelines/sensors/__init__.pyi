@@ -1,2 +1,3 @@
 from . import stages as stages
 from .config import SensorsRecipe as SensorsRecipe
+from .rows import Row as Row

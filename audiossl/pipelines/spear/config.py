@@ -205,10 +205,14 @@ class SpearRecipe:
 
     def __post_init__(self) -> None:
         if sources := adopt_corpus(self, "spear"):
-            own = [TaskConfig(task.name, task.kind) for task in parse_tasks(self.tasks)]
-            if self.evaluation.tasks not in ([], own):
-                raise ConfigError("evaluation.tasks are of recipes with a script; with a corpus of your own say tasks=COLUMN")
-            self.evaluation = replace(self.evaluation, tasks=own)
+            own = {task.name: TaskConfig(task.name, task.kind) for task in parse_tasks(self.tasks)}
+            named = {task.name: task for task in self.evaluation.tasks}
+            if other := named.keys() - own.keys():
+                raise ConfigError(
+                    f"evaluation.tasks: {', '.join(sorted(other))}: with a corpus of your own say tasks=COLUMN; evaluation.tasks "
+                    "can give such a task another kind"
+                )
+            self.evaluation = replace(self.evaluation, tasks=list((own | named).values()))
             self.data = replace(self.data, repeats={**repeats_of(sources), **self.data.repeats})
         check_limit(self.limit)
         check_names("evaluation.tasks", (task.name for task in self.evaluation.tasks))

@@ -6,10 +6,8 @@ import pytest
 from sensor_data import people
 
 from audiossl.errors import ConfigError
-from audiossl.evaluation.results import read_results
 from audiossl.models.resnet1d import ResNet1dConfig
 from audiossl.objectives.objective import Needs
-from audiossl.pipelines.catalogue import run_pipeline
 from audiossl.pipelines.sensors.batches import WindowBatchConfig, WindowBatches
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe, SubjectConfig
 from audiossl.pipelines.sensors.data import FoldsConfig, SensorFolds
@@ -62,27 +60,6 @@ class Moments(Row):
         return fold.windows.values[fold.task.rows].pow(self.options.power).mean(2)
 '''
 
-PREPARE = """
-from sensor_data import people
-
-def recordings(data_root, limit):
-    return people(6)
-"""
-
-RECIPE = """
-method: sensors
-dataset: toy
-windows: {seconds: 1.0, hop: 0.5}
-subjects: {test: [p4, p5], valid: 1}
-encoder: {width: 8, num_blocks: 4, dim: 16}
-batches: {size: 16}
-training: {max_steps: 2, warmup_steps: 1, validate_every: 0, tensorboard: false}
-task: {fractions: [1.0]}
-models:
-  alike: {kind: "mine.py:Alike", options: {weight: 2.0, augmentations: {axes: []}}}
-  moments: {kind: "mine.py:Moments", options: {power: 2}}
-"""
-
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
@@ -96,15 +73,6 @@ def recipe(**models: SensorModel) -> SensorsRecipe:
     sizes = ResNet1dConfig(width=8, num_blocks=4, dim=16)
     subjects = SubjectConfig(test=["p4", "p5"], valid=1)
     return SensorsRecipe("toy", models, windows=WindowConfig(1.0, 0.5), subjects=subjects, encoder=sizes)
-
-
-def test_an_objective_and_a_row_from_one_file_run(mine):
-    (mine / "prepare.py").write_text(PREPARE)
-    (mine / "toy.yaml").write_text(RECIPE)
-    run = run_pipeline(mine / "toy.yaml", [f"output={mine / 'run'}"])
-    assert {row.model for row in read_results(run / "results.json")} == {"alike", "moments"}
-    assert (run / "model_alike" / "seed1-fold0" / "encoder" / "model.safetensors").is_file()
-    assert "distance" in (run / "model_alike" / "seed1-fold0" / "pretrain" / "metrics.jsonl").read_text()
 
 
 def test_the_source_of_an_outside_class_is_part_of_the_fingerprint(mine):
