@@ -60,6 +60,9 @@ def test_runs_that_hold_other_encoders(checkpoint, tmp_path):
     shutil.copytree(checkpoint, tmp_path / "sensors" / "model_simclr" / "seed1-fold0" / "encoder")
     for name in ("ctc", "ctc/train/model", "sensors"):
         assert torch.equal(audiossl.load(tmp_path / name).embed(signal).frames, expected)
+    untrained = shutil.copytree(checkpoint, tmp_path / "sensors" / "model_random" / "seed1-fold0" / "encoder")
+    (untrained / "model.safetensors").write_bytes(b"never read: the trained one is meant")
+    assert torch.equal(audiossl.load(tmp_path / "sensors").embed(signal).frames, expected)
     shutil.copytree(checkpoint, tmp_path / "sensors" / "model_simclr" / "seed1-fold1" / "encoder")
     with pytest.raises(ConfigError, match=r"holds 2 encoders, name one of them: .*seed1-fold0/encoder, .*seed1-fold1/encoder"):
         audiossl.load(tmp_path / "sensors")

@@ -11,11 +11,14 @@ from audiossl.kinds import import_place, source_digest
 from audiossl.models.hub import CONFIG, WEIGHTS
 from audiossl.stage_record import is_set_aside
 
+UNTRAINED = "model_random"
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
 
 
 def encoder_folder(folder: Path) -> Path:
     """Find the encoder of a run: its student, its fine-tuned encoder, or the only one of its models; else the folder itself.
+
+    Where a run trained a model, that of the row `random`, its networks as they were drawn, is not meant.
 
     Raises:
         ConfigError: if a run holds several.
@@ -25,6 +28,7 @@ def encoder_folder(folder: Path) -> Path:
             return inside
     found = sorted(folder.glob(f"model_*/seed*/encoder/{CONFIG}"))
     several = [path.parent for path in found if not is_set_aside(path.parents[2].name)]
+    several = [path for path in several if path.parents[1].name != UNTRAINED] or several
     if len(several) > 1:
         listed = ", ".join(map(str, several[:8])) + (", ..." if len(several) > 8 else "")
         raise ConfigError(f"{folder} holds {len(several)} encoders, name one of them: {listed}")

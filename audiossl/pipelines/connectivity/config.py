@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from audiossl.errors import ConfigError
 from audiossl.evaluation.fmri.phenotype_config import PhenotypeConfig
 from audiossl.models.connectivity_encoder import ConnectivityConfig
-from audiossl.pipelines.own_output import OWN, corpus_name
+from audiossl.pipelines.own.output import OWN, corpus_name
 from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.signals.bold.own_folder import OwnFolder, find_participants
 from audiossl.signals.bold.people_table import PeopleTable

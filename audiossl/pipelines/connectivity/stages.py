@@ -14,7 +14,7 @@ from audiossl.pipelines.connectivity.report import ReportConfig, report_run
 from audiossl.pipelines.connectivity.rows import GraphRow, design_of, make_rows
 from audiossl.pipelines.connectivity.scores import EvaluateConfig, evaluate_models
 from audiossl.pipelines.earlier_runs import dataset_then
-from audiossl.pipelines.own_output import refuse_without_corpus
+from audiossl.pipelines.own.output import refuse_without_corpus
 from audiossl.pipelines.recording_source import RecordingSource, ScriptRecordings
 from audiossl.recipe import Stage
 from audiossl.signals.bold.run import RunPolicy, select_runs
@@ -42,7 +42,7 @@ def source_of(config: ConnectivityRecipe, folder: Path) -> RecordingSource:
     """Where the runs of a recipe come from; `folder` is that of its YAML."""
     if config.corpus is not None:
         return OwnRuns.of(config)
-    refuse_without_corpus(config.dataset)
+    refuse_without_corpus(config.dataset, config.corpus)
     return ScriptRecordings.load(folder / config.prepare, config.data_root, config.limit)
 
 

@@ -12,8 +12,8 @@ from audiossl.pipelines.finetune.labels import check_sides
 from audiossl.pipelines.finetune.models import TrainStage, train, train_random
 from audiossl.pipelines.finetune.report import ReportStage, report_run
 from audiossl.pipelines.finetune.scores import STAGE_OF, EvaluateStage, evaluate_models
-from audiossl.pipelines.own.keys import refuse_without_corpus
 from audiossl.pipelines.own.labelled import own_labelled
+from audiossl.pipelines.own.output import refuse_without_corpus
 from audiossl.pipelines.script_source import ScriptSource
 from audiossl.pipelines.sides import read_sides
 from audiossl.pipelines.source import Source
@@ -24,7 +24,7 @@ def source_of(config: FinetuneRecipe, folder: Path) -> Source:
     """Where the recordings and labels of a recipe come from; `folder` is that of its YAML."""
     if config.corpus is not None:
         return own_labelled(config)
-    refuse_without_corpus(config)
+    refuse_without_corpus(config.dataset, config.corpus)
     return ScriptSource.load(folder / config.prepare, config.data_root, config.limit, config.task_class.functions)
 
 

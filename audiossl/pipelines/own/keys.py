@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from audiossl.errors import ConfigError
+from audiossl.pipelines.own.output import OWN, own_folder
 from audiossl.pipelines.sides import SplitConfig
 from audiossl.signals.corpora.corpus import Corpus
 from audiossl.signals.corpora.sources import AudioSource, read_sources
-
-OWN = "own"  # the data set of recipes in recipes/own, which the name of the corpus replaces
 
 
 @runtime_checkable
@@ -57,18 +56,8 @@ def adopt_corpus(recipe: OwnKeys, method: str) -> list[AudioSource]:
     sources = read_sources(recipe.corpus, recipe.table, recipe.where)
     name = name_of(sources)
     recipe.dataset = name if recipe.dataset == OWN else recipe.dataset
-    recipe.output = recipe.output or Path("runs") / f"{method}-{name}"
+    recipe.output = recipe.output or own_folder(method, name)
     return sources
-
-
-def refuse_without_corpus(recipe: OwnKeys) -> None:
-    """Say that a recipe of recipes/own needs a corpus.
-
-    Raises:
-        ConfigError: if it has none.
-    """
-    if recipe.corpus is None and recipe.dataset == OWN:
-        raise ConfigError("this recipe is for recordings of your own: say where they are, as in corpus=recordings/")
 
 
 def _places(corpus: Corpus) -> list[dict[str, Any]]:

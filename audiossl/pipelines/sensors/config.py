@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from audiossl.errors import ConfigError
 from audiossl.models.resnet1d import ResNet1dConfig
-from audiossl.pipelines.own_output import OWN, corpus_name, corpus_places
+from audiossl.pipelines.own.output import OWN, corpus_name, corpus_places
 from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.pipelines.sensors.batches import WindowBatchConfig
 from audiossl.signals.path_names import find_files

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audiossl.pipelines.earlier_runs import dataset_then
-from audiossl.pipelines.own_output import refuse_without_corpus
+from audiossl.pipelines.own.output import refuse_without_corpus
 from audiossl.pipelines.recording_source import RecordingSource, ScriptRecordings
 from audiossl.pipelines.sensors.config import SensorsRecipe
 from audiossl.pipelines.sensors.data import FoldsConfig, rejections
@@ -40,7 +40,7 @@ def source_of(config: SensorsRecipe, folder: Path) -> RecordingSource:
     """Where the recordings of a recipe come from; `folder` is that of its YAML."""
     if config.corpus is not None:
         return OwnRecordings.of(config)
-    refuse_without_corpus(config.dataset)
+    refuse_without_corpus(config.dataset, config.corpus)
     return ScriptRecordings.load(folder / config.prepare, config.data_root, config.limit)
 
 

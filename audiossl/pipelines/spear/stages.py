@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from audiossl.pipelines.own.audio import own_audio
-from audiossl.pipelines.own.keys import refuse_without_corpus
+from audiossl.pipelines.own.output import refuse_without_corpus
 from audiossl.pipelines.script_source import ScriptSource
 from audiossl.pipelines.sides import read_sides
 from audiossl.pipelines.source import Source
@@ -37,7 +37,7 @@ def source_of(config: SpearRecipe, folder: Path) -> Source:
     """Where the recordings and labels of a recipe come from; `folder` is that of its YAML."""
     if config.corpus is not None:
         return own_audio(config)
-    refuse_without_corpus(config)
+    refuse_without_corpus(config.dataset, config.corpus)
     return ScriptSource.load(folder / config.prepare, config.data_root, config.limit)
 
 

@@ -124,7 +124,7 @@ def repetition_time(path: Path, image: str = "") -> float:
     of_file = entities(path)
     own = path.with_name(path.name.partition(".")[0] + ".json")
     images = beside(path, image) if image else []
-    shared = [folder / f"task-{of_file.get('task')}_bold.json" for folder in path.parents[:5]]
+    shared = [folder / f"task-{task}_bold.json" for folder in path.parents[:5]] if (task := of_file.get("task")) else []
     for side in (own, *images, *shared):
         if side.is_file():
             try:
@@ -133,7 +133,8 @@ def repetition_time(path: Path, image: str = "") -> float:
                 raise DataError(f"{side} is not a JSON object: {error}") from error
             if value is not None:
                 return as_repetition_time(value, f"{side}, RepetitionTime")
-    places = ", ".join([own.name, *([f"*{image} of the same scan"] if image else []), f"{shared[0].name} there and above"])
+    above = [f"{shared[0].name} there and above"] if shared else []
+    places = ", ".join([own.name, *([f"*{image} of the same scan"] if image else []), *above])
     raise DataError(f"no JSON file beside {path} says its RepetitionTime; looked for {places}. Give tr=SECONDS")
 
 

@@ -64,7 +64,7 @@ def test_two_hundred_recordings_and_a_table_by_one_command(tmp_path, monkeypatch
         (["split.by=session"], ConfigError, "split.by=session: .* has no such column"),
         (["corpus=metadata.csv", "table=null"], DataError, "none of the 24 files that metadata.csv names is there"),
         (["corpus=null"], ConfigError, "table: expected a corpus too"),
-        (["corpus=null", "table=null"], ConfigError, "say where they are, as in corpus=recordings/"),
+        (["corpus=null", "table=null"], ConfigError, "say where they are, corpus=FOLDER"),
         (["corpus=nowhere"], ConfigError, "nowhere does not exist"),
         (["limit=2"], DataError, "the split by recording has 2 groups for the 3 sides"),
         (["evaluation.tasks=[{name: speaker, kind: clips}]"], ConfigError, "say tasks=COLUMN"),

@@ -72,3 +72,10 @@ def test_a_repetition_time_that_is_none_is_refused(tmp_path, value):
         repetition_time(name)
     name.with_name("sub-01_task-rest_bold.json").write_text('{"RepetitionTime": null}')
     assert repetition_time(name) == 1.4
+
+
+def test_a_series_without_a_task_is_looked_for_under_its_own_name_alone(tmp_path):
+    with pytest.raises(DataError, match=r"RepetitionTime; looked for sub-01\.json\. Give tr=SECONDS"):
+        repetition_time(tmp_path / "sub-01.csv")
+    with pytest.raises(DataError, match=r"looked for sub-01_task-rest_bold\.json, task-rest_bold\.json there and above"):
+        repetition_time(tmp_path / "sub-01_task-rest_bold.csv")

@@ -51,18 +51,23 @@ def default_output(config: RunPlace, method: str) -> Path:
     if config.output is not None:
         return config.output
     corpus = getattr(config, "corpus", None)
-    return Path("runs") / (f"{method}-{corpus_name(corpus)}" if corpus else config.dataset)
+    return own_folder(method, corpus_name(corpus)) if corpus else Path("runs") / config.dataset
 
 
-def refuse_without_corpus(dataset: str) -> None:
+def own_folder(method: str, name: str) -> Path:
+    """The folder of a run on one's own data, where no other is named."""
+    return Path("runs") / f"{method}-{name}"
+
+
+def refuse_without_corpus(dataset: str, corpus: object) -> None:
     """Say that a recipe for data of one's own needs some.
 
     Raises:
-        ConfigError: if `dataset` is that of such a recipe.
+        ConfigError: if `dataset` is that of such a recipe and there is no corpus.
     """
-    if dataset == OWN:
+    if not corpus and dataset == OWN:
         raise ConfigError(
-            "corpus: this recipe is for data of your own: say where they are, corpus=FOLDER or corpus='people/*.csv'"
+            "corpus: this recipe is for data of your own: say where they are, corpus=FOLDER or a pattern, as in corpus='people/*'"
         )
 
 
