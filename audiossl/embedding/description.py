@@ -23,7 +23,7 @@ class StoreDescription:
         dim: width of a frame.
         frame_rate: frames per second.
         frame_offset: seconds from the start of an item to the centre of its frame 0.
-        dtype: of stored frames; pooled vectors are float32 always.
+        dtype: dtype of stored frames; pooled vectors are float32 always.
         contents: "frames" (and pooled vectors), or "pooled" vectors only.
     """
 

@@ -19,8 +19,8 @@ class Neighbour:
     """An item of a store that is near a query.
 
     Attributes:
-        id: of the item.
-        file: that it was made of.
+        id: id of the item.
+        file: file that the item was made of.
         start, end: seconds in that file.
         similarity: cosine of the angle between the two vectors, from -1 to 1.
         time: seconds in the file, of the frame that is nearest; None where pooled vectors were compared.

@@ -36,11 +36,11 @@ class EmbedPlan:
         num_recordings: recordings that would be embedded.
         num_present: recordings that are in the store.
         num_rejected: recordings that cannot be taken, as far as that is known without decoding them.
-        hours: of audio to embed.
+        hours: hours of audio to embed.
         device: the embedder is on.
-        seconds: of time, by the speed at which a few of the recordings were embedded; None where none could be.
-        memory_bytes: of this process at its peak, roughly.
-        disk_bytes: of the store.
+        seconds: time that it will take, by the speed at which a few of the recordings were embedded; None where none could be.
+        memory_bytes: memory of this process at its peak, roughly.
+        disk_bytes: size of the store on disk.
         disk_free: bytes on the disk of the store.
         model: name of the embedder.
     """

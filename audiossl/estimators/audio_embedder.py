@@ -30,7 +30,7 @@ class AudioEmbedder(TransformerMixin, BaseEstimator):
 
     Args:
         model: name of an encoder, as `audiossl.load` takes it; it is loaded at the first use.
-        layers: "last" for the final output, "all" or a list of layer numbers, whose means over time are laid side by side.
+        layers: "last" for the final output, "all" or a list of layer numbers; their means over time are concatenated.
         sample_rate: Hz of arrays; None means that of the model. Files know their own.
         device: cpu, cuda, cuda:1, mps.
     """
@@ -53,7 +53,7 @@ class AudioEmbedder(TransformerMixin, BaseEstimator):
         """Embed paths or arrays; the mean over time of each.
 
         Args:
-            X: paths; arrays (S,), or (C, S), whose channels are averaged.
+            X: paths; arrays (S,), or (C, S) with channels that are averaged.
 
         Raises:
             DataError: if the model takes no audio, or a recording is not what it takes; the message names both.

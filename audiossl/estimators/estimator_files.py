@@ -25,9 +25,9 @@ def write_estimator(
     """Write a fitted estimator into a folder, which takes the place of an earlier one.
 
     Args:
-        folder: to be written.
-        name: of the class.
-        params: of the constructor, plain values.
+        folder: folder to be written.
+        name: name of the class.
+        params: arguments of the constructor, plain values.
         shape: what was seen in `fit`.
         state: tensors by name.
 
@@ -72,7 +72,7 @@ def is_estimator(folder: Path) -> bool:
 def _plain(value: object, key: str) -> object:
     """A parameter as JSON has it."""
     if isinstance(value, np.random.RandomState):
-        raise ConfigError(f"{key} is a generator, whose state is not saved: give a whole number")
+        raise ConfigError(f"{key} is a generator; its state is not saved: give a whole number")
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):

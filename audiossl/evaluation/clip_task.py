@@ -87,7 +87,7 @@ class ClipTask(ClipRows):
 
         Args:
             model: name in results.
-            vector_of: gives the pooled vector (D,) by item id.
+            vector_of: function that gives the pooled vector (D,) by item id.
             readout: which readouts, and their options.
         """
         examples: dict[Split, Examples] = {split: self.examples(split, vector_of) for split in SPLITS}

@@ -89,7 +89,7 @@ class FrameTask(SegmentRows):
 
         Args:
             split: which.
-            frames_of: gives frames (T, D) and their centres (T,) in seconds, by item id.
+            frames_of: function that gives frames (T, D) and their centres (T,) in seconds, by item id.
             context: frames on either side that are stacked to each; edges are repeated.
 
         Raises:
@@ -113,7 +113,7 @@ class FrameTask(SegmentRows):
 
         Args:
             model: name in results.
-            frames_of: gives frames (T, D) and their centres (T,) in seconds, by item id.
+            frames_of: function that gives frames (T, D) and their centres (T,) in seconds, by item id.
             context: frames on either side that are stacked to each.
             readout: which readouts, and their options.
         """
@@ -164,7 +164,7 @@ def sample_at(
     signal, the edge frame is repeated.
 
     Args:
-        frames: of one item.
+        frames: frames of one item.
         times: centres of the frames in seconds, rising.
         at: instants in seconds.
         context: c; D2 is (2 c + 1) D, the earliest frame first.

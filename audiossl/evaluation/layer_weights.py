@@ -18,7 +18,7 @@ class LayerWeights:
 
     Attributes:
         weights: softmax weight of every layer, (L,); they add up to 1.
-        valid_accuracy: of the probe on the weighted sum.
+        valid_accuracy: validation accuracy of the probe on the weighted sum.
         epoch: the one that was kept, by validation accuracy, counted from 1.
     """
 

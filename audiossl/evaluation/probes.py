@@ -24,7 +24,7 @@ class LinearProbe:
         weight: (D, K).
         bias: (K,).
         l2: the strength that was chosen.
-        valid_accuracy: of every strength that was tried.
+        valid_accuracy: validation accuracy of every strength that was tried.
     """
 
     weight: Float[Tensor, "D K"]

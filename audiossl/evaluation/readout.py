@@ -29,7 +29,7 @@ class Readout:
         k_grid: numbers of neighbours.
         max_references: training rows that nearest neighbours search at most.
         num_resamples: not used, for intervals of rates draw nothing.
-        seed: of the references; not of the model, so that all models meet the same draws.
+        seed: seed of the references; not of the model, so that all models meet the same draws.
         context: frames on either side that a task on frames stacks to each.
     """
 
@@ -64,8 +64,8 @@ class Outcome:
     Attributes:
         rows: one per readout.
         chosen: `l2` and `k`, whichever were run, chosen on the validation split.
-        valid_accuracy: by metric, of what was chosen.
-        correct: by metric, correct test examples of every group, (G,).
+        valid_accuracy: validation accuracy of what was chosen, by metric.
+        correct: correct test examples of every group, (G,), by metric.
         total: test examples of every group, (G,).
     """
 

@@ -57,7 +57,7 @@ class ResultRow:
         high: upper end.
         n: how many frames or clips were scored.
         groups: over how many groups (speakers, subjects) the interval is; None in older files, which do not say it.
-        scores: of each group, where they are known; they are written beside the rows, not in them.
+        scores: scores of each group, where they are known; they are written next to the rows, not in them.
     """
 
     dataset: str
@@ -136,7 +136,7 @@ def write_results(path: Path, rows: Sequence[ResultRow]) -> None:
 
 
 def read_results(path: Path) -> list[ResultRow]:
-    """Read `results.json`, with the scores of groups where `group_scores.json` lies beside it.
+    """Read `results.json`, with the scores of groups where `group_scores.json` lies next to it.
 
     Raises:
         StoreError: if the file is missing or does not hold a list of rows.

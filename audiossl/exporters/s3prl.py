@@ -132,7 +132,7 @@ class S3prlExport:
     Weights of encoders of ours are copied, so that the folder stands alone; others are loaded by their name.
 
     Attributes:
-        padding: of Zipformers in batches, invariant or reference, see `audiossl.load`.
+        padding: padding of Zipformers in batches, invariant or reference, see `audiossl.load`.
     """
 
     padding: Padding = "invariant"

@@ -113,7 +113,7 @@ class ReportContent:
     Attributes:
         title: heading of the page and title of the browser tab.
         lead: one or two sentences under it: what was run, on what, with which outcome.
-        sections: in reading order.
+        sections: sections in reading order.
         highlights: the few figures that a reader came for.
         eyebrow: small line above the title, such as the name of the recipe.
         footer: small print: version, commit, seed, date.

@@ -31,7 +31,7 @@ class AudioInfo:
     """What `probe` finds of a recording: `num_samples` counts one channel, and is what `read_audio` returns.
 
     `num_filled` of them are silence where the time stamps of packets leave a gap, `num_dropped` were left out since they lay over
-    others. `is_mended`: the header told a wrong length.
+    others. `is_mended`: the header stated a wrong length.
     """
 
     path: Path
@@ -54,7 +54,7 @@ def resampled_length(num_samples: int, from_rate: int, to_rate: int) -> int:
 
 
 def probe(path: str | Path) -> AudioInfo:
-    """Find the length, rate and channels of a recording; decodes it where the header does not tell the exact length.
+    """Find the length, rate and channels of a recording; decodes it where the header does not say the exact length.
 
     Raises:
         AudioError: if the file is missing, empty, truncated, unreadable, of length zero, or has an impossible sample rate.
@@ -171,7 +171,7 @@ def open_decoder(path: Path, data: bytes | None = None) -> Iterator[Decoder]:
         decoder = open_soundfile(path, stack, container, data) or open_ffmpeg(path, stack, container, data)
         if not MIN_SAMPLE_RATE <= decoder.sample_rate <= MAX_SAMPLE_RATE:
             expected = f"accepted are {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz"
-            advice = "If that is wrong, mend the header; if it is right, this is no recording of sound."
+            advice = "If that is wrong, fix the header; if it is right, this is no recording of sound."
             raise AudioError("sample_rate", path, f"the header says {decoder.sample_rate} Hz; {expected}. {advice}")
         yield decoder
 
@@ -213,7 +213,7 @@ def mixed_down(block: Float[np.ndarray, "S C"]) -> Float[np.ndarray, "S"]:
 
 
 def _whole_rate(sample_rate: int | float) -> int:
-    """Take 16000.0 for 16000: encoders tell their rate as a float."""
+    """Take 16000.0 for 16000: encoders give their rate as a float."""
     if not 0 < sample_rate < math.inf or sample_rate != round(sample_rate):
         raise DataError(f"sample_rate is to be a whole number of Hz above 0, not {sample_rate}.")
     return round(sample_rate)

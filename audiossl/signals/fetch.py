@@ -57,7 +57,7 @@ def fetch(
 ) -> Path:
     """Return a folder with the unpacked content of `source`, fetching it on the first call.
 
-    The folder appears by rename when it is whole, with a `fetched.json` beside it; later calls return at once and need no
+    The folder appears by rename when it is whole, with a `fetched.json` next to it; later calls return at once and need no
     network. Several processes may ask for the same source.
 
     Args:

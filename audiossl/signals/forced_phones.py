@@ -1,4 +1,4 @@
-"""Phone labels of English speech whose words are known: forced alignment with pocketsphinx.
+"""Phone labels of English speech with known words: forced alignment with pocketsphinx.
 
 The acoustic model is a small speaker-independent HMM, so boundaries are good to about 20 ms: enough to train and compare
 probes on frames, not a phonetician's labels.
@@ -91,7 +91,7 @@ def align_corpus_phones(
     Args:
         items: (id, path of an audio file or samples [S] at 16 kHz, text) of each clip.
         num_workers: processes to use; each loads the acoustic model once. 1 works in this process.
-        lexicon: as in `align_phones`.
+        lexicon: lexicon, as in `align_phones`.
 
     Returns:
         phones of each id that could be aligned, and the reason for each id that could not, both in the order of `items`.
@@ -109,7 +109,7 @@ def align_corpus_phones(
         outcome[item_id] = ""
         work.append((item_id, source.float().numpy(force=True) if isinstance(source, Tensor) else str(source), text))
     entries = _entries(lexicon)
-    _pocketsphinx()  # a missing extra is told here, not once per process
+    _pocketsphinx()  # a missing extra is reported here, not once per process
     align = partial(_align_item, entries=entries)
     if num_workers <= 1:
         outcome.update(map(align, work))

@@ -56,7 +56,7 @@ def load_plain_pickle(stream: ByteStream, encoding: str = "latin1") -> Any:
 
     Args:
         stream: a file opened for bytes, also a member of a zip or tar file.
-        encoding: of text written by Python 2; `latin1` also carries its arrays.
+        encoding: encoding of text written by Python 2; `latin1` also carries its arrays.
 
     Raises:
         DataError: if the pickle names anything else, or is damaged.

@@ -22,7 +22,7 @@ def finetune(
     """Train an encoder with a head for transcripts (CTC) or tags, as a recipe of method finetune says, and score it.
 
     Args:
-        encoder: in place of the recipe's own: a run, a checkpoint, or another name that `audiossl.load` knows.
+        encoder: encoder in place of the recipe's own: a run, a checkpoint, or another name that `audiossl.load` knows.
         recipe: YAML file, its folder or name ("asterisk/ctc"), the name of a task for data of one's own ("ctc"), or a
             `FinetuneRecipe`.
         overrides: `key=value` words over the recipe, as on the command line.
@@ -30,7 +30,7 @@ def finetune(
         last: stop after this stage.
         dry_run: only say which stages would run and what they need.
         verify: run nothing, but check every stage's files against the digests that were recorded.
-        keys: of the recipe, over all else: `output="runs/mine"`, `training={"max_steps": 100}`.
+        keys: keys of the recipe, over all else: `output="runs/mine"`, `training={"max_steps": 100}`.
 
     Raises:
         ConfigError: for a recipe, encoder, key or value that does not exist.

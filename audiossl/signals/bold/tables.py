@@ -32,11 +32,11 @@ def read_series(
     Args:
         path: its suffix says the format.
         regions_first: rows are regions; otherwise they are volumes. A file does not say.
-        key: of the array in .npz and .mat; a .npz with one array needs none.
+        key: key of the array in .npz and .mat; a .npz with one array needs none.
         header: whether the first line of a text file names the columns. By default it is one if it holds words, names such as
             `7_1`, or different whole numbers beyond values that have fractions; a line that may be either is an error.
         index: whether the first column of a text file numbers the rows; by default it does if it counts them by one.
-        num_volumes: that the run has, if it is known; it tells a header of numbers from a volume.
+        num_volumes: number of volumes that the run has, if it is known; it distinguishes a header of numbers from a volume.
 
     Returns:
         Regions x volumes, and names (empty where the file has none).
@@ -82,9 +82,9 @@ def in_order(
 
     Args:
         series: rows as they are in the file.
-        names: of the rows, or none.
-        regions: of the atlas.
-        path: of the file.
+        names: names of the rows, or none.
+        regions: regions of the atlas.
+        path: path of the file.
 
     Raises:
         DataError: if the names are not those of the atlas, each once; the message names the file.

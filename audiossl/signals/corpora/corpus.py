@@ -26,7 +26,7 @@ from audiossl.where import parse_where
 __all__ = ["Corpus", "CorpusItem", "CorpusSummary", "Item", "build_corpus", "garbage_kept"]
 
 
-FEW = 256  # items that are not worth columns
+FEW = 256  # number of items below which columns do not pay
 
 
 class Corpus:
@@ -160,7 +160,7 @@ class Corpus:
         rate = self.sample_rate
         limit = tolerance(item, rate)
         is_all = wanted == item.num_samples
-        further = limit + 1 if is_all and states_whole(item) else 0  # a little more, to see whether the file goes on
+        further = limit + 1 if is_all and states_whole(item) else 0  # a little more, to see whether the file continues
         signal = self._read(item, first, wanted + further)
         missing = wanted - len(signal)
         if missing > 0 and not is_all:

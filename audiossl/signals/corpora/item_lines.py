@@ -19,8 +19,8 @@ def line_of_item(item: CorpusItem, sample_rate: int) -> dict[str, Any]:
     """Describe an item as the cut of a recording that stays where it is.
 
     Args:
-        item: of a corpus that is read at `sample_rate`.
-        sample_rate: in Hz.
+        item: item of a corpus that is read at `sample_rate`.
+        sample_rate: sample rate in Hz.
 
     Raises:
         CutError: if the item is a part of a cut that only lhotse reads.

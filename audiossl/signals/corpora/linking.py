@@ -40,7 +40,7 @@ def find_sources(data_root: Path | None, domains: Mapping[str, str]) -> list[Lin
 
     Args:
         data_root: the folder or the file.
-        domains: of each data set of the recipe, by name.
+        domains: domain of each data set of the recipe, by name.
 
     Raises:
         ConfigError: if there is neither, or the file is otherwise.
@@ -79,7 +79,7 @@ def link_corpus(
     Args:
         sources: what to join.
         out: the folder; an older corpus there is replaced.
-        sample_rate: at which the corpus is read, in Hz.
+        sample_rate: sample rate at which the corpus is read, in Hz.
         min_seconds: shorter items are rejected.
         max_seconds: longer items are rejected.
         limit: take so many items of each source, for a smoke run.

@@ -156,9 +156,9 @@ def read_supervisions(
     in part only, the cut gets no text: a transcript that does not match its audio would be worse than none.
 
     Args:
-        supervisions: with times relative to the begin of the cut; one without times is about the whole cut.
-        duration: of the cut, in seconds.
-        channels: of the cut; None for a mixture.
+        supervisions: supervisions with times relative to the begin of the cut; one without times is about the whole cut.
+        duration: duration of the cut, in seconds.
+        channels: channels of the cut; None for a mixture.
 
     >>> halves = [{"start": 2.0, "duration": 2.0, "text": "you all"}, {"start": 0.0, "duration": 2.0, "text": "hello to"}]
     >>> read_supervisions(halves, 4.0), read_supervisions(halves, 3.0)

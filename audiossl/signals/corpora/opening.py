@@ -44,7 +44,7 @@ def open_corpus(
             such as `calls/**/*.wav`. A list joins several: paths, or mappings with the fields of `AudioSource`.
         sample_rate: rate at which signals are read, in Hz; a corpus folder has its own.
         index: folder where the positions found in the tars of shards are kept, see `open_shar`.
-        table: whose rows are joined to the recordings by id, path, file name or stem; what has no row is left out.
+        table: table whose rows are joined to the recordings by id, path, file name or stem; what has no row is left out.
         where: condition on the columns, such as `speaker != 'a' and duration < 20` (see `audiossl.where`).
         rejected: a list to which what was left out is added: id, path and reason.
 

@@ -37,7 +37,7 @@ def split_by(items: Iterable[Grouped], key: str, fractions: dict[str, float], se
     that no group fell on gets the nearest one; that group alone may move when the corpus grows.
 
     Groups that hold one sound (perturbed copies, links, copies that `build_corpus` found, overlapping parts of a file) are one;
-    where that leaves a single group since everything is of one file, ids alone tell groups apart, and a warning is logged.
+    where that leaves a single group since everything is of one file, ids alone distinguish groups, and a warning is logged.
 
     Args:
         items: what to split.
@@ -61,7 +61,7 @@ def split_by(items: Iterable[Grouped], key: str, fractions: dict[str, float], se
     wanted = [side for side, fraction in fractions.items() if fraction > 0]
     if len(set(groups)) == 1 < len(wanted):
         by_ids = united_groups(items, key, by_files=False)
-        if len(set(by_ids)) >= len(wanted):  # one file for everything tells nothing apart
+        if len(set(by_ids)) >= len(wanted):  # one file for everything distinguishes nothing
             _log.warning("all items are heard in one file, %s: the split by %s goes by ids alone", items[0].path, key)
             groups = by_ids
     side_of = _sides(set(groups), fractions, seed)
@@ -93,7 +93,7 @@ def copies_across(items: Sequence[Grouped], sides: Mapping[str, Sequence[str]]) 
     """Find sounds that are on two sides which somebody else has drawn.
 
     Args:
-        items: of the corpus.
+        items: items of the corpus.
         sides: ids of each side; items on none of them are not looked at.
 
     Returns:

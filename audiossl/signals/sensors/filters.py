@@ -28,7 +28,7 @@ def bandpass(
         rate: samples per second.
         low: lower corner in Hz, where both passes together have a gain of 1/2.
         high: upper corner in Hz, below half the rate.
-        order: of the prototype: each slope falls by `order` poles in each of the two passes.
+        order: order of the prototype: each slope falls by `order` poles in each of the two passes.
 
     Raises:
         DataError: if the corners do not lie within (0, rate / 2), or no stretch is long enough.

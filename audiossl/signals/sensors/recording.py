@@ -40,7 +40,7 @@ class SensorRecording:
         channels: names, such as `acc_x`.
         units: one for each channel, such as `g`, `rad/s`, `mV`; `1` where there is none.
         values: (C, S); NaN where a sample is missing.
-        annotations: by task, such as `activity` or `heart_rate`; stretches of a task are in order and may overlap.
+        annotations: annotations by task, such as `activity` or `heart_rate`; stretches of a task are in order and may overlap.
         custom: what else is known, such as the session or the place of the sensor.
 
     Raises:

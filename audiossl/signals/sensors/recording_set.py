@@ -24,8 +24,8 @@ def write_recordings(recordings: Iterable[SensorRecording | Rejected], folder: P
     """Write recordings as they come; those that a loader rejects, and copies of others, are listed in `rejected.jsonl`.
 
     Args:
-        recordings: of the same channels.
-        folder: that appears whole.
+        recordings: recordings of the same channels.
+        folder: folder that appears whole.
         one_rate: refuse other rates than the first recording's; scanners of several sites have several.
 
     Raises:
@@ -115,7 +115,7 @@ class RecordingSet(Sequence[SensorRecording]):
         if values.shape != (len(row["channels"]), size):
             raise StoreError(f"{self._file(row['id'])} holds {values.shape}, its manifest says {(len(row['channels']), size)}")
         annotations = {
-            # Sets of old may hold whole numbers, which were taken for quantities; today a loader is asked what they are.
+            # Older sets may hold whole numbers, which were taken for quantities; today a loader is asked what they are.
             task: tuple(Annotation(start, end, float(value) if isinstance(value, int) else value) for start, end, value in rows)
             for task, rows in row["annotations"].items()
         }

@@ -1,4 +1,4 @@
-"""WFDB records whose samples are in MATLAB files, as PhysioNet's challenges give them out: `A0001.hea` beside `A0001.mat`."""
+"""WFDB records with samples in MATLAB files, as PhysioNet's challenges give them out: `A0001.hea` next to `A0001.mat`."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def read_wfdb_record(header: Path) -> WfdbRecord:
 
 
 def _samples_file(header: Path, about: WfdbHeader) -> Path:
-    """The matrix beside the header; where there is none, a message says what the header names instead."""
+    """The matrix next to the header; where there is none, a message says what the header names instead."""
     samples = header.with_suffix(".mat")
     named = sorted({signal.file for signal in about.signals})
     if not samples.is_file() and named != [samples.name]:

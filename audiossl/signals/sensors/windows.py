@@ -64,7 +64,7 @@ class Window:
 def cut_windows(
     recordings: Sequence[SensorRecording], config: WindowConfig, task: str | None, classes: Sequence[str] = ()
 ) -> list[Window]:
-    """Cut recordings into windows, in order; see `cut_and_count`, which also tells what became of the labels."""
+    """Cut recordings into windows, in order; see `cut_and_count`, which also counts what became of the labels."""
     return cut_and_count(recordings, config, task, classes)[0]
 
 
@@ -82,10 +82,10 @@ def cut_and_count(
     that differ hold it has none. By annotation it has the one that it starts with.
 
     Args:
-        recordings: of one rate.
+        recordings: recordings of one rate.
         config: lengths.
         task: name of the annotations that are read; None reads none.
-        classes: that count; others are as if they were not known. Empty takes all.
+        classes: classes that count; others are as if they were not known. Empty takes all.
         kind: what the labels are declared to be; `auto` takes text for classes and numbers for quantities.
 
     Raises:
@@ -163,10 +163,10 @@ class WindowSet:
         rate: Hz.
 
     Args:
-        recordings: of one rate and the same channels.
-        windows: from `cut_windows`.
+        recordings: recordings of one rate and the same channels.
+        windows: windows from `cut_windows`.
         normalise: how.
-        statistics: of the training subjects; needed for `training`.
+        statistics: statistics of the training subjects; needed for `training`.
 
     Raises:
         ConfigError: if `statistics` are needed and missing.
