@@ -33,7 +33,7 @@ def load_script(path: Path, functions: Sequence[str] = ("prepare_corpus", "prepa
     """
     path = path.absolute()
     if not path.is_file():
-        raise ConfigError(f"the recipe's prepare script {path} does not exist; set prepare=FILE beside the YAML")
+        raise ConfigError(f"the recipe's prepare script {path} does not exist; set prepare=FILE next to the YAML")
     root = f"audiossl_recipes_{blake2b(str(path.parent.parent).encode(), digest_size=6).hexdigest()}"
     for name in [name for name in sys.modules if name.partition(".")[0] == root]:
         del sys.modules[name]
