@@ -11,6 +11,7 @@ import pytest
 
 import audiossl
 
+WITH_EXAMPLES = ["", "embedding", "estimators", "evaluation", "exporters", "kits", "load", "report", "signals", "verbs"]
 ROOMS = [name for name in audiossl.__all__ if inspect.ismodule(getattr(audiossl, name))]
 
 
@@ -27,3 +28,17 @@ def test_every_public_name_is_there_and_is_described(room):
     for name in getattr(module, "__all__", ()):
         value = getattr(module, name)
         assert inspect.ismodule(value) or not callable(value) or inspect.getdoc(value), f"{room}.{name} has no docstring"
+
+
+@pytest.mark.parametrize("room", [name for name in WITH_EXAMPLES if name not in ("load", "verbs")])
+def test_every_class_and_function_of_a_face_has_an_example(room):
+    module = importlib.import_module(f"audiossl.{room}".rstrip("."))
+    without = []
+    for name in getattr(module, "__all__", ()):
+        value = getattr(module, name)
+        if not (inspect.isclass(value) or inspect.isfunction(value)) or value.__module__.split(".")[1] not in WITH_EXAMPLES:
+            continue
+        is_plain = inspect.isclass(value) and (issubclass(value, Exception) or getattr(value, "_is_protocol", False))
+        if not is_plain and ">>> " not in (inspect.getdoc(value) or ""):
+            without.append(name)
+    assert not without

@@ -27,6 +27,9 @@ class Duplicates:
         groups: ids, largest group first.
         num_items: items of the store.
         num_copies: items of groups that are known to be the same part of the same file, byte for byte.
+
+    >>> Duplicates([["a", "b"]], num_items=2).groups
+    [['a', 'b']]
     """
 
     groups: list[list[str]]

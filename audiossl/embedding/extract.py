@@ -70,6 +70,14 @@ def embed_paths(
             cannot be written.
         DataError: if a table or manifest cannot be read, or the condition holds for no recording.
         StoreError: if `out` holds a store of another model or other layers, or another process is writing it.
+
+    >>> import numpy as np, soundfile
+    >>> import audiossl
+    >>> soundfile.write("a.wav", np.random.default_rng(0).normal(size=16000) / 10, 16000)
+    >>> model = audiossl.load("logmel")
+    >>> summary = embed_paths(model, ["a.wav"], "store", progress=False)
+    >>> summary.num_written, summary.num_rejected
+    (1, 0)
     """
     check_choices(pool, dtype)
     out = Path(out)

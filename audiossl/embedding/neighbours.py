@@ -25,6 +25,9 @@ class Neighbour:
         similarity: cosine of the angle between the two vectors, from -1 to 1.
         time: seconds in the file, of the frame that is nearest; None where pooled vectors were compared.
         columns: what the store knows of it.
+
+    >>> Neighbour("a", "a.wav", 0.0, 1.0, similarity=0.9).id
+    'a'
     """
 
     id: str

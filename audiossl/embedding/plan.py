@@ -43,6 +43,13 @@ class EmbedPlan:
         disk_bytes: size of the store on disk.
         disk_free: bytes on the disk of the store.
         model: name of the embedder.
+
+    >>> import numpy as np, soundfile
+    >>> import audiossl
+    >>> soundfile.write("a.wav", np.random.default_rng(0).normal(size=16000) / 10, 16000)
+    >>> model = audiossl.load("logmel")
+    >>> plan_embedding(model, ["a.wav"], "store").num_recordings
+    1
     """
 
     num_recordings: int
@@ -90,6 +97,14 @@ def plan_embedding(
 
     Raises:
         ConfigError, DataError, StoreError: as `embed_paths`.
+
+    >>> import numpy as np, soundfile
+    >>> import audiossl
+    >>> soundfile.write("a.wav", np.random.default_rng(0).normal(size=16000) / 10, 16000)
+    >>> model = audiossl.load("logmel")
+    >>> plan = plan_embedding(model, ["a.wav"], "store")
+    >>> plan.num_recordings, plan.num_rejected
+    (1, 0)
     """
     check_choices(pool, dtype)
     out = Path(out)

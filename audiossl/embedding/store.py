@@ -60,6 +60,14 @@ class EmbeddingStore:
         description: what the store holds and what made it.
         model: the embedder that made it, where it is at hand: `audiossl.embed` sets it.
         summary: what the call of `audiossl.embed` did that returned this store; else None.
+
+    >>> import numpy as np, soundfile
+    >>> import audiossl
+    >>> soundfile.write("a.wav", np.random.default_rng(0).normal(size=16000) / 10, 16000)
+    >>> model = audiossl.load("logmel")
+    >>> store = audiossl.embed(model, ["a.wav"], "store")
+    >>> len(store.ids), store.neighbours("a.wav", k=1)[0].id == store.ids[0]
+    (1, True)
     """
 
     def __init__(self, description: StoreDescription, index: StoreIndex, model: Embedder | None = None) -> None:

@@ -50,6 +50,15 @@ class StoreWriter:
     Raises:
         StoreError: if the folder holds a store of another description.
         ConfigError: if the folder cannot be written.
+
+    >>> import numpy as np
+    >>> from audiossl.embedding.description import StoreDescription
+    >>> about = StoreDescription(model="mine", digest="1", layers="last", dim=4, frame_rate=50.0)
+    >>> with StoreWriter("store", about) as writer:
+    ...     writer.add("a", np.zeros((1, 50, 4), np.float32))
+    >>> from audiossl.embedding.store import EmbeddingStore
+    >>> EmbeddingStore.open("store").ids
+    ['a']
     """
 
     def __init__(

@@ -24,6 +24,9 @@ class ExtractSummary:
         first_rejected: id and reason.
         num_relabelled: number of items that were there and got other columns.
         duplicates: items of the store that have the same vector.
+
+    >>> ExtractSummary(Path("store"), num_written=8, num_present=0, num_rejected=1, audio_seconds=12.5).num_written
+    8
     """
 
     folder: Path

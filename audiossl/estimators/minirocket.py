@@ -56,6 +56,9 @@ class MiniRocket(ArrayTransformer):
         n_jobs: threads.
         normalise: `training` subtracts mean and deviation of the channels of `fit`, `window` those of each, `none` nothing.
         random_state: seed of the channels and windows that are drawn.
+
+    >>> MiniRocket(n_kernels=168).get_params()["n_kernels"]
+    168
     """
 
     one_length: ClassVar[bool] = True

@@ -34,6 +34,12 @@ class ClipTask(ClipRows):
 
     Raises:
         DataError: if an item has no label.
+
+    >>> ids = {"train": ["a", "b"], "valid": ["c", "d"], "test": ["e", "f"]}
+    >>> splits = Splits(ids, {id_: id_ for id_ in "abcdef"})
+    >>> task = ClipTask("mine", "word", {id_: "yes" if id_ in "ace" else "no" for id_ in "abcdef"}, splits)
+    >>> task.labels
+    ['no', 'yes']
     """
 
     readout: ClassVar[Readout] = CLIP_READOUT

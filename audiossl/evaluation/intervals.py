@@ -70,6 +70,9 @@ class Interval:
         groups: over how many groups; None where that is not known.
         error: standard error of the value; None where it is not known.
         degrees: degrees of freedom of the error.
+
+    >>> Interval(0.8, 0.7, 0.9).low
+    0.7
     """
 
     value: float

@@ -23,6 +23,11 @@ class Splits:
 
     Raises:
         DataError: if a split is missing or empty, an id or (unless allowed) a group is in two splits, or an id has no group.
+
+    >>> ids = {"train": ["a"], "valid": ["b"], "test": ["c"]}
+    >>> splits = Splits(ids, {"a": "anna", "b": "ben", "c": "cleo"})
+    >>> splits.ids["test"]
+    ['c']
     """
 
     ids: Mapping[Split, Sequence[str]]

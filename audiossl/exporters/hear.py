@@ -62,6 +62,9 @@ class HearExport:
     Attributes:
         layers: last, all, or numbers such as [2, 4]; their vectors are concatenated.
         pooling: pooling of scene embeddings over time, mean or mean+max.
+
+    >>> HearExport(layers=[2, 4], pooling="mean+max").pooling
+    'mean+max'
     """
 
     layers: Layers = "last"

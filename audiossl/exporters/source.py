@@ -26,6 +26,10 @@ class ModelSource:
         embedder: the loaded model.
         place: a name that `audiossl.load` takes in any working directory; None of an object in memory.
         search: folders that a process needs on its path to load a class from outside the package.
+
+    >>> import audiossl
+    >>> ModelSource(audiossl.load("logmel"), "logmel").place
+    'logmel'
     """
 
     embedder: Embedder

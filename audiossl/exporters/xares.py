@@ -48,6 +48,10 @@ class XaresEncoder(nn.Module):
         sampling_rate: Hz.
         output_dim: width of a frame.
         hop_size_in_ms: milliseconds from one frame to the next.
+
+    >>> import audiossl
+    >>> XaresEncoder(audiossl.load("logmel")).sampling_rate
+    16000
     """
 
     model: str = "logmel"
@@ -72,6 +76,9 @@ class XaresExport:
 
     Attributes:
         layers: last, all, or numbers such as [2, 4]; their vectors are concatenated.
+
+    >>> XaresExport(layers="all").layers
+    'all'
     """
 
     layers: Layers = "last"

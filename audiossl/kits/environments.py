@@ -214,6 +214,8 @@ def run_kit(
     Raises:
         StoreError: if the environment is missing or differs from the pins.
         ConfigError: if the child fails; the message holds its last lines.
+
+    >>> run_kit("hear", ["-m", "heareval.predictions.runner", "embeddings"])  # doctest: +SKIP
     """
     check_kit(name, folder)
     kit, home = KITS[name], (folder or kits_folder()) / name

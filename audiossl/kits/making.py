@@ -36,6 +36,11 @@ def make_kit(name: str, folder: Path | None = None) -> MadeKit:
     Raises:
         ConfigError: if there is no kit of that name, or pip fails; the message holds pip's last lines.
         StoreError: if a package has another version than it was made with.
+
+    >>> make_kit("espnet")
+    Traceback (most recent call last):
+    ...
+    audiossl.errors.ConfigError: ...
     """
     begin = time.monotonic()
     home = build_kit(name, folder)

@@ -41,6 +41,8 @@ def run_s3prl_problem(
     Raises:
         StoreError: if the environment is missing or wrong.
         ConfigError: if s3prl fails.
+
+    >>> scores = run_s3prl_problem("SuperbSID", "runs/asterisk", Path("runs/sid"))  # doctest: +SKIP
     """
     folder.mkdir(parents=True, exist_ok=True)
     ours = {
@@ -67,6 +69,8 @@ def validate_hear_module(module: Path, timeout: float | int | None = None) -> st
     Raises:
         StoreError: if the environment is missing or wrong.
         ConfigError: if the module does not pass.
+
+    >>> print(validate_hear_module(Path("my_embed.py")))  # doctest: +SKIP
     """
     return run_kit("hear", ["-m", "hearvalidator.validate", module.stem], search=[module.parent], timeout=timeout)
 
@@ -101,6 +105,8 @@ def run_heareval(
     Raises:
         StoreError: if the environment is missing or wrong.
         ConfigError: if heareval fails.
+
+    >>> scores = run_heareval(Path("my_embed.py"), Path("tasks"), Path("runs/hear"))  # doctest: +SKIP
     """
     folder.mkdir(parents=True, exist_ok=True)
     options = json.dumps(dict(model_options or {}))

@@ -46,6 +46,8 @@ def evaluate_superb_by_kit(
     Raises:
         ConfigError: if a chosen task has no such problem, several rates are given, or s3prl fails.
         StoreError: if the kit's environment is missing or wrong.
+
+    >>> rows = evaluate_superb_by_kit("logmel", Path("tasks"), Path("runs/kit"), "logmel")  # doctest: +SKIP
     """
     chosen = find_tasks(tasks, only)
     if wrong := sorted({found.kind.name for found in chosen} - PROBLEMS.keys()):

@@ -32,6 +32,11 @@ class AudioInfo:
 
     `num_filled` of them are silence where the time stamps of packets leave a gap, `num_dropped` were left out since they lay over
     others. `is_mended`: the header stated a wrong length.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> probe("a.wav").duration
+    1.0
     """
 
     path: Path
@@ -58,6 +63,12 @@ def probe(path: str | Path) -> AudioInfo:
 
     Raises:
         AudioError: if the file is missing, empty, truncated, unreadable, of length zero, or has an impossible sample rate.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> info = probe("a.wav")
+    >>> info.sample_rate, info.num_samples, info.num_channels
+    (16000, 16000, 1)
     """
     path = Path(path)
     with open_decoder(path) as decoder:
@@ -94,6 +105,12 @@ def read_audio(
     Raises:
         AudioError: for whatever is wrong with the file or the excerpt; the message names the file.
         DataError: if `sample_rate` is not a whole number of Hz.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> samples, rate = read_audio("a.wav", sample_rate=8000, start=0.25, duration=0.5)
+    >>> samples.shape, rate
+    (torch.Size([4000]), 8000)
     """
     path = Path(path)
     if not (0 <= start < math.inf and (duration is None or 0 < duration < math.inf)):
@@ -123,6 +140,11 @@ def stream_audio(
     Raises:
         AudioError: as `read_audio`, but possibly after some blocks have been yielded.
         DataError: if `sample_rate` is not a whole number of Hz.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> sum(len(block) for block in stream_audio("a.wav", 16000))
+    16000
     """
     path, rate = Path(path), _whole_rate(sample_rate)
     with open_decoder(path) as decoder:

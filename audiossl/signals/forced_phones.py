@@ -79,6 +79,10 @@ def align_phones(audio: Float[Tensor, "S"], text: str, lexicon: Mapping[str, str
         DataError: if the words are not certain or not in the dictionary, or the clip does not fit them.
         ConfigError: if the lexicon holds something other than ARPAbet phones.
         MissingExtraError: if pocketsphinx is not installed.
+
+    >>> from audiossl.signals import read_audio
+    >>> align_phones(read_audio("hello.wav", 16000)[0], "hello world")  # doctest: +SKIP
+    [Phone(label='SIL', start=0.0, end=0.2), ...]
     """
     return _align(_decoder(_entries(lexicon)), _pcm(audio), text)
 
@@ -100,6 +104,8 @@ def align_corpus_phones(
         DataError: if an id comes twice or a worker process dies.
         ConfigError: if the lexicon holds something other than ARPAbet phones.
         MissingExtraError: if pocketsphinx is not installed.
+
+    >>> phones, unusable = align_corpus_phones([("hello", "hello.wav", "hello world")])  # doctest: +SKIP
     """
     work: list[tuple[str, str | np.ndarray, str]] = []
     outcome: dict[str, list[Phone] | str] = {}

@@ -60,6 +60,10 @@ def load_plain_pickle(stream: ByteStream, encoding: str = "latin1") -> Any:
 
     Raises:
         DataError: if the pickle names anything else, or is damaged.
+
+    >>> import io, pickle
+    >>> load_plain_pickle(io.BytesIO(pickle.dumps({"rate": 50})))
+    {'rate': 50}
     """
     try:
         return _Finisher().finish(_PlainUnpickler(stream, encoding=encoding).load())

@@ -23,6 +23,9 @@ class Run:
 
     Attributes:
         folder: folder of the run, with a folder for each stage, `results.json` and `report.html`.
+
+    >>> len(Run(Path("runs/nothing")).results)
+    0
     """
 
     folder: Path

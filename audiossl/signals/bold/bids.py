@@ -19,7 +19,11 @@ NATIVE = ("native", "T1w")
 
 
 def entities(path: Path) -> dict[str, str]:
-    """Entities of a file name: `sub-01_task-rest_bold.nii.gz` gives sub, task and, as `suffix`, bold."""
+    """Entities of a file name: `sub-01_task-rest_bold.nii.gz` gives sub, task and, as `suffix`, bold.
+
+    >>> entities(Path("sub-01_task-rest_bold.nii.gz"))
+    {'sub': '01', 'task': 'rest', 'suffix': 'bold'}
+    """
     *parts, suffix = path.name.partition(".")[0].split("_")
     return {**dict(part.split("-", 1) for part in parts if "-" in part), "suffix": suffix}
 
@@ -100,6 +104,10 @@ def read_participants(root: Path) -> dict[str, dict[str, str | float]]:
 
     Raises:
         DataError: if the table has no column participant_id, or one comes twice.
+
+    >>> _ = Path("participants.tsv").write_text("participant_id\\tage\\nsub-01\\t31\\n")
+    >>> list(read_participants(Path()))
+    ['01']
     """
     path = root / "participants.tsv"
     found: dict[str, dict[str, str | float]] = {}

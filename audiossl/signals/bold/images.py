@@ -178,6 +178,8 @@ def read_fmriprep(
 
     Raises:
         DataError: if there is no such run, or runs come in several spaces or resolutions and none is named.
+
+    >>> runs = read_fmriprep(Path("derivatives"), Path("atlas.nii.gz"), ["a", "b"])  # doctest: +SKIP
     """
     interfaces = import_extra("nilearn.interfaces.fmriprep", "fmri")
     if tr is not None:

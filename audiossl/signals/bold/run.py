@@ -41,6 +41,10 @@ def bold_run(
     Raises:
         DataError: if the rows are not the regions or no real numbers, the repetition time is no number of seconds, or the mask is
             none or keeps nothing; it names the run.
+
+    >>> run = bold_run("rest_1", "anna", np.random.default_rng(0).normal(size=(3, 100)), 2.0, ["a", "b", "c"])
+    >>> run.channels, run.rate
+    (('a', 'b', 'c'), 0.5)
     """
     if isinstance(series, np.ma.MaskedArray):
         series = np.ma.filled(series.astype(np.float64), np.nan)

@@ -44,6 +44,12 @@ def read_series(
     Raises:
         DataError: if the file is missing, damaged or holds no matrix of numbers, has another number of volumes, or if it is not
             clear what its first line or column is; the message names it and says what to declare.
+
+    >>> from pathlib import Path
+    >>> np.save("run.npy", np.zeros((3, 100)))
+    >>> series, names = read_series(Path("run.npy"), regions_first=True)
+    >>> series.shape, names
+    ((3, 100), ())
     """
     kind = path.suffix.lower()
     if not path.is_file():
@@ -88,6 +94,11 @@ def in_order(
 
     Raises:
         DataError: if the names are not those of the atlas, each once; the message names the file.
+
+    >>> from pathlib import Path
+    >>> in_order(np.array([[1.0], [2.0]]), ["b", "a"], ["a", "b"], Path("run.csv"))
+    array([[2.],
+           [1.]])
     """
     if not names or list(names) == list(regions):
         return series

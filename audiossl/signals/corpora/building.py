@@ -50,6 +50,12 @@ class CorpusSummary:
         num_mended: items with a wrong length in their header; they were read to the end.
         num_duplicates: items that hold a sound that came under another id before.
         num_cut_texts: items without text, since they hold a part of one only.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> summary = build_corpus([Item("a", Path("a.wav"), speaker="anna")], "corpus", progress=False)
+    >>> summary.num_items, summary.num_rejected, round(3600 * summary.hours, 3)
+    (1, 0, 1.0)
     """
 
     sample_rate: int
@@ -121,6 +127,12 @@ def build_corpus(
     Raises:
         DataError: if no recording is accepted, or FLAC cannot hold the rate.
         StoreError: if `out` holds something else than a corpus.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> summary = build_corpus([Item("a", Path("a.wav"), speaker="anna")], "corpus", progress=False)
+    >>> summary.num_items
+    1
     """
     place = Path(out)
     if place.exists() and not (place / SUMMARY).exists() and (not place.is_dir() or any(place.iterdir())):

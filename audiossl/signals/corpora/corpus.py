@@ -41,6 +41,13 @@ class Corpus:
         sample_rate: rate at which `read` returns signals, in Hz.
         manifest: the lhotse manifest that the items come from: a path, or a CutSet.
         folder: what relative paths of the manifest start from.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> summary = build_corpus([Item("a", Path("a.wav"), speaker="anna")], "corpus", progress=False)
+    >>> corpus = Corpus.open("corpus")
+    >>> corpus.items[0].speaker, corpus.read(corpus.items[0]).shape
+    ('anna', torch.Size([16000]))
     """
 
     def __init__(self, items: Sequence[CorpusItem], sample_rate: int, manifest: Any, folder: Path) -> None:

@@ -44,6 +44,9 @@ class Item:
     """A recording that is to become part of a corpus, and what is known about it.
 
     `recording` names the recording or session that the file is a part of; None where it is one by itself.
+
+    >>> Item("a", Path("recordings/a.wav"), speaker="anna", custom={"room": "kitchen"}).speaker
+    'anna'
     """
 
     id: str
@@ -67,6 +70,10 @@ class CorpusItem:
 
     `cut` is set where only lhotse itself can read the item: its line of a manifest or the object; `start` then counts from the
     begin of the cut, and `heard` says what it is made of.
+
+    >>> item = CorpusItem("a", Path("a.wav"), start=0.5, duration=1.0, num_samples=16000, recording="a")
+    >>> item.stretches
+    (Stretch(path=PosixPath('a.wav'), start=0.5, end=1.5),)
     """
 
     id: str

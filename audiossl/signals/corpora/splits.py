@@ -48,6 +48,13 @@ def split_by(items: Iterable[Grouped], key: str, fractions: dict[str, float], se
     Raises:
         ConfigError: if the fractions are not shares of a whole.
         DataError: if an item lacks the key, an id comes twice, or there are fewer groups than sides with a share.
+
+    >>> from pathlib import Path
+    >>> from audiossl.signals.corpora.manifest import Item
+    >>> items = [Item(str(i), Path(f"{i}.wav"), speaker=f"s{i // 2}") for i in range(8)]
+    >>> sides = split_by(items, "speaker", {"train": 0.5, "test": 0.5}, seed=0)
+    >>> len(sides["train"]), len(sides["test"])
+    (4, 4)
     """
     if not fractions or min(fractions.values()) < 0 or abs(sum(fractions.values()) - 1) > 1e-6:
         raise ConfigError(f"the fractions of a split are >= 0 and sum to 1, not {fractions}.")

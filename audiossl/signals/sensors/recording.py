@@ -22,6 +22,9 @@ class Annotation:
 
     Values are checked by the recording that has the annotation, so that a message can name it: NaN becomes None, and whole
     numbers are refused, since they may be codes of classes as well as quantities.
+
+    >>> Annotation(0.0, 2.5, "walking").value
+    'walking'
     """
 
     start: float
@@ -45,6 +48,13 @@ class SensorRecording:
 
     Raises:
         DataError: if the parts do not fit together; the message names the recording.
+
+    >>> import numpy as np
+    >>> values = np.zeros((2, 100), np.float32)
+    >>> walk = (Annotation(0.0, 2.0, "walking"),)
+    >>> recording = SensorRecording("walk_1", "anna", 50.0, ("acc_x", "acc_y"), ("g", "g"), values, {"activity": walk})
+    >>> recording.seconds
+    2.0
     """
 
     id: str
@@ -164,7 +174,11 @@ def _samples(values: Any) -> Float32[np.ndarray, "C S"]:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A recording that could not be used; `reason` names its file."""
+    """A recording that could not be used; `reason` names its file.
+
+    >>> Rejected("walk_2", "walk_2.csv: no samples").id
+    'walk_2'
+    """
 
     id: str
     reason: str

@@ -22,6 +22,9 @@ def label_stretches(
         labels: one for each sample.
         rate: samples per second.
         names: label -> class; samples of labels that are not in it are not annotated.
+
+    >>> label_stretches([1, 1, 2, 2], 2.0, {1: "sitting"})
+    (Annotation(start=0.0, end=1.0, value='sitting'),)
     """
     values = np.asarray(labels)
     if not len(values):

@@ -41,6 +41,14 @@ def read_wfdb_record(header: Path) -> WfdbRecord:
     Raises:
         DataError: if a file is missing, damaged, the two do not fit together, or the header asks for what is not read here, such
             as skew between signals; the message names the file.
+
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from scipy.io import savemat
+    >>> savemat("A1.mat", {"val": np.arange(4, dtype=np.int16)[None]})
+    >>> _ = Path("A1.hea").write_text("A1 1 500 4\\nA1.mat 16+24 1000/mV 16 0 0 6 0 ECG\\n")
+    >>> read_wfdb_record(Path("A1.hea")).values.shape
+    (1, 4)
     """
     if not header.is_file():
         raise DataError(f"{header} is not there")

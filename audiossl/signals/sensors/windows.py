@@ -38,6 +38,9 @@ class WindowConfig:
             channels (the scale is lost), `none` leaves units alone.
         min_share: a window with a smaller share of known samples in any channel is left out; missing samples are zero after
             normalisation. A recording shorter than a window gives one shorter window if it has this share of it.
+
+    >>> WindowConfig(seconds=2.0, hop=1.0).normalise
+    'training'
     """
 
     seconds: float = 2.56
@@ -64,7 +67,15 @@ class Window:
 def cut_windows(
     recordings: Sequence[SensorRecording], config: WindowConfig, task: str | None, classes: Sequence[str] = ()
 ) -> list[Window]:
-    """Cut recordings into windows, in order; see `cut_and_count`, which also counts what became of the labels."""
+    """Cut recordings into windows, in order; see `cut_and_count`, which also counts what became of the labels.
+
+    >>> import numpy as np
+    >>> values = np.zeros((1, 100), np.float32)
+    >>> recording = SensorRecording("walk_1", "anna", 50.0, ("acc_x",), ("g",), values)
+    >>> windows = cut_windows([recording], WindowConfig(seconds=1.0, hop=0.5), None)
+    >>> [window.start for window in windows]
+    [0, 25, 50]
+    """
     return cut_and_count(recordings, config, task, classes)[0]
 
 
@@ -170,6 +181,13 @@ class WindowSet:
 
     Raises:
         ConfigError: if `statistics` are needed and missing.
+
+    >>> import numpy as np
+    >>> values = np.zeros((1, 100), np.float32)
+    >>> recording = SensorRecording("walk_1", "anna", 50.0, ("acc_x",), ("g",), values)
+    >>> windows = cut_windows([recording], WindowConfig(seconds=1.0, hop=0.5), None)
+    >>> WindowSet([recording], windows, "none").values.shape
+    torch.Size([3, 1, 50])
     """
 
     def __init__(
