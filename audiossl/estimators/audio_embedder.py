@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +44,7 @@ class AudioEmbedder(TransformerMixin, BaseEstimator):
         self.sample_rate = sample_rate
         self.device = device
 
-    def fit(self, X: Sequence[Signal] | Signal, y: Any = None) -> AudioEmbedder:
+    def fit(self, X: Sequence[Signal] | Signal, y: object = None) -> AudioEmbedder:
         """Learn nothing; there is nothing to fit in a frozen encoder."""
         return self
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -44,7 +43,7 @@ def write_estimator(
     return folder
 
 
-def read_estimator(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_estimator(folder: Path) -> tuple[dict[str, object], dict[str, Tensor]]:
     """Read what `write_estimator` wrote.
 
     Raises:

@@ -90,7 +90,7 @@ class ResultRow:
         return cls(dataset, task, model, metric, found.value, found.low, found.high, n, found.groups, scores)
 
     @property
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, str | int | float | None]:
         """The row as it stands in `results.json`; the number of groups only where it is known."""
         names = NAMES if self.groups is None else (*NAMES, "groups")
         return {name: getattr(self, name) for name in names}

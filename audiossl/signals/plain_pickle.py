@@ -41,7 +41,7 @@ class PandasStub:
     args: tuple[Any, ...] = ()
     state: Any = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         self.args = args
 
     def __setstate__(self, state: Any) -> None:

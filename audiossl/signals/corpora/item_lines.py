@@ -15,7 +15,7 @@ from audiossl.signals.levels import measure
 LOOKED_AT = 4096  # files whose headers are kept: the parts of one follow each other
 
 
-def line_of_item(item: CorpusItem, sample_rate: int) -> dict[str, Any]:
+def line_of_item(item: CorpusItem, sample_rate: int) -> dict[str, object]:
     """Describe an item as the cut of a recording that stays where it is.
 
     Args:

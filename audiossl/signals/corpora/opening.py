@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from audiossl.files import read_jsonl
 from audiossl.signals.corpora.building import REJECTED, CorpusSummary, Rejected, build_corpus
@@ -25,7 +24,7 @@ from audiossl.signals.fetching.storage import is_remote, location
 
 
 def open_corpus(
-    path: str | Path | Sequence[Any],
+    path: str | Path | Sequence[object],
     sample_rate: int = 16_000,
     index: Path | None = None,
     *,

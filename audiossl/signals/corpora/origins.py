@@ -74,7 +74,7 @@ class Origin:
         """Whether this is the same part of the same content."""
         return self.stamp is not None and (self.stamp.size, self.stamp.digest, self.part) == (known.size, known.digest, part)
 
-    def to_row(self) -> dict[str, Any]:
+    def to_row(self) -> dict[str, object]:
         """As plain values, in the columns of `COLUMNS`; a size of -1 says that there is no stamp."""
         found = self.stamp or Stamp(-1, 0, "")
         return {**found._asdict(), "part": self.part, "version": self.version}

@@ -87,7 +87,7 @@ def base_id(id_: str) -> str:
     return _COPY.sub("", id_)
 
 
-def unite_same_sounds(items: Sequence[Any], groups: Sequence[str], by_recording: bool, by_files: bool = True) -> UnitedGroups:
+def unite_same_sounds(items: Sequence[object], groups: Sequence[str], by_recording: bool, by_files: bool = True) -> UnitedGroups:
     """Unite the groups of items that hold one sound.
 
     One sound are: stretches of a file, by whatever links, that overlap by half of the shorter; any two stretches of a file where

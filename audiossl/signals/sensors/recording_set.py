@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -82,7 +82,13 @@ class RecordingSet(Sequence[SensorRecording]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, place: int | slice) -> Any:
+    @overload
+    def __getitem__(self, place: int) -> SensorRecording: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[SensorRecording]: ...
+
+    def __getitem__(self, place: int | slice) -> SensorRecording | list[SensorRecording]:
         if isinstance(place, slice):
             return [self._open(row) for row in self.rows[place]]
         return self._open(self.rows[place])
