@@ -12,6 +12,7 @@ from typing import Any
 
 from audiossl.cli_evaluate import add_check, add_evaluate, check_model, evaluate_fmri, evaluate_sensors
 from audiossl.cli_export import add_export, export_model
+from audiossl.cli_probe import add_probe, probe_model
 from audiossl.cli_recipes import add_kits, add_recipes, print_recipes
 from audiossl.cli_stores import add_embed, add_search, add_tokenise, add_tokens, embed_files, search_store, tokenise_files
 from audiossl.errors import AudiosslError, ConfigError
@@ -112,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     add_search(
         commands.add_parser("search", help="find what a store holds that is like a query", description=search_store.__doc__)
     )
+    add_probe(commands.add_parser("probe", help="score a model on a label of recordings", description=probe_model.__doc__))
     add_evaluate(commands.add_parser("evaluate", help="measure the quality of an encoder on labelled tasks"))
     add_export(commands.add_parser("export", help="write an encoder for other frameworks", description=export_model.__doc__))
     compare = commands.add_parser("compare", help="put the results of runs side by side", description=compare_results.__doc__)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 RECORDINGS = (
     "audio files, folders that are searched, patterns, corpus folders, lhotse manifests and shards, Kaldi folders, Hugging Face "
-    "data sets, tables of clips (CSV, TSV, JSON lines, Parquet with path and, where wanted, start, end, id)"
+    "data sets, tables of clips (CSV, TSV, JSON lines, Parquet with path and, where wanted, start, end, id); for models of "
+    "sensors or BOLD runs tables of series, arrays, EDF files, folders of runs"
 )
 VERIFY = "run nothing: does the store hold what these recordings are now? Contents are compared; exit code 1 if one has changed"
 DRY_RUN = "run nothing: say what it would take in time, memory and disk"

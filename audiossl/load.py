@@ -16,9 +16,10 @@ from audiossl.errors import ConfigError
 from audiossl.kinds import import_place, source_digest
 from audiossl.models import hub
 from audiossl.models.building import make_encoder
-from audiossl.models.encoder import Encoder
+from audiossl.models.encoder import Encoder, as_encoder
 from audiossl.models.layers_up_to import LayersUpTo
 from audiossl.models.run_folder import WEIGHT_SUFFIXES, encoder_folder, encoder_identity, weights_digest
+from audiossl.options import nearest
 
 __all__ = [
     "NAMES",
@@ -125,12 +126,28 @@ def load_own(wanted: Wanted) -> Encoder:
         return ENCODERS["transformers"].load(Wanted(str(folder), wanted.last_layer))
     if (folder / hub.CONFIG).is_file():
         return hub.load(folder, wanted.padding, trust_code=wanted.trust_code)
-    if Path(text).exists() or text.count("/") != 1:
-        raise ConfigError(f"'{text}' holds no config.json and is not a known name; expected {NAMES}")
+    refuse_unknown(text)
+    if Path(text).exists():
+        raise ConfigError(_unknown(text))
     return hub.load(text, wanted.padding, trust_code=wanted.trust_code)
 
 
-def load_outside(wanted: Wanted) -> Encoder:
+def refuse_unknown(text: str) -> None:
+    """Refuse what is neither a file or folder nor spelled like a repository, before anything is loaded.
+
+    Raises:
+        ConfigError: with the nearest known name.
+    """
+    if not Path(text).exists() and text.count("/") != 1:
+        raise ConfigError(_unknown(text))
+
+
+def _unknown(text: str) -> str:
+    names = [encoder.kind for encoder in ENCODERS.values() if not encoder.takes_name]
+    return f"'{text}' holds no config.json and is not a known name{nearest(text, names)}; expected {NAMES}"
+
+
+def load_outside(wanted: Wanted) -> Any:
     """Make an encoder of a class that the caller names, with weights from a folder where one is named as well.
 
     Raises:
@@ -153,7 +170,7 @@ def _embedder(encoder: Any, name: str) -> Embedder:
     if isinstance(encoder, Embedder):
         return encoder
     # A BOLD run is encoded whole, however long.
-    return Embedder(encoder, name=name, window_seconds=1e6 if getattr(encoder, "reads_whole", False) else None)
+    return Embedder(as_encoder(encoder), name=name, window_seconds=1e6 if getattr(encoder, "reads_whole", False) else None)
 
 
 def _called(found: object) -> str:

@@ -81,12 +81,12 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> Table:
     Raises:
         DataError: if the file cannot be read, a column is missing or comes twice, or a row has more cells than the header.
     """
-    text = _decode(path)
+    text = decode(path)
     delimiter = None
     if named := re.match(r"sep=(.)\r?\n?", text):
         delimiter, text = named[1], text[named.end() :]
     skipped = 1 if named else 0
-    delimiter = delimiter or _delimiter(text, columns)
+    delimiter = delimiter or find_delimiter(text, columns)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     limit = csv.field_size_limit(LARGEST_CELL)
     try:
@@ -117,7 +117,12 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> Table:
     return Table(path, header, rows, delimiter)
 
 
-def _decode(path: Path) -> str:
+def decode(path: Path) -> str:
+    """Read the text of a table, whatever program saved it.
+
+    Raises:
+        DataError: if it cannot be read, or is no text.
+    """
     try:
         raw = path.read_bytes()
         if raw.startswith(b"\x1f\x8b"):
@@ -137,8 +142,12 @@ def _decode(path: Path) -> str:
     return text
 
 
-def _delimiter(text: str, columns: Sequence[str]) -> str:
-    """The delimiter that splits the header into the wanted columns, or else into most."""
+def find_delimiter(text: str, columns: Sequence[str]) -> str:
+    """Find the delimiter that splits the header into the wanted columns, or else into most.
+
+    >>> find_delimiter("t;x;y\\n0,1;0,2;0,3", ())
+    ';'
+    """
 
     def rank(delimiter: str) -> tuple[int, int]:
         header = next(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter), [])

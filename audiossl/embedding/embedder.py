@@ -44,6 +44,12 @@ class Embedding:
     times: Float64[Tensor, "T"]
     pooled: Float[Tensor, "*L D"]
 
+    def __repr__(self) -> str:
+        """One line of shapes and times; thousands of numbers would help nobody."""
+        frames = "x".join(map(str, self.frames.shape))
+        span = f", {self.times[0]:.3f} to {self.times[-1]:.3f} s" if len(self.times) else ""
+        return f"Embedding(frames {frames}, pooled {'x'.join(map(str, self.pooled.shape))}{span})"
+
 
 class Embedder(nn.Module):
     """Any encoder with `embed`; it meets the encoder contract itself and hands calls on.

@@ -66,8 +66,8 @@ def embed_paths(
         num_workers: number of workers of ray.
 
     Raises:
-        ConfigError: if a path, layer, shard, column, way of pooling or type does not exist, the model is none of audio, or `out`
-            cannot be written.
+        ConfigError: if a path, layer, shard, column, way of pooling or type does not exist, the model does not take what is
+            there, or `out` cannot be written.
         DataError: if a table or manifest cannot be read, or the condition holds for no recording.
         StoreError: if `out` holds a store of another model or other layers, or another process is writing it.
 
@@ -177,7 +177,8 @@ def describe(
 ) -> StoreDescription:
     """Describe the store of an embedder's frames of audio; runs it on a moment of silence to see how wide they are."""
     rate, offset = embedder.grid(layers)
-    dim = embedder.embed(torch.zeros(embedder.min_samples), layers=layers).frames.shape[-1]
+    is_audio = embedder.takes.is_audio  # else all frames are as wide, and a moment of a BOLD run would be too short
+    dim = embedder.embed(torch.zeros(embedder.min_samples), layers=layers).frames.shape[-1] if is_audio else embedder.dim
     numbers = embedder.layer_numbers(layers)
     contents = "frames" if pool is None else "pooled"
     return StoreDescription(

@@ -9,7 +9,8 @@ import numpy as np
 from torch import Tensor
 
 from audiossl.embedding.embedder import Embedder, Embedding, Layers
-from audiossl.embedding.sources import FileSource, ItemSource
+from audiossl.embedding.series import SeriesRecording
+from audiossl.embedding.sources import FileSource, ItemSource, Source
 from audiossl.engines import Row
 from audiossl.errors import DataError
 from audiossl.signals.corpora.origins import Origin
@@ -32,7 +33,7 @@ class EmbedGroup:
     def __call__(self, group: dict[str, Any]) -> Iterator[Row]:
         embedder, ids, wanted = self.embedder, group["ids"], set(group["wanted"])
         short: dict[str, Tensor] = {}
-        long: dict[str, FileSource | ItemSource] = {}
+        long: dict[str, Source] = {}
         origins: dict[str, Origin] = {}
         for item_id in sorted(ids, key=lambda name: name not in wanted):  # the wanted ones first
             if item_id not in wanted and not short:
@@ -60,8 +61,10 @@ class EmbedGroup:
             except DataError as error:
                 yield self._failed(item_id, error)
 
-    def _source(self, item_id: str) -> FileSource | ItemSource:
+    def _source(self, item_id: str) -> Source:
         one = self.recordings[item_id]
+        if isinstance(one, SeriesRecording):
+            return one.open(self.embedder.takes)
         if one.item is None:
             return FileSource(one.path, self.embedder.sample_rate)
         return ItemSource(one.item, self.embedder.sample_rate)

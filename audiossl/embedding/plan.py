@@ -15,6 +15,7 @@ import torch
 from audiossl.embedding.embedder import Embedder, Layers
 from audiossl.embedding.extract import check_choices, describe
 from audiossl.embedding.groups import EmbedGroup
+from audiossl.embedding.series import SeriesRecording
 from audiossl.embedding.store import EmbeddingStore, StoreDescription, store_parts
 from audiossl.embedding.store_writer import SHARD_BYTES
 from audiossl.embedding.wanted import Place, Shard, gather_wanted
@@ -171,7 +172,8 @@ def _to_do(
 def seconds_of(recordings: Sequence[Recording]) -> list[float]:
     """Seconds of each, 0 of one that cannot be read; of files beyond PROBED the mean of those that were looked at."""
     known = {one.id: one.item.duration for one in recordings if one.item is not None}
-    files = [one for one in recordings if one.item is None]
+    known |= {one.id: one.seconds for one in recordings if isinstance(one, SeriesRecording)}
+    files = [one for one in recordings if one.item is None and one.id not in known]
     step = max(1, len(files) // PROBED)
     for one in files[::step]:
         try:

@@ -15,6 +15,7 @@ from audiossl.encoder_names import outside_place, parse_name
 from audiossl.errors import AudiosslError, ConfigError
 from audiossl.load import load
 from audiossl.models import hub
+from audiossl.models.building import describe_encoder
 from audiossl.models.encoder import Encoder
 
 
@@ -58,10 +59,11 @@ class ModelSource:
             return self.place
         if self.save(folder):
             return str(folder.absolute())
-        if (named := _same_by_name(self.embedder)) is not None:
+        if (named := same_by_name(self.embedder)) is not None:
             return named
         try:
             code = _file_of_class(type(self.embedder.encoder))
+            _require_made_again(self.embedder.encoder)
             hub.save(self.embedder.encoder, folder, name=code)
         except ConfigError as error:
             raise ConfigError(
@@ -141,6 +143,25 @@ def _file_of_class(kind: type) -> str:
     return f"{lone.absolute() if lone is not None else kind.__module__}:{kind.__qualname__}"
 
 
+def _require_made_again(encoder: object) -> None:
+    """Refuse an encoder of a class that needs arguments, where nothing says which.
+
+    Raises:
+        ConfigError: naming the arguments.
+    """
+    try:
+        describe_encoder(encoder)
+    except ConfigError:
+        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        wanted = inspect.signature(type(encoder)).parameters.values()
+        required = [one.name for one in wanted if one.default is one.empty and one.kind not in variadic]
+        if required:
+            raise ConfigError(
+                f"a {type(encoder).__name__} does not say with which {', '.join(required)} it was made; write a function that "
+                "returns the encoder to a file and name it, as in my_encoder.py:make"
+            ) from None
+
+
 def _search(module: str) -> tuple[Path, ...]:
     """The folder of a module, or of the package that it is in, and the working directory."""
     file = getattr(sys.modules.get(module.partition(".")[0]), "__file__", None)
@@ -151,7 +172,7 @@ def _search(module: str) -> tuple[Path, ...]:
     return tuple(dict.fromkeys([*outside, Path.cwd()]))
 
 
-def _same_by_name(embedder: Embedder) -> str | None:
+def same_by_name(embedder: Embedder) -> str | None:
     """The name that an object was loaded by, if that still leads to the same weights."""
     try:
         again = load(embedder.name)

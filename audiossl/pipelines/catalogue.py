@@ -13,12 +13,15 @@ from audiossl.files import whole_file, write_json
 from audiossl.find_recipe import find_recipe
 from audiossl.options import list_keys
 from audiossl.pipelines.connectivity import checks as connectivity_checks
+from audiossl.pipelines.connectivity import dry_run as connectivity_dry_run
 from audiossl.pipelines.connectivity import stages as connectivity
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.finetune import stages as finetune
 from audiossl.pipelines.finetune.config import FinetuneRecipe
 from audiossl.pipelines.own import labelled
+from audiossl.pipelines.own_output import claim_output, default_output
 from audiossl.pipelines.sensors import checks as sensors_checks
+from audiossl.pipelines.sensors import dry_run as sensors_dry_run
 from audiossl.pipelines.sensors import stages as sensors
 from audiossl.pipelines.sensors.config import SensorsRecipe
 from audiossl.pipelines.spear import dry_run as spear_dry_run
@@ -43,7 +46,12 @@ CHECKS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
     "connectivity": ("recordings", connectivity_checks.check_prepared),
 }
 # What `--dry-run` does beyond naming stages: a function of the config and the output folder.
-DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {"spear": spear_dry_run.dry_run, "finetune": labelled.dry_run}
+DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {
+    "spear": spear_dry_run.dry_run,
+    "finetune": labelled.dry_run,
+    "sensors": sensors_dry_run.dry_run,
+    "connectivity": connectivity_dry_run.dry_run,
+}
 
 
 def print_keys(recipe: Path) -> None:
@@ -126,7 +134,7 @@ def run_config(
     method = _method_of(config)
     if not verify:  # which needs none
         autocast(config.training, choose_device(config.training, world))  # refused here, not after hours of preparation
-    output = output_of(config)
+    output = default_output(config, method if file is None else file.stem)
     stages = METHODS[method][1](config, Path() if file is None else file.parent)
     if world.is_first:
         console.print(f"{config.dataset} in {output}", markup=False)
@@ -134,6 +142,8 @@ def run_config(
         if wrong := verify_stages(stages, output):
             raise StoreError(f"{wrong} of {len(stages)} stages in {output} are not as their records say")
         return output
+    if world.is_first:
+        claim_output(config, output, dry_run)
     seconds = run_stages(stages, output, first, last, dry_run)
     if dry_run and world.is_first:
         stage, check = CHECKS[method]
@@ -159,11 +169,6 @@ def run_config(
     if "report" in seconds:
         console.print(f"report: {output / 'report.html'}", markup=False)
     return output
-
-
-def output_of(config: Any) -> Path:
-    """Folder of the run of a config."""
-    return config.output or Path("runs") / config.dataset
 
 
 def _method_of(config: Any) -> str:

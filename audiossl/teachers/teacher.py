@@ -16,6 +16,7 @@ from audiossl.embedding.takes import Takes
 from audiossl.encoder_names import ENCODERS, OUTSIDE, OWN, Wanted, outside_place, parse_name
 from audiossl.errors import ConfigError
 from audiossl.kinds import import_place
+from audiossl.load import refuse_unknown
 from audiossl.models.run_folder import weights_digest
 from audiossl.options import Fault, nearest
 
@@ -149,6 +150,24 @@ def load_teacher(config: TeacherConfig, device: torch.device | str = "cpu") -> T
         raise ConfigError(f"teacher {description} has layers 0 to {encoder.num_layers - 1}; teacher.layer={layer} was asked for")
     embedder = Embedder(encoder, description, *_windows(encoder, config, known.window_seconds)).to(device)
     return Teacher(embedder, layer, f"{description}:{layer}", teacher_digest(config))
+
+
+def check_teacher(config: TeacherConfig) -> None:
+    """Refuse a name that leads to nothing, without loading or fetching anything.
+
+    Raises:
+        ConfigError: if it is neither a known name, nor a file or folder, nor a repository, nor a class that is there.
+
+    >>> check_teacher(TeacherConfig("logmell"))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    audiossl.errors.ConfigError: 'logmell' holds no config.json and is not a known name (did you mean logmel?); expected ...
+    """
+    known, rest, _ = parse_name(config.encoder)
+    if known is OWN:
+        refuse_unknown(rest)
+    elif (place := outside_place(config.encoder)) is not None:
+        import_place(place.where, "teacher")
 
 
 def teacher_digest(config: TeacherConfig) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def compare(
-    runs: Sequence[str | Path | Run],
+    runs: str | Path | Run | Sequence[str | Path | Run],
     *,
     metrics: Sequence[str] = (),
     csv: str | Path | None = None,
@@ -22,7 +22,7 @@ def compare(
     """Compare models over runs: values with intervals, a z-score over tasks, and how much tasks agree on the order of models.
 
     Args:
-        runs: runs, their folders, or files of results.
+        runs: a run, its folder or file of results, or several of these.
         metrics: only these, such as "accuracy"; all by default.
         csv: file that gets a row for each result.
         html: file that gets a page.
@@ -41,7 +41,8 @@ def compare(
     from audiossl.report.comparison import write_comparison
     from audiossl.verbs.run import Run
 
-    comparison = compare_runs([run.folder if isinstance(run, Run) else Path(run) for run in runs], metrics)
+    several = [runs] if isinstance(runs, str | Path | Run) else runs
+    comparison = compare_runs([run.folder if isinstance(run, Run) else Path(run) for run in several], metrics)
     if cost:
         comparison = with_costs(comparison, {name: str(model) for name, model in cost.items()})
     if csv:

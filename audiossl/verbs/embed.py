@@ -87,7 +87,8 @@ def embed(
     Args:
         model: whatever `audiossl.load` takes: a name, a folder, or an encoder.
         paths: a corpus, or paths of audio files, folders that are searched, corpus folders, lhotse manifests and shards, Kaldi
-            folders, Hugging Face data sets and tables of clips (CSV, TSV, JSON lines, Parquet); or a list of these.
+            folders, Hugging Face data sets and tables of clips (CSV, TSV, JSON lines, Parquet); or a list of these. For models of
+            sensors tables of samples, arrays and EDF files, for those of BOLD runs folders and tables of regional series.
         output: folder of the store.
         layers: "last" for the final output, "all", or a list of layer numbers.
         pool: "mean" stores one vector a recording and layer instead of frames.
@@ -107,8 +108,8 @@ def embed(
         disk; with `verify` which recordings are others than those in the store. All three print as text.
 
     Raises:
-        ConfigError: if a path, layer, shard, column, device, way of pooling or type does not exist, the model is none of audio,
-            or the output cannot be written.
+        ConfigError: if a path, layer, shard, column, device, way of pooling or type does not exist, the model does not take
+            what is there, or the output cannot be written.
         DataError: if a table or manifest cannot be read, or no recording is left by `where`.
         StoreError: if the output holds a store of another model or other layers, or another process is writing it.
 

@@ -95,3 +95,14 @@ def _model_of(
     embedder = load(found) if device is None else load_on(found, device)
     store.description.require_model(embedder.name, embedder.digest)
     return embedder
+
+
+def names_code(name: str) -> bool:
+    """Whether a name may stand for code: `FILE.py:Class` or `module:Class`, with anything behind it.
+
+    >>> [names_code(name) for name in ("hf:a/b:3", "runs/x", "runs/x:3", "logmel", "mine.py:Mine", "os:system@x")]
+    [False, False, False, False, True, True]
+    """
+    from audiossl.encoder_names import outside_place
+
+    return outside_place(name) is not None

@@ -155,3 +155,11 @@ def test_unknown_layers(toy, layers):
 def test_training_after_embedding_still_has_gradients(toy):
     frames = Embedder(toy).embed(torch.randn(500)).frames
     (nn.Linear(6, 2)(frames).sum()).backward()
+
+
+def test_an_embedding_shows_its_shapes_and_no_numbers(toy):
+    signal = torch.zeros(1, 400)
+    embedding = Embedder(toy).embed(signal)
+    frames, dim = embedding.frames.shape
+    first, last = embedding.times[0], embedding.times[-1]
+    assert repr(embedding) == f"Embedding(frames {frames}x{dim}, pooled {dim}, {first:.3f} to {last:.3f} s)"

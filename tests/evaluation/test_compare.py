@@ -14,6 +14,7 @@ from audiossl.evaluation.compare import compare_runs, write_csv
 from audiossl.evaluation.cost import Cost
 from audiossl.evaluation.results import ResultRow, write_results
 from audiossl.files import read_json
+from audiossl.verbs.compare import compare as compare_verb
 
 
 def write(folder, rows):
@@ -113,3 +114,8 @@ def test_rows_without_an_interval_are_compared_and_groups_are_named(tmp_path, ca
     assert ends == {"old": ("0.4", "0.6", ""), "new": ("0.6", "0.8", "9"), "alone": ("", "", "1")}
     page = prose_of(tmp_path / "out.html")
     assert "[60.0, 80.0] (9)" in page and "have no interval" in page and not raw_python(page)
+
+
+def test_one_run_alone_is_a_comparison_as_well(runs):
+    alone, listed = compare_verb(str(runs[0])), compare_verb([runs[0]])
+    assert alone.models == listed.models == ["student", "logmel", "random"] and alone.settings == listed.settings

@@ -189,3 +189,23 @@ def test_names_with_layers_and_classes_lead_to_their_folder(tmp_path):
     assert audiossl.load(f"{student}:3").num_layers == 4
     with pytest.raises(ConfigError, match="expected a layer from 0 to 4, got 9"):
         audiossl.load(f"{student}:9")
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("own_student:NoFeatures", "NoFeatures is no encoder: it lacks sample_rate.*audiossl.wrap makes one"),
+        ("own_student:MyEncodr", r"has no MyEncodr \(did you mean MyEncoder\?\)"),
+        ("no_such_module:X", "there is no module no_such_module"),
+        ("own_student:dataclass", "function is no encoder: it lacks"),
+    ],
+)
+def test_what_is_no_encoder_is_explained(name, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        audiossl.load(name)
+
+
+def test_classes_and_functions_are_taken_as_objects():
+    assert audiossl.load(MyEncoder).dim == audiossl.load(lambda: MyEncoder()).dim == 8
+    embedder = audiossl.load("logmel")
+    assert audiossl.load(embedder) is embedder

@@ -7,12 +7,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from own_encoder import SOURCE
 
 from audiossl.encoder_names import ENCODERS, OUTSIDE, WRITTEN, EncoderName, parse_name
 from audiossl.errors import ConfigError
 from audiossl.options import read_options, with_overrides
 from audiossl.stage import deciding
-from audiossl.teachers.teacher import TeacherConfig, assumed_frame_rate, load_teacher, parse_teacher, teacher_digest
+from audiossl.teachers.teacher import (
+    TeacherConfig,
+    assumed_frame_rate,
+    check_teacher,
+    load_teacher,
+    parse_teacher,
+    teacher_digest,
+)
 
 
 @pytest.fixture
@@ -244,3 +252,14 @@ def test_sensor_and_connectivity_encoders_are_teachers(tmp_path):
     ConnectivityEncoder(["a", "b", "c"], 2.0, config).save(tmp_path / "bold")
     run = torch.randn(3, 400)  # 800 s, in which a window of 20 s would hold no graph
     assert load_teacher(TeacherConfig(str(tmp_path / "bold"))).frames([run])[0].shape == (79, 8)
+
+
+def test_a_name_that_leads_to_nothing_is_refused_before_anything_is_loaded(hama, tmp_path):
+    (tmp_path / "enc.py").write_text(SOURCE)
+    own = f"{tmp_path}/enc.py"
+    for name, said in {"logmell": r"did you mean logmel\?", "a/b/c": "no config.json", f"{own}:Nobody": "has no Nobody"}.items():
+        with pytest.raises(ConfigError, match=said):
+            check_teacher(TeacherConfig(name))
+    for known in ("hama:2", "logmel", "hf:some/model:3", "some/repository", f"{own}:MyEncoder"):
+        check_teacher(TeacherConfig(known))
+    assert not hama

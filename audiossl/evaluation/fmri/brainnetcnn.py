@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
@@ -47,7 +49,7 @@ class BrainNetClassifier(ClassifierMixin, BaseEstimator):
     def __init__(self, steps: int = 200, lr: float = 1e-3, weight_decay: float = 1e-2, seed: int = 1) -> None:
         self.steps, self.lr, self.weight_decay, self.seed = steps, lr, weight_decay, seed
 
-    def fit(self, features: Float[np.ndarray, "R E"], labels: Shaped[np.ndarray, "R"]) -> BrainNetClassifier:
+    def fit(self, features: Float[np.ndarray, "R E"], labels: Shaped[np.ndarray, "R"] | Sequence[str]) -> BrainNetClassifier:
         """Train on standardised edges."""
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         matrices, targets = _matrices(features), torch.from_numpy(numbers)

@@ -61,7 +61,7 @@ def check_labels(recordings: Path, config: ConnectivityRecipe) -> None:
         ConfigError or DataError: naming the phenotype or the model, where it is about one.
     """
     rows = make_rows(config)
-    Checks(tuple(rows.values()), config.phenotypes).check(Design(Runs.open(recordings), design_of(config, rows)))
+    Checks(tuple(rows.values()), config.phenotype_tasks).check(Design(Runs.open(recordings), design_of(config, rows)))
 
 
 def check_prepared(config: ConnectivityRecipe, output: Path) -> None:

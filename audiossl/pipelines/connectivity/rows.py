@@ -129,7 +129,7 @@ def make_rows(recipe: ConnectivityRecipe) -> dict[str, GraphRow]:
     Raises:
         ConfigError: naming the model whose kind or option is not known, or that has no task.
     """
-    asked = {FINGERPRINT: recipe.fingerprint.volumes, NETWORKS: recipe.networks, PHENOTYPES: recipe.phenotypes}
+    asked = {FINGERPRINT: recipe.fingerprint.volumes, NETWORKS: recipe.networks, PHENOTYPES: bool(recipe.phenotypes)}
     rows = {}
     for name, model in recipe.models.items():
         rows[name] = find_row(name, model).of(name, model, recipe)

@@ -9,10 +9,12 @@ from pathlib import Path
 from audiossl.pipelines.connectivity.checks import Checks
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.connectivity.models import ModelConfig, represent
+from audiossl.pipelines.connectivity.own import OwnRuns, print_rejections
 from audiossl.pipelines.connectivity.report import ReportConfig, report_run
 from audiossl.pipelines.connectivity.rows import GraphRow, design_of, make_rows
 from audiossl.pipelines.connectivity.scores import EvaluateConfig, evaluate_models
 from audiossl.pipelines.earlier_runs import dataset_then
+from audiossl.pipelines.own_output import refuse_without_corpus
 from audiossl.pipelines.recording_source import RecordingSource, ScriptRecordings
 from audiossl.recipe import Stage
 from audiossl.signals.bold.run import RunPolicy, select_runs
@@ -38,12 +40,15 @@ class SetConfig(StageConfig):
 
 def source_of(config: ConnectivityRecipe, folder: Path) -> RecordingSource:
     """Where the runs of a recipe come from; `folder` is that of its YAML."""
+    if config.corpus is not None:
+        return OwnRuns.of(config)
+    refuse_without_corpus(config.dataset)
     return ScriptRecordings.load(folder / config.prepare, config.data_root, config.limit)
 
 
 def write_set(out: Path, inputs: Mapping[str, Path], config: SetConfig) -> None:
     """Write the runs of a source that can be used to the folder `set`."""
-    write_recordings(select_runs(config.source.recordings(), config.runs), out / "set", one_rate=False)
+    print_rejections(write_recordings(select_runs(config.source.recordings(), config.runs), out / "set", one_rate=False))
 
 
 def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
@@ -55,10 +60,10 @@ def stages(config: ConnectivityRecipe, folder: Path) -> list[Stage]:
     source = source_of(config, folder)
     rows = make_rows(config)
     design = design_of(config, rows)
-    checks = Checks(tuple(rows.values()), config.phenotypes)
+    checks = Checks(tuple(rows.values()), config.phenotype_tasks)
     trained = [_model_stage(row, ModelConfig(row, config.seeds, design, checks), config.dataset) for row in rows.values()]
     names = tuple(stage.name for stage in trained)
-    scored = EvaluateConfig(config.dataset, rows, config.seeds, design, config.phenotypes)
+    scored = EvaluateConfig(config.dataset, rows, config.seeds, design, config.phenotype_tasks)
     return [
         Stage("recordings", write_set, SetConfig(source, config.runs), version=2, data=source.data),
         *trained,

@@ -45,7 +45,7 @@ class TokenSize:
 def num_steps(training: TrainingConfig, train_seconds: float) -> int:
     """Steps of a run on one device.
 
-    >>> num_steps(TrainingConfig(epochs=2, batch_seconds=30), 300), num_steps(TrainingConfig(max_steps=7), 300)
+    >>> num_steps(TrainingConfig(epochs=2.0, batch_seconds=30.0), 300.0), num_steps(TrainingConfig(max_steps=7), 300.0)
     (20, 7)
     """
     if training.max_steps is not None:

@@ -99,7 +99,7 @@ def print_sides(sides: Mapping[str, Side], title: str) -> None:
 def in_time(seconds: float) -> str:
     """A time in words.
 
-    >>> in_time(42), in_time(90), in_time(7200)
+    >>> in_time(42.0), in_time(90.0), in_time(7200.0)
     ('42 s', '1.5 min', '2.0 h')
     """
     if seconds < 60:

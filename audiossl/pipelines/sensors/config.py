@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from audiossl.errors import ConfigError
 from audiossl.models.resnet1d import ResNet1dConfig
+from audiossl.pipelines.own_output import OWN, corpus_name, corpus_places
 from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.pipelines.sensors.batches import WindowBatchConfig
+from audiossl.signals.path_names import find_files
+from audiossl.signals.sensors.clock import TimeUnit
 from audiossl.signals.sensors.labels import LabelKind
+from audiossl.signals.sensors.own_files import RECORDING, SUFFIXES, OwnFiles, triples, words_of
 from audiossl.signals.sensors.windows import WindowConfig
+from audiossl.stage import ADDED
 from audiossl.training.config import TrainingConfig
 
 Variant = Literal["none", "conv", "linear", "mlp", "random", "real"]
+AUTO = "auto"  # in a recipe for one's own files: augmentations.axes are found by the names of channels
 
 
 @dataclass
@@ -52,9 +58,9 @@ class SubjectConfig:
 
     Attributes:
         test: names of test subjects; without them everybody is tested once, in `folds` folds.
-        folds: number of folds.
+        folds: number of folds; 0 chooses by the number of people, and divides so that every side has labels where that can be.
         rounds: test only so many of the folds, to save time; 0 tests all.
-        valid: how many of the other subjects are kept for choices, drawn by the seed of the recipe.
+        valid: how many of the other subjects are kept for choices, drawn by the seed of the recipe; 0 with `folds: 0`.
     """
 
     test: list[str] = field(default_factory=list)
@@ -63,6 +69,8 @@ class SubjectConfig:
     valid: int = 3
 
     def __post_init__(self) -> None:
+        if self.folds == self.valid == self.rounds == 0 and not self.test:
+            return
         if self.folds < 2 or self.valid < 1 or not 0 <= self.rounds <= self.folds:
             got = f"{self.folds}, {self.valid} and {self.rounds}"
             raise ConfigError(f"subjects needs at least 2 folds, 1 for valid and at most as many rounds as folds, got {got}")
@@ -120,7 +128,21 @@ class SensorsRecipe:
         batches: of pre-training.
         training: of pre-training.
         task: what is evaluated.
+        corpus: one's own files in place of a prepare script: a folder, a file, a pattern such as `people/*.csv`, or a list of
+            them. The keys below say what is in them.
+        time: column of times: seconds, milliseconds, ..., or date and time. Without, samples follow each other at `rate`.
+        channels: columns of the signals, `x,y,z` or a list; by default all that hold numbers and are nothing else.
+        label: column of the classes that are read from features; its name is that of the task.
+        person: column that says who was recorded; `file`, the default, one person a file; `folder`; a pattern of the path
+            with a group, such as `sub-([0-9]+)`; or `recording` where there are too few people: then the test says nothing of
+            new ones.
+        rate: Hz that all recordings are brought to; 0 for that of the files.
+        time_unit: of `time`; `auto` finds it or asks.
+        units: of the channels, one for all or one for each; by default those that the files say.
+        max_gap: seconds without samples that are bridged; 0 for 3.5 steps.
     """
+
+    claims_output: ClassVar[bool] = True  # a folder made from one corpus is not taken for another
 
     dataset: str
     models: dict[str, SensorModel]
@@ -137,11 +159,66 @@ class SensorsRecipe:
     batches: WindowBatchConfig = field(default_factory=WindowBatchConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     task: WindowTaskConfig = field(default_factory=WindowTaskConfig)
+    corpus: str | list[str] | None = field(default=None, metadata=ADDED)
+    time: str = field(default="", metadata=ADDED)
+    channels: str | list[str] = field(default="", metadata=ADDED)
+    label: str = field(default="", metadata=ADDED)
+    person: str = field(default="", metadata=ADDED)
+    rate: float = field(default=0.0, metadata=ADDED)
+    time_unit: TimeUnit = field(default="auto", metadata=ADDED)
+    units: str | list[str] = field(default="", metadata=ADDED)
+    max_gap: float = field(default=0.0, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        self._take_own()
         check_limit(self.limit)
         check_names("models", self.models)
         if not self.models or not self.seeds:
             raise ConfigError("expected at least one model and one seed")
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds repeat: {self.seeds}")
+
+    @property
+    def own_files(self) -> OwnFiles:
+        """One's own files, as the keys describe them.
+
+        Raises:
+            ConfigError: if there are none.
+        """
+        files = find_files(corpus_places(self.corpus), SUFFIXES)
+        return OwnFiles(
+            tuple(files), tuple(self.channels), self.time, self.label, self.person, self.rate, self.time_unit, tuple(self.units),
+            self.max_gap,
+        )  # fmt: skip
+
+    def _take_own(self) -> None:
+        """Read what recipes for one's own files leave to the corpus: names of data set and task, and lists of columns."""
+        for key in ("channels", "units"):
+            value = getattr(self, key)
+            if isinstance(value, str) and value:
+                setattr(self, key, [word.strip() for word in value.split(",") if word.strip()])
+        if self.corpus is None:
+            for model in filter(_has_open_axes, self.models.values()):
+                model.options["augmentations"]["axes"] = []
+            given = [key for key in ("time", "channels", "label", "rate", "units") if getattr(self, key)]
+            if given:
+                raise ConfigError(
+                    f"{given[0]} says what is in one's own files, and there is no corpus; say corpus='people/*.csv'"
+                )
+            return
+        if self.dataset == OWN:
+            self.dataset = corpus_name(self.corpus)
+        unknown = [model.options["augmentations"] for model in self.models.values() if _has_open_axes(model)]
+        axes = triples(self.channels or words_of(self.own_files).channels) if unknown else []
+        for augmentations in unknown:
+            augmentations["axes"] = axes
+        if self.label:
+            self.task = replace(self.task, name=self.label)
+        if self.person == RECORDING and self.subjects_are == "people":
+            self.subjects_are = "recordings"
+
+
+def _has_open_axes(model: SensorModel) -> bool:
+    """Whether a model leaves it to the names of channels which are rotated together."""
+    augmentations = model.options.get("augmentations")
+    return isinstance(augmentations, dict) and augmentations.get("axes") == AUTO

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from audiossl.signals.sensors.labels import LabelKind
 from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.signals.sensors.recording_set import RecordingSet
 from audiossl.signals.sensors.statistics import ChannelStatistics
-from audiossl.signals.sensors.subjects import SubjectSides, held_out_sides, subject_folds
+from audiossl.signals.sensors.subjects import SubjectSides, held_out_sides, sides_by_number, subject_folds
 from audiossl.signals.sensors.windows import Normalisation, WindowConfig, WindowSet, cut_and_count
 from audiossl.stage import Names
 
@@ -75,8 +76,16 @@ class SensorFold:
     normalise: Normalisation
 
 
-def divide(subjects: list[str], config: FoldsConfig) -> list[SubjectSides]:
-    """Sides of every fold; one fold where test subjects are named."""
+def divide(subjects: list[str], config: FoldsConfig, labels: Mapping[str, Set[object]] | None = None) -> list[SubjectSides]:
+    """Sides of every fold; one fold where test subjects are named.
+
+    Args:
+        subjects: of the set.
+        config: says how.
+        labels: that each subject has, for divisions that are chosen here.
+    """
+    if not config.subjects.test and not config.subjects.folds:
+        return sides_by_number(subjects, labels or {}, config.seed)
     if config.subjects.test:
         return [held_out_sides(subjects, config.subjects.test, config.subjects.valid, config.seed)]
     folds = subject_folds(subjects, config.subjects.folds, config.subjects.valid, config.seed)
@@ -90,6 +99,15 @@ def rejections(found: RecordingSet) -> str:
         return ""
     count = "1 recording was" if len(rejected) == 1 else f"{len(rejected)} recordings were"
     return f"{count} rejected (first: {rejected[0].id}: {rejected[0].reason})"
+
+
+def _labels_of(recordings: RecordingSet, task: str) -> dict[str, set[object]]:
+    """The labels that each subject has."""
+    found: dict[str, set[object]] = {}
+    for row in recordings.rows:
+        known = {value for _, _, value in row["annotations"].get(task, ()) if value is not None}
+        found.setdefault(row["subject"], set()).update(known)
+    return found
 
 
 class SensorFolds:
@@ -109,7 +127,7 @@ class SensorFolds:
     def __init__(self, folder: Path, config: FoldsConfig) -> None:
         self.config, self.recordings = config, RecordingSet(folder)
         try:
-            self.sides = divide(self.recordings.subjects, config)
+            self.sides = divide(self.recordings.subjects, config, _labels_of(self.recordings, config.task))
         except (ConfigError, DataError) as error:
             causes = [
                 rejections(self.recordings),

@@ -29,6 +29,7 @@ from audiossl.pipelines.spear.tokens import (
 )
 from audiossl.recipe import Stage
 from audiossl.signals.corpora.corpus import Corpus
+from audiossl.teachers.teacher import check_teacher
 from audiossl.tokens.factory import check_options
 
 
@@ -46,6 +47,7 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
     check_training(PretrainStage.of(config))  # mistakes in options are better found now than at their stage
     for stream in config.token_streams.values():
         check_options(stream.quantiser.kind, stream.quantiser.options)
+        check_teacher(stream.teacher)
     noise = (config.data.noise,) if config.data.noise else ()
     tasks, split, seed, device = config.evaluation.tasks, config.split, config.seed, config.training.device
     streams = {name: StreamTokens.of(stream) for name, stream in config.token_streams.items()}

@@ -43,14 +43,18 @@ def read_text_table(path: Path, delimiter: str | None, declared: Declared) -> tu
 
     Args:
         path: path of the file.
-        delimiter: delimiter between cells; None for blanks.
+        delimiter: delimiter between cells; None for blanks. Where it is a comma and the first line has semicolons, these are,
+            and numbers may have a decimal comma.
         declared: names that the caller declared.
 
     Raises:
         ValueError: if the file is no table of numbers, or what is in it is not clear; the message says what to declare.
     """
     # A line of nothing but tabs is no blank line: its values are missing.
-    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip(" ")]
+    text = path.read_text(encoding="utf-8-sig")
+    if delimiter == "," and ";" in text.partition("\n")[0]:  # as spreadsheets write it where numbers have a decimal comma
+        text, delimiter = text.replace(",", "."), ";"
+    lines = [line for line in text.splitlines() if line.strip(" ")]
     remarks = list(takewhile(lambda line: line.startswith("#"), lines))
     table = _cells(lines[len(remarks) :], delimiter)
     if not table:

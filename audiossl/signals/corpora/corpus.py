@@ -133,6 +133,10 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.items)
 
+    def __repr__(self) -> str:
+        """One line: how many items, how long they are together, and the rate that they are read at."""
+        return f"Corpus({len(self.items):,} items, {sum(self.durations) / 60:,.1f} min at {self.sample_rate:g} Hz)"
+
     def __iter__(self) -> Iterator[CorpusItem]:
         return iter(self.items)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import torch
 
 from audiossl.errors import ConfigError, DataError
-from audiossl.seeds import derive_generator
+from audiossl.seeds import derive_generator, derive_seed
+
+FEWEST, MOST_FOLDS, VALID_SHARE, DRAWS = 3, 5, 7, 100  # of divisions that are chosen by the number of subjects
 
 
 @dataclass(frozen=True)
@@ -81,3 +83,37 @@ def subject_folds(subjects: Sequence[str], num_folds: int, num_valid: int, seed:
     names = list(subjects)
     folds = [[names[i] for i in sorted(order[first::num_folds])] for first in range(num_folds)]
     return [held_out_sides(subjects, fold, num_valid, seed) for fold in folds]
+
+
+def sides_by_number(subjects: Sequence[str], labels: Mapping[str, Set[object]], seed: int) -> list[SubjectSides]:
+    """Test every subject once, in up to five folds, with one of seven of the others for choices.
+
+    Of a hundred divisions that the seed draws the first is taken in which every side has a label and every training side two
+    that differ; the first of all where none is so.
+
+    Args:
+        subjects: three or more.
+        labels: that each subject has.
+        seed: of the draws.
+
+    Raises:
+        ConfigError: if there are fewer than three subjects; the message says what to do.
+    """
+    if len(subjects) < FEWEST:
+        raise ConfigError(
+            f"{len(subjects)} of at least {FEWEST} people ({', '.join(subjects)}): somebody has to be trained on, somebody to "
+            f"choose with, and somebody to test. Take recordings of more people, say by person= who they are, or say "
+            f"person=recording: then each recording is tested as if it was of another person, and the report says so"
+        )
+    folds = min(MOST_FOLDS, len(subjects))
+    num_valid = max(1, (len(subjects) - -(-len(subjects) // folds)) // VALID_SHARE)
+    draws = (
+        subject_folds(subjects, folds, num_valid, derive_seed(seed, "division", draw) if draw else seed) for draw in range(DRAWS)
+    )
+    first = next(draws)
+    return next((sides for sides in (first, *draws) if all(_have_labels(one, labels) for one in sides)), first)
+
+
+def _have_labels(sides: SubjectSides, labels: Mapping[str, Set[object]]) -> bool:
+    of_sides = [set().union(*(labels.get(name, set()) for name in side)) for side in (sides.train, sides.valid, sides.test)]
+    return all(of_sides) and len(of_sides[0]) > 1

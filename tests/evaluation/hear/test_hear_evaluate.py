@@ -98,7 +98,6 @@ def test_toy_tasks_from_the_command_line(tmp_path, capsys):
         np.mean(folds)
     )
     assert main(["evaluate", "hear", "--list"]) == 0 and "maestro" in capsys.readouterr().out
-    assert main(["evaluate", "hear", "logmel"]) == 2
 
 
 def test_finished_work_is_kept_and_changed_files_are_not(model, tmp_path, monkeypatch):

@@ -45,10 +45,10 @@ def test_training_stops_after_patience_validations_and_goes_back():
     values = iter([0.2, 0.6, 0.6, 0.5, 0.6, 0.9])
     settings = SETTINGS | {"patience": 3, "check_val_every_n_epoch": 2}
     data = labelled()
-    found = train_predictor(data, data, False, settings, lambda p, loss: Validation(next(values), "kept"), True)
+    found = train_predictor(data, data, False, settings, lambda p, loss: Validation(next(values), {"kept": 1}), True)
     # Equal is no progress: validations at epochs 1, 3, 5, 7, 9, the third without progress ends it.
     assert [epoch for epoch, _ in found.history] == [1, 3, 5, 7, 9]
-    assert found.epoch == 3 and found.validation.value == np.float32(0.6) and found.validation.choice == "kept"
+    assert found.epoch == 3 and found.validation.value == np.float32(0.6) and found.validation.choice == {"kept": 1}
 
 
 def test_a_score_that_is_not_finite_ends_the_run():

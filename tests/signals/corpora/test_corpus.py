@@ -66,6 +66,7 @@ def test_build_and_read(tmp_path: Path, sources: list[Item], transcode: bool) ->
         )
         assert item.recording == item.id
     assert corpus.durations == [item.num_samples / 16_000 for item in corpus.items]
+    assert repr(corpus) == f"Corpus({len(corpus)} items, {sum(corpus.durations) / 60:.1f} min at 16000 Hz)"
 
 
 def test_sixteen_bit_recordings_are_transcoded_bit_by_bit(tmp_path: Path) -> None:

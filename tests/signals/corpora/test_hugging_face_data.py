@@ -6,8 +6,8 @@ import json
 
 import pyarrow as pa
 import pytest
-from own_data import write_sounds
 from pyarrow import ipc, parquet
+from small_recordings import write_sounds
 
 from audiossl.errors import DataError
 from audiossl.signals.corpora.hugging_face_data import unpack_data_set

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from own_data import write_sounds, write_table
+from small_recordings import write_sounds, write_table
 
 from audiossl.errors import DataError
 from audiossl.signals.corpora.joining import join_table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from own_data import write_sounds
+from small_recordings import write_sounds
 
 from audiossl.errors import DataError
 from audiossl.signals.corpora.kaldi import read_kaldi

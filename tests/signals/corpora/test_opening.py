@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from own_data import write_sounds, write_table
+from small_recordings import write_sounds, write_table
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.signals.corpora.corpus import Corpus
