@@ -15,8 +15,8 @@ def read_arguments(call: Callable[..., object], values: Mapping[str, object], pl
     """Read keyword arguments for a class or function as `read_options` reads the fields of a dataclass.
 
     Args:
-        call: whose signature says the names, types and defaults.
-        values: by argument.
+        call: call whose signature says the names, types and defaults.
+        values: values by argument.
         place: keys down to the values, for messages.
         skip: number of arguments at the front that the caller gives.
 

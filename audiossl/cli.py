@@ -48,13 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if _fails_first():
             where = f"{error.filename}: " if error.filename else ""
             print(
-                f"audiossl: {where}{error.strerror}. Mend that, then the same command goes on: finished work is kept",
+                f"audiossl: {where}{error.strerror}. Fix that, then the same command resumes: finished work is kept",
                 file=sys.stderr,
             )
         return 2
     except KeyboardInterrupt:
         if _fails_first():
-            print("audiossl: interrupted; finished work is kept, the same command goes on from there", file=sys.stderr)
+            print("audiossl: interrupted; finished work is kept, the same command resumes from there", file=sys.stderr)
         return 130
     except Exception:
         if _fails_first():
@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("search", help="find what a store holds that is like a query", description=search_store.__doc__)
     )
     add_probe(commands.add_parser("probe", help="score a model on a label of recordings", description=probe_model.__doc__))
-    add_evaluate(commands.add_parser("evaluate", help="measure what an encoder is worth on labelled tasks"))
+    add_evaluate(commands.add_parser("evaluate", help="measure the quality of an encoder on labelled tasks"))
     add_export(commands.add_parser("export", help="write an encoder for other frameworks", description=export_model.__doc__))
     compare = commands.add_parser("compare", help="put the results of runs side by side", description=compare_results.__doc__)
     compare.add_argument("runs", nargs="+", type=Path, help="folders of runs, or results.json files")

@@ -43,20 +43,24 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     hear = kinds.add_parser("hear", help="on HEAR 2021 task folders, by the kit's protocol", description=evaluate_hear.__doc__)
     _add_benchmark(hear, "recipes/hear", "task folder")
     hear.add_argument("--layers", default="last", help="last (default), all, or numbers such as 2,4, laid side by side")
-    hear.add_argument("--pooling", choices=["mean", "mean+max"], default="mean", help="of scene embeddings over time")
-    hear.add_argument("--grid", choices=["default", "fast", "faster"], default="default", help="of the kit's predictors")
-    hear.add_argument("--grid-points", type=int, default=8, metavar="N", help="of the grid that are tried (default 8)")
+    hear.add_argument("--pooling", choices=["mean", "mean+max"], default="mean", help="pooling of scene embeddings over time")
+    hear.add_argument("--grid", choices=["default", "fast", "faster"], default="default", help="grid of the kit's predictors")
+    hear.add_argument(
+        "--grid-points", type=int, default=8, metavar="N", help="number of points of the grid that are tried (default 8)"
+    )
     hear.set_defaults(command=evaluate_hear)
     superb = kinds.add_parser("superb", help="on SUPERB task folders, with its heads", description=evaluate_superb.__doc__)
     _add_benchmark(superb, "recipes/superb", "task folder, or an abbreviation such as SID")
     superb.add_argument(
         "--lr", nargs="+", default=[], metavar="RATE", help="choose from these by validation, or `search` for ten-fold steps"
     )
-    superb.add_argument("--updates", type=int, help="of each head; by default the folder's, or the published ones")
+    superb.add_argument(
+        "--updates", type=int, help="number of updates of each head; by default the folder's, or the published ones"
+    )
     superb.add_argument("--normalise", action="store_true", help="layer norm of each layer before the weighted sum")
     superb.add_argument("--layer", type=int, help="take this layer instead of the weighted sum")
     superb.add_argument("--layer-sweep", action="store_true", help="each layer by itself as well, with a picture")
-    superb.add_argument("--seed", type=int, default=0, help="of the heads")
+    superb.add_argument("--seed", type=int, default=0, help="seed of the heads")
     superb.set_defaults(command=evaluate_superb)
 
 
@@ -67,9 +71,9 @@ def _add_benchmark(parser: argparse.ArgumentParser, recipe: str, unit: str) -> N
         "--out", type=Path, help="folder that is written (default runs/BENCHMARK_MODEL); the same call resumes it"
     )
     parser.add_argument("--task", nargs="+", default=[], metavar="NAME", help=f"of a {unit}; all by default")
-    parser.add_argument("--name", help="of the model in the results (default: MODEL)")
+    parser.add_argument("--name", help="name of the model in the results (default: MODEL)")
     parser.add_argument("--data-root", type=Path, metavar="DIR", help="corpora that were fetched by hand, for the recipe")
-    parser.add_argument("--device", default="cpu", help="of what is trained: cpu, cuda, cuda:1")
+    parser.add_argument("--device", default="cpu", help="device of what is trained: cpu, cuda, cuda:1")
     parser.add_argument("--kit", action="store_true", help="run the original kit in its own environment, see docs/kits.md")
     parser.add_argument("--list", action="store_true", help="say what each official task needs, and end")
 

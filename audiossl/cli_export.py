@@ -18,8 +18,10 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         "overrides", nargs="*", metavar="key=value", help="options of the export, such as padding=reference for s3prl"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder; for hear and xares a file such as my_embed.py")
-    parser.add_argument("--layers", help="for hear and xares: last (default), all, or numbers such as 2,4, laid side by side")
-    parser.add_argument("--pooling", choices=["mean", "mean+max"], help="for hear: of scene embeddings over time (default mean)")
+    parser.add_argument("--layers", help="for hear and xares: last (default), all, or numbers such as 2,4, concatenated")
+    parser.add_argument(
+        "--pooling", choices=["mean", "mean+max"], help="for hear: pooling of scene embeddings over time (default mean)"
+    )
     parser.set_defaults(command=export_model)
 
 

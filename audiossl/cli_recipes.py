@@ -14,7 +14,9 @@ def add_recipes(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="copy")
     copy = actions.add_parser("copy", help="copy a recipe, to change it", description=copy_recipe.__doc__)
     copy.add_argument("name", help="folder of recipes, such as asterisk, or one of them, such as asterisk/spear")
-    copy.add_argument("folder", type=Path, help="that gets the folder of the recipe, and those that its scripts import")
+    copy.add_argument(
+        "folder", type=Path, help="folder to copy to; it gets the folder of the recipe, and those that its scripts import"
+    )
     copy.set_defaults(command=copy_recipe)
 
 
@@ -40,8 +42,10 @@ def add_kits(parser: argparse.ArgumentParser) -> None:
     """Add `make` to the command."""
     actions = parser.add_subparsers(required=True, metavar="make")
     make = actions.add_parser("make", help="make or check environments", description=make_kits.__doc__)
-    make.add_argument("kits", nargs="+", choices=list(KITS), help="whose environment")
-    make.add_argument("--folder", type=Path, help="of the environments; by default $AUDIOSSL_KITS or the cache of audiossl")
+    make.add_argument("kits", nargs="+", choices=list(KITS), help="names of the kits")
+    make.add_argument(
+        "--folder", type=Path, help="folder of the environments; by default $AUDIOSSL_KITS or the cache of audiossl"
+    )
     make.set_defaults(command=make_kits)
 
 

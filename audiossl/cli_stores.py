@@ -38,7 +38,9 @@ def add_embed(embed: argparse.ArgumentParser) -> None:
     embed.add_argument("--out", type=Path, required=True, help="folder of the store; the same call resumes it")
     embed.add_argument("--layers", default="last", help="last (default), all, or numbers such as 2,4")
     embed.add_argument("--pool", choices=["mean"], help="store one vector a recording instead of frames")
-    embed.add_argument("--dtype", choices=["float16", "float32"], default="float16", help="of stored frames (default float16)")
+    embed.add_argument(
+        "--dtype", choices=["float16", "float32"], default="float16", help="dtype of stored frames (default float16)"
+    )
     embed.add_argument("--shard", metavar="i/n", help="embed only the recordings of job i of n, 0 <= i < n")
     embed.add_argument("--device", help="cpu (default), cuda, cuda:1, mps")
     embed.add_argument("--verify", action="store_true", help=VERIFY)
@@ -53,11 +55,11 @@ def add_search(search: argparse.ArgumentParser) -> None:
     search.add_argument("query", help="a recording, the id of an item of the store, or a .npy file with a vector")
     search.add_argument("-k", type=int, default=10, help="number of neighbours (default 10)")
     search.add_argument("--where", metavar="CONDITION", help=WHERE)
-    search.add_argument("--layer", type=int, help="of the store; its last by default")
+    search.add_argument("--layer", type=int, help="layer of the store; its last by default")
     search.add_argument("--by", choices=["pooled", "frames"], default="pooled", help="compare means (default), or every frame")
     search.add_argument("--index", choices=["faiss"], help="search with FAISS, which has to be installed")
-    search.add_argument("--model", help="that embeds a recording; by default the one that the store names")
-    search.add_argument("--device", help="of the model: cpu (default), cuda, cuda:1, mps")
+    search.add_argument("--model", help="model that embeds a recording; by default the one that the store names")
+    search.add_argument("--device", help="device of the model: cpu (default), cuda, cuda:1, mps")
     search.add_argument("--trust-code", action="store_true", help="import the class that the store names as its model")
     search.add_argument("--json", action="store_true", help="print JSON in place of a table")
     search.set_defaults(command=search_store)
@@ -68,8 +70,8 @@ def add_tokenise(tokenise: argparse.ArgumentParser) -> None:
     _add_recordings(tokenise)
     tokenise.add_argument("--out", type=Path, required=True, help="folder of the store; the same call resumes it")
     _add_fit(tokenise)
-    tokenise.add_argument("--quality", choices=QUALITIES, default="default", help="of the search")
-    tokenise.add_argument("--device", default="cpu", help="of the teacher: cpu (default), cuda, cuda:1, mps")
+    tokenise.add_argument("--quality", choices=QUALITIES, default="default", help="quality of the search")
+    tokenise.add_argument("--device", default="cpu", help="device of the teacher: cpu (default), cuda, cuda:1, mps")
     tokenise.add_argument("--dry-run", action="store_true", help=DRY_RUN)
     _add_engine(tokenise)
     tokenise.set_defaults(command=tokenise_files)
@@ -87,47 +89,51 @@ def add_tokens(parser: argparse.ArgumentParser) -> None:
     report.add_argument("paths", nargs="+", type=Path, help=RECORDINGS)
     for action in (fit, encode, report):
         action.add_argument("--out", type=Path, required=True, help="folder that is written")
-        action.add_argument("--device", default="cpu", help="of the teacher: cpu, cuda, cuda:1, mps")
+        action.add_argument("--device", default="cpu", help="device of the teacher: cpu, cuda, cuda:1, mps")
     _add_fit(fit)
     fit.set_defaults(command=fit_tokens)
     for action in (encode, report):
         action.add_argument("--tokeniser", type=Path, required=True, help="folder that `audiossl tokens fit` wrote")
         action.add_argument("--trust-code", action="store_true", help="import the class that the folder names as its teacher")
-        action.add_argument("--quality", choices=QUALITIES, default="default", help="of the search")
+        action.add_argument("--quality", choices=QUALITIES, default="default", help="quality of the search")
     encode.add_argument("--verify", action="store_true", help=VERIFY)
     _add_engine(encode)
     encode.set_defaults(command=encode_tokens)
     report.add_argument("--labels", type=Path, help='JSON lines {"id", "segments": [[label, start, end], ...]}, in seconds')
-    report.add_argument("--frames", type=int, default=20_000, help="to measure on")
+    report.add_argument("--frames", type=int, default=20_000, help="number of frames to measure on")
     report.set_defaults(command=report_tokens)
 
 
 def _add_recordings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", type=Path, help=RECORDINGS)
-    parser.add_argument("--table", type=Path, help="whose rows are joined to the recordings by id, path, file name or stem")
+    parser.add_argument(
+        "--table", type=Path, help="table of rows that are joined to the recordings by id, path, file name or stem"
+    )
     parser.add_argument("--where", metavar="CONDITION", help=WHERE)
 
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teacher", default="hama", help=f"{WRITTEN} or a folder (default hama)")
-    parser.add_argument("--layer", type=int, help="of the teacher; its last by default")
+    parser.add_argument("--layer", type=int, help="layer of the teacher; its last by default")
     parser.add_argument(
         "--normalise",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="bring the teacher's channels to one scale (default)",
     )
-    parser.add_argument("--kind", choices=["mvq", "rvq", "fsq", "kmeans"], default="mvq", help="of quantiser (default mvq)")
+    parser.add_argument("--kind", choices=["mvq", "rvq", "fsq", "kmeans"], default="mvq", help="kind of quantiser (default mvq)")
     parser.add_argument("--num-codebooks", type=int, default=8, help="codes per frame (default 8)")
     parser.add_argument("--codebook-size", type=int, default=256, help="entries per codebook (default 256)")
-    parser.add_argument("--frames", type=int, default=100_000, help="to fit to, of recordings drawn at random (default 100000)")
+    parser.add_argument(
+        "--frames", type=int, default=100_000, help="number of frames to fit to, of recordings drawn at random (default 100000)"
+    )
     parser.add_argument("--steps", type=int, help="updates of the centres (mvq, rvq)")
-    parser.add_argument("--seed", type=int, default=1, help="of the draw and the fit (default 1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the draw and the fit (default 1)")
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=["local", "ray"], default="local", help="this process, or workers of Ray Data")
-    parser.add_argument("--workers", type=int, metavar="N", help="of ray; one for each CPU of its cluster by default")
+    parser.add_argument("--workers", type=int, metavar="N", help="workers of ray; one for each CPU of its cluster by default")
 
 
 def embed_files(options: argparse.Namespace) -> int:

@@ -40,7 +40,7 @@ class DataFiles:
         Args:
             folders: or single files.
             known: earlier stamps.
-            again: do not take what was seen before in this run.
+            again: whether to look again at what was seen before in this run.
         """
         found: Stamps = {}
         for folder in folders:

@@ -24,7 +24,7 @@ class Wanted:
         name: what follows the prefix, or the folder, file or repository.
         last_layer: the highest layer to compute, which is then also the final output; None for all.
         data_root: where wheels were unpacked, or weights downloaded, by hand.
-        options: of the encoder, by name.
+        options: options of the encoder, by name.
         padding: "invariant" or "reference", of Zipformers.
         trust_code: whether a config may name the class that is imported, see `audiossl.models.hub.load`.
     """
@@ -44,14 +44,14 @@ class EncoderName(Kind):
     Attributes:
         kind: what `TeacherConfig.kind` calls it; also the name itself where there is no prefix.
         written: how people write it.
-        prefix: before a name, such as `hf:`; "" where the kind is all of the name, None where any other name is meant.
+        prefix: text before a name, such as `hf:`; "" where the kind is all of the name, None where any other name is meant.
         takes_layer: whether its loader computes no more than the layer that is asked for.
         takes_options: whether it has options.
         example: a name, for messages.
         frame_rate: frames per second that are assumed while nothing is loaded.
-        window_seconds: that a teacher reads at once. Attention without positions, trained on utterances, does not know longer
-            ones. Dasheng cuts clips itself; SPEAR gave it clips of up to 31 s whole.
-        teacher_options: options that a teacher has unless told otherwise.
+        window_seconds: seconds of audio that a teacher reads at once. Attention without positions, trained on utterances, does
+            not know longer ones. Dasheng cuts clips itself; SPEAR gave it clips of up to 31 s whole.
+        teacher_options: default options of a teacher.
         teacher_layers: whether a teacher that is read below its top computes no more than that.
     """
 
@@ -89,7 +89,7 @@ class EncoderName(Kind):
 
 OWN = EncoderName(
     "audiossl.load:load_own",
-    "a checkpoint of ours, a run (its student), a Hugging Face model; FILE.pt has config.json beside it",
+    "a checkpoint of ours, a run (its student), a Hugging Face model; FILE.pt has config.json next to it",
     "audiossl",
     "FOLDER or FILE.pt",
     prefix=None,
@@ -206,7 +206,7 @@ class Place:
 
     Attributes:
         where: `module:Class` or `FILE.py:Class`.
-        folder: with weights that such an encoder was saved with; "" for a new one.
+        folder: folder with weights that such an encoder was saved with; "" for a new one.
     """
 
     where: str
@@ -231,7 +231,7 @@ def refuse_place(name: str, origin: Path, trust_code: bool | str | type = False,
     """Refuse a name that was read from a file and would import a class, unless the caller trusts it.
 
     Args:
-        name: that the file holds.
+        name: name that the file holds.
         origin: the file.
         trust_code: whether the caller trusts it.
         advice: another way than `trust_code`, for the message.

@@ -35,8 +35,8 @@ def map_groups(
         work: called with a group; yields rows of strings, numbers and arrays, the same keys in each. Ray pickles it.
         groups: JSON-able.
         engine: `local` or `ray` (extra `ray`).
-        num_workers: of ray; one for each CPU of the cluster by default.
-        num_gpus: that each worker of ray needs; a part of one is allowed.
+        num_workers: number of workers of ray; one for each CPU of the cluster by default.
+        num_gpus: number of GPUs that each worker of ray needs; a part of one is allowed.
 
     Raises:
         ConfigError: for another engine, or workers without ray.

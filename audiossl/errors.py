@@ -10,7 +10,7 @@ from types import ModuleType
 
 
 class AudiosslError(Exception):
-    """Base of every error that the user, not the programmer, can mend."""
+    """Base of every error that the user, not the programmer, can fix."""
 
 
 class ConfigError(AudiosslError):

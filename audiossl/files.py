@@ -49,7 +49,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path` that is renamed to it when the block ends well.
+    """Yield a temporary name next to `path` that is renamed to it when the block ends well.
 
     Raises:
         ConfigError: if the folder of the file cannot be written.

@@ -19,7 +19,7 @@ def find_recipe(name: Path, methods: Collection[str]) -> Path:
         name: a file; a folder with one recipe; a bare name such as `spear`, the recipe in `own/` for data of one's own; a name in
             `recipes/` of the working directory, or among the recipes that came with audiossl, such as `hapt` or
             `asterisk/spear`; or a file with the other suffix, or none, of YAML.
-        methods: that the recipe may have, where there are several in a folder.
+        methods: methods that the recipe may have, where there are several in a folder.
 
     Raises:
         ConfigError: if there is none, or several; the message lists what there is.

@@ -36,9 +36,10 @@ def find_kind(name: str, table: Mapping[str, Kind], what: str, needs: Iterable[s
     """Import the class of a kind: a name of the table, else `FILE.py:Class`, else `module:Class`.
 
     Args:
-        name: as a recipe or a caller says it. A name that a checkpoint, run or store says of itself must be looked up in `table`
+        name: name as a recipe or a caller says it. A name that a checkpoint, run or store says of itself must be looked up in
+            `table`
             alone: it may not choose what is imported.
-        table: of the room, from names to classes.
+        table: table of the room, from names to classes.
         what: a kind is a kind of, for messages: "objective".
         needs: attributes that such a class must have.
 
@@ -92,7 +93,7 @@ def trusted_class(place: str, origin: Path, trust_code: bool | str | type, what:
     """Import the class that a file names, if the caller trusts it.
 
     Args:
-        place: of the class, as the file says it.
+        place: place of the class, as the file says it.
         origin: the file, for messages.
         trust_code: True, or the class itself or its place; without, nothing is imported.
         what: the class is a kind of, for messages.
@@ -115,7 +116,7 @@ def source_digest(found: object) -> str:
     """Hash the source file of a class from outside the package, which is part of the fingerprint of what it makes.
 
     Returns:
-        The hash; "" for classes of the package itself, whose versions the stages count.
+        The hash; "" for classes of the package itself: stages count their versions.
 
     Raises:
         ConfigError: if the class has no source file, as one typed into a prompt.
@@ -128,7 +129,9 @@ def source_digest(found: object) -> str:
     except TypeError:
         path = None
     if path is None or not Path(path).is_file():
-        raise ConfigError(f"{found!r} has no source file, so that its stage cannot be told from another: write it to a file")
+        raise ConfigError(
+            f"{found!r} has no source file, so that its stage cannot be distinguished from another: write it to a file"
+        )
     return hashlib.blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
 
 

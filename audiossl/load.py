@@ -55,8 +55,8 @@ def load(
             arguments, or of a function that returns an encoder, with `@FOLDER` for weights that were saved there. `:LAYER` after
             any of these ends the model at that layer. An object that meets the contract of `audiossl.models.encoder`, its class,
             or a function that returns one, is taken as well.
-        padding: of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the padded
-            batches of the published code, in which the last frames of shorter clips see padding.
+        padding: padding of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the
+            padded batches of the published code, in which the last frames of shorter clips see padding.
         trust_code: a folder may name a class that is not part of audiossl. It is imported only if this is True, or the class, or
             its place.
 
@@ -94,7 +94,7 @@ def encoder_of(found: object, options: Mapping[str, object], place: str) -> Any:
 
     Args:
         found: class, which is made from the options; function, which is called with them; or an encoder.
-        options: by name.
+        options: options by name.
         place: what messages call it.
 
     Raises:

@@ -42,8 +42,8 @@ def file_lock(path: Path) -> Iterator[None]:
 def only_user(folder: Path) -> Iterator[None]:
     """Refuse a second run on a folder, in this process or another, where the system has file locks.
 
-    Unlike `file_lock` this does not wait: the second would do what the first has done. The lock lies beside the folder, which may
-    be replaced as a whole, and says whose it is; the system frees it when its holder dies, however that happens.
+    Unlike `file_lock` this does not wait: the second would do what the first has done. The lock lies next to the folder, which
+    may be replaced as a whole, and names its holder; the system frees it when its holder dies, however that happens.
 
     Raises:
         StoreError: if another has the folder; the message says who, and since when.

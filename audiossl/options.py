@@ -23,8 +23,8 @@ class Fault(Exception):
 
     Args:
         place: keys down to it, such as `models.random.kind` or `evaluation.tasks[1].kind`; empty for the whole config.
-        expected: in words.
-        got: in words.
+        expected: what was expected, in words.
+        got: what came, in words.
         meant: a question whether something else was meant, in words.
     """
 
@@ -53,7 +53,7 @@ def read_options(kind: type[T], values: Mapping[str, object], place: str = "") -
 
     Args:
         kind: dataclass with annotated fields.
-        values: by field.
+        values: values by field.
         place: keys down to the values, for messages.
 
     Raises:
@@ -87,7 +87,7 @@ def with_overrides(kind: type, values: Mapping[str, object], overrides: Sequence
 
     Args:
         kind: dataclass of the recipe.
-        values: of the recipe; they are not changed.
+        values: values of the recipe; they are not changed.
         overrides: words.
 
     Raises:
@@ -113,7 +113,7 @@ def with_keywords(kind: type, values: Mapping[str, object], keywords: Mapping[st
 
     Args:
         kind: dataclass of the recipe.
-        values: of the recipe; they are not changed.
+        values: values of the recipe; they are not changed.
         keywords: values by key, which may be dotted; a mapping changes only its keys of a section, at any depth.
 
     >>> from audiossl.training.config import TrainingConfig
@@ -190,9 +190,9 @@ class Key:
 
     Attributes:
         name: dotted.
-        type: of its value, in words.
-        default: as YAML has it; empty where the key is required.
-        description: from the docstring of its dataclass.
+        type: type of its value, in words.
+        default: its default as YAML; empty where the key is required.
+        description: description from the docstring of its dataclass.
     """
 
     name: str

@@ -24,7 +24,7 @@ def track(items: Iterable[T], title: str, total: int | None = None, *, shown: bo
 
     Args:
         items: what is worked on.
-        title: of the bar, and of lines in a log.
+        title: title of the bar, and of lines in a log.
         total: number of items; by default their length, where they have one.
         shown: whether anything is shown.
 

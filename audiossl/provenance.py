@@ -27,7 +27,7 @@ def folder_digests(folder: Path, leave_out: frozenset[str] = frozenset()) -> dic
     """BLAKE2 digest of every file below a folder, by its path there; links count as what they lead to.
 
     Args:
-        folder: to be read.
+        folder: folder to be read.
         leave_out: names, directly in the folder, that are not listed.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())

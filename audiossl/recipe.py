@@ -38,7 +38,7 @@ def run_stages(
     when the recipe is what it was then. Under torchrun the first rank decides what runs, and it alone prints and returns seconds.
 
     Args:
-        stages: in order of their dependence.
+        stages: stages in order of their dependence.
         output: folder of the run.
         first: run this stage and all later ones again, even where they are up to date.
         last: stop after this stage.
@@ -71,7 +71,7 @@ def run_stages(
 def verify_stages(stages: Sequence[Stage], output: Path) -> int:
     """Recompute the digests of every stage's files and of the user's data, say what differs, and return how many stages do.
 
-    A stage that never ran differs; so does one whose config, or an input's, is another one now.
+    A stage that never ran differs; so does one with another config now, or with an input that has another.
     """
     prints: dict[str, str] = {}
     redone: set[str] = set()
@@ -274,7 +274,7 @@ class _Run:
         return data
 
     def _leave(self, stage: Stage, partial: Path, state: State) -> None:
-        """Set unfinished work aside; of a stage that cannot go on with it, remove it."""
+        """Set unfinished work aside; of a stage that cannot resume from it, remove it."""
         if not partial.exists():
             return
         if {path.name for path in partial.iterdir()} <= BEGUN:
@@ -284,12 +284,12 @@ class _Run:
             size, kept = _size(partial), _set_aside(partial, name)
             _say(f"{'':<13} unfinished work ({size}) is kept as {kept.name}: {'; '.join(state.reasons)}", "yellow")
         else:
-            _say(f"{'':<13} what an interrupted run left ({_size(partial)}) is removed: this stage cannot go on with it")
+            _say(f"{'':<13} what an interrupted run left ({_size(partial)}) is removed: this stage cannot resume from it")
             shutil.rmtree(partial)
 
 
 def _follow(stages: Sequence[Stage], output: Path, world: World) -> None:
-    """On other ranks than the first: take part in the stages that it tells, until it tells that there are no more."""
+    """On ranks above 0: run each stage that rank 0 announces, until it announces the end."""
     by_name = {stage.name: stage for stage in stages}
     while name := world.hear():
         _run_together(by_name[name], _partial(output / name), {name: output / name for name in by_name[name].inputs}, world)

@@ -66,12 +66,14 @@ class Stage:
             but for what a dataclass names in `free_options()`.
         inputs: names of the earlier stages it reads.
         version: raised by hand when the meaning of the stage changes.
-        resumable: keep what an interrupted run left in `out`, for the stage to go on from.
-        every_rank: under torchrun, run it on all ranks, with one `out`; other stages run on the first while the others wait.
-        names: of the entries of a config that is a list, for messages; of an entry that is a list itself, those of its entries.
+        resumable: keep what an interrupted run left in `out`, for the stage to resume from.
+        every_rank: whether to run it on all ranks under torchrun, with one `out`; other stages run on the first while the others
+            wait.
+        names: names of the entries of a config that is a list, for messages; of an entry that is a list itself, those of its
+            entries.
         data: folders and files of the user that it reads; another content of them makes it run again.
         added: what decides the result as well, by name, but was in no fingerprint up to commit ba6cba2.
-        added_then: reads the `added` of a folder that such a version made; what it does not tell is taken as unchanged.
+        added_then: reads the `added` of a folder that such a version made; what it does not say is taken as unchanged.
     """
 
     name: str
@@ -123,7 +125,7 @@ def fingerprint(stage: Stage, inputs: Mapping[str, str], data: str = "") -> str:
     """Hash what a stage's result depends on: its version, its config, the fingerprints of its inputs, and the data it reads.
 
     Args:
-        stage: whose.
+        stage: stage to be hashed.
         inputs: fingerprints by stage.
         data: digest of the user's files; empty where it reads none.
     """

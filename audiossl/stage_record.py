@@ -24,10 +24,10 @@ class State:
     """How the folder of a stage stands to what the stage is now.
 
     Attributes:
-        fingerprint: that it was made with, where it is what the stage would make; else None.
+        fingerprint: fingerprint that it was made with, where it is what the stage would make; else None.
         reasons: why it is not.
         recorded: the fingerprint in its record, if there is one.
-        now: of the user's files, where they were looked at.
+        now: stamps of the user's files, where they were looked at.
         absent: data that are not there any more, and are taken as they were.
     """
 
@@ -61,12 +61,12 @@ def state_of(
     """Compare what a folder records with what the stage is now.
 
     Args:
-        stage: as the recipe has it.
-        folder: that it wrote, or began to write.
+        stage: stage of the recipe.
+        folder: folder that it wrote, or began to write.
         inputs: fingerprints of the earlier stages.
         redone: earlier stages that are not what they were.
         files: the user's.
-        name: of the record.
+        name: name of the record.
     """
     record = read_record(folder, name)
     if record is None:
@@ -112,7 +112,7 @@ def _reasons(
     if "config" in record:
         found += _differences(recorded_options(stage.config, record["config"]), record["config"], stage.entries)
     then = record.get("inputs", {})
-    found += [f"{name} is another one" for name in stage.inputs if name in redone or then.get(name, inputs[name]) != inputs[name]]
+    found += [f"{name} has changed" for name in stage.inputs if name in redone or then.get(name, inputs[name]) != inputs[name]]
     if not found:
         maker = (record.get("versions") or {}).get("audiossl", "of before")
         found = [f"audiossl {__version__} makes it otherwise than the {maker} that made it"]

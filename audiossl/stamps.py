@@ -80,7 +80,7 @@ def folder_stamps(
     """Stamp every file below a folder, by its path there; linked folders are entered once.
 
     Args:
-        folder: to be walked.
+        folder: folder to be walked.
         known: earlier stamps, by path in the folder; files of the same size and time are not read again.
         leave_out: says which files and folders do not count.
         most_bytes: the smallest files are read up to so many bytes together; the stamps of the others have an empty digest.

@@ -15,7 +15,7 @@ from pathlib import Path
 from audiossl.errors import DataError
 
 DELIMITERS = ",;\t|"
-# What stands at the beginning of a file tells how it is written; UTF-32 first, for it begins as UTF-16 does.
+# The beginning of a file shows how it is encoded; UTF-32 first, for it begins as UTF-16 does.
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -31,7 +31,7 @@ class Row:
     """A row of a table.
 
     Attributes:
-        line: of the file, counted from 1, on which the row ends.
+        line: number of the line of the file, counted from 1, on which the row ends.
         cells: text by column, without white space at its ends.
     """
 
@@ -71,12 +71,12 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> Table:
     """Read a table with a header, however it was saved.
 
     Taken are UTF-8 with and without a byte order mark, UTF-16 and UTF-32 with one, also packed by gzip; commas, semicolons, tabs
-    or bars between cells, told by the header; the line `sep=;` of Excel; line ends of any system; cells in quotes with delimiters
-    and line breaks inside. Empty rows are skipped, and empty columns without a name at the right.
+    or bars between cells, found from the header; the line `sep=;` of Excel; line ends of any system; cells in quotes with
+    delimiters and line breaks inside. Empty rows are skipped, and empty columns without a name at the right.
 
     Args:
         path: the file.
-        columns: that have to be there.
+        columns: columns that have to be there.
 
     Raises:
         DataError: if the file cannot be read, a column is missing or comes twice, or a row has more cells than the header.

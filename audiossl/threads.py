@@ -16,7 +16,7 @@ def wait_passively(environment: MutableMapping[str, str] = os.environ) -> None:
     OMP_WAIT_POLICY=PASSIVE and GOMP_SPINCOUNT=1000.
 
     Args:
-        environment: that is changed.
+        environment: variables that are changed.
 
     >>> variables = {"OMP_WAIT_POLICY": "ACTIVE"}
     >>> wait_passively(variables)

@@ -1,4 +1,4 @@
-"""Import of torchaudio where its compiled parts do not fit: the wheels on PyPI fail beside a torch for CPUs."""
+"""Import of torchaudio where its compiled parts do not fit: the wheels on PyPI fail next to a torch for CPUs."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Where:
     """A condition on rows; `parse_where` makes one.
 
     Attributes:
-        text: as it was written.
+        text: condition as it was written.
         columns: names of the columns that it looks at, in the order in which they come.
     """
 

@@ -48,7 +48,7 @@ def compare(left: Plain, symbol: str, right: Plain, place: str) -> bool:
 
     Args:
         left, right: made by `plain`.
-        symbol: of SYMBOLS.
+        symbol: one of SYMBOLS.
         place: what is compared, for messages.
 
     Raises:
@@ -63,7 +63,7 @@ def compare(left: Plain, symbol: str, right: Plain, place: str) -> bool:
     if symbol in ("==", "!="):
         return (first == second) == (symbol == "==")
     if isinstance(first, bool) or isinstance(first, str) != isinstance(second, str):
-        raise ConfigError(f"{place}: {left!r} and {right!r} have no order; expected two numbers or two texts beside {symbol}")
+        raise ConfigError(f"{place}: {left!r} and {right!r} have no order; expected two numbers or two texts around {symbol}")
     return ORDERS[symbol](first, second)
 
 

@@ -15,7 +15,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 POLL_SECONDS = 0.2
-_messages = count()  # told on the first rank, heard on the others
+_messages = count()  # sent by the first rank, heard by the others
 
 T = TypeVar("T")
 
@@ -85,12 +85,12 @@ class World:
         return values
 
     def tell(self, message: str) -> None:
-        """Tell the other ranks something, from the first one; each `tell` is heard by one `hear` of every other rank."""
+        """Send a message from the first rank to the others; each `tell` is heard by one `hear` of every other rank."""
         if self.size > 1:
             _store().set(f"message {next(_messages)}", message)
 
     def hear(self) -> str:
-        """Wait, for days if need be, for what the first rank tells."""
+        """Wait, for days if need be, for a message of the first rank."""
         key = f"message {next(_messages)}"
         while not _store().check([key]):  # not a collective or `wait`: those time out, and leave Ctrl-C unheard
             time.sleep(POLL_SECONDS)

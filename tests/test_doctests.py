@@ -23,5 +23,6 @@ def test_examples_run(path, tmp_path, monkeypatch):
     if needed := EXTRAS.get(path.relative_to(ROOT / "audiossl").as_posix()):
         pytest.importorskip(needed)
     module = importlib.import_module(path.relative_to(ROOT).with_suffix("").as_posix().replace("/", "."))
+    examples = [example for found in doctest.DocTestFinder().find(module) for example in found.examples]
     result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
-    assert result.attempted and not result.failed
+    assert examples and not result.failed  # of kits and downloads an example may be all skipped

@@ -11,7 +11,24 @@ import pytest
 
 import audiossl
 
-SHOWN = ("objectives", "models", "teachers", "tokens", "features", "features.frames", "features.connectivity", "training")
+SHOWN = (
+    "",
+    "embedding",
+    "estimators",
+    "evaluation",
+    "exporters",
+    "kits",
+    "report",
+    "signals",
+    "objectives",
+    "models",
+    "teachers",
+    "tokens",
+    "features",
+    "features.frames",
+    "features.connectivity",
+    "training",
+)
 ROOMS = [name for name in audiossl.__all__ if inspect.ismodule(getattr(audiossl, name))]
 
 
@@ -32,7 +49,7 @@ def test_every_public_name_is_there_and_is_described(room):
 
 @pytest.mark.parametrize("room", SHOWN)
 def test_every_public_class_and_function_shows_an_example(room):
-    module = importlib.import_module(f"audiossl.{room}")
+    module = importlib.import_module(f"audiossl.{room}".rstrip("."))
     values = {name: getattr(module, name) for name in module.__all__}
     described = {name: value for name, value in values.items() if inspect.isclass(value) or inspect.isfunction(value)}
     asked = {name for name, value in described.items() if not (getattr(value, "_is_protocol", False) or _is_error(value))}

@@ -159,7 +159,7 @@ def test_each_stage_says_why_it_is_made_again(pair, capsys):
     pair.first_value = 2
     pair.run(dry_run=True)
     first, second = capsys.readouterr().err.splitlines()[-2:]
-    assert "value was 1, is 2" in first and "first is another one" in second
+    assert "value was 1, is 2" in first and "first has changed" in second
     assert pair.run() == ["first", "second"]
     pair.run(first="second", dry_run=True)
     assert "--from" in capsys.readouterr().err.splitlines()[-1]

@@ -23,8 +23,12 @@ class StoreDescription:
         dim: width of a frame.
         frame_rate: frames per second.
         frame_offset: seconds from the start of an item to the centre of its frame 0.
-        dtype: of stored frames; pooled vectors are float32 always.
+        dtype: dtype of stored frames; pooled vectors are float32 always.
         contents: "frames" (and pooled vectors), or "pooled" vectors only.
+
+    >>> about = StoreDescription(model="mine", digest="1", layers="last", dim=4, frame_rate=50.0)
+    >>> about.dtype
+    'float16'
     """
 
     model: str

@@ -26,7 +26,10 @@ class Duplicates:
     Attributes:
         groups: ids, largest group first.
         num_items: items of the store.
-        num_copies: items of groups whose files are known to be the same, byte for byte, and the same part of them.
+        num_copies: items of groups that are known to be the same part of the same file, byte for byte.
+
+    >>> Duplicates([["a", "b"]], num_items=2).groups
+    [['a', 'b']]
     """
 
     groups: list[list[str]]
@@ -67,8 +70,8 @@ def find_duplicates(blocks: Blocks, lookup: Lookup, index: StoreIndex) -> Duplic
 
     Args:
         blocks: rows of the index, each with its vectors.
-        lookup: gives the vectors at some rows.
-        index: of the store.
+        lookup: function that gives the vectors at some rows.
+        index: index of the store.
     """
     num_items = len(index.ids)
     draws, directions = np.random.default_rng(0), None

@@ -33,6 +33,11 @@ class Embedding:
         frames: (T, D) of the final output, or (L, T, D) where layers were asked for.
         times: seconds from the start of the signal to the centre of each frame, (T,).
         pooled: mean over frames, (D,) or (L, D).
+
+    >>> import audiossl
+    >>> embedding = audiossl.load("logmel").embed(torch.randn(16000))
+    >>> tuple(embedding.frames.shape) == (len(embedding.times), len(embedding.pooled))
+    True
     """
 
     frames: Float[Tensor, "*L T D"]
@@ -61,6 +66,11 @@ class Embedder(nn.Module):
 
     Raises:
         ConfigError: if the encoder does not meet the contract; the message says what it lacks.
+
+    >>> import audiossl
+    >>> model = audiossl.load("logmel")  # an `Embedder`
+    >>> model.embed([torch.randn(16000), torch.randn(8000)])[1].frames.shape
+    torch.Size([50, 80])
     """
 
     def __init__(

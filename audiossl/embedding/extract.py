@@ -56,20 +56,28 @@ def embed_paths(
         out: folder of the store.
         layers: "last", "all" or layer numbers.
         pool: "mean" stores one vector per file and layer instead of frames.
-        dtype: of stored frames.
-        table: whose rows are joined to the recordings by id, path, file name or stem.
+        dtype: dtype of stored frames.
+        table: table whose rows are joined to the recordings by id, path, file name or stem.
         where: condition on the columns, such as `speaker == 'a'` (`audiossl.where`).
         shard: (i, n) embeds only the files that fall to job i of n, 0 <= i < n, into a part of its own; which job a file falls to
             depends on its id only.
         progress: show a bar on stderr, or lines where that is no terminal.
         engine: `ray` has the files embedded by workers of Ray Data (extra `ray`); the store gets the same bytes.
-        num_workers: of ray.
+        num_workers: number of workers of ray.
 
     Raises:
         ConfigError: if a path, layer, shard, column, way of pooling or type does not exist, the model does not take what is
             there, or `out` cannot be written.
         DataError: if a table or manifest cannot be read, or the condition holds for no recording.
         StoreError: if `out` holds a store of another model or other layers, or another process is writing it.
+
+    >>> import numpy as np, soundfile
+    >>> import audiossl
+    >>> soundfile.write("a.wav", np.random.default_rng(0).normal(size=16000) / 10, 16000)
+    >>> model = audiossl.load("logmel")
+    >>> summary = embed_paths(model, ["a.wav"], "store", progress=False)
+    >>> summary.num_written, summary.num_rejected
+    (1, 0)
     """
     check_choices(pool, dtype)
     out = Path(out)

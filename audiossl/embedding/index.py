@@ -61,7 +61,7 @@ class StoreIndex:
 
     Attributes:
         table: the columns of `FIELDS`, then `folder` and `row` (which part, and which row of its shard), then one's own columns.
-        folders: of the parts.
+        folders: folders of the parts.
     """
 
     table: pyarrow.Table

@@ -26,11 +26,11 @@ class ModuleCall:
     """A module, and how it is called.
 
     Attributes:
-        module: gives frames.
+        module: module that gives frames.
         channels: C of the signals.
         adds_axis: whether mono signals enter as (B, 1, S), not as (B, S).
         lengths_name: argument for the valid samples of each clip; "" if it takes none.
-        axes: of every tensor that it returns, the axis of time, 1 or 2; 0 for tensors that are no frames.
+        axes: axis of time of every tensor that it returns, 1 or 2; 0 for tensors that are no frames.
     """
 
     module: nn.Module
@@ -67,10 +67,10 @@ def find_call(module: nn.Module, channels: int, hop: int, layout: Layout) -> Mod
     """Find how a module is called.
 
     Args:
-        module: in evaluation mode.
-        channels: of the signals.
+        module: module in evaluation mode.
+        channels: channels of the signals.
         hop: samples from one frame to the next.
-        layout: of the frames, if it is not to be found.
+        layout: layout of the frames, if it is not to be found.
 
     Raises:
         ConfigError: if no call works, nothing that comes back is frames, or they come at another hop.

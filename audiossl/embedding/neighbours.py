@@ -19,12 +19,15 @@ class Neighbour:
     """An item of a store that is near a query.
 
     Attributes:
-        id: of the item.
-        file: that it was made of.
+        id: id of the item.
+        file: file that the item was made of.
         start, end: seconds in that file.
         similarity: cosine of the angle between the two vectors, from -1 to 1.
         time: seconds in the file, of the frame that is nearest; None where pooled vectors were compared.
         columns: what the store knows of it.
+
+    >>> Neighbour("a", "a.wav", 0.0, 1.0, similarity=0.9).id
+    'a'
     """
 
     id: str

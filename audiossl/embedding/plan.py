@@ -37,13 +37,20 @@ class EmbedPlan:
         num_recordings: recordings that would be embedded.
         num_present: recordings that are in the store.
         num_rejected: recordings that cannot be taken, as far as that is known without decoding them.
-        hours: of audio to embed.
+        hours: hours of audio to embed.
         device: the embedder is on.
-        seconds: of time, by the speed at which a few of the recordings were embedded; None where none could be.
-        memory_bytes: of this process at its peak, roughly.
-        disk_bytes: of the store.
+        seconds: time that it will take, by the speed at which a few of the recordings were embedded; None where none could be.
+        memory_bytes: memory of this process at its peak, roughly.
+        disk_bytes: size of the store on disk.
         disk_free: bytes on the disk of the store.
         model: name of the embedder.
+
+    >>> import numpy as np, soundfile
+    >>> import audiossl
+    >>> soundfile.write("a.wav", np.random.default_rng(0).normal(size=16000) / 10, 16000)
+    >>> model = audiossl.load("logmel")
+    >>> plan_embedding(model, ["a.wav"], "store").num_recordings
+    1
     """
 
     num_recordings: int
@@ -91,6 +98,14 @@ def plan_embedding(
 
     Raises:
         ConfigError, DataError, StoreError: as `embed_paths`.
+
+    >>> import numpy as np, soundfile
+    >>> import audiossl
+    >>> soundfile.write("a.wav", np.random.default_rng(0).normal(size=16000) / 10, 16000)
+    >>> model = audiossl.load("logmel")
+    >>> plan = plan_embedding(model, ["a.wav"], "store")
+    >>> plan.num_recordings, plan.num_rejected
+    (1, 0)
     """
     check_choices(pool, dtype)
     out = Path(out)

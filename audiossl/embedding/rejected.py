@@ -15,7 +15,7 @@ def earlier_rejections(folder: Path, seen: Iterable[tuple[str, str]]) -> list[di
     """Read the rows of earlier calls about recordings that this call did not see.
 
     Args:
-        folder: of the store.
+        folder: folder of the store.
         seen: id and absolute path of each recording of this call; files of one name in two folders share an id. A row without a
             path goes by its id alone.
 

@@ -60,6 +60,14 @@ class EmbeddingStore:
         description: what the store holds and what made it.
         model: the embedder that made it, where it is at hand: `audiossl.embed` sets it.
         summary: what the call of `audiossl.embed` did that returned this store; else None.
+
+    >>> import numpy as np, soundfile
+    >>> import audiossl
+    >>> soundfile.write("a.wav", np.random.default_rng(0).normal(size=16000) / 10, 16000)
+    >>> model = audiossl.load("logmel")
+    >>> store = audiossl.embed(model, ["a.wav"], "store")
+    >>> len(store.ids), store.neighbours("a.wav", k=1)[0].id == store.ids[0]
+    (1, True)
     """
 
     def __init__(self, description: StoreDescription, index: StoreIndex, model: Embedder | None = None) -> None:
@@ -74,8 +82,8 @@ class EmbeddingStore:
         """Open a store with all parts below it.
 
         Args:
-            folder: of the store.
-            model: that made it, to search for files.
+            folder: folder of the store.
+            model: model that made the store, to search for files.
 
         Raises:
             StoreError: if the folder is no store, parts were made by different models, an id occurs twice, or `model` is another.
@@ -221,8 +229,8 @@ class EmbeddingStore:
         """Write a row for each item: the columns of `table()`, then `vector`, the pooled vector of one layer.
 
         Args:
-            path: of the file, which appears whole.
-            layer: as in `to_numpy`.
+            path: path of the file, which appears whole.
+            layer: number of the layer, as in `to_numpy`.
         """
         return store_tables.write_parquet(Path(path), self.table(), self.vectors(layer), self.description.dim)
 
@@ -269,7 +277,7 @@ class EmbeddingStore:
             query: id of an item, which is not its own neighbour; path of a recording, which `model` embeds, or of a `.npy` file;
                 a vector (D,), or (L, D) for all layers of the store; or what `embed` gave.
             k: number of neighbours; fewer come where the store has no more.
-            layer: as in `to_numpy`.
+            layer: number of the layer, as in `to_numpy`.
             by: `pooled` compares the query with the mean of the frames of each item, `frames` with every frame: then an item is
                 as similar as its best frame, whose time is in the answer.
             index: "faiss" searches with FAISS, which has to be installed; pooled vectors only.

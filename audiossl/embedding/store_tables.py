@@ -192,5 +192,5 @@ def _cell(value: object) -> Plain:
 def _fixed(index: StoreIndex) -> tuple[pyarrow.Array | pyarrow.ChunkedArray, ...]:
     table = index.table
     start, seconds, size, rate = (table.column(name).to_numpy() for name in ("start", "seconds", "num_frames", "frame_rate"))
-    end = start + np.where(seconds < 0, size / rate, seconds)  # of old stores only the number of frames is known
+    end = start + np.where(seconds < 0, size / rate, seconds)  # of earlier stores only the number of frames is known
     return table.column("id"), table.column("path"), table.column("start"), pyarrow.array(end)

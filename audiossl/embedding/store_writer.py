@@ -41,8 +41,8 @@ class StoreWriter:
     skips the ids for which `id in writer` holds.
 
     Args:
-        folder: of the store.
-        description: of the frames to come.
+        folder: folder of the store.
+        description: description of the frames to come.
         part: sub-folder `part-NAME` to write to, for jobs that run side by side; ids in any part count as present.
         shard_items: items in a shard at most.
         shard_bytes: bytes of frames in a shard, roughly at most.
@@ -50,6 +50,15 @@ class StoreWriter:
     Raises:
         StoreError: if the folder holds a store of another description.
         ConfigError: if the folder cannot be written.
+
+    >>> import numpy as np
+    >>> from audiossl.embedding.description import StoreDescription
+    >>> about = StoreDescription(model="mine", digest="1", layers="last", dim=4, frame_rate=50.0)
+    >>> with StoreWriter("store", about) as writer:
+    ...     writer.add("a", np.zeros((1, 50, 4), np.float32))
+    >>> from audiossl.embedding.store import EmbeddingStore
+    >>> EmbeddingStore.open("store").ids
+    ['a']
     """
 
     def __init__(
@@ -105,7 +114,7 @@ class StoreWriter:
             start: seconds into the file at `path` where the item begins.
             path: file that the item was made of.
             origin: the same, with the stamp of the file and the part of it; one of a higher version takes the place of an item.
-            seconds: of sound in the item.
+            seconds: seconds of sound in the item.
             columns: what is known about it, by name.
 
         Raises:

@@ -15,15 +15,18 @@ class ExtractSummary:
     """What `embed_paths` did.
 
     Attributes:
-        folder: of the store, or of this job's part of it; `rejected.jsonl` there lists what all calls could not use.
+        folder: folder of the store, or of this job's part of it; `rejected.jsonl` there lists what all calls could not use.
         num_written: recordings that were embedded.
         num_present: recordings that were there.
         num_rejected: recordings that could not be used.
-        audio_seconds: of those that were embedded.
-        num_renewed: of those that were embedded, how many took the place of one whose file has changed since.
+        audio_seconds: seconds of audio that were embedded.
+        num_renewed: number of embedded items that replaced one of an earlier state of their file.
         first_rejected: id and reason.
-        num_relabelled: of those that were there, how many got other columns.
+        num_relabelled: number of items that were there and got other columns.
         duplicates: items of the store that have the same vector.
+
+    >>> ExtractSummary(Path("store"), num_written=8, num_present=0, num_rejected=1, audio_seconds=12.5).num_written
+    8
     """
 
     folder: Path

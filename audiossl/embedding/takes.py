@@ -24,7 +24,8 @@ class Takes:
 
     Attributes:
         sample_rate: Hz.
-        channels, units: of sensors, or the regions of BOLD runs, in order; none for audio, which is averaged over channels.
+        channels, units: names and units of sensors, or the regions of BOLD runs, in order; none for audio, which is averaged over
+            channels.
         reads_missing: whether the model knows what to do with samples that are NaN.
     """
 

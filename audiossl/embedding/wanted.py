@@ -31,8 +31,8 @@ def gather_wanted(
     """Gather recordings for a model: audio, or series of sensors or BOLD runs where it takes these.
 
     Args:
-        embedder: the model, whose rate they are read at.
-        recordings, table, where: as `audiossl.signals.corpora.places.gather_places` takes them.
+        embedder: the model; recordings are read at its rate.
+        recordings, table, where: recordings, as `audiossl.signals.corpora.places.gather_places` takes them.
         shard: (i, n) takes those that fall to job i of n; which job one falls to depends on its id only.
 
     Raises:

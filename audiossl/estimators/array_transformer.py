@@ -37,6 +37,10 @@ class ArrayTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         n_features_in_: channels C of `fit`.
         n_timepoints_in_: samples T of `fit`.
         network_: module from windows to vectors.
+
+    >>> from audiossl.estimators import WindowStatistics
+    >>> issubclass(WindowStatistics, ArrayTransformer)
+    True
     """
 
     block_size: ClassVar[int] = 512

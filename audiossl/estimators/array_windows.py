@@ -16,7 +16,7 @@ from audiossl.signals.sensors.recording import SAFE_ID, SensorRecording
 from audiossl.signals.sensors.statistics import ChannelStatistics
 from audiossl.signals.sensors.windows import Normalisation, Window, WindowSet
 
-FILLING = 0.9  # share of the windows whose groups must be large enough for a batch
+FILLING = 0.9  # share of the windows that must be of groups large enough for a batch
 
 
 class Normaliser(nn.Module):
@@ -55,7 +55,7 @@ def windows_of_array(
     """Take the rows of a group, in their order, for the windows of one recording, one after the other.
 
     Args:
-        values: of windows.
+        values: values of the windows.
         groups: whom each is of; without, each is of somebody else.
         rate: Hz.
         normalise: how.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +29,7 @@ class AudioEmbedder(TransformerMixin, BaseEstimator):
 
     Args:
         model: name of an encoder, as `audiossl.load` takes it; it is loaded at the first use.
-        layers: "last" for the final output, "all" or a list of layer numbers, whose means over time are laid side by side.
+        layers: "last" for the final output, "all" or a list of layer numbers; their means over time are concatenated.
         sample_rate: Hz of arrays; None means that of the model. Files know their own.
         device: cpu, cuda, cuda:1, mps.
     """
@@ -45,7 +44,7 @@ class AudioEmbedder(TransformerMixin, BaseEstimator):
         self.sample_rate = sample_rate
         self.device = device
 
-    def fit(self, X: Sequence[Signal] | Signal, y: Any = None) -> AudioEmbedder:
+    def fit(self, X: Sequence[Signal] | Signal, y: object = None) -> AudioEmbedder:
         """Learn nothing; there is nothing to fit in a frozen encoder."""
         return self
 
@@ -53,7 +52,7 @@ class AudioEmbedder(TransformerMixin, BaseEstimator):
         """Embed paths or arrays; the mean over time of each.
 
         Args:
-            X: paths; arrays (S,), or (C, S), whose channels are averaged.
+            X: paths; arrays (S,), or (C, S) with channels that are averaged.
 
         Raises:
             DataError: if the model takes no audio, or a recording is not what it takes; the message names both.

@@ -72,10 +72,10 @@ class ConnectivityMAE(ArrayTransformer):
         space_share, min_gap, decoder, momentum: further options of the objective.
         networks: number of each region's network, for masks of whole networks.
         crop: volumes of a training example; None takes the whole run, 576 at most.
-        steps: of the optimiser.
+        steps: number of steps of the optimiser.
         batch_size: runs in a batch, at most.
         lr: peak learning rate of AdamW; it rises over `warmup_steps` (None: a tenth of the steps) and falls along a cosine.
-        weight_decay: of its matrices.
+        weight_decay: weight decay of the optimiser on matrices.
         device: `auto`, `cpu`, `cuda`: where the network is trained.
         verbose: 1 shows how far training is.
         random_state: seed of everything random.

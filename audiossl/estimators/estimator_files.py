@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -25,9 +24,9 @@ def write_estimator(
     """Write a fitted estimator into a folder, which takes the place of an earlier one.
 
     Args:
-        folder: to be written.
-        name: of the class.
-        params: of the constructor, plain values.
+        folder: folder to be written.
+        name: name of the class.
+        params: arguments of the constructor, plain values.
         shape: what was seen in `fit`.
         state: tensors by name.
 
@@ -44,7 +43,7 @@ def write_estimator(
     return folder
 
 
-def read_estimator(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_estimator(folder: Path) -> tuple[dict[str, object], dict[str, Tensor]]:
     """Read what `write_estimator` wrote.
 
     Raises:
@@ -72,7 +71,7 @@ def is_estimator(folder: Path) -> bool:
 def _plain(value: object, key: str) -> object:
     """A parameter as JSON has it."""
     if isinstance(value, np.random.RandomState):
-        raise ConfigError(f"{key} is a generator, whose state is not saved: give a whole number")
+        raise ConfigError(f"{key} is a generator; its state is not saved: give a whole number")
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):

@@ -30,8 +30,8 @@ class ViewFeatures(nn.Module):
     """The representation of a window's signal, followed by those of its other views.
 
     Args:
-        normaliser: of windows.
-        encoder: of the signal.
+        normaliser: normaliser of windows.
+        encoder: encoder of the signal.
         others: encoders of the other views, which read the signal too, or mappers, which predict them from its representation.
         are_mapped: whether the others are mappers.
     """
@@ -59,10 +59,11 @@ class FrameProjection(WindowObjective):
         views: `time` and any of fourier, dct, haar, gabor, stft; None takes time, fourier and gabor.
         pairs: weight of each pair of views that shall agree, such as `{"time-gabor": 1.0}`; None takes all pairs alike.
         loss: `nt_xent` or `dcl`.
-        temperature: of the loss.
-        map_weight: of the mappers between embeddings in training. The paper has 1, which costs 8 points on HAPT; recipes have 0.
-        options: of the views' transforms and networks, by view.
-        mapper: what stands beside the representation of the signal: `real`, the encoders of the other views; `mlp`, `conv` or
+        temperature: temperature of the loss.
+        map_weight: weight of the loss of the mappers between embeddings. The paper has 1, which costs 8 points on HAPT;
+            recipes have 0.
+        options: options of the views' transforms and networks, by view.
+        mapper: what is appended to the representation of the signal: `real`, the encoders of the other views; `mlp`, `conv` or
             `linear`, mappers that predict them, so that one network is enough; `random`, an untrained one; `none`, nothing.
 
     >>> import numpy as np

@@ -45,17 +45,20 @@ class Kernels(nn.Module):
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class MiniRocket(ArrayTransformer):
-    """Shares of positive values after fixed convolutions whose biases are quantiles of windows: aeon's MiniRocket.
+    """Shares of positive values after fixed convolutions with quantiles of windows as biases: aeon's MiniRocket.
 
     It needs `audiossl[sensors]`. Features are those of the recipes' row: windows are normalised first. They are wide: read
     them by ridge regression.
 
     Attributes:
         n_kernels: number of features, about.
-        max_dilations_per_kernel: at most.
+        max_dilations_per_kernel: most dilations of a kernel.
         n_jobs: threads.
         normalise: `training` subtracts mean and deviation of the channels of `fit`, `window` those of each, `none` nothing.
         random_state: seed of the channels and windows that are drawn.
+
+    >>> MiniRocket(n_kernels=168).get_params()["n_kernels"]
+    168
     """
 
     one_length: ClassVar[bool] = True

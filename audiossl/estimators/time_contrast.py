@@ -23,7 +23,7 @@ class TSTCC(WindowObjective):
         projector: widths of the layers after the context; None takes the objective's own.
         batch_norm: normalise hidden layers of the projector over the batch.
         temporal, contextual: weights of both contrasts.
-        temperature: of contextual contrast.
+        temperature: temperature of contextual contrast.
 
     >>> import numpy as np
     >>> X = np.random.default_rng(0).standard_normal((8, 3, 64))
@@ -57,7 +57,7 @@ class TS2Vec(WindowObjective):
     """Overlapping crops agree frame by frame, among other windows and other times, at every scale (arXiv 2106.10466).
 
     Attributes:
-        instance_weight: of contrast between windows; the rest, up to 1, is that between times.
+        instance_weight: weight of the contrast between windows; the rest, up to 1, is that between times.
         hidden: the objective's option for a `DilatedCNN`; the residual network here sees all samples.
 
     >>> import numpy as np

@@ -38,7 +38,7 @@ class SimCLR(TwoViewObjective):
     """Two views of a window find each other among those of others (NT-Xent, arXiv 2002.05709).
 
     Attributes:
-        temperature: of the loss.
+        temperature: temperature of the loss.
 
     >>> import numpy as np
     >>> X = np.random.default_rng(0).standard_normal((8, 3, 64))
@@ -57,9 +57,9 @@ class DCL(TwoViewObjective):
     """SimCLR without the positive in the denominator, which lets small batches learn (DCL and DCLW, arXiv 2110.06848).
 
     Attributes:
-        temperature: of the loss.
+        temperature: temperature of the loss.
         weighted: DCLW: pairs that are less alike than the average count up to twice.
-        sigma: of these weights.
+        sigma: width of these weights.
 
     >>> import numpy as np
     >>> X = np.random.default_rng(0).standard_normal((8, 3, 64))
@@ -81,7 +81,7 @@ class BYOL(TwoViewObjective):
 
     Attributes:
         predictor: widths of the predictor's layers; None takes the objective's own.
-        momentum: of the copy, at the start.
+        momentum: momentum of the copy, at the start.
         momentum_steps: updates over which it rises to 1; 0 keeps it.
 
     >>> import numpy as np
@@ -144,7 +144,7 @@ class NNCLR(TwoViewObjective):
 
     Attributes:
         predictor: widths of the predictor's layers; None takes the objective's own.
-        temperature: of the loss.
+        temperature: temperature of the loss.
         queue: past embeddings that are searched.
         other_subjects: neighbours are of other groups than the window's own; without groups, of other windows.
 

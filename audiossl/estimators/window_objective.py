@@ -32,14 +32,14 @@ class WindowObjective(WindowEncoder):
     """Base of estimators that are trained: the objective, the batches and the loop are those of the sensor recipes.
 
     Attributes:
-        steps: of the optimiser.
+        steps: number of steps of the optimiser.
         batch_size: windows; where there are fewer, all of them.
         groups_per_batch: how many groups a batch is of, 0 for all. None takes, where `fit` gets groups, two or as many as fill
             a batch: so that whom a window is of says little in a contrast. Without groups it is 0.
         neighbours: rows of the same group that a window's second view may be of, before and after it; 0 for the window itself.
             Rows of a group must then be in the order of time.
         lr: peak learning rate of AdamW; it rises over `warmup_steps` and falls along a cosine.
-        weight_decay: of its matrices.
+        weight_decay: weight decay of the optimiser on matrices.
         warmup_steps: None takes a tenth of the steps, at most 50.
         device: `auto`, `cpu`, `cuda`: where the network is trained.
         verbose: 1 shows how far training is.

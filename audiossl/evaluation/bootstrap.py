@@ -33,6 +33,9 @@ def bootstrap_rate(
 
     Raises:
         DataError: if fewer than two groups have a count: one group says nothing about the next.
+
+    >>> bootstrap_rate(torch.tensor([8.0, 9.0, 7.0]), torch.tensor([10.0, 10.0, 10.0])).value
+    0.8
     """
     if (num_groups := int((total > 0).sum())) < 2:
         raise DataError(f"expected at least 2 groups for an interval, got {num_groups}: use a finer grouping")

@@ -34,6 +34,12 @@ class ClipTask(ClipRows):
 
     Raises:
         DataError: if an item has no label.
+
+    >>> ids = {"train": ["a", "b"], "valid": ["c", "d"], "test": ["e", "f"]}
+    >>> splits = Splits(ids, {id_: id_ for id_ in "abcdef"})
+    >>> task = ClipTask("mine", "word", {id_: "yes" if id_ in "ace" else "no" for id_ in "abcdef"}, splits)
+    >>> task.labels
+    ['no', 'yes']
     """
 
     readout: ClassVar[Readout] = CLIP_READOUT
@@ -87,7 +93,7 @@ class ClipTask(ClipRows):
 
         Args:
             model: name in results.
-            vector_of: gives the pooled vector (D,) by item id.
+            vector_of: function that gives the pooled vector (D,) by item id.
             readout: which readouts, and their options.
         """
         examples: dict[Split, Examples] = {split: self.examples(split, vector_of) for split in SPLITS}

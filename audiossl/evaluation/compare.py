@@ -30,8 +30,8 @@ class Comparison:
     Attributes:
         settings: dataset, task and metric, in the order in which they came.
         models: names; of several runs with the same name in one setting, `RUN/MODEL`.
-        rows: by setting and model.
-        costs: of the models that were measured.
+        rows: rows by setting and model.
+        costs: costs of the models that were measured.
     """
 
     settings: list[Setting]
@@ -99,7 +99,7 @@ def compare_runs(paths: Sequence[Path], metrics: Sequence[str] = ()) -> Comparis
 
     Args:
         paths: folders of runs, or results.json files.
-        metrics: that are taken; all by default.
+        metrics: metrics that are taken; all by default.
 
     Raises:
         ConfigError: if no path is given, or nothing is left.
@@ -137,8 +137,8 @@ def with_costs(comparison: Comparison, encoders: Mapping[str, str]) -> Compariso
     """Measure what models cost, each in a process of its own.
 
     Args:
-        comparison: of models.
-        encoders: for names of compared models, what `audiossl.load` takes.
+        comparison: comparison of models.
+        encoders: what `audiossl.load` takes, by the name of a compared model.
 
     Raises:
         ConfigError: if no model of that name is compared, or an encoder cannot be measured.

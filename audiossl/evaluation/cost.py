@@ -26,10 +26,10 @@ class Cost:
     """Costs of encoding `SECONDS` seconds of one clip on one thread in float32.
 
     Attributes:
-        num_parameters: of the whole encoder.
+        num_parameters: number of parameters of the whole encoder.
         gflop: 1e9 floating-point operations per second of audio, of products, convolutions and attention; Fourier transforms and
             what is done element by element are not counted.
-        cpu_seconds: per second of audio, the median of three clips.
+        cpu_seconds: CPU seconds per second of audio, the median of three clips.
         peak_gib: peak memory of a process that loads the encoder and encodes the clip, libraries included, in GiB.
     """
 
@@ -53,7 +53,7 @@ def measure_cost(name: str) -> Cost:
 
 
 def cost_of(embedder: Embedder) -> Cost:
-    """Measure an encoder in this process, whose peak memory then counts whatever else it has held."""
+    """Measure an encoder in this process; its peak memory then counts whatever else the process has held."""
     signal = 0.1 * torch.randn(1, _channels(embedder), round(SECONDS * embedder.sample_rate))
     lengths = torch.tensor([signal.shape[2]])
 

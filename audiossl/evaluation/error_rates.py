@@ -73,9 +73,7 @@ def error_rows(
     rows = []
     for metric, count in counts.items():
         if not count.total.sum():
-            raise DataError(
-                f"{dataset}, {task}: every reference is empty, of which no error rate can be told. Check the transcripts"
-            )
+            raise DataError(f"{dataset}, {task}: every reference is empty, so that there is no error rate. Check the transcripts")
         found = rate_interval(count.edits, count.total, range_of(metric))
         scores = rates_of_groups(count.groups, count.edits, count.total)
         rows.append(ResultRow.of(dataset, task, model, metric, found, int(count.total.sum()), scores))

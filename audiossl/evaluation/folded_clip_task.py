@@ -68,7 +68,7 @@ class FoldedClipTask(ClipRows):
 
         Args:
             model: name in results.
-            layers: for each layer what gives the vector (D,) of an item by id.
+            layers: function that gives the vector (D,) of an item by id, for each layer.
         """
         x = [torch.stack([vector_of(id_) for id_ in self.ids]).float() for vector_of in layers]
         grid = sorted(CLIP_READOUT.l2_grid, reverse=True)

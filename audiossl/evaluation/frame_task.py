@@ -43,6 +43,12 @@ class FrameTask(SegmentRows):
 
     Raises:
         DataError: if an item has no segments, or they overlap or have no length.
+
+    >>> ids = {"train": ["a", "b"], "valid": ["c", "d"], "test": ["e", "f"]}
+    >>> splits = Splits(ids, {id_: id_ for id_ in "abcdef"})
+    >>> segments = {id_: [Segment("a", 0.0, 0.5), Segment("b", 0.5, 1.0)] for id_ in "abcdef"}
+    >>> FrameTask("mine", "phone", segments, splits).labels
+    ['a', 'b']
     """
 
     marks_frames: ClassVar[bool] = True
@@ -89,7 +95,7 @@ class FrameTask(SegmentRows):
 
         Args:
             split: which.
-            frames_of: gives frames (T, D) and their centres (T,) in seconds, by item id.
+            frames_of: function that gives frames (T, D) and their centres (T,) in seconds, by item id.
             context: frames on either side that are stacked to each; edges are repeated.
 
         Raises:
@@ -113,7 +119,7 @@ class FrameTask(SegmentRows):
 
         Args:
             model: name in results.
-            frames_of: gives frames (T, D) and their centres (T,) in seconds, by item id.
+            frames_of: function that gives frames (T, D) and their centres (T,) in seconds, by item id.
             context: frames on either side that are stacked to each.
             readout: which readouts, and their options.
         """
@@ -164,10 +170,14 @@ def sample_at(
     signal, the edge frame is repeated.
 
     Args:
-        frames: of one item.
+        frames: frames of one item.
         times: centres of the frames in seconds, rising.
         at: instants in seconds.
         context: c; D2 is (2 c + 1) D, the earliest frame first.
+
+    >>> frames, times = torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([0.01, 0.03, 0.05])
+    >>> sample_at(frames, times, torch.tensor([0.032]))
+    tensor([[2.]])
     """
     after = torch.searchsorted(times.double(), at.double()).clamp(max=len(times) - 1)
     before = (after - 1).clamp(min=0)

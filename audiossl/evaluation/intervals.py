@@ -69,7 +69,10 @@ class Interval:
         low, high: ends; None where no interval can be given.
         groups: over how many groups; None where that is not known.
         error: standard error of the value; None where it is not known.
-        degrees: of freedom of the error.
+        degrees: degrees of freedom of the error.
+
+    >>> Interval(0.8, 0.7, 0.9).low
+    0.7
     """
 
     value: float
@@ -132,9 +135,9 @@ def leave_out_interval(
     Args:
         value: over all parts.
         without: the value without each part.
-        sizes: of the parts, such as their numbers of items.
+        sizes: sizes of the parts, such as their numbers of items.
         range_: which values the statistic can have.
-        groups: that the parts are made of, if there are more than parts.
+        groups: groups that the parts are made of, if there are more than parts.
         level: how often such intervals cover the truth.
 
     Returns:
@@ -190,7 +193,7 @@ def _moments(sizes: Float[Tensor, "P"]) -> tuple[Float[Tensor, ""], float]:
 
     Parts y of equal variance, means with weights w: value minus value without g is lever_g (y_g - w'y), with levers w / (1 - w).
     That change is A (I - 1w') y, A a diagonal of levers; trace and sum of squares of its covariance are those of
-    (I - w1') A^2 (I - 1w'), whose cells are w_i^2 (1 + S - s_i) on the diagonal and w_i w_j (S - b_i - b_j) beside it, with
+    (I - w1') A^2 (I - 1w'), whose cells are w_i^2 (1 + S - s_i) on the diagonal and w_i w_j (S - b_i - b_j) off it, with
     squared levers s, their sum S, and b = s + lever. The sum over cells is expanded, for there may be many parts. The lever of
     one that outweighs all others has no bound, and is never subtracted from itself: it is kept apart.
     """

@@ -19,7 +19,14 @@ CHUNK_SIMILARITIES = 2**24  # query x reference products held at once, 64 MB
 
 @dataclass(frozen=True)
 class NearestNeighbours:
-    """References (N, D) of unit length with their classes, and the number of neighbours `k` that vote."""
+    """References (N, D) of unit length with their classes, and the number of neighbours `k` that vote.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> y = torch.arange(40) % 2
+    >>> x = torch.randn(40, 3, generator=generator) + 4 * y[:, None]
+    >>> fit_knn(x[:30], y[:30], x[30:], y[30:], num_classes=2).k
+    1
+    """
 
     references: Float[Tensor, "N D"]
     classes: Int[Tensor, "N"]
@@ -74,6 +81,12 @@ def fit_knn(
     Raises:
         DataError: if a split is empty or not finite.
         ValueError: if rows are to be drawn without a generator.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> y = torch.arange(40) % 2
+    >>> x = torch.randn(40, 3, generator=generator) + 4 * y[:, None]
+    >>> fit_knn(x[:30], y[:30], x[30:], y[30:], num_classes=2, k_grid=(1, 5)).k in (1, 5)
+    True
     """
     check_split("train", train_x, train_y)
     check_split("valid", valid_x, valid_y)

@@ -16,7 +16,11 @@ SLACK_SECONDS = 0.5  # that a segment may end after its recording: aligners roun
 
 @dataclass(frozen=True)
 class Segment:
-    """A label that holds from `start` (included) to `end` (not included), in seconds."""
+    """A label that holds from `start` (included) to `end` (not included), in seconds.
+
+    >>> Segment("ah", 0.1, 0.2).label
+    'ah'
+    """
 
     label: str
     start: float | int

@@ -21,8 +21,8 @@ def choose_layer(
 
     Args:
         name: what is said of progress, such as "phones student".
-        store: whose layers there are.
-        readout: of the layer that is chosen.
+        store: store that holds the layers.
+        readout: readout of the layer that is chosen.
         run: scores a layer, by its place in the store, with a readout.
     """
     num_layers = store.description.num_layers

@@ -18,8 +18,16 @@ class LayerWeights:
 
     Attributes:
         weights: softmax weight of every layer, (L,); they add up to 1.
-        valid_accuracy: of the probe on the weighted sum.
+        valid_accuracy: validation accuracy of the probe on the weighted sum.
         epoch: the one that was kept, by validation accuracy, counted from 1.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> y = torch.arange(40) % 2
+    >>> x = torch.randn(40, 3, generator=generator) + 4 * y[:, None]
+    >>> layers = torch.stack([torch.randn(40, 3, generator=generator), x])  # the second holds the classes
+    >>> learned = learn_layer_weights(layers[:, :30], y[:30], layers[:, 30:], y[30:], 2, generator, epochs=2)
+    >>> round(float(learned.weights.sum()), 3)
+    1.0
     """
 
     weights: Float[Tensor, "L"]
@@ -82,6 +90,14 @@ def learn_layer_weights(
 
     Raises:
         DataError: if a split is empty or not finite.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> y = torch.arange(40) % 2
+    >>> x = torch.randn(40, 3, generator=generator) + 4 * y[:, None]
+    >>> layers = torch.stack([torch.randn(40, 3, generator=generator), x])  # the second holds the classes
+    >>> learned = learn_layer_weights(layers[:, :30], y[:30], layers[:, 30:], y[30:], 2, generator, epochs=2)
+    >>> learned.weights.shape
+    torch.Size([2])
     """
     for name, x in (("train", train_x), ("valid", valid_x)):
         if x.shape[1] == 0 or not bool(torch.isfinite(x).all()):

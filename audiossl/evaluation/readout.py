@@ -29,8 +29,11 @@ class Readout:
         k_grid: numbers of neighbours.
         max_references: training rows that nearest neighbours search at most.
         num_resamples: not used, for intervals of rates draw nothing.
-        seed: of the references; not of the model, so that all models meet the same draws.
+        seed: seed of the references; not of the model, so that all models meet the same draws.
         context: frames on either side that a task on frames stacks to each.
+
+    >>> Readout(knn=False).probe
+    True
     """
 
     probe: bool = True
@@ -64,9 +67,14 @@ class Outcome:
     Attributes:
         rows: one per readout.
         chosen: `l2` and `k`, whichever were run, chosen on the validation split.
-        valid_accuracy: by metric, of what was chosen.
-        correct: by metric, correct test examples of every group, (G,).
+        valid_accuracy: validation accuracy of what was chosen, by metric.
+        correct: correct test examples of every group, (G,), by metric.
         total: test examples of every group, (G,).
+
+    >>> def outcome(right: list[float]) -> Outcome:
+    ...     return Outcome([], {}, {}, {"accuracy": torch.tensor(right)}, torch.tensor([10.0, 10.0, 10.0]))
+    >>> float(outcome([9.0, 8.0, 9.0]).correct["accuracy"].sum())
+    26.0
     """
 
     rows: list[ResultRow]
@@ -124,6 +132,11 @@ def difference(first: Outcome, second: Outcome, metric: str = "accuracy") -> Int
 
     Raises:
         DataError: if the two were not scored on the same test examples.
+
+    >>> def outcome(right: list[float]) -> Outcome:
+    ...     return Outcome([], {}, {}, {"accuracy": torch.tensor(right)}, torch.tensor([10.0, 10.0, 10.0]))
+    >>> round(difference(outcome([9.0, 8.0, 9.0]), outcome([5.0, 6.0, 6.0])).value, 2)
+    0.3
     """
     if not torch.equal(first.total, second.total):
         raise DataError("expected two outcomes of one task, got different test examples: run both models with the same FrameTask")

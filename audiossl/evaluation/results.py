@@ -57,7 +57,11 @@ class ResultRow:
         high: upper end.
         n: how many frames or clips were scored.
         groups: over how many groups (speakers, subjects) the interval is; None in older files, which do not say it.
-        scores: of each group, where they are known; they are written beside the rows, not in them.
+        scores: scores of each group, where they are known; they are written next to the rows, not in them.
+
+    >>> row = ResultRow("mine", "word", "student", "accuracy", 0.8, 0.7, 0.9, n=100)
+    >>> row.value, row.low, row.high
+    (0.8, 0.7, 0.9)
     """
 
     dataset: str
@@ -86,7 +90,7 @@ class ResultRow:
         return cls(dataset, task, model, metric, found.value, found.low, found.high, n, found.groups, scores)
 
     @property
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> dict[str, str | int | float | None]:
         """The row as it stands in `results.json`; the number of groups only where it is known."""
         names = NAMES if self.groups is None else (*NAMES, "groups")
         return {name: getattr(self, name) for name in names}
@@ -129,17 +133,28 @@ class Results(tuple[ResultRow, ...]):
 
 
 def write_results(path: Path, rows: Sequence[ResultRow]) -> None:
-    """Write `results.json`, a list of rows, by rename, and next to it `group_scores.json`, what each group scored alone."""
+    """Write `results.json`, a list of rows, by rename, and next to it `group_scores.json`, what each group scored alone.
+
+    >>> row = ResultRow("mine", "word", "student", "accuracy", 0.8, 0.7, 0.9, n=100)
+    >>> write_results(Path("results.json"), [row])
+    >>> read_results(Path("results.json")) == [row]
+    True
+    """
     known = [{**{name: getattr(row, name) for name in NAMES[:4]}, "scores": row.scores} for row in rows if row.scores is not None]
     write_json(path.with_name(GROUP_SCORES), known)
     write_json(path, [row.plain for row in rows])
 
 
 def read_results(path: Path) -> list[ResultRow]:
-    """Read `results.json`, with the scores of groups where `group_scores.json` lies beside it.
+    """Read `results.json`, with the scores of groups where `group_scores.json` lies next to it.
 
     Raises:
         StoreError: if the file is missing or does not hold a list of rows.
+
+    >>> row = ResultRow("mine", "word", "student", "accuracy", 0.8, 0.7, 0.9, n=100)
+    >>> write_results(Path("results.json"), [row])
+    >>> read_results(Path("results.json"))[0].model
+    'student'
     """
     try:
         rows: list[dict[str, Any]] = read_json(path)
@@ -155,7 +170,12 @@ def read_results(path: Path) -> list[ResultRow]:
 
 
 def results_table(rows: Sequence[ResultRow]) -> Table:
-    """Lay rows out as a table, best first below the name of each dataset, task and metric."""
+    """Lay rows out as a table, best first below the name of each dataset, task and metric.
+
+    >>> row = ResultRow("mine", "word", "student", "accuracy", 0.8, 0.7, 0.9, n=100)
+    >>> results_table([row]).row_count > 0
+    True
+    """
     table = Table()
     table.add_column("model", overflow="fold")
     for name in ("value", "95 % (groups)", "n"):
@@ -180,5 +200,9 @@ def results_table(rows: Sequence[ResultRow]) -> Table:
 
 
 def print_results(rows: Sequence[ResultRow], console: Console | None = None) -> None:
-    """Print the table of rows to a console, by default stdout."""
+    """Print the table of rows to a console, by default stdout.
+
+    >>> row = ResultRow("mine", "word", "student", "accuracy", 0.8, 0.7, 0.9, n=100)
+    >>> print_results([row])  # doctest: +SKIP
+    """
     print_table(results_table(rows), console)

@@ -19,10 +19,15 @@ class Splits:
     Attributes:
         ids: ids by split.
         groups: group by id.
-        share_groups: allow a group in several splits, as where the task is to tell groups apart.
+        share_groups: allow a group in several splits, as where the task is to identify groups.
 
     Raises:
         DataError: if a split is missing or empty, an id or (unless allowed) a group is in two splits, or an id has no group.
+
+    >>> ids = {"train": ["a"], "valid": ["b"], "test": ["c"]}
+    >>> splits = Splits(ids, {"a": "anna", "b": "ben", "c": "cleo"})
+    >>> splits.ids["test"]
+    ['c']
     """
 
     ids: Mapping[Split, Sequence[str]]

@@ -51,11 +51,11 @@ class LeftOut:
     """Means over tags of all clips and without each part of the groups.
 
     Attributes:
-        whole: by metric.
-        without: by metric, of each part that is left out.
+        whole: score of everything, by metric.
+        without: scores without each part in turn, by metric.
         sizes: clips of each part.
-        groups: that the parts are made of.
-        scores: by metric, of each group alone; empty where the groups are more than the parts.
+        groups: groups that the parts are made of.
+        scores: scores of each group alone, by metric; empty where the groups are more than the parts.
     """
 
     whole: dict[str, float]

@@ -46,7 +46,7 @@ class TaskDetail:
 
     Attributes:
         layer: place of the layer in the store; None where each fold has its own.
-        number: of the layer in the model, or words.
+        number: number of the layer in the model, or words.
         valid_by_layer: accuracy on the validation side; empty where there is one layer.
         chosen: strength of the probe and neighbours, or what was chosen how often.
         context: frames on either side that were stacked to each.
@@ -81,7 +81,7 @@ class Task(ABC):
         key, example: field of a label row next to `id`, and such a row.
         by_folds: whether groups are tested in turn, so that the sides of the corpus do not count.
         marks_frames: whether labels hold at instants, so that tokens and maps of frames are shown next to them.
-        readout: options that models are scored with, unless told otherwise.
+        readout: default options that models are scored with.
     """
 
     reads: ClassVar[Literal["frames", "pooled"]]
@@ -120,6 +120,6 @@ class Task(ABC):
 
         Args:
             model: name in results.
-            store: of its frames, or pooled vectors, as `reads` says.
+            store: store of its frames, or pooled vectors, as `reads` says.
             readout: which readouts, and their options.
         """

@@ -60,8 +60,11 @@ class HearExport:
     to `NAME_model` next to the module.
 
     Attributes:
-        layers: last, all, or numbers such as [2, 4], whose vectors are laid side by side.
-        pooling: of scene embeddings over time, mean or mean+max.
+        layers: last, all, or numbers such as [2, 4]; their vectors are concatenated.
+        pooling: pooling of scene embeddings over time, mean or mean+max.
+
+    >>> HearExport(layers=[2, 4], pooling="mean+max").pooling
+    'mean+max'
     """
 
     layers: Layers = "last"

@@ -15,7 +15,11 @@ from audiossl.models.encoder import Encoder
 
 @dataclass(frozen=True)
 class HuggingFaceExport:
-    """The `config.json` and `model.safetensors` of a Zipformer, as published SPEAR repositories have them."""
+    """The `config.json` and `model.safetensors` of a Zipformer, as published SPEAR repositories have them.
+
+    >>> HuggingFaceExport()
+    HuggingFaceExport()
+    """
 
     def write(self, source: ModelSource, output: Path) -> Path:
         """Write the folder.

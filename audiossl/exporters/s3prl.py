@@ -84,6 +84,10 @@ class UpstreamExpert(nn.Module):
     Raises:
         ConfigError: if `ckpt` is missing, the folder names code that is not trusted, an option is unknown, or a frame is no whole
             number of 16 kHz samples.
+
+    >>> upstream = UpstreamExpert("logmel")
+    >>> len(upstream([torch.randn(16000)])["hidden_states"])
+    1
     """
 
     def __init__(
@@ -132,7 +136,10 @@ class S3prlExport:
     Weights of encoders of ours are copied, so that the folder stands alone; others are loaded by their name.
 
     Attributes:
-        padding: of Zipformers in batches, invariant or reference, see `audiossl.load`.
+        padding: padding of Zipformers in batches, invariant or reference, see `audiossl.load`.
+
+    >>> S3prlExport(padding="reference").padding
+    'reference'
     """
 
     padding: Padding = "invariant"

@@ -27,6 +27,10 @@ class ModelSource:
         embedder: the loaded model.
         place: a name that `audiossl.load` takes in any working directory; None of an object in memory.
         search: folders that a process needs on its path to load a class from outside the package.
+
+    >>> import audiossl
+    >>> ModelSource(audiossl.load("logmel"), "logmel").place
+    'logmel'
     """
 
     embedder: Embedder
@@ -76,7 +80,7 @@ def model_source(
 
     Args:
         model: whatever `audiossl.load` takes: a name, a folder, `FILE.py:Class`, `module:Class`, an encoder or an `Embedder`.
-        padding: of Zipformers that are loaded by name.
+        padding: padding of Zipformers that are loaded by name.
 
     Raises:
         ConfigError: as `audiossl.load`.
@@ -121,7 +125,7 @@ def _is_ours(kind: type) -> bool:
 
 
 def _lone_file(module: str) -> Path | None:
-    """The file of an imported module that is in no package; None of others, whose imports need their name."""
+    """The file of an imported module that is in no package; None of others: their imports need their name."""
     file = getattr(sys.modules.get(module), "__file__", None)
     return Path(file) if file and "." not in module and Path(file).name != "__init__.py" else None
 

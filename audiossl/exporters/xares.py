@@ -33,7 +33,7 @@ class {stem}(xares.XaresEncoder):
 
 
 class XaresEncoder(nn.Module):
-    """Frames of a model for X-ARES, which makes the one class of a file whose name ends in Encoder, without arguments.
+    """Frames of a model for X-ARES, which makes the one class of a file with a name that ends in Encoder, without arguments.
 
     A file for `python -m xares.run`:
 
@@ -44,10 +44,14 @@ class XaresEncoder(nn.Module):
 
     Attributes:
         model: name, as `audiossl.load` takes it.
-        layers: see `HearModel`.
+        layers: layers, see `HearModel`.
         sampling_rate: Hz.
         output_dim: width of a frame.
-        hop_size_in_ms: from one frame to the next.
+        hop_size_in_ms: milliseconds from one frame to the next.
+
+    >>> import audiossl
+    >>> XaresEncoder(audiossl.load("logmel")).sampling_rate
+    16000
     """
 
     model: str = "logmel"
@@ -71,7 +75,10 @@ class XaresExport:
     The checkpoint is not copied: the file holds where it is. An object in memory is saved to `NAME_model` next to the file.
 
     Attributes:
-        layers: last, all, or numbers such as [2, 4], whose vectors are laid side by side.
+        layers: last, all, or numbers such as [2, 4]; their vectors are concatenated.
+
+    >>> XaresExport(layers="all").layers
+    'all'
     """
 
     layers: Layers = "last"

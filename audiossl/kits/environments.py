@@ -64,7 +64,7 @@ class Kit:
     Attributes:
         requirements: exact pins, installed together with what they need.
         alone: exact pins that are installed without what they say they need, for no current Python can satisfy them.
-        variables: of the child's environment.
+        variables: variables of the child's environment.
         stubs: source text of modules that stand in for packages that are not needed.
     """
 
@@ -138,7 +138,7 @@ def build_kit(name: str, folder: Path | None = None) -> Path:
 
     Args:
         name: "s3prl" or "hear".
-        folder: of all environments, by default `kits_folder()`.
+        folder: folder of all environments, by default `kits_folder()`.
 
     Returns:
         The environment's folder.
@@ -202,10 +202,10 @@ def run_kit(
 
     Args:
         name: "s3prl" or "hear".
-        arguments: of Python, for instance `["-m", "heareval.predictions.runner", ...]`.
-        folder: of all environments, by default `kits_folder()`.
+        arguments: arguments of Python, for instance `["-m", "heareval.predictions.runner", ...]`.
+        folder: folder of all environments, by default `kits_folder()`.
         search: folders of modules that the child imports, such as that of an exported HEAR module.
-        working_folder: of the child.
+        working_folder: working folder of the child.
         timeout: seconds after which the child is ended.
 
     Returns:
@@ -214,6 +214,8 @@ def run_kit(
     Raises:
         StoreError: if the environment is missing or differs from the pins.
         ConfigError: if the child fails; the message holds its last lines.
+
+    >>> run_kit("hear", ["-m", "heareval.predictions.runner", "embeddings"])  # doctest: +SKIP
     """
     check_kit(name, folder)
     kit, home = KITS[name], (folder or kits_folder()) / name

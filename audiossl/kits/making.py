@@ -16,7 +16,7 @@ class MadeKit:
     Attributes:
         home: its folder.
         size: bytes of its files.
-        seconds: that it took to make or check it.
+        seconds: seconds that it took to make or check it.
     """
 
     home: Path
@@ -31,11 +31,16 @@ def make_kit(name: str, folder: Path | None = None) -> MadeKit:
 
     Args:
         name: "s3prl" or "hear".
-        folder: of all environments; by default `$AUDIOSSL_KITS`, or `kits` in the cache of audiossl.
+        folder: folder of all environments; by default `$AUDIOSSL_KITS`, or `kits` in the cache of audiossl.
 
     Raises:
         ConfigError: if there is no kit of that name, or pip fails; the message holds pip's last lines.
         StoreError: if a package has another version than it was made with.
+
+    >>> make_kit("espnet")
+    Traceback (most recent call last):
+    ...
+    audiossl.errors.ConfigError: ...
     """
     begin = time.monotonic()
     home = build_kit(name, folder)

@@ -28,9 +28,9 @@ def run_s3prl_problem(
     Args:
         problem: class of `s3prl.problem`, such as SuperbSID, or CommonExample, which makes its own five clips.
         upstream: folder that `export_s3prl` wrote, or a name that `audiossl.load` takes.
-        folder: of s3prl's files; what an earlier call trained there is gone on with.
+        folder: folder of s3prl's files; training that an earlier call left there is resumed.
         tables: folder of train.csv, valid.csv and test.csv to use instead of the problem's own corpus, see `kits.s3prl_tables`.
-        options: of s3prl's command line, such as `["--prepare_data.dataset_root", "DIR", "--train.total_steps", "100"]`.
+        options: options of s3prl's command line, such as `["--prepare_data.dataset_root", "DIR", "--train.total_steps", "100"]`.
         device: cpu or cuda.
         timeout: seconds.
         search: folders of modules that the upstream imports.
@@ -41,6 +41,8 @@ def run_s3prl_problem(
     Raises:
         StoreError: if the environment is missing or wrong.
         ConfigError: if s3prl fails.
+
+    >>> scores = run_s3prl_problem("SuperbSID", "runs/asterisk", Path("runs/sid"))  # doctest: +SKIP
     """
     folder.mkdir(parents=True, exist_ok=True)
     ours = {
@@ -67,6 +69,8 @@ def validate_hear_module(module: Path, timeout: float | int | None = None) -> st
     Raises:
         StoreError: if the environment is missing or wrong.
         ConfigError: if the module does not pass.
+
+    >>> print(validate_hear_module(Path("my_embed.py")))  # doctest: +SKIP
     """
     return run_kit("hear", ["-m", "hearvalidator.validate", module.stem], search=[module.parent], timeout=timeout)
 
@@ -85,12 +89,13 @@ def run_heareval(
     """Embed and predict HEAR tasks with heareval; finished tasks in `folder` are kept.
 
     Args:
-        module: that `export_hear` wrote.
+        module: module that `export_hear` wrote.
         tasks: folder of task folders, as hear-preprocess writes them.
-        folder: of embeddings, predictions and scores.
+        folder: folder of embeddings, predictions and scores.
         task: name of one task folder, or "all".
         model_options: `layers` and `pooling`.
-        grid, grid_points: of the predictor's settings; other values than the defaults give other scores.
+        grid, grid_points: grid of the predictor's settings, and how many of its points are tried; other values than the defaults
+            give other scores.
         timeout: seconds, of each of the two runs.
         search: folders of modules that the model imports.
 
@@ -100,6 +105,8 @@ def run_heareval(
     Raises:
         StoreError: if the environment is missing or wrong.
         ConfigError: if heareval fails.
+
+    >>> scores = run_heareval(Path("my_embed.py"), Path("tasks"), Path("runs/hear"))  # doctest: +SKIP
     """
     folder.mkdir(parents=True, exist_ok=True)
     options = json.dumps(dict(model_options or {}))

@@ -36,9 +36,9 @@ def evaluate_superb_by_kit(
 
     Args:
         model: whatever `audiossl.load` takes. It is exported to `out`; a class from outside the package is loaded by its name.
-        tasks, out, name, only, updates: as of `evaluate_superb`.
+        tasks, out, name, only, updates: arguments of `evaluate_superb`.
         rates: one learning rate at most; s3prl's problems do not search.
-        seed: of s3prl.
+        seed: seed of s3prl.
 
     Returns:
         Rows without intervals, for the kit says nothing of its groups.
@@ -46,6 +46,8 @@ def evaluate_superb_by_kit(
     Raises:
         ConfigError: if a chosen task has no such problem, several rates are given, or s3prl fails.
         StoreError: if the kit's environment is missing or wrong.
+
+    >>> rows = evaluate_superb_by_kit("logmel", Path("tasks"), Path("runs/kit"), "logmel")  # doctest: +SKIP
     """
     chosen = find_tasks(tasks, only)
     if wrong := sorted({found.kind.name for found in chosen} - PROBLEMS.keys()):
@@ -53,7 +55,7 @@ def evaluate_superb_by_kit(
     if len(rates) > 1:
         raise ConfigError("--kit takes one learning rate: s3prl's problems do not search")
     source = model_source(model)
-    # A folder may not make anything import a class: of one from outside the kit is told the name.
+    # A folder may not make anything import a class: one from outside the kit is only named.
     upstream = source.kept(out / "model") if source.is_code else S3prlExport().write(source, out / "upstream")
     rows = []
     for found in chosen:

@@ -31,7 +31,7 @@ def plot_spectrogram_tokens(
 ) -> matplotlib.figure.Figure:
     """Draw a log-mel spectrogram, its phones above it where given, and its tokens below: a row a codebook, a colour a code.
 
-    Colours only tell codes of one row apart; they carry no order. Clips longer than the page is wide make a wider picture.
+    Colours only distinguish codes of one row; they carry no order. Clips longer than the page is wide make a wider picture.
 
     Args:
         logmel: log-mel energies, `frame_rate` frames a second.

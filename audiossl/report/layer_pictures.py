@@ -1,4 +1,4 @@
-"""A picture of what each layer is worth for each task."""
+"""A picture of the score of each layer on each task."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def plot_layer_sweep(
     """Draw a row of cells for each task, from its worst layer (dark) to its best (bright), with the values.
 
     Args:
-        values: of each task by layer.
+        values: values of each task by layer.
         lower_is_better: tasks whose metric is an error.
 
     Raises:

@@ -21,6 +21,11 @@ def write_report(content: ReportContent, path: Path) -> None:
     Raises:
         ConfigError: if `path` cannot be written.
         DataError: if a picture or a sound of the content cannot be shown.
+
+    >>> from audiossl.report.content import Text
+    >>> write_report(ReportContent("My run", "What it showed.", [Text("Notes", "None.")]), Path("report.html"))
+    >>> Path("report.html").read_text().startswith("<!")
+    True
     """
     page = render_page(content).encode("utf-8", "replace")
     with whole_file(path) as partial:

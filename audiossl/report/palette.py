@@ -1,8 +1,8 @@
 """Colours and the matplotlib style of every picture.
 
 Pictures are drawn in the light colours below; in the SVG each becomes a CSS variable with a second value for dark pages
-(`media.themed_svg`). The series are those of Okabe and Ito (2008), told apart with any common colour blindness; their yellow, too
-pale on white, is left out.
+(`media.themed_svg`). The series are those of Okabe and Ito (2008), distinguishable with any common colour blindness; their
+yellow, too pale on white, is left out.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def _number(row: Row, key: str) -> float | None:
 
 
 def plot_codebook_usage(counts: Real[np.ndarray, "N K"]) -> matplotlib.figure.Figure:
-    """Draw how often each code of each codebook occurs, most frequent first, beside the share of codes in effective use.
+    """Draw how often each code of each codebook occurs, most frequent first, next to the share of codes in effective use.
 
     That share is the perplexity of the codes, exp(entropy), over K: 100 % when all codes are equally frequent.
 

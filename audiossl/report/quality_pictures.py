@@ -1,4 +1,4 @@
-"""Pictures of what tokens are worth: search errors, spectrum, overlap of codebooks, agreement with labels."""
+"""Pictures of the quality of tokens: search errors, spectrum, overlap of codebooks, agreement with labels."""
 
 from __future__ import annotations
 
@@ -101,7 +101,8 @@ def plot_codebook_correlation(correlation: Float[np.ndarray, "N N"]) -> matplotl
 
 
 def plot_label_agreement(purity: Float[np.ndarray, "N"], pnmi: Float[np.ndarray, "N"], chance: float) -> matplotlib.figure.Figure:
-    """Draw for each codebook how often its code tells the label, and its normalised mutual information with labels, in per cent.
+    """Draw for each codebook how often its code predicts the label, and its normalised mutual information with labels, in per
+    cent.
 
     Raises:
         DataError: if there is no codebook.

@@ -27,7 +27,7 @@ class Origin:
     """Where rows come from.
 
     Attributes:
-        commit: of the code that scored them, with `+` where files differed from it.
+        commit: commit of the code that scored them, with `+` where files differed from it.
         seed: one, or those of the seeds that values are means of.
         machine: processor and number of its cores.
     """
@@ -42,9 +42,9 @@ def record_run(run: Path, file: Path, seed: int | None = None, machine: str | No
 
     Args:
         run: folder of a recipe's run, or of `audiossl evaluate`; commit and seed are taken from its records.
-        file: that is appended to; rows of the same origin that are there already are left alone.
+        file: file to append to; rows of the same origin that are there already are left alone.
         seed: where the run does not record one.
-        machine: in place of the name of this machine's processor.
+        machine: name in place of that of this machine's processor.
 
     Raises:
         StoreError: if the run has no results.
@@ -84,8 +84,8 @@ def recorded_tables(rows: Sequence[dict[str, Any]], metrics: Sequence[str] = ())
     """Rows as Markdown: a table for each dataset, a row for each model, a column for each task and metric.
 
     Args:
-        rows: of `read_recorded`.
-        metrics: that are shown; all by default.
+        rows: rows of `read_recorded`.
+        metrics: metrics that are shown; all by default.
     """
     kept = [row for row in rows if not metrics or row["metric"] in metrics]
     return "\n".join(
@@ -144,5 +144,5 @@ def _line(row: ResultRow, origin: Origin) -> dict[str, Any]:
 
 
 def _identity(row: dict[str, Any]) -> tuple[str, ...]:
-    """What one measurement is told by: its origin but for the machine, and what was measured."""
+    """What identifies one measurement: its origin but for the machine, and what was measured."""
     return tuple(str(row[name]) for name in ("commit", "seed", *KEY))

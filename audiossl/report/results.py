@@ -43,7 +43,7 @@ def results_tables(rows: Sequence[ResultRow], model_names: Mapping[str, str] | N
     The best value of a column is marked; models keep the order of their first row.
 
     Args:
-        rows: of `results.json`; rates are fractions there and per cent here.
+        rows: rows of `results.json`; rates are fractions there and per cent here.
         model_names: longer names to show, such as {"logmel": "log-mel, 5 frames of context"}.
     """
     names = model_names or {}

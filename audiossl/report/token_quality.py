@@ -1,4 +1,4 @@
-"""The page and the section that show what tokens are worth before any pre-training."""
+"""The page and the section that show the quality of tokens before any pre-training."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def quality_section(quality: Mapping[str, Any]) -> Section:
         Picture(
             "Error by search",
             plot_search_errors({row["quality"]: row["relative_error"] for row in quality["qualities"]}, quality["shannon_error"]),
-            alt="Relative error of each search beside Shannon's bound.",
+            alt="Relative error of each search compared with Shannon's bound.",
         ),
         Picture(
             "Codebook usage",
@@ -88,7 +88,7 @@ def quality_section(quality: Mapping[str, Any]) -> Section:
         Picture(
             "Spectrum of the frames",
             plot_spectrum(np.array(quality["variance_shares"]), quality["water_level"]),
-            "Axes below the line are not worth a bit.",
+            "Axes below the line get no bit.",
             "Share of variance by principal axis.",
         ),
     ]

@@ -31,7 +31,12 @@ class AudioInfo:
     """What `probe` finds of a recording: `num_samples` counts one channel, and is what `read_audio` returns.
 
     `num_filled` of them are silence where the time stamps of packets leave a gap, `num_dropped` were left out since they lay over
-    others. `is_mended`: the header told a wrong length.
+    others. `is_mended`: the header stated a wrong length.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> probe("a.wav").duration
+    1.0
     """
 
     path: Path
@@ -54,10 +59,16 @@ def resampled_length(num_samples: int, from_rate: int, to_rate: int) -> int:
 
 
 def probe(path: str | Path) -> AudioInfo:
-    """Find the length, rate and channels of a recording; decodes it where the header does not tell the exact length.
+    """Find the length, rate and channels of a recording; decodes it where the header does not say the exact length.
 
     Raises:
         AudioError: if the file is missing, empty, truncated, unreadable, of length zero, or has an impossible sample rate.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> info = probe("a.wav")
+    >>> info.sample_rate, info.num_samples, info.num_channels
+    (16000, 16000, 1)
     """
     path = Path(path)
     with open_decoder(path) as decoder:
@@ -94,6 +105,12 @@ def read_audio(
     Raises:
         AudioError: for whatever is wrong with the file or the excerpt; the message names the file.
         DataError: if `sample_rate` is not a whole number of Hz.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> samples, rate = read_audio("a.wav", sample_rate=8000, start=0.25, duration=0.5)
+    >>> samples.shape, rate
+    (torch.Size([4000]), 8000)
     """
     path = Path(path)
     if not (0 <= start < math.inf and (duration is None or 0 < duration < math.inf)):
@@ -123,6 +140,11 @@ def stream_audio(
     Raises:
         AudioError: as `read_audio`, but possibly after some blocks have been yielded.
         DataError: if `sample_rate` is not a whole number of Hz.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> sum(len(block) for block in stream_audio("a.wav", 16000))
+    16000
     """
     path, rate = Path(path), _whole_rate(sample_rate)
     with open_decoder(path) as decoder:
@@ -171,7 +193,7 @@ def open_decoder(path: Path, data: bytes | None = None) -> Iterator[Decoder]:
         decoder = open_soundfile(path, stack, container, data) or open_ffmpeg(path, stack, container, data)
         if not MIN_SAMPLE_RATE <= decoder.sample_rate <= MAX_SAMPLE_RATE:
             expected = f"accepted are {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz"
-            advice = "If that is wrong, mend the header; if it is right, this is no recording of sound."
+            advice = "If that is wrong, fix the header; if it is right, this is no recording of sound."
             raise AudioError("sample_rate", path, f"the header says {decoder.sample_rate} Hz; {expected}. {advice}")
         yield decoder
 
@@ -213,7 +235,7 @@ def mixed_down(block: Float[np.ndarray, "S C"]) -> Float[np.ndarray, "S"]:
 
 
 def _whole_rate(sample_rate: int | float) -> int:
-    """Take 16000.0 for 16000: encoders tell their rate as a float."""
+    """Take 16000.0 for 16000: encoders give their rate as a float."""
     if not 0 < sample_rate < math.inf or sample_rate != round(sample_rate):
         raise DataError(f"sample_rate is to be a whole number of Hz above 0, not {sample_rate}.")
     return round(sample_rate)

@@ -54,13 +54,13 @@ def plan_batches(
     Args:
         durations: seconds of every item.
         max_seconds: bound for number of items x longest item, for each rank.
-        seed: with `epoch`, fixes the order.
+        seed: number that, with `epoch`, fixes the order.
         epoch: number of the epoch.
         num_buckets: more buckets pad less and mix less.
         max_items: bound for the number of items in a batch.
         world_size: number of ranks, or of batches per step, that the ranks share.
         crop: count items longer than `max_seconds` as that long, since the reader crops them; otherwise they are errors.
-        ids: of the items, for messages; by default they are numbered.
+        ids: ids of the items, for messages; by default they are numbered.
 
     Raises:
         ConfigError: if an option is not positive.
@@ -78,7 +78,7 @@ def plan_batches(
         pool = pool[torch.randperm(len(pool), generator=generator).numpy()]
         batches = _pack(pool.tolist(), seconds[pool].tolist(), max_seconds, max_items)
         if number < len(buckets):
-            # The last batch is seldom full, so it goes on too.
+            # The last batch is seldom full, so it is handed out too.
             num_whole = (len(batches) - 1) // world_size * world_size
             rest = [index for batch in batches[num_whole:] for index in batch]
         else:

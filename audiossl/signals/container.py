@@ -110,7 +110,7 @@ def _ogg(file: BufferedIOBase, size: int, head: bytes) -> Container:
 def _mpeg(file: BufferedIOBase, size: int, head: bytes) -> Container:
     mpeg = read_mpeg(file, size)
     if not mpeg.links:
-        fault = "an MP3 of free format, whose frames do not tell their size. Convert it, with mpg123 -w for instance"
+        fault = "an MP3 of free format: its frames do not say their size. Convert it, with mpg123 -w for instance"
         return Container(is_believed=False, promised=mpeg.promised, fault=fault if mpeg.is_free_format else "")
     return Container(links=mpeg.links if len(mpeg.links) > 1 else (), is_mpeg=True)
 

@@ -1,4 +1,4 @@
-"""Where the samples of WAV, RF64, W64, AIFF, AU and CAF lie, and whether their header tells the truth about their number."""
+"""Where the samples of WAV, RF64, W64, AIFF, AU and CAF lie, and whether their header states their true number."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class _Data:
 
 
 def find_mended(file: BufferedIOBase, size: int, head: bytes) -> SampleBytes | None:
-    """Find the samples where the header promises less than the file of `size` bytes holds; None where it tells the truth.
+    """Find the samples where the header promises less than the file of `size` bytes holds; None where it states the true number.
 
     A size that wrapped at 32 bits, that was left at a first update, or that was never written, makes a library stop early.
     Chunks and tags after the samples are no fault.
@@ -139,7 +139,7 @@ def _end_of_first(file: BufferedIOBase, begin: int, size: int, layout: _Layout) 
 
 
 def layout_of(head: bytes) -> _Layout | None:
-    """The layout that the first 12 bytes tell, or None."""
+    """The layout that the first 12 bytes show, or None."""
     kind, form = head[:4], head[8:12]
     if kind in (b"RIFF", b"RF64", b"BW64") and form == b"WAVE":
         return _RIFF

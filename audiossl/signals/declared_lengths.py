@@ -38,7 +38,7 @@ def tolerance(item: CorpusItem, sample_rate: int) -> int:
 
 
 def states_whole(item: CorpusItem) -> bool:
-    """Tell whether an item is a whole recording whose length a manifest states, so that it can be seen to go on."""
+    """Whether an item is a whole recording with a length stated by a manifest, so that more of it can be noticed."""
     return item.cut is None and item.start == 0 and item.num_samples == item.declared
 
 
@@ -60,7 +60,7 @@ def too_short(item: CorpusItem, missing: int, sample_rate: int) -> str:
 
 
 def too_long(item: CorpusItem, sample_rate: int) -> str:
-    """Say that the recording of an item goes on after the end that its manifest states."""
+    """Say that the recording of an item continues after the end that its manifest states."""
     found = f"more than {item.num_samples / sample_rate + tolerance_seconds():.3f} s"
     if item.member is None:
         with contextlib.suppress(AudioError):  # it could be read so far

@@ -49,7 +49,7 @@ class Decoder(Protocol):
     `promised` is the number of samples that the header announces (None where it announces none), and `slack` the number by
     which a lossy format may miss it. `is_exact` says that exactly `promised` samples will be read, or an error raised. `bits`
     is how many bits a sample has in the file: 16 where it is no more, and for what was compressed with losses.
-    `is_mended` says that the header told a wrong length and that the true one was found. `num_filled` and `num_dropped` count,
+    `is_mended` says that the header stated a wrong length and the true one was found. `num_filled` and `num_dropped` count,
     once the recording is decoded, the samples of silence put where time stamps leave a gap, and the samples that lay over
     others.
     """

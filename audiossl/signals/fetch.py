@@ -57,7 +57,7 @@ def fetch(
 ) -> Path:
     """Return a folder with the unpacked content of `source`, fetching it on the first call.
 
-    The folder appears by rename when it is whole, with a `fetched.json` beside it; later calls return at once and need no
+    The folder appears by rename when it is whole, with a `fetched.json` next to it; later calls return at once and need no
     network. Several processes may ask for the same source.
 
     Args:
@@ -73,6 +73,12 @@ def fetch(
     Raises:
         ConfigError: if the source is not of a known form, or the cache cannot be written.
         DataError: if the data cannot be fetched, are not in `data_root`, are damaged, or hold unexpected numbers of files.
+
+    >>> fetch("url:https://example.org/data.zip")  # doctest: +SKIP
+    >>> fetch("data.zip")
+    Traceback (most recent call last):
+    ...
+    audiossl.errors.ConfigError: ...
     """
     wanted = parse_source(source)
     if data_root is not None:

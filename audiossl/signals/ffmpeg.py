@@ -42,14 +42,14 @@ class FfmpegDecoder:
         self.num_channels = int(stream.codec_context.layout.nb_channels)
         self.promised = promised
         self.slack = self.sample_rate // 10 if slack is None else slack  # encoders pad and containers round
-        samples = stream.codec_context.format  # not known where the end of the file is what tells it
+        samples = stream.codec_context.format  # not known where only the end of the file says it
         self.bits = 8 * samples.bytes if samples is not None and stream.codec_context.codec.lossless else 16
         self.is_mended = is_mended
         self.num_filled = 0
         self.num_dropped = 0
 
     def blocks(self, start: int) -> Iterator[Float[np.ndarray, "S C"]]:
-        """Yield float32 blocks from sample `start` to the end, every packet at the place that its time stamp tells.
+        """Yield float32 blocks from sample `start` to the end, every packet at the place of its time stamp.
 
         Everything before `start` is decoded too: codecs carry state, and containers seek to packets, not to samples.
         """

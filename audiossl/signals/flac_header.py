@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BufferedIOBase
 
 _BLOCK_SIZES = {1: 192} | {code: 576 << (code - 2) for code in range(2, 6)} | {code: 256 << (code - 8) for code in range(8, 16)}
-_TAIL = 1 << 16  # bytes in which the last frame is looked for, where the header does not tell how long frames are
+_TAIL = 1 << 16  # bytes in which the last frame is looked for, where the header does not say how long frames are
 
 
 def num_samples(file: BufferedIOBase, start: int) -> int | None:
@@ -25,8 +25,8 @@ def has_foreign_end(file: BufferedIOBase, size: int) -> bool:
 def knows_length(file: BufferedIOBase, start: int, size: int) -> bool:
     """Tell whether the header, at byte `start`, counts the samples, and counts all of them.
 
-    A FLAC that was written to a pipe says 0, for unknown; one whose writer was stopped may count too few. A segment of a longer
-    recording begins with a later frame, and its header may count the samples of all segments.
+    A FLAC that was written to a pipe says 0, for unknown; one that was cut off in writing may count too few. A segment of a
+    longer recording begins with a later frame, and its header may count the samples of all segments.
     """
     file.seek(start)
     head = file.read(42)

@@ -1,4 +1,4 @@
-"""Phone labels of English speech whose words are known: forced alignment with pocketsphinx.
+"""Phone labels of English speech with known words: forced alignment with pocketsphinx.
 
 The acoustic model is a small speaker-independent HMM, so boundaries are good to about 20 ms: enough to train and compare
 probes on frames, not a phonetician's labels.
@@ -79,6 +79,10 @@ def align_phones(audio: Float[Tensor, "S"], text: str, lexicon: Mapping[str, str
         DataError: if the words are not certain or not in the dictionary, or the clip does not fit them.
         ConfigError: if the lexicon holds something other than ARPAbet phones.
         MissingExtraError: if pocketsphinx is not installed.
+
+    >>> from audiossl.signals import read_audio
+    >>> align_phones(read_audio("hello.wav", 16000)[0], "hello world")  # doctest: +SKIP
+    [Phone(label='SIL', start=0.0, end=0.2), ...]
     """
     return _align(_decoder(_entries(lexicon)), _pcm(audio), text)
 
@@ -91,7 +95,7 @@ def align_corpus_phones(
     Args:
         items: (id, path of an audio file or samples [S] at 16 kHz, text) of each clip.
         num_workers: processes to use; each loads the acoustic model once. 1 works in this process.
-        lexicon: as in `align_phones`.
+        lexicon: lexicon, as in `align_phones`.
 
     Returns:
         phones of each id that could be aligned, and the reason for each id that could not, both in the order of `items`.
@@ -100,6 +104,8 @@ def align_corpus_phones(
         DataError: if an id comes twice or a worker process dies.
         ConfigError: if the lexicon holds something other than ARPAbet phones.
         MissingExtraError: if pocketsphinx is not installed.
+
+    >>> phones, unusable = align_corpus_phones([("hello", "hello.wav", "hello world")])  # doctest: +SKIP
     """
     work: list[tuple[str, str | np.ndarray, str]] = []
     outcome: dict[str, list[Phone] | str] = {}
@@ -109,7 +115,7 @@ def align_corpus_phones(
         outcome[item_id] = ""
         work.append((item_id, source.float().numpy(force=True) if isinstance(source, Tensor) else str(source), text))
     entries = _entries(lexicon)
-    _pocketsphinx()  # a missing extra is told here, not once per process
+    _pocketsphinx()  # a missing extra is reported here, not once per process
     align = partial(_align_item, entries=entries)
     if num_workers <= 1:
         outcome.update(map(align, work))

@@ -41,7 +41,7 @@ class SignalFaults:
 
 
 class ChannelLevels:
-    """Sums over all samples of a recording, block by block, from which `faults` tells what is wrong with it."""
+    """Sums over all samples of a recording, block by block, from which `faults` finds what is wrong with it."""
 
     def __init__(self, num_channels: int) -> None:
         self._count = 0
@@ -95,7 +95,7 @@ class ChannelLevels:
 
 
 def measure(path: str | Path) -> SignalFaults:
-    """Decode a recording once, and tell what is wrong with it and which channels to average.
+    """Decode a recording once, and find what is wrong with it and which channels to average.
 
     `build_corpus` does this for each recording and writes the channels into its manifest. Whoever reads files without a corpus
     passes them on, whole and in excerpts alike:

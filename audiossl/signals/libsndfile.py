@@ -161,7 +161,7 @@ def _open_links(
 
 
 def _open_samples(path: Path, stack: ExitStack, file: _File, samples: SampleBytes, data: bytes | None) -> SoundfileDecoder | None:
-    """Read the samples where they are, by the format that the header tells and not by its length."""
+    """Read the samples where they are, by the format that the header names and not by its length."""
     width = _PLAIN.get(file.subtype, 0) * file.channels
     held = samples.stop - samples.start
     if not samples.is_certain or (not width and file.format not in ("WAV", "WAVEX")):
@@ -185,7 +185,7 @@ def _open_samples(path: Path, stack: ExitStack, file: _File, samples: SampleByte
 
 
 def _check_log(path: Path, log: str) -> None:
-    """Refuse a file whose header promises more bytes than it has: libsndfile shortens it and says so only in its log."""
+    """Refuse a file with a header that promises more bytes than it has: libsndfile shortens it and says so only in its log."""
     for name, promised, present in re.findall(r"(data|SSND|Data Size|Riff size|riff)\s*: (\d+) \(should be (\d+)\)", log):
         promised, present = int(promised), int(present)
         # A program that writes to a pipe cannot go back to fill in the size, and leaves one of these.

@@ -52,8 +52,8 @@ class BatchLoader:
         batches: the item indexes of every step: `plan.of_rank(rank)`.
         start_step: where to begin; to resume is to pass the number of steps done.
         crop_seconds: read a random excerpt of this length from longer items, drawn from (seed, epoch, item id).
-        seed: of the excerpts.
-        epoch: of the excerpts.
+        seed: seed of the excerpts.
+        epoch: epoch of the excerpts.
         num_threads: threads that read.
         prefetch: batches to read ahead.
         failed: pass one dict to the loaders of all epochs, and no known bad file is read or reported twice.

@@ -15,7 +15,13 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def load_matrix(path: Path, name: str) -> Float64[np.ndarray, "M N"]:
-    """Read the variable `name`, a real matrix; errors are those of `stored_matrix`."""
+    """Read the variable `name`, a real matrix; errors are those of `stored_matrix`.
+
+    >>> from scipy.io import savemat
+    >>> savemat("a.mat", {"sig": np.eye(2)})
+    >>> load_matrix(Path("a.mat"), "sig").shape
+    (2, 2)
+    """
     return stored_matrix(path, name).astype(np.float64)
 
 

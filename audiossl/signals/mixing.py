@@ -26,12 +26,12 @@ class MixingConfig:
 
     Attributes:
         probability: share of utterances that are mixed with something.
-        noise_share: of those, the share that gets noise; the others get a second utterance.
+        noise_share: share of the mixtures that gets noise; the others get a second utterance.
         noise_snr: dB, of noise; drawn evenly.
         utterance_snr: dB, of a second utterance; drawn evenly.
-        tokens: in the overlap, take each target code from the second utterance with its share of the power (token mixing). The
-            second utterance may then end after the first, and the mixture is as long as both. Otherwise targets stay those of
-            the first utterance, and the second covers `overlap` of it, inside it (batch mixing).
+        tokens: whether to take, in the overlap, each target code from the second utterance with its share of the power (token
+            mixing). The second utterance may then end after the first, and the mixture is as long as both. Otherwise targets stay
+            those of the first utterance, and the second covers `overlap` of it, inside it (batch mixing).
         max_offset: seconds by which the second utterance starts after the first at most, with `tokens`.
         overlap: least and largest share of the first utterance that a second one covers, without `tokens`.
         noise_overlap: the same for noise.
@@ -104,7 +104,7 @@ def draw_mixture(
         utterances: what a second utterance is drawn from; the item itself and others of its recording are passed over.
         noises: what noise is drawn from.
         sample_rate: Hz of `num_samples` of all items.
-        key: of the draws, such as (seed, epoch, item id).
+        key: key of the draws, such as (seed, epoch, item id).
         is_utterance: False for recordings of another domain: they only get noise, with `other_probability`.
     """
     generator = derive_generator(*key, "mixing")
@@ -154,9 +154,9 @@ class MixedCorpus(Corpus):
     """A corpus whose items are read as mixtures; their lengths are those of the mixtures.
 
     Args:
-        corpus: of the items.
-        mixtures: by item id, what the item is mixed with; others are read as they are.
-        noise: corpus that noise is read from where it is another one.
+        corpus: corpus of the items.
+        mixtures: what an item is mixed with, by its id; others are read as they are.
+        noise: another corpus that noise is read from.
     """
 
     def __init__(self, corpus: Corpus, mixtures: Mapping[str, Mixture], noise: Corpus | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What the first frame of an MPEG audio file (MP3 and its kin) tells about its length, and whether that is the whole file."""
+"""What the first frame of an MPEG audio file (MP3 and its kin) says about its length, and whether that is the whole file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 
 
 @dataclass(frozen=True)
 class MpegFrame:
-    """The header of one frame; `size` is None in a free format, which does not tell it."""
+    """The header of one frame; `size` is None in a free format, which does not say it."""
 
     is_version_1: bool
     layer: int
@@ -49,7 +49,7 @@ class MpegFrame:
 
 @dataclass(frozen=True)
 class MpegFile:
-    """`links` are the byte ranges of recordings that were put one behind the other, each with a header that tells its length.
+    """`links` are the byte ranges of recordings that were joined, each with its length in its header.
 
     They are empty where a header is missing, is one that libsndfile does not read (VBRI), or does not agree with the size of the
     file. `promised` is the number of samples that the first header announces, or None.
@@ -111,7 +111,7 @@ def skip_tags(file: BufferedIOBase, at: int, size: int) -> int:
 
 
 def end_of_tags(data: bytes) -> int:
-    """How many bytes at the beginning are tags; more than there are, where the last of them goes on."""
+    """How many bytes at the beginning are tags; more than there are, where the last of them continues."""
     at = after_id3v2(BytesIO(data), 0)
     behind = skip_tags(BytesIO(data[at:]), 0, 1 << 62) if data[at : at + 3] in (b"TAG", b"APE", b"LYR") else 0
     at += behind

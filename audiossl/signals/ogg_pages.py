@@ -13,10 +13,10 @@ _HEADER = 27
 
 @dataclass(frozen=True)
 class OggFile:
-    """What the pages of an Ogg file tell.
+    """What the pages of an Ogg file say.
 
     `links` are the byte ranges of its parts: more than one make a chain (RFC 3533), as recordings of internet radio are.
-    `last_page` is the sample at which the last page begins, or None where the pages do not tell. `flacs` are the headers of the
+    `last_page` is the sample at which the last page begins, or None where the pages do not say. `flacs` are the headers of the
     links that are FLAC.
     """
 

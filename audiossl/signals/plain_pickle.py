@@ -41,7 +41,7 @@ class PandasStub:
     args: tuple[Any, ...] = ()
     state: Any = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: object, **kwargs: object) -> None:
         self.args = args
 
     def __setstate__(self, state: Any) -> None:
@@ -56,10 +56,14 @@ def load_plain_pickle(stream: ByteStream, encoding: str = "latin1") -> Any:
 
     Args:
         stream: a file opened for bytes, also a member of a zip or tar file.
-        encoding: of text written by Python 2; `latin1` also carries its arrays.
+        encoding: encoding of text written by Python 2; `latin1` also carries its arrays.
 
     Raises:
         DataError: if the pickle names anything else, or is damaged.
+
+    >>> import io, pickle
+    >>> load_plain_pickle(io.BytesIO(pickle.dumps({"rate": 50})))
+    {'rate': 50}
     """
     try:
         return _Finisher().finish(_PlainUnpickler(stream, encoding=encoding).load())

@@ -18,7 +18,7 @@ class Timeline:
     """Where the samples of one stream belong.
 
     Args:
-        sample_rate: in Hz.
+        sample_rate: sample rate in Hz.
         origin: the sample of the container's clock that is sample 0 here; None takes that of the first block.
     """
 

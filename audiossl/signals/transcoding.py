@@ -32,10 +32,10 @@ class Transcoded:
     """What was written, and what is wrong with the recording.
 
     Attributes:
-        num_samples: of the FLAC.
-        faults: of the recording's channels.
+        num_samples: number of samples of the FLAC.
+        faults: faults of the recording's channels.
         names: what of `corpus_faults.COUNTED` applies.
-        bits: of a sample of the FLAC.
+        bits: bits per sample of the FLAC.
         sound: digest of the samples.
     """
 
@@ -49,12 +49,12 @@ class Transcoded:
 def transcode(source: Path, target: Path, sample_rate: int, check: Callable[[float], None]) -> Transcoded:
     """Write the recording as FLAC; 16-bit samples at the right rate come out bit by bit.
 
-    It is decoded once, and once more where only its end tells that other channels or more bits are needed.
+    It is decoded once, and once more where only its end shows that other channels or more bits are needed.
 
     Args:
         source: the recording.
         target: the FLAC.
-        sample_rate: in Hz.
+        sample_rate: sample rate in Hz.
         check: called with the seconds so far; may raise.
 
     Raises:

@@ -26,7 +26,7 @@ def compare(
         metrics: only these, such as "accuracy"; all by default.
         csv: file that gets a row for each result.
         html: file that gets a page.
-        cost: encoders whose cost is measured, by the name of a compared model.
+        cost: encoders to measure the cost of, by the name of a compared model.
 
     Raises:
         StoreError: if a run holds no results.

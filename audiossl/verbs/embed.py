@@ -92,13 +92,14 @@ def embed(
         output: folder of the store.
         layers: "last" for the final output, "all", or a list of layer numbers.
         pool: "mean" stores one vector a recording and layer instead of frames.
-        dtype: of stored frames; pooled vectors are float32.
-        table: whose rows are joined to the recordings by id, path, file name or stem; what has no row is left out.
+        dtype: dtype of stored frames; pooled vectors are float32.
+        table: table whose rows are joined to the recordings by id, path, file name or stem; what has no row is left out.
         where: condition on their columns, such as `speaker == 'a' and age < 30` (see `audiossl.where`).
         shard: (i, n) embeds only the recordings of job i of n, 0 <= i < n; jobs may run side by side.
-        device: to embed on, "cpu", "cuda", "cuda:1" or "mps"; None leaves an encoder where it is, and loads names on the CPU.
+        device: device to embed on, "cpu", "cuda", "cuda:1" or "mps"; None leaves an encoder where it is, and loads names on the
+            CPU.
         engine: "local" for this process, "ray" for workers of Ray Data.
-        workers: of ray; one for each CPU of its cluster by default.
+        workers: workers of ray; one for each CPU of its cluster by default.
         verify: embed nothing, but compare what the store holds with what the recordings are now.
         dry_run: embed nothing, but say what it would take.
 

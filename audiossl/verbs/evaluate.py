@@ -42,8 +42,8 @@ def evaluate(
             and fmri the recipe, which is required.
         overrides: `key=value` words over the recipe of sensors and fmri.
         output: folder that is written, by default below `runs/`.
-        options: of the benchmark: `SuperbOptions`, `HearOptions`; for sensors `convert_units`, and for both kinds of recipe its
-            keys.
+        options: options of the benchmark: `SuperbOptions`, `HearOptions`; for sensors `convert_units`, and for both kinds of
+            recipe its keys.
 
     Returns:
         A row for each task and metric.

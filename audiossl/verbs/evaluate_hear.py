@@ -32,14 +32,14 @@ class HearOptions:
 
     Attributes:
         task: names of task folders; all by default.
-        name: of the model in the results.
+        name: name of the model in the results.
         data_root: corpora that were fetched by hand, for the recipe.
-        device: of the predictors: cpu, cuda, cuda:1.
+        device: device of the predictors: cpu, cuda, cuda:1.
         kit: run the original kit in its own environment, see docs/kits.md.
         layers: last, all, or numbers, laid side by side.
-        pooling: of scene embeddings over time.
-        grid: of the kit's predictors.
-        grid_points: of the grid that are tried.
+        pooling: pooling of scene embeddings over time.
+        grid: grid of the kit's predictors.
+        grid_points: number of points of the grid that are tried.
     """
 
     task: str | tuple[str, ...] = ()

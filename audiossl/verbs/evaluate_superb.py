@@ -32,16 +32,16 @@ class SuperbOptions:
 
     Attributes:
         task: names of task folders, or abbreviations such as SID; all by default.
-        name: of the model in the results.
+        name: name of the model in the results.
         data_root: corpora that were fetched by hand, for the recipe.
-        device: of what is trained: cpu, cuda, cuda:1.
+        device: device of what is trained: cpu, cuda, cuda:1.
         kit: run the original kit in its own environment, see docs/kits.md.
         lr: learning rates to choose from by validation, or "search" for ten-fold steps; by default the task's one.
-        updates: of each head; by default the folder's, or the published ones.
+        updates: number of updates of each head; by default the folder's, or the published ones.
         normalise: layer norm of each layer before the weighted sum.
         layer: this layer instead of the weighted sum.
         layer_sweep: each layer by itself as well, with a picture.
-        seed: of the heads.
+        seed: seed of the heads.
     """
 
     task: str | tuple[str, ...] = ()

@@ -30,7 +30,7 @@ def export(
         target: "s3prl", "hear", "hf" or "xares", or the `my_module:MyExport` of your own; see `audiossl.exporters`.
         output: folder, for hear and xares a file such as my_embed.py.
         overrides: options as `key=value` words, as on the command line.
-        options: of the export, such as `layers=[2, 4]` and `pooling="mean+max"` for hear: the fields of its class.
+        options: options of the export, such as `layers=[2, 4]` and `pooling="mean+max"` for hear: the fields of its class.
 
     Returns:
         The path that was written.

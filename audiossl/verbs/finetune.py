@@ -28,7 +28,7 @@ def finetune(
     """Train an encoder with a head for transcripts (CTC) or tags, as a recipe of method finetune says, and score it.
 
     Args:
-        encoder: in place of the recipe's own: a run, a checkpoint, or whatever else `audiossl.load` takes. An object in
+        encoder: encoder in place of the recipe's own: a run, a checkpoint, or whatever else `audiossl.load` takes. An object in
             memory is saved below `$AUDIOSSL_CACHE`, under the digest of its weights, unless its name leads to the same weights.
         recipe: YAML file, its folder or name ("asterisk/ctc"), the name of a task for data of one's own ("ctc"), or a
             `FinetuneRecipe`.
@@ -37,7 +37,7 @@ def finetune(
         last: stop after this stage.
         dry_run: only say which stages would run and what they need.
         verify: run nothing, but check every stage's files against the digests that were recorded.
-        keys: of the recipe, over all else: `output="runs/mine"`, `training={"max_steps": 100}`.
+        keys: keys of the recipe, over all else: `output="runs/mine"`, `training={"max_steps": 100}`.
 
     Raises:
         ConfigError: for a recipe, encoder, key or value that does not exist.

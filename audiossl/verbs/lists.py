@@ -21,7 +21,7 @@ class RecipeLine:
     """A recipe in a list.
 
     Attributes:
-        name: as `audiossl.run` takes it, `FOLDER/NAME`; of task folders for `audiossl.evaluate` the folder.
+        name: name as `audiossl.run` takes it, `FOLDER/NAME`; the folder, for task folders of `audiossl.evaluate`.
         method: what it runs, or "tasks".
         about: a sentence on what it is.
         file: the YAML file, or the script that makes the tasks.
@@ -51,7 +51,7 @@ def copy_recipe(name: str, folder: str | Path) -> list[Path]:
 
     Args:
         name: a folder of recipes, such as "asterisk", or one of its recipes, such as "asterisk/spear".
-        folder: that gets `asterisk/`, and next to it `packaged/` where a script of it imports from there.
+        folder: folder that gets `asterisk/`, and next to it `packaged/` where a script of it imports from there.
 
     Returns:
         The folders that were written, that of the recipe first.
@@ -97,7 +97,7 @@ class ModelName:
     Attributes:
         name: what to write.
         about: a line on what it is.
-        frame_rate: frames per second, if the name alone tells.
+        frame_rate: frames per second, if the name alone says it.
         example: a name of this form.
     """
 

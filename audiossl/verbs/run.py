@@ -22,7 +22,10 @@ class Run:
     """A run: its folder, and what it holds.
 
     Attributes:
-        folder: of the run, with a folder for each stage, `results.json` and `report.html`.
+        folder: folder of the run, with a folder for each stage, `results.json` and `report.html`.
+
+    >>> len(Run(Path("runs/nothing")).results)
+    0
     """
 
     folder: Path
@@ -80,7 +83,7 @@ def run(
         last: stop after this stage.
         dry_run: only say which stages would run and what they need.
         verify: run nothing, but check every stage's files against the digests that were recorded.
-        keys: of the recipe, over all else: `output="runs/mine"`, `training={"max_steps": 100}`.
+        keys: keys of the recipe, over all else: `output="runs/mine"`, `training={"max_steps": 100}`.
 
     Raises:
         ConfigError: for a recipe, key, value, stage or device that does not exist, or an output that cannot be written.

@@ -39,12 +39,12 @@ def search(
         k: number of neighbours; fewer come where the store has no more.
         where: condition on the items to look among, over id, file, start, end and the columns of the store (`audiossl.where`).
         layer: number of a layer of the store; the last by default.
-        by: "pooled" compares the means of items, "frames" every frame: then an item is as similar as its best frame, whose time
-            is in the answer.
+        by: "pooled" compares the means of items, "frames" every frame: then an item is as similar as its best frame, and the time
+            of that frame is in the answer.
         index: "faiss" searches with FAISS (extra `faiss`), pooled vectors only.
-        model: that embeds a recording, where the store does not name it as `audiossl.load` would. Its digest must be that of the
-            store.
-        device: to embed on; the CPU by default.
+        model: model that embeds a recording, where the store does not name it as `audiossl.load` would. Its digest must be that
+            of the store.
+        device: device to embed on; the CPU by default.
         trust_code: whether a class that the store names as its model, as `FILE.py:Class`, may be imported.
 
     Raises:

@@ -75,21 +75,21 @@ def tokenise(
         paths: a corpus, or paths of audio files, folders that are searched, corpus folders, lhotse manifests and shards, Kaldi
             folders, Hugging Face data sets and tables of clips; or a list of these.
         output: folder of the store.
-        teacher: whose frames become tokens, by a name that `audiossl.load` takes: hama, hf:NAME:LAYER, a run folder.
-        layer: of the teacher, from 0; its last by default.
+        teacher: teacher whose frames become tokens, by a name that `audiossl.load` takes: hama, hf:NAME:LAYER, a run folder.
+        layer: layer of the teacher, from 0; its last by default.
         normalise: bring each channel of the frames to zero mean and unit variance first.
-        kind: of quantiser: "mvq" (several codebooks that are searched together), "rvq", "fsq" or "kmeans".
+        kind: kind of quantiser: "mvq" (several codebooks that are searched together), "rvq", "fsq" or "kmeans".
         num_codebooks: codes per frame.
         codebook_size: entries per codebook.
-        frames: to fit to, of recordings that are drawn at random.
+        frames: frames to fit to, of recordings that are drawn at random.
         steps: updates of the centres (mvq, rvq); by default those of the kind.
-        seed: of the draw and the fit.
-        quality: of the search for codes.
-        table: whose rows are joined to the recordings by id, path, file name or stem; what has no row is left out.
+        seed: seed of the draw and the fit.
+        quality: quality of the search for codes.
+        table: table whose rows are joined to the recordings by id, path, file name or stem; what has no row is left out.
         where: condition on their columns, such as `speaker == 'a'` (see `audiossl.where`).
-        device: of the teacher: "cpu", "cuda", "cuda:1", "mps".
+        device: device of the teacher: "cpu", "cuda", "cuda:1", "mps".
         engine: "local" for this process, "ray" for workers of Ray Data.
-        workers: of ray; one for each CPU of its cluster by default.
+        workers: workers of ray; one for each CPU of its cluster by default.
         dry_run: tokenise nothing, but say what it would take.
 
     Returns:

@@ -33,7 +33,7 @@ def wrap(
     are, and whether padding changes the frames of shorter clips. If it does, every clip runs by itself.
 
     Args:
-        module: is put into evaluation mode.
+        module: module; it is put into evaluation mode.
         sample_rate: Hz of the input.
         hop: samples from one frame to the next.
         channels: C of the input.

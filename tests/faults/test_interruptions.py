@@ -24,7 +24,7 @@ def test_ctrl_c_ends_in_seconds_and_the_run_goes_on(moment, whole):
     shutil.rmtree(whole.output)
     ended = interrupt(whole.words, whole.log, (0.1 + 0.8 * moment / 20) * whole.seconds["run"], signal.SIGINT)
     assert ended.seconds < 5.0, ended
-    said = "audiossl: interrupted; finished work is kept, the same command goes on from there"
+    said = "audiossl: interrupted; finished work is kept, the same command resumes from there"
     assert ended.code == 0 or (ended.code == 130 and ended.errors == [said])  # it may have been done
     again = run(whole.words, whole.log)
     assert again.code == 0, again.printed

@@ -24,7 +24,7 @@ class Bomb:
 @dataclass(frozen=True)
 class Case:
     """What is opened: `make` writes it below a folder, `open` opens it; `outcome` is "refused" (an error of one line that names
-    it), "rejected" (listed in rejected.jsonl, the rest goes on) or "read" (harmless as data)."""
+    it), "rejected" (listed in rejected.jsonl, the rest continues) or "read" (harmless as data)."""
 
     group: str
     name: str

@@ -114,7 +114,7 @@ def _covers(interval: Interval, truth: float) -> bool:
 def window_scores(
     metric: str, num_groups: int, equal: bool, generator: torch.Generator, size: int = 60
 ) -> WindowScores | WindowRanking:
-    """Scores of three classes by groups that are told unequally well and hold the classes in unequal shares."""
+    """Scores of three classes by groups that are predicted unequally well and hold the classes in unequal shares."""
     sizes = sizes_of((1, num_groups), equal, generator)[0] * size / ITEMS
     group = torch.arange(num_groups).repeat_interleave(sizes.round().clamp(min=12).long())
     shares_of_classes = (0.5 * torch.randn(num_groups, 3, generator=generator)).softmax(1)

@@ -21,7 +21,7 @@ class PublishedBatch(nn.Module):
     def __init__(self, encoder: HuggingFaceEncoder) -> None:
         super().__init__()
         if encoder.last_frame_rate != encoder.frame_rate or encoder.max_samples is not None:
-            raise ConfigError("only models of the waveform whose output has the rate of their layers can be run as published")
+            raise ConfigError("only models of the waveform with an output at the rate of their layers can be run as published")
         self.published = encoder.model
         self.sample_rate, self.frame_rate, self.last_frame_rate = encoder.sample_rate, encoder.frame_rate, encoder.last_frame_rate
         self.frame_offset, self.dim, self.num_layers = encoder.frame_offset, encoder.dim, encoder.num_layers

@@ -15,7 +15,7 @@ def check_encoder(embedder: Embedder, quick: bool = False) -> list[Finding]:
     """Ask everything of an encoder; a check that an exception ends has failed.
 
     Args:
-        embedder: from `audiossl.load`, or `Embedder(encoder)` around anything with the encoder's contract.
+        embedder: embedder from `audiossl.load`, or `Embedder(encoder)` around anything with the encoder's contract.
         quick: take 40 s for a long file instead of 10 minutes, and fewer repetitions.
     """
     channels = len(getattr(embedder.encoder, "regions", ())) or len(

@@ -1,1 +1,1 @@
-"""What representations of BOLD runs are worth: who a segment is of, which network a region belongs to, phenotypes."""
+"""Quality of representations of BOLD runs: the person of a segment, the network of a region, phenotypes."""

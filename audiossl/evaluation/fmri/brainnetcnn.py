@@ -40,10 +40,10 @@ class BrainNetClassifier(ClassifierMixin, BaseEstimator):
     """`BrainNet` as a scikit-learn classifier of vectors of edges, trained for a fixed number of steps.
 
     Args:
-        steps: of AdamW on batches of up to 32.
+        steps: number of steps of AdamW on batches of up to 32.
         lr: its rate.
         weight_decay: its decay.
-        seed: of weights, batches and dropout.
+        seed: seed of weights, batches and dropout.
     """
 
     def __init__(self, steps: int = 200, lr: float = 1e-3, weight_decay: float = 1e-2, seed: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""Fingerprinting: whose run is a short segment of, among the people of a gallery? (Finn et al. 2015, Nature Neuroscience 18)."""
+"""Fingerprinting: identify the person of a short segment in a gallery of people (Finn et al. 2015, Nature Neuroscience 18)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def draw_segments(first: list[int], second: list[int], length: int, num_draws: i
         first, second: number of places in each person's gallery part and in the part that segments to identify come from.
         length: volumes of a segment, part of the key of the draws.
         num_draws: D.
-        seed: of the draws, which are the same for every model.
+        seed: seed of the draws, which are the same for every model.
 
     Raises:
         DataError: if a part has no place for a segment.
@@ -49,7 +49,7 @@ class Fingerprint:
     """Who was recognised.
 
     Attributes:
-        hits: of every draw, direction (segments looked up in the gallery, the gallery looked up in segments) and person.
+        hits: hits of every draw, direction (segments looked up in the gallery, the gallery looked up in segments) and person.
         gap: mean similarity with oneself minus that with others, of every draw: differential identifiability.
     """
 
@@ -83,7 +83,7 @@ class Fingerprint:
         return float(self.hits.double().mean((1, 2)).std())
 
     def interval(self) -> Interval:
-        """The accuracy with its 95 % interval over people, whose answers are averaged over draws and directions.
+        """The accuracy with its 95 % interval over people; answers of a person are averaged over draws and directions.
 
         The gallery stays as it is: the interval says how much the answer depends on whom segments are of, not on who else is
         there.

@@ -1,4 +1,4 @@
-"""Which network a region belongs to, read from its features in people whose labels were not seen."""
+"""The network that a region belongs to, predicted from its features in people with unseen labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from audiossl.seeds import derive_generator
 
 @dataclass(frozen=True)
 class NetworkAnswers:
-    """Whether the network of each region was told, (P, N) for people and regions, averaged over divisions of the regions."""
+    """Share of divisions in which the network of a region was predicted correctly, (P, N) for people and regions."""
 
     right: Float[Tensor, "P N"]
 
@@ -43,15 +43,15 @@ def assign_networks(
     """Answer by a linear SVM that saw neither the person nor the region: others' regions of the other folds.
 
     A region looks alike in everybody, so holding out people alone would let a classifier know it again. Features are brought to
-    length 1, without which correlations are told a seventh less well. With one person regions alone are held out.
+    length 1, without which a seventh fewer are predicted correctly from correlations. With one person regions alone are held out.
 
     Args:
-        features: of every run and region.
-        subjects: of every run.
-        networks: of every region; `` leaves it out.
-        num_folds: of regions, stratified by network.
+        features: features of every run and region.
+        subjects: subject of every run.
+        networks: network of every region; `` leaves it out.
+        num_folds: number of folds of regions, stratified by network.
         num_repeats: divisions of the regions.
-        seed: of the divisions.
+        seed: seed of the divisions.
 
     Raises:
         DataError: if fewer than two networks have as many regions as there are folds.

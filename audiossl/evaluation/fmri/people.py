@@ -45,10 +45,10 @@ class People:
     confounds: Mapping[str, Column] = field(default_factory=dict)
 
     def averaged(self, features: Num[np.ndarray, "R E"], by_site: bool = False) -> Persons:
-        """Bring runs to one row for each person, whose features are averaged.
+        """Bring runs to one row for each person, with averaged features.
 
         Args:
-            features: of every run.
+            features: features of every run.
             by_site: read the sites as well.
 
         Raises:

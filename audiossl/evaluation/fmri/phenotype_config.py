@@ -18,10 +18,10 @@ class PhenotypeConfig:
         repeats: divisions.
         by_site: leave one site out at a time instead.
         edges: the best so many features by an F test, inside folds; 0 takes all.
-        permutations: of labels over people, for a p-value of the whole pipeline; 0 makes none.
+        permutations: number of permutations of labels over people, for a p-value of the whole pipeline; 0 makes none.
         edges_before_splitting: choose the edges on everybody, test people included. Must be the words "leaks labels into the
             score": it is here to show what it does.
-        seed: of divisions and permutations.
+        seed: seed of divisions and permutations.
     """
 
     folds: int = 5

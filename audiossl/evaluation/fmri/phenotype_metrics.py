@@ -18,7 +18,7 @@ def metrics_of_repeats(
     people: Persons, answers: list[Float[np.ndarray, "P *K"]], config: PhenotypeConfig
 ) -> dict[str, list[float]]:
     """Every metric, a value for each repeat."""
-    each = [metrics_of(people, told, config.by_site) for told in answers]
+    each = [metrics_of(people, predicted, config.by_site) for predicted in answers]
     return {name: [one[name] for one in each] for name in each[0]}
 
 
@@ -34,7 +34,7 @@ def metric_intervals(people: Persons, answers: list[Float[np.ndarray, "P *K"]], 
         if not kept.any() or (people.is_class and len(set(some.labels)) < len(set(people.labels))):
             found = dict.fromkeys(whole, float("nan"))
         else:
-            found = _means(some, [told[kept] for told in answers], config)
+            found = _means(some, [predicted[kept] for predicted in answers], config)
         for name, value in found.items():
             without.setdefault(name, []).append(value)
     sizes = torch.from_numpy(np.bincount(parts)).double()
@@ -63,12 +63,12 @@ def metrics_of(people: Persons, answers: Float[np.ndarray, "P *K"], by_site: boo
     chosen = (answers > 0).astype(int) if len(classes) == 2 else answers.argmax(1)
     counts = np.zeros((len(classes), len(classes)))
     np.add.at(counts, (truth, chosen), 1)
-    right, true, told = counts.diagonal(), counts.sum(1), counts.sum(0)
+    right, true, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
     return {
         "auroc": _area_inside_sites(people, answers) if by_site else _area(people.labels, answers),
         "accuracy": float(right.sum() / counts.sum()),
         "balanced_accuracy": float((right / true).mean()),
-        "macro_f1": float((2 * right / (true + told)).mean()),
+        "macro_f1": float((2 * right / (true + predicted)).mean()),
     }
 
 

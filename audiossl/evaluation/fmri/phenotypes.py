@@ -23,8 +23,8 @@ class PhenotypeScores:
     """Scores of each repeat, and what chance and confounds alone reach.
 
     Attributes:
-        metrics: by name, one value for each repeat, over all people together; AUROC of left-out sites is the mean of those inside
-            each site, weighted by people, for answers of models of different sites have no common zero.
+        metrics: metrics by name, one value for each repeat, over all people together; AUROC of left-out sites is the mean of
+            those inside each site, weighted by people, for answers of models of different sites have no common zero.
         confounds: the same of a model that sees the confounds alone; empty without any.
         p_value: share of permutations that score as high, for the first metric; None without permutations.
         intervals: 95 % over people (families, where they are named), of every metric, its mean over repeats.
@@ -56,7 +56,7 @@ def score_people(
     averaged. Confounds are scored alone next to the features.
 
     Args:
-        features: of every run.
+        features: features of every run.
         people: labels and what else is known of the people of the runs.
         config: options.
         steps: steps of one's own in the pipeline, fitted inside folds.

@@ -28,10 +28,11 @@ def embed_task(model: HearModel, task: HearTask, folder: Path, progress: Report 
     """Embed the files of every split, or read what an earlier call with the same model and files left in `folder`.
 
     Args:
-        model: with its layers and pooling.
-        task: whose audio lies in FOLDER/RATE/SPLIT; where there is none at the model's rate, that of a higher one is resampled.
-        folder: of the arrays.
-        progress: is told the split, how many files are done and how many there are.
+        model: model with its layers and pooling.
+        task: task whose audio lies in FOLDER/RATE/SPLIT; where there is none at the model's rate, that of a higher one is
+            resampled.
+        folder: folder of the arrays.
+        progress: function that is called with the split, how many files are done and how many there are.
 
     Raises:
         DataError: if audio is missing, has another rate than its folder says or is shorter than a frame; the message names it.

@@ -1,4 +1,4 @@
-"""Evaluate an encoder on HEAR tasks: rows with intervals, and every fold's scores beside them."""
+"""Evaluate an encoder on HEAR tasks: rows with intervals, and every fold's scores next to them."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def evaluate_hear(
         model: an encoder by the interface of HEAR.
         tasks: folder of task folders.
         out: folder that is written.
-        name: of the model in the rows.
+        name: name of the model in the rows.
         only: names of task folders; all by default.
-        grid, num_points: of the kit; other than the defaults give other scores.
-        device: of the predictors.
+        grid, num_points: grid of the kit, and how many of its points are tried; other than the defaults give other scores.
+        device: device of the predictors.
 
     Raises:
         DataError: if a task folder or its audio is not as expected.
@@ -135,7 +135,7 @@ def _interval(task: HearTask, name: str, results: Sequence[FoldResult]) -> Inter
 
 
 def _interval_of_fold(task: HearTask, name: str, result: FoldResult, most_parts: int) -> Interval:
-    """A score of one rotation, whose test files are left out in turn, or some at a time."""
+    """A score of one rotation; its test files are left out in turn, or some at a time."""
     if task.embedding_type == "scene":
         targets, count = result.test.targets.astype(np.float32), len(result.test.targets)
 

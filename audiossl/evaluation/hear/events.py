@@ -76,10 +76,10 @@ def find_events(
 
     Args:
         predictions: probabilities of a file's frames.
-        times: of the frames, in milliseconds, ascending.
+        times: times of the frames, in milliseconds, ascending.
         vocabulary: labels by index.
         median_filter_ms: 0 for none.
-        min_duration: in milliseconds.
+        min_duration: least duration in milliseconds.
     """
     from scipy.ndimage import median_filter
 

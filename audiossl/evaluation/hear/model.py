@@ -24,9 +24,9 @@ class HearModel(nn.Module):
     Long audio runs through the windows of `Embedder`, on one grid of frames.
 
     Args:
-        embedder: of audio.
-        layers: "last" for the final output, "all" or a list of layer numbers, whose vectors are laid side by side.
-        pooling: of scene embeddings over time: "mean", or "mean+max", which are laid side by side.
+        embedder: embedder of audio.
+        layers: "last" for the final output, "all" or a list of layer numbers; their vectors are concatenated.
+        pooling: pooling of scene embeddings over time: "mean", or "mean+max", which are laid side by side.
 
     Attributes:
         sample_rate: Hz of the audio.

@@ -15,9 +15,9 @@ class OfficialTask:
         folder: stem of its task folder.
         kind: scene or event, multiclass or multilabel, with the number of labels where it is known.
         clips, seconds: how many there are and how long; None where lengths differ.
-        folds: of cross-validation; 0 for train, valid and test.
+        folds: folds of cross-validation; 0 for train, valid and test.
         scores: the first one is the task's.
-        best: on the public leaderboard, as a fraction.
+        best: best on the public leaderboard, as a fraction.
     """
 
     folder: str

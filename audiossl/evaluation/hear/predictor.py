@@ -61,7 +61,7 @@ class Predictor(nn.Module):
     """A multi-layer perceptron: Linear, BatchNorm, Dropout and ReLU for each hidden layer, then Linear.
 
     Args:
-        dim: of the embeddings.
+        dim: size of the embeddings.
         num_labels: K.
         multilabel: sigmoids and binary cross entropy instead of a softmax and cross entropy.
         settings: hidden_layers, hidden_dim, dropout and initialization.
@@ -106,7 +106,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Validation:
-    """What validation found: the value that chooses, and what was chosen besides (the post-processing of events)."""
+    """What validation found: the value that chooses, and what else was chosen (the post-processing of events)."""
 
     value: float
     choice: Mapping[str, float | int] | None = None
@@ -117,9 +117,9 @@ class Trained:
     """The best predictor of a run.
 
     Attributes:
-        validation: of the epoch that was kept.
+        validation: validation of the epoch that was kept.
         epoch: counted from 0.
-        settings: that it was trained with.
+        settings: settings that it was trained with.
         history: epoch and value of every validation.
     """
 
@@ -145,13 +145,13 @@ def train_predictor(
     included, so that a run begun at the kit's seed gives the kit's numbers on the same machine.
 
     Args:
-        train: is not shuffled, as in the kit.
+        train: training rows; not shuffled, as in the kit.
         valid: chooses.
-        multilabel: see `Predictor`.
+        multilabel: kind of the predictor, see `Predictor`.
         settings: a point of a grid.
-        validate: of the probabilities of `valid` and the loss.
+        validate: score of the probabilities of `valid` and the loss.
         maximise: whether a larger value of `validate` is better.
-        device: of the predictor.
+        device: device of the predictor.
 
     Raises:
         DataError: if there are fewer epochs than validation waits for.

@@ -37,7 +37,7 @@ class Split:
     """Embeddings of a split, files in the kit's order.
 
     Attributes:
-        embeddings: of clips, or of all frames of all files.
+        embeddings: embeddings of clips, or of all frames of all files.
         targets: multi-hot labels of each row.
         files: name of each row's file.
         times: milliseconds of each row, for event tasks.
@@ -54,9 +54,9 @@ class FoldResult:
     """What one predictor made of its test split.
 
     Attributes:
-        scores: by name.
+        scores: scores by name.
         trained: the predictor.
-        probabilities: of the test rows, (N, K).
+        probabilities: probabilities of the test rows, (N, K).
         test: the rows.
         events: found in each test file, of event tasks.
     """
@@ -91,12 +91,12 @@ def evaluate_folds(
     The seed is set once: later predictors depend on earlier ones, as in the kit. The state of torch's generators outside is kept.
 
     Args:
-        task: whose protocol it is.
-        splits: by name.
-        grid: of settings.
-        num_points: to try.
-        device: of the predictors.
-        progress: is told what runs, how many predictors are trained and how many there will be.
+        task: task whose protocol it is.
+        splits: splits by name.
+        grid: grid of settings.
+        num_points: number of points to try.
+        device: device of the predictors.
+        progress: function that is called with what runs, how many predictors are trained and how many there will be.
 
     Raises:
         DataError: if no predictor has a finite score to be chosen by.

@@ -20,7 +20,7 @@ class Score:
     """How a task is scored.
 
     Attributes:
-        clips: of predictions and multi-hot targets, for scene tasks.
+        clips: score from predictions and multi-hot targets, for scene tasks.
         events: what one file adds to the counts, for event tasks.
         parts: names of the values that are reported, the first being the score.
         maximise: whether more is better.

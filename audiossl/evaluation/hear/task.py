@@ -42,13 +42,13 @@ class HearTask:
 
     Attributes:
         folder: its name is the task's.
-        name: of the task, without version and mode.
-        labels: of a scene task, the labels of each file of each split; files in the order of the split's JSON.
-        events: of an event task, the events of each file of each split.
+        name: name of the task, without version and mode.
+        labels: labels of each file of each split, for a scene task; files in the order of the split's JSON.
+        events: events of each file of each split, for an event task.
         vocabulary: labels in the order of their indices.
         scores: names of metrics; the first one chooses.
         by_score: whether the first score chooses a predictor, or the validation loss.
-        settings: that replace those of the kit's grid.
+        settings: settings that replace those of the kit's grid.
         postprocessing: lists of `median_filter_ms` and `min_duration` to choose from.
     """
 

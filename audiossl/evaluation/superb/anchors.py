@@ -43,7 +43,7 @@ def superb_s(values: Values, anchors: Anchors = ANCHORS) -> float:
     """Score an encoder on all ten tasks; metrics of a task are averaged first.
 
     Args:
-        values: of the official test sets; in percent, but MTWV as a fraction.
+        values: values of the official test sets; in percent, but MTWV as a fraction.
         anchors: both ends.
 
     Raises:

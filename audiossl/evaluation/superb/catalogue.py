@@ -48,7 +48,7 @@ class OfficialData:
 
     Attributes:
         corpus: its data.
-        hours: of audio, roughly; None where it was not at hand.
+        hours: hours of audio, roughly; None where it was not at hand.
         cost: measured or estimated time with a 95 M parameter encoder.
         unavailable: why the task cannot be run, where it cannot.
     """
@@ -60,7 +60,7 @@ class OfficialData:
 
 
 # Hours on one H100 with default configurations are those of an independent re-run of WavLM Base+ (July 2026); where none was
-# published the number of updates tells.
+# published the number of updates says.
 OFFICIAL: Mapping[str, OfficialData] = {
     "PR": OfficialData("LibriSpeech train-clean-100, dev-clean, test-clean, with s3prl's lexicon", 111.0, "100 k updates"),
     "ASR": OfficialData("LibriSpeech train-clean-100, dev-clean, test-clean", 111.0, "200 k updates, 13.4 h on an H100"),

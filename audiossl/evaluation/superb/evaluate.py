@@ -1,4 +1,4 @@
-"""Evaluate an encoder on SUPERB tasks: rows with intervals, and beside them what was chosen and how."""
+"""Evaluate an encoder on SUPERB tasks: rows with intervals, and next to them what was chosen and how."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def evaluate_superb(
     `scores/TASK.json` holds settings, validation values of every learning rate, and layer weights; `features/` the layers.
 
     Args:
-        embedder: of audio.
+        embedder: embedder of audio.
         tasks: folder of task folders, each with train.csv, valid.csv, test.csv and superb_task.json (`{"task": "SID"}`); that of
             a stand-in may hold `"settings"`, such as updates, lr and hidden, that replace the task's.
         out: folder that is written.
-        name: of the model in the rows.
+        name: name of the model in the rows.
         only: names of task folders, or SUPERB's abbreviations; all by default.
         rates: learning rates to choose from by the validation table; by default the task's one.
-        updates: of each head; by default the folder's, or the published ones.
-        options: of all heads.
+        updates: updates of each head; by default the folder's, or the published ones.
+        options: options of all heads.
 
     Raises:
         DataError: if a table or audio is not as expected, or the encoder declares another frame rate than it has.
@@ -99,7 +99,7 @@ class LayerSweep:
     """Validation values of every layer by itself.
 
     Attributes:
-        values: by task folder and layer.
+        values: values by task folder and layer.
         lower_is_better: task folders whose metric is an error.
     """
 
@@ -139,7 +139,7 @@ class FoundTask:
     """A task folder.
 
     Attributes:
-        kind: of task.
+        kind: kind of task.
         about: content of superb_task.json.
     """
 
@@ -159,7 +159,7 @@ class FoundTask:
 
 
 def find_tasks(tasks: Path, only: Sequence[str] = ()) -> list[FoundTask]:
-    """Task folders, whose tables are read once to see that they can be.
+    """Task folders; their tables are read once to see that they can be.
 
     Raises:
         DataError: if there is none, or one cannot be read.

@@ -1,4 +1,4 @@
-"""SUPERB's featuriser: a weighted sum of layers, all that is trained beside the head (arXiv 2105.01051, section 3)."""
+"""SUPERB's featuriser: a weighted sum of layers, all that is trained next to the head (arXiv 2105.01051, section 3)."""
 
 from __future__ import annotations
 

@@ -29,9 +29,9 @@ class LayerFeatures:
     Where the encoder gives fewer frames its last one is repeated, where it gives more they are cut.
 
     Args:
-        embedder: whose layers are stored.
-        folder: of the store; one encoder each.
-        gain_db: of the audio.
+        embedder: encoder whose layers are stored.
+        folder: folder of the store; one encoder each.
+        gain_db: gain of the audio, in decibels.
     """
 
     def __init__(self, embedder: Embedder, folder: Path, gain_db: float = 0.0) -> None:

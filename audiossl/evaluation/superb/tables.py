@@ -19,7 +19,7 @@ class Clip:
 
     Attributes:
         id: unique in its table.
-        path: of the audio; relative ones are below the table's folder.
+        path: path of the audio; relative ones are below the table's folder.
         values: the other columns.
         start, end: seconds of the part of the file that is meant; None for the file's own.
     """

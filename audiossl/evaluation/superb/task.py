@@ -27,14 +27,14 @@ class Settings:
 
     Attributes:
         lr: the shipped default; published numbers use one that was searched for each model and task.
-        updates: of the optimiser.
+        updates: number of updates of the optimiser.
         batch, accumulate: clips at once, and how often gradients are added up for an update.
-        order: of clips; `slices` takes, for each clip of a shuffle, those next shorter than it; `buckets` shuffles batches of
-            similar length; `balanced` draws classes alike, with replacement.
+        order: order of clips; `slices` takes, for each clip of a shuffle, those next shorter than it; `buckets` shuffles batches
+            of similar length; `balanced` draws classes alike, with replacement.
         halve_above: samples at 16 kHz above which a batch of `slices` or `buckets` is halved.
-        clip_norm: of gradients.
+        clip_norm: largest norm of gradients.
         crop_seconds: training takes a random stretch of longer clips.
-        evaluations: on the validation table, evenly over the updates.
+        evaluations: number of evaluations on the validation table, evenly over the updates.
         hidden: width inside the head.
     """
 
@@ -84,10 +84,10 @@ class Measured:
 
     Attributes:
         low, high: ends of the interval; None where there is none.
-        n: of what it is a rate.
-        groups: that the interval is over; None in files that were written before they were counted.
+        n: number of items that it is a rate of.
+        groups: groups that the interval is over; None in files that were written before they were counted.
         error, degrees: standard error and its degrees of freedom, from which folds are put together.
-        scores: of each group, where it has one.
+        scores: scores of each group, where it has one.
     """
 
     value: float
@@ -113,10 +113,10 @@ class SuperbTask(ABC):
 
     Attributes:
         name: SUPERB's abbreviation.
-        columns: that its tables have beside id and wav_path.
+        columns: columns of its tables next to id and wav_path.
         metrics: the first one selects the checkpoint and learning rate on the validation table.
-        settings: of the protocol.
-        gain_db: that its audio is changed by.
+        settings: settings of the protocol.
+        gain_db: gain that is applied to its audio, in decibels.
         splits: its tables.
     """
 

@@ -37,9 +37,9 @@ class ProbeOptions:
     """What is the same for all tasks.
 
     Attributes:
-        normalise, layer: of the featuriser.
-        seed: of weights, order, crops and dropout.
-        device: of the probe.
+        normalise, layer: options of the featuriser.
+        seed: seed of weights, order, crops and dropout.
+        device: device of the probe.
     """
 
     normalise: bool = False
@@ -56,11 +56,11 @@ class TrainedProbe:
     """What training kept.
 
     Attributes:
-        probe: of the best validation.
-        lr: that it was trained with.
+        probe: probe of the best validation.
+        lr: learning rate that it was trained with.
         selection: value of the task's first metric on the validation table.
-        update: after which it was taken.
-        skipped: updates whose gradients were not finite.
+        update: update after which it was taken.
+        skipped: updates with gradients that were not finite.
         history: update and validation value.
     """
 
@@ -80,15 +80,15 @@ def train_probe(
     options: ProbeOptions = DEFAULTS,
     progress: Report = silent,
 ) -> TrainedProbe:
-    """Train a probe and keep that of the best validation; an interrupted run goes on from its last validation.
+    """Train a probe and keep that of the best validation; an interrupted run resumes from its last validation.
 
     Args:
-        task: with its tables.
-        features: that hold its clips.
-        settings: of the training.
-        folder: of the state that is gone on from; None keeps none.
-        options: that are the same for all tasks.
-        progress: is told the updates.
+        task: task with its tables.
+        features: features that hold its clips.
+        settings: settings of the training.
+        folder: folder of the state that training resumes from; None keeps none.
+        options: options that are the same for all tasks.
+        progress: function that is called with the number of updates.
 
     Raises:
         DataError: if all gradients of 100 updates in a row are not finite.

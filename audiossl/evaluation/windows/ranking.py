@@ -14,7 +14,7 @@ from audiossl.errors import DataError
 from audiossl.evaluation.windows.subject_scores import SubjectScores, group_subjects
 
 MOST_RANKS = 2**16
-"""Ranks that are told apart in one fold. Up to so many windows areas are exact; see `WindowRanking` for more."""
+"""Number of ranks that are distinguished in one fold. Up to so many windows areas are exact; see `WindowRanking` for more."""
 CHUNK_CELLS = 2**23  # numbers that are held at once while windows are ranked
 
 
@@ -48,7 +48,7 @@ def _pairs(counts: Tensor, times: Float[Tensor, "R G"]) -> Float[Tensor, "2 R"]:
 
 @dataclass(frozen=True)
 class WindowRanking(SubjectScores):
-    """The area under the ROC curve of each class against the rest, averaged over classes that occur beside others.
+    """The area under the ROC curve of each class against the rest, averaged over classes that occur next to others.
 
     A probe of one fold says nothing of how high another fold's scores are, so windows are compared inside folds: the area is the
     share of right pairs among the pairs of all folds. Where every fold tests one class only, there is none.
@@ -61,8 +61,8 @@ class WindowRanking(SubjectScores):
     Attributes:
         folds: ranks of each.
         subjects: names of the G subjects of all folds.
-        num_windows: that were scored.
-        windows: of each subject.
+        num_windows: number of windows that were scored.
+        windows: number of windows of each subject.
     """
 
     folds: tuple[FoldRanks, ...]

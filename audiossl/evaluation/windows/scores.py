@@ -77,8 +77,8 @@ class WindowScores(SubjectScores):
         counts: confusion matrices (S, G, K, K), or sums (S, G, 9) of 1, |e|, e^2, y, p, y^2, p^2, y p and |e / t|
             with truth t, error e, and truth y and answer p less `offset`.
         subjects: names of the G subjects.
-        metrics: by name.
-        num_windows: that were scored under each seed.
+        metrics: metrics by name.
+        num_windows: number of windows that were scored under each seed.
         offset: what was taken off quantities before they were squared, near their mean: squares of large ones lose digits.
     """
 

@@ -24,7 +24,7 @@ class SubjectScores(ABC):
 
     Attributes:
         subjects: names of the G subjects.
-        num_windows: that were scored under each seed.
+        num_windows: number of windows that were scored under each seed.
     """
 
     subjects: tuple[str, ...]
@@ -70,7 +70,7 @@ class SubjectScores(ABC):
         Args:
             metric: one of `metric_names`.
             num_resamples: not used, for nothing is drawn.
-            seed: of the parts that more than 200 subjects are divided into, each of which is left out as one.
+            seed: seed of the parts that more than 200 subjects are divided into, each of which is left out as one.
         """
         without, sizes = self._without(metric, seed)
         value = _mean(self.each_seed(metric))

@@ -35,8 +35,8 @@ class WindowTask:
         sides: places in `rows` of train, valid and test windows.
 
     Args:
-        name: of the task.
-        windows: of all subjects.
+        name: name of the task.
+        windows: windows of all subjects.
         sides: who is on which side.
         kind: what the labels were declared to be when the windows were cut.
 
@@ -74,7 +74,7 @@ class WindowTask:
         return [self.subjects[place] for place in self.sides["test"].tolist()]
 
     def labelled(self, fraction: float, seed: int) -> tuple[Int[Tensor, "N"], Int[Tensor, "M"]]:
-        """Places of the training and validation windows whose labels may be read: the same share of each class, at least one."""
+        """Places of the training and validation windows with readable labels: the same share of each class, at least one."""
         return self._drawn("train", fraction, seed), self._drawn("valid", fraction, seed)
 
     def probe(self, features: Float[Tensor, "N D"], fraction: float = 1.0, seed: int = 0) -> Tensor:

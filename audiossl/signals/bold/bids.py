@@ -13,13 +13,17 @@ from audiossl.signals.bold.masks import as_repetition_time
 from audiossl.signals.bold.plain_numbers import is_missing, is_number, plain_number
 from audiossl.signals.sensors.recording import Rejected
 
-# Entities that tell derivatives of one scan apart.
+# Entities that distinguish derivatives of one scan.
 OF_DERIVATIVE = ("space", "cohort", "res", "den", "desc", "atlas", "seg", "stat", "hash", "suffix")
 NATIVE = ("native", "T1w")
 
 
 def entities(path: Path) -> dict[str, str]:
-    """Entities of a file name: `sub-01_task-rest_bold.nii.gz` gives sub, task and, as `suffix`, bold."""
+    """Entities of a file name: `sub-01_task-rest_bold.nii.gz` gives sub, task and, as `suffix`, bold.
+
+    >>> entities(Path("sub-01_task-rest_bold.nii.gz"))
+    {'sub': '01', 'task': 'rest', 'suffix': 'bold'}
+    """
     *parts, suffix = path.name.partition(".")[0].split("_")
     return {**dict(part.split("-", 1) for part in parts if "-" in part), "suffix": suffix}
 
@@ -43,8 +47,8 @@ def in_one_space(root: Path, files: Sequence[Path], space: str | None, res: str 
     The native space of a scan (`space-T1w`, or none in the name) fits no atlas: it is taken only where `space` names it.
 
     Args:
-        root: of the data set, for messages.
-        files: of all scans in all spaces.
+        root: root of the data set, for messages.
+        files: files of all scans in all spaces.
         space: name in `space-`, or `native` for files without one; by default the only one there is.
         res: name in `res-`, or an empty string for files without one; by default the only one there is.
 
@@ -100,6 +104,10 @@ def read_participants(root: Path) -> dict[str, dict[str, str | float]]:
 
     Raises:
         DataError: if the table has no column participant_id, or one comes twice.
+
+    >>> _ = Path("participants.tsv").write_text("participant_id\\tage\\nsub-01\\t31\\n")
+    >>> list(read_participants(Path()))
+    ['01']
     """
     path = root / "participants.tsv"
     found: dict[str, dict[str, str | float]] = {}
@@ -112,11 +120,11 @@ def read_participants(root: Path) -> dict[str, dict[str, str | float]]:
 
 
 def repetition_time(path: Path, image: str = "") -> float:
-    """RepetitionTime, seconds, of the JSON file beside a series or image, or of one of the same task at the top of its data set.
+    """RepetitionTime, seconds, of the JSON file next to a series or image, or of one of the same task at the top of its data set.
 
     Args:
-        path: of the series or image.
-        image: end of the name of another JSON file of the same scan, for series whose own does not say it.
+        path: path of the series or image.
+        image: end of the name of another JSON file of the same scan, for series with a JSON file that does not say it.
 
     Raises:
         DataError: if none says it, or what the first of them says is no number of seconds; the message names the files.
@@ -135,7 +143,7 @@ def repetition_time(path: Path, image: str = "") -> float:
                 return as_repetition_time(value, f"{side}, RepetitionTime")
     above = [f"{shared[0].name} there and above"] if shared else []
     places = ", ".join([own.name, *([f"*{image} of the same scan"] if image else []), *above])
-    raise DataError(f"no JSON file beside {path} says its RepetitionTime; looked for {places}. Give tr=SECONDS")
+    raise DataError(f"no JSON file next to {path} says its RepetitionTime; looked for {places}. Give tr=SECONDS")
 
 
 def _number(value: str) -> str | float:

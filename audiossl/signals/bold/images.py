@@ -13,7 +13,7 @@ from jaxtyping import Float64
 
 from audiossl.errors import DataError, import_extra
 from audiossl.signals.bold.bids import entities, in_one_space, read_participants, repetition_time
-from audiossl.signals.bold.masks import as_repetition_time, mask_of_volumes
+from audiossl.signals.bold.masks import Mask, as_repetition_time, mask_of_volumes
 from audiossl.signals.bold.run import bold_run
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 
@@ -26,8 +26,8 @@ def read_image(
     image: Path,
     atlas: Path,
     regions: Sequence[str],
-    confounds: Any = None,
-    sample_mask: Any = None,
+    confounds: object = None,
+    sample_mask: Mask | None = None,
     tr: int | float | None = None,
 ) -> tuple[Float64[np.ndarray, "N T"], np.ndarray | None]:
     """Mean series of each label of an atlas, after a regression on confounds (nilearn's `NiftiLabelsMasker`).
@@ -162,7 +162,7 @@ def read_fmriprep(
     space: str | None = None,
     res: str | None = None,
     tr: int | float | None = None,
-    **options: Any,
+    **options: object,
 ) -> Iterator[SensorRecording | Rejected]:
     """Yield the runs of fMRIPrep derivatives, cleaned by one of nilearn's confound strategies.
 
@@ -178,6 +178,8 @@ def read_fmriprep(
 
     Raises:
         DataError: if there is no such run, or runs come in several spaces or resolutions and none is named.
+
+    >>> runs = read_fmriprep(Path("derivatives"), Path("atlas.nii.gz"), ["a", "b"])  # doctest: +SKIP
     """
     interfaces = import_extra("nilearn.interfaces.fmriprep", "fmri")
     if tr is not None:

@@ -19,7 +19,7 @@ def as_mask(kept: Mask, num_volumes: int, name: str) -> Bool[np.ndarray, "T"]:
     Args:
         kept: one value for each volume.
         num_volumes: T.
-        name: of the run, for messages.
+        name: name of the run, for messages.
 
     Raises:
         DataError: if there is anything else in it, such as NaN or numbers of volumes, it has another length, or keeps nothing.

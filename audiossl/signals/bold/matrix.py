@@ -24,6 +24,9 @@ def connectivity_matrix(
 
     Raises:
         DataError: if it is not a symmetric, finite matrix over the regions; the message names it.
+
+    >>> connectivity_matrix("rest_1", "anna", np.eye(2), ["a", "b"]).values.shape
+    (2, 2)
     """
     if matrix.shape != (len(regions), len(regions)):
         raise DataError(f"{id_}: expected {len(regions)} x {len(regions)} regions, got {matrix.shape}")

@@ -15,7 +15,7 @@ from audiossl.signals.bold.masks import Mask, as_mask, as_repetition_time
 from audiossl.signals.bold.matrix import is_matrix
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 
-CONSTANT = 1e-6  # a region whose deviation is a smaller share of its values is constant but for their rounding in float32
+CONSTANT = 1e-6  # a region with a smaller ratio of deviation to values is constant but for their rounding in float32
 
 
 def bold_run(
@@ -30,17 +30,21 @@ def bold_run(
     """Make a run of regional series.
 
     Args:
-        id_: of the run; signs that a file name should not have become `_`.
+        id_: id of the run; signs that a file name should not have become `_`.
         subject: person; all sessions and runs of one carry the same name.
         series: regions x volumes in any unit; a row of NaN, or one that is masked, is a region that was not covered.
         tr: seconds from volume to volume.
         regions: names, one for each row.
-        kept: for each volume True or 1, and False or 0 where it was censored for motion.
+        kept: True or 1 for each volume, False or 0 where it was censored for motion.
         about: what else is known: `session`, `task`, `site`, `family`, and phenotypes such as `age`, `sex` or `mean_fd`.
 
     Raises:
         DataError: if the rows are not the regions or no real numbers, the repetition time is no number of seconds, or the mask is
             none or keeps nothing; it names the run.
+
+    >>> run = bold_run("rest_1", "anna", np.random.default_rng(0).normal(size=(3, 100)), 2.0, ["a", "b", "c"])
+    >>> run.channels, run.rate
+    (('a', 'b', 'c'), 0.5)
     """
     if isinstance(series, np.ma.MaskedArray):
         series = np.ma.filled(series.astype(np.float64), np.nan)
@@ -62,7 +66,7 @@ def covered(run: SensorRecording, detrend: bool = True) -> Bool[np.ndarray, "N"]
     """Regions that have values which vary: not constant, and not a mere line over time where a line is taken out.
 
     Args:
-        run: to be judged over its kept volumes.
+        run: run to be judged over its kept volumes.
         detrend: judge what `standardised` divides by, the deviation from a straight line. A line that was rounded to some
             decimals, such as a column of times, is a line, whatever its steps.
     """
@@ -97,8 +101,8 @@ def standardised(run: SensorRecording, regions: Sequence[str] | None = None, det
     as it passed, gaps included. The deviation is that of the population, as in STAGIN.
 
     Args:
-        run: to be standardised.
-        regions: to take, in this order; all by default.
+        run: run to be standardised.
+        regions: regions to take, in this order; all by default.
         detrend: take a straight line out of each region first.
 
     Raises:
@@ -122,7 +126,7 @@ def standardised(run: SensorRecording, regions: Sequence[str] | None = None, det
 
 
 def _is_rounded_line(steps: Float64[np.ndarray, "S"], values: Float64[np.ndarray, "K"], rest: Float64[np.ndarray, "K"]) -> bool:
-    """Whether values go on by one of two steps, as a rounded line does, and are off it, by `rest`, by less than a step."""
+    """Whether values differ by one of two steps, as a rounded line does, and are off it, by `rest`, by less than a step."""
     if len(steps) < 2:
         return False
     unit, rounding = steps.max() - steps.min(), CONSTANT * np.abs(values).max()
@@ -146,7 +150,7 @@ class RunPolicy:
 
     Attributes:
         min_volumes: kept volumes that a run needs.
-        min_seconds: of kept volumes.
+        min_seconds: least duration of kept volumes.
         max_missing: share of regions that a run may lack; the regions themselves are then left out of all runs.
     """
 

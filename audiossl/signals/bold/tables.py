@@ -32,11 +32,11 @@ def read_series(
     Args:
         path: its suffix says the format.
         regions_first: rows are regions; otherwise they are volumes. A file does not say.
-        key: of the array in .npz and .mat; a .npz with one array needs none.
+        key: key of the array in .npz and .mat; a .npz with one array needs none.
         header: whether the first line of a text file names the columns. By default it is one if it holds words, names such as
             `7_1`, or different whole numbers beyond values that have fractions; a line that may be either is an error.
         index: whether the first column of a text file numbers the rows; by default it does if it counts them by one.
-        num_volumes: that the run has, if it is known; it tells a header of numbers from a volume.
+        num_volumes: number of volumes that the run has, if it is known; it distinguishes a header of numbers from a volume.
 
     Returns:
         Regions x volumes, and names (empty where the file has none).
@@ -44,6 +44,12 @@ def read_series(
     Raises:
         DataError: if the file is missing, damaged or holds no matrix of numbers, has another number of volumes, or if it is not
             clear what its first line or column is; the message names it and says what to declare.
+
+    >>> from pathlib import Path
+    >>> np.save("run.npy", np.zeros((3, 100)))
+    >>> series, names = read_series(Path("run.npy"), regions_first=True)
+    >>> series.shape, names
+    ((3, 100), ())
     """
     kind = path.suffix.lower()
     if not path.is_file():
@@ -82,12 +88,17 @@ def in_order(
 
     Args:
         series: rows as they are in the file.
-        names: of the rows, or none.
-        regions: of the atlas.
-        path: of the file.
+        names: names of the rows, or none.
+        regions: regions of the atlas.
+        path: path of the file.
 
     Raises:
         DataError: if the names are not those of the atlas, each once; the message names the file.
+
+    >>> from pathlib import Path
+    >>> in_order(np.array([[1.0], [2.0]]), ["b", "a"], ["a", "b"], Path("run.csv"))
+    array([[2.],
+           [1.]])
     """
     if not names or list(names) == list(regions):
         return series

@@ -42,10 +42,10 @@ def read_text_table(path: Path, delimiter: str | None, declared: Declared) -> tu
     either, the caller is asked. A first column that counts the lines, 0, 1, 2 or from any other number on, is an index.
 
     Args:
-        path: of the file.
-        delimiter: between cells; None for blanks. Where it is a comma and the first line has semicolons, these are, and numbers
-            may have a decimal comma.
-        declared: by the caller.
+        path: path of the file.
+        delimiter: delimiter between cells; None for blanks. Where it is a comma and the first line has semicolons, these are,
+            and numbers may have a decimal comma.
+        declared: names that the caller declared.
 
     Raises:
         ValueError: if the file is no table of numbers, or what is in it is not clear; the message says what to declare.
@@ -90,7 +90,7 @@ def _without_last_delimiter(names: list[str], table: list[list[str]]) -> tuple[l
     """Take away the empty column that a delimiter at the end of every line makes.
 
     Raises:
-        ValueError: if there is no header that tells it from a region without values.
+        ValueError: if there is no header to distinguish it from a region without values.
     """
     if not table or not all(len(row) > 1 and not row[-1] for row in table):
         return names, table

@@ -47,6 +47,12 @@ def read_xcpd(
 
     Raises:
         DataError: if there is no such series, runs come in several spaces and none is named, or runs name other regions.
+
+    >>> from pathlib import Path
+    >>> list(read_xcpd(Path("derivatives")))
+    Traceback (most recent call last):
+    ...
+    audiossl.errors.DataError: ...
     """
     if tr is not None:
         as_repetition_time(tr, "tr")

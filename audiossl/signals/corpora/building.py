@@ -35,21 +35,27 @@ class CorpusSummary:
     """What is in a corpus, and what destroys the signal of some of its items.
 
     Attributes:
-        sample_rate: in Hz.
+        sample_rate: sample rate in Hz.
         num_items: how many items there are.
-        hours: of audio.
+        hours: hours of audio.
         num_rejected: recordings that were left out.
         rejected: these by reason.
-        num_clipped: items with samples beyond [-1, 1], which the FLAC cannot hold, or whose tops were cut off in the recording.
+        num_clipped: items with samples beyond [-1, 1], which the FLAC cannot hold, or with tops cut off in the recording.
         transcoded: whether the audio was written anew.
         num_silent: items that hold nothing but a constant.
         num_cancelled: items whose channels are of opposite phase; the loudest is kept.
         num_dead_channels: items of which a channel holds nothing; the others are kept.
         num_quiet: items below -60 dBFS; they are written with 24 bits.
         num_gaps: items with silence where the time stamps of packets leave a gap, or without packets that lay over others.
-        num_mended: items whose header told a wrong length; they were read to the end.
+        num_mended: items with a wrong length in their header; they were read to the end.
         num_duplicates: items that hold a sound that came under another id before.
         num_cut_texts: items without text, since they hold a part of one only.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> summary = build_corpus([Item("a", Path("a.wav"), speaker="anna")], "corpus", progress=False)
+    >>> summary.num_items, summary.num_rejected, round(3600 * summary.hours, 3)
+    (1, 0, 1.0)
     """
 
     sample_rate: int
@@ -121,6 +127,12 @@ def build_corpus(
     Raises:
         DataError: if no recording is accepted, or FLAC cannot hold the rate.
         StoreError: if `out` holds something else than a corpus.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> summary = build_corpus([Item("a", Path("a.wav"), speaker="anna")], "corpus", progress=False)
+    >>> summary.num_items
+    1
     """
     place = Path(out)
     if place.exists() and not (place / SUMMARY).exists() and (not place.is_dir() or any(place.iterdir())):

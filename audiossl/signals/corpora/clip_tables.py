@@ -112,7 +112,7 @@ def _clip(row: dict[str, Any], column: str, folder: Path) -> Clip:
     return Clip(id_, path, start or 0.0, end, columns)
 
 
-def span_of(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+def span_of(row: Mapping[str, object]) -> tuple[float | None, float | None]:
     """Start and end of a row, in seconds; None where it does not say.
 
     Raises:
@@ -141,7 +141,7 @@ def find_path(written: str, folder: Path) -> Path:
     return folder / written
 
 
-def _seconds(row: Mapping[str, Any], column: str) -> float | None:
+def _seconds(row: Mapping[str, object], column: str) -> float | None:
     value = row.get(column)
     if value is None or (isinstance(value, str) and not value.strip()) or (isinstance(value, float) and math.isnan(value)):
         return None

@@ -26,7 +26,7 @@ from audiossl.where import parse_where
 __all__ = ["Corpus", "CorpusItem", "CorpusSummary", "Item", "build_corpus", "garbage_kept"]
 
 
-FEW = 256  # items that are not worth columns
+FEW = 256  # number of items below which columns do not pay
 
 
 class Corpus:
@@ -41,6 +41,13 @@ class Corpus:
         sample_rate: rate at which `read` returns signals, in Hz.
         manifest: the lhotse manifest that the items come from: a path, or a CutSet.
         folder: what relative paths of the manifest start from.
+
+    >>> import numpy as np, soundfile
+    >>> soundfile.write("a.wav", np.sin(np.arange(16000) / 10), 16000)
+    >>> summary = build_corpus([Item("a", Path("a.wav"), speaker="anna")], "corpus", progress=False)
+    >>> corpus = Corpus.open("corpus")
+    >>> corpus.items[0].speaker, corpus.read(corpus.items[0]).shape
+    ('anna', torch.Size([16000]))
     """
 
     def __init__(self, items: Sequence[CorpusItem], sample_rate: int, manifest: Any, folder: Path) -> None:
@@ -164,7 +171,7 @@ class Corpus:
         rate = self.sample_rate
         limit = tolerance(item, rate)
         is_all = wanted == item.num_samples
-        further = limit + 1 if is_all and states_whole(item) else 0  # a little more, to see whether the file goes on
+        further = limit + 1 if is_all and states_whole(item) else 0  # a little more, to see whether the file continues
         signal = self._read(item, first, wanted + further)
         missing = wanted - len(signal)
         if missing > 0 and not is_all:

@@ -42,8 +42,8 @@ def from_line(line: Mapping[str, Any], folder: Path, sample_rate: int, is_measur
 
     Args:
         line: the cut or recording.
-        folder: of the manifest.
-        sample_rate: of the corpus, in Hz.
+        folder: folder of the manifest.
+        sample_rate: sample rate of the corpus, in Hz.
         is_measured: whether the length of the recording was measured by decoding, and so is exact.
 
     Raises:

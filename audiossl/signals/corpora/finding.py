@@ -28,7 +28,7 @@ OTHER_DATA = frozenset(  # of other kinds than sound, which lie next to recordin
     ).split()
 )
 _TYPES = MimeTypes()  # Python's own table; that of the machine would find other files on other machines
-_HEAD = 512  # bytes that tell text from other files
+_HEAD = 512  # bytes that distinguish text from other files
 
 Row = dict[str, str]
 
@@ -61,7 +61,7 @@ def find_recordings(folder: Path) -> Found:
         if any(os.path.realpath(place) == real for place in around):
             continue  # a loop, by which nothing is lost
         if real in entered:
-            found.left_out.append((link, f"it links to {real}, whose recordings were found under another name"))
+            found.left_out.append((link, f"it links to {real}; its recordings were found under another name"))
         else:
             _enter(link, found, entered, links)
     found.files.sort()
@@ -176,7 +176,7 @@ def name_files(root: Path, files: Sequence[Path] | None = None) -> tuple[dict[st
 
     Args:
         root: folder or file.
-        files: of the folder; by default it is searched.
+        files: files of the folder; by default it is searched.
 
     Raises:
         ConfigError: if there is nothing at the path, or nothing that looks like a recording in the folder.

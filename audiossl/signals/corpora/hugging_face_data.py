@@ -49,7 +49,7 @@ def unpack_data_set(place: str | Path, cache: Path | None = None) -> Path:
 
     Args:
         place: the folder or file, or `hf:OWNER/NAME`.
-        cache: by default `$AUDIOSSL_CACHE`.
+        cache: folder of indexes; by default `$AUDIOSSL_CACHE`.
 
     Raises:
         DataError: if it cannot be read or fetched, or has no column of undecoded sound.

@@ -20,7 +20,7 @@ def item_fields(columns: Mapping[str, Plain], recording: str) -> dict[str, Any]:
 
     Args:
         columns: cells of a row.
-        recording: that the item is a part of, where no column `recording`, `session` or `source_file` says it.
+        recording: recording that the item is a part of, where no column `recording`, `session` or `source_file` says it.
 
     >>> item_fields({"Speaker": 7, "mood": "glad", "session": "monday", "age": None}, "a.wav")
     {'text': None, 'speaker': '7', 'language': None, 'recording': 'monday', 'custom': {'mood': 'glad', 'session': 'monday'}}

@@ -15,12 +15,12 @@ from audiossl.signals.levels import measure
 LOOKED_AT = 4096  # files whose headers are kept: the parts of one follow each other
 
 
-def line_of_item(item: CorpusItem, sample_rate: int) -> dict[str, Any]:
+def line_of_item(item: CorpusItem, sample_rate: int) -> dict[str, object]:
     """Describe an item as the cut of a recording that stays where it is.
 
     Args:
-        item: of a corpus that is read at `sample_rate`.
-        sample_rate: in Hz.
+        item: item of a corpus that is read at `sample_rate`.
+        sample_rate: sample rate in Hz.
 
     Raises:
         CutError: if the item is a part of a cut that only lhotse reads.

@@ -47,12 +47,12 @@ def item_of_cut(
     """Describe a lhotse cut as an item that lhotse reads.
 
     Args:
-        cut: of any type.
-        folder: of the manifest.
-        sample_rate: of the corpus, in Hz.
+        cut: cut of any type.
+        folder: folder of the manifest.
+        sample_rate: sample rate of the corpus, in Hz.
         kept: what the item keeps in place of the object, the line of the manifest.
         member: where the recording lies in a tar.
-        path: that names the item; by default the first file that is heard in it.
+        path: path that names the item; by default the first file that is heard in it.
 
     Raises:
         CutError: if the cut has no recording, is the output of a command, or has a transform that cannot be applied.

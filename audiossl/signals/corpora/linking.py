@@ -40,11 +40,18 @@ def find_sources(data_root: Path | None, domains: Mapping[str, str]) -> list[Lin
 
     Args:
         data_root: the folder or the file.
-        domains: of each data set of the recipe, by name.
+        domains: domain of each data set of the recipe, by name.
 
     Raises:
         ConfigError: if there is neither, or the file is otherwise.
         DataError: if a data set of the recipe is not in the folder.
+
+    >>> from pathlib import Path
+    >>> Path("data").mkdir()
+    >>> find_sources(Path("data"), {"LibriSpeech": "speech"})
+    Traceback (most recent call last):
+    ...
+    audiossl.errors.DataError: ...
     """
     if data_root is None or not data_root.exists():
         raise ConfigError(
@@ -79,7 +86,7 @@ def link_corpus(
     Args:
         sources: what to join.
         out: the folder; an older corpus there is replaced.
-        sample_rate: at which the corpus is read, in Hz.
+        sample_rate: sample rate at which the corpus is read, in Hz.
         min_seconds: shorter items are rejected.
         max_seconds: longer items are rejected.
         limit: take so many items of each source, for a smoke run.
@@ -87,6 +94,14 @@ def link_corpus(
     Raises:
         DataError: if a manifest cannot be read, its first recording is not there, or nothing is accepted.
         StoreError: if `out` holds something else than a corpus.
+
+    >>> import numpy as np, soundfile
+    >>> from pathlib import Path
+    >>> from lhotse import CutSet, Recording
+    >>> soundfile.write("a.wav", np.zeros(16000), 16000)
+    >>> CutSet.from_cuts([Recording.from_file("a.wav").to_cut()]).to_file("cuts.jsonl")
+    >>> link_corpus([LinkedSource("reading", "speech", "cuts.jsonl")], Path("corpus")).num_items
+    1
     """
     if out.exists() and not (out / SUMMARY).exists() and (not out.is_dir() or any(out.iterdir())):
         raise StoreError(f"{out} exists and is not a corpus; it would be replaced. Choose another folder or remove it.")

@@ -44,6 +44,9 @@ class Item:
     """A recording that is to become part of a corpus, and what is known about it.
 
     `recording` names the recording or session that the file is a part of; None where it is one by itself.
+
+    >>> Item("a", Path("recordings/a.wav"), speaker="anna", custom={"room": "kitchen"}).speaker
+    'anna'
     """
 
     id: str
@@ -67,6 +70,10 @@ class CorpusItem:
 
     `cut` is set where only lhotse itself can read the item: its line of a manifest or the object; `start` then counts from the
     begin of the cut, and `heard` says what it is made of.
+
+    >>> item = CorpusItem("a", Path("a.wav"), start=0.5, duration=1.0, num_samples=16000, recording="a")
+    >>> item.stretches
+    (Stretch(path=PosixPath('a.wav'), start=0.5, end=1.5),)
     """
 
     id: str
@@ -156,9 +163,9 @@ def read_supervisions(
     in part only, the cut gets no text: a transcript that does not match its audio would be worse than none.
 
     Args:
-        supervisions: with times relative to the begin of the cut; one without times is about the whole cut.
-        duration: of the cut, in seconds.
-        channels: of the cut; None for a mixture.
+        supervisions: supervisions with times relative to the begin of the cut; one without times is about the whole cut.
+        duration: duration of the cut, in seconds.
+        channels: channels of the cut; None for a mixture.
 
     >>> halves = [{"start": 2.0, "duration": 2.0, "text": "you all"}, {"start": 0.0, "duration": 2.0, "text": "hello to"}]
     >>> read_supervisions(halves, 4.0), read_supervisions(halves, 3.0)

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from audiossl.files import read_jsonl
 from audiossl.signals.corpora.building import REJECTED, CorpusSummary, Rejected, build_corpus
@@ -25,7 +24,7 @@ from audiossl.signals.fetching.storage import is_remote, location
 
 
 def open_corpus(
-    path: str | Path | Sequence[Any],
+    path: str | Path | Sequence[object],
     sample_rate: int = 16_000,
     index: Path | None = None,
     *,
@@ -44,7 +43,7 @@ def open_corpus(
             such as `calls/**/*.wav`. A list joins several: paths, or mappings with the fields of `AudioSource`.
         sample_rate: rate at which signals are read, in Hz; a corpus folder has its own.
         index: folder where the positions found in the tars of shards are kept, see `open_shar`.
-        table: whose rows are joined to the recordings by id, path, file name or stem; what has no row is left out.
+        table: table whose rows are joined to the recordings by id, path, file name or stem; what has no row is left out.
         where: condition on the columns, such as `speaker != 'a' and duration < 20` (see `audiossl.where`).
         rejected: a list to which what was left out is added: id, path and reason.
 

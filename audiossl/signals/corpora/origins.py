@@ -24,9 +24,9 @@ class Origin:
     """What an item was made of.
 
     Attributes:
-        path: of the file, absolute; "" where that was not said.
-        stamp: of the file, or of all files that a cut is made of; None where that is unknown: in stores of older versions, and
-            for cuts of sound in memory.
+        path: path of the file, absolute; "" where that was not said.
+        stamp: stamp of the file, or of all files that a cut is made of; None where that is unknown: in stores of older versions,
+            and for cuts of sound in memory.
         part: which part of the file, in words; "" for the whole file, or where that is unknown.
         version: how often the item has been made anew.
     """
@@ -45,7 +45,7 @@ class Origin:
         """Compare with the recording that has the name now.
 
         Args:
-            recording: of the same id.
+            recording: recording of the same id.
             verify: compare contents even where size and time are unchanged.
             fresh: stamps of files that were read for this comparison; many parts of one file are compared with one reading.
 
@@ -74,7 +74,7 @@ class Origin:
         """Whether this is the same part of the same content."""
         return self.stamp is not None and (self.stamp.size, self.stamp.digest, self.part) == (known.size, known.digest, part)
 
-    def to_row(self) -> dict[str, Any]:
+    def to_row(self) -> dict[str, object]:
         """As plain values, in the columns of `COLUMNS`; a size of -1 says that there is no stamp."""
         found = self.stamp or Stamp(-1, 0, "")
         return {**found._asdict(), "part": self.part, "version": self.version}

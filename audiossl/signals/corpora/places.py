@@ -22,7 +22,7 @@ def gather_places(
     Args:
         places: corpora, and paths as `audiossl.signals.corpora.recordings.gather` takes them.
         sample_rate: rate at which items are to be read, in Hz.
-        table: whose rows are joined to them (`audiossl.signals.corpora.joining`).
+        table: table whose rows are joined to them (`audiossl.signals.corpora.joining`).
         where: condition on their columns (`audiossl.where`).
 
     Raises:

@@ -228,11 +228,11 @@ def part_of_recording(
 
     Args:
         whole: the recording.
-        id_: of the part.
+        id_: id of the part.
         span: seconds of the recording; an end of None is that of the recording.
         columns: what is known of the part.
-        lengths: of files that were looked at, in seconds; others are added.
-        sample_rate: at which items are read, in Hz.
+        lengths: lengths of files that were looked at, in seconds; others are added.
+        sample_rate: sample rate at which items are read, in Hz.
 
     Raises:
         DataError: if the part is not in the recording, or its file cannot be read.

@@ -87,7 +87,7 @@ def base_id(id_: str) -> str:
     return _COPY.sub("", id_)
 
 
-def unite_same_sounds(items: Sequence[Any], groups: Sequence[str], by_recording: bool, by_files: bool = True) -> UnitedGroups:
+def unite_same_sounds(items: Sequence[object], groups: Sequence[str], by_recording: bool, by_files: bool = True) -> UnitedGroups:
     """Unite the groups of items that hold one sound.
 
     One sound are: stretches of a file, by whatever links, that overlap by half of the shorter; any two stretches of a file where
@@ -95,8 +95,8 @@ def unite_same_sounds(items: Sequence[Any], groups: Sequence[str], by_recording:
     manifest with equal bytes, unless more than 10,000 are of like length.
 
     Args:
-        items: with `id` and `path`; of those in a corpus `stretches`, `recording` and `same_as` are used.
-        groups: of each item.
+        items: items with `id` and `path`; of those in a corpus `stretches`, `recording` and `same_as` are used.
+        groups: group of each item.
         by_recording: whether groups are whole recordings.
         by_files: whether files are compared, or ids alone.
     """
@@ -173,7 +173,7 @@ def _unite_equal_files(items: Sequence[Any], groups: Sequence[str], paths: RealP
 
 
 def _equal(paths: list[str]) -> list[list[str]]:
-    """Sets of files with equal bytes: told apart by size, then by a piece in the middle, and only then by all of it."""
+    """Sets of files with equal bytes: compared by size, then by a piece in the middle, and only then by all of it."""
     sets = [paths]
     for of in (_size, _middle, lambda path: digest(Path(path))):
         split: dict[tuple[int, Any], list[str]] = defaultdict(list)

@@ -27,10 +27,10 @@ class AudioSource:
     Attributes:
         path: folder of recordings, file, table of clips, lhotse manifest or shards, Kaldi data folder, Hugging Face data set (a
             folder, Parquet, or `hf:OWNER/NAME`), or a pattern such as `calls/**/*.wav`.
-        table: whose rows are joined to the recordings; what has no row is left out.
+        table: table whose rows are joined to the recordings; what has no row is left out.
         where: condition on the columns, such as `speaker != 'a' and duration < 20`.
-        name: of the source; by default that of its folder or file.
-        domain: of all its recordings, such as speech or audio.
+        name: name of the source; by default that of its folder or file.
+        domain: domain of all its recordings, such as speech or audio.
         repeats: how often a recording comes in an epoch.
     """
 
@@ -72,8 +72,8 @@ def read_sources(where: Any, table: Path | None = None, condition: str | None = 
 
     Args:
         where: a place; a mapping with the fields of `AudioSource`; or a list of these.
-        table: of all sources that have none of their own.
-        condition: on all sources.
+        table: table of all sources that have none of their own.
+        condition: condition on all sources.
 
     Raises:
         ConfigError: for a key that is none, a path that does not exist, or two sources of one name.
@@ -108,8 +108,8 @@ def gather_sources(sources: Sequence[AudioSource], sample_rate: int = 16_000, li
 
     Args:
         sources: where from.
-        sample_rate: at which items are read, in Hz.
-        limit: at most so many recordings of each source.
+        sample_rate: sample rate at which items are read, in Hz.
+        limit: most recordings of each source.
 
     Raises:
         ConfigError: if there is nothing at a path, or a condition names a column that there is not.
@@ -136,7 +136,7 @@ def gather_sources(sources: Sequence[AudioSource], sample_rate: int = 16_000, li
 
 
 def _check_files(source: AudioSource, gathered: Recordings) -> None:
-    """Refuse a table of which no file is there; one of some missing files is told by name later."""
+    """Refuse a table of which no file is there; one of some missing files is named later."""
     table = Path(source.path)
     paths = [one.path for one in gathered.by_id.values() if one.item is None]
     are_all = 0 < len(paths) == len(gathered.by_id)  # parts of recordings were looked up already

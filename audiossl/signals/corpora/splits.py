@@ -37,7 +37,7 @@ def split_by(items: Iterable[Grouped], key: str, fractions: dict[str, float], se
     that no group fell on gets the nearest one; that group alone may move when the corpus grows.
 
     Groups that hold one sound (perturbed copies, links, copies that `build_corpus` found, overlapping parts of a file) are one;
-    where that leaves a single group since everything is of one file, ids alone tell groups apart, and a warning is logged.
+    where that leaves a single group since everything is of one file, ids alone distinguish groups, and a warning is logged.
 
     Args:
         items: what to split.
@@ -48,6 +48,13 @@ def split_by(items: Iterable[Grouped], key: str, fractions: dict[str, float], se
     Raises:
         ConfigError: if the fractions are not shares of a whole.
         DataError: if an item lacks the key, an id comes twice, or there are fewer groups than sides with a share.
+
+    >>> from pathlib import Path
+    >>> from audiossl.signals.corpora.manifest import Item
+    >>> items = [Item(str(i), Path(f"{i}.wav"), speaker=f"s{i // 2}") for i in range(8)]
+    >>> sides = split_by(items, "speaker", {"train": 0.5, "test": 0.5}, seed=0)
+    >>> len(sides["train"]), len(sides["test"])
+    (4, 4)
     """
     if not fractions or min(fractions.values()) < 0 or abs(sum(fractions.values()) - 1) > 1e-6:
         raise ConfigError(f"the fractions of a split are >= 0 and sum to 1, not {fractions}.")
@@ -61,7 +68,7 @@ def split_by(items: Iterable[Grouped], key: str, fractions: dict[str, float], se
     wanted = [side for side, fraction in fractions.items() if fraction > 0]
     if len(set(groups)) == 1 < len(wanted):
         by_ids = united_groups(items, key, by_files=False)
-        if len(set(by_ids)) >= len(wanted):  # one file for everything tells nothing apart
+        if len(set(by_ids)) >= len(wanted):  # one file for everything distinguishes nothing
             _log.warning("all items are heard in one file, %s: the split by %s goes by ids alone", items[0].path, key)
             groups = by_ids
     side_of = _sides(set(groups), fractions, seed)
@@ -93,7 +100,7 @@ def copies_across(items: Sequence[Grouped], sides: Mapping[str, Sequence[str]]) 
     """Find sounds that are on two sides which somebody else has drawn.
 
     Args:
-        items: of the corpus.
+        items: items of the corpus.
         sides: ids of each side; items on none of them are not looked at.
 
     Returns:

@@ -27,7 +27,7 @@ class StoreCheck:
         faults: what is wrong with other ids, in words.
         num_unknown: recordings without a stamp, as older stores have them.
         num_new: recordings that are not in the store.
-        num_others: items of the store that were not among the recordings, and whose files are there.
+        num_others: items of the store with files that are there, but not among the recordings.
     """
 
     current: list[str]

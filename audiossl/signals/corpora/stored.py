@@ -13,7 +13,7 @@ def open_stored(path: str | Path, sample_rate: int = 16_000, index: Path | None 
     """Open a corpus folder, a folder or URL of lhotse Shar shards, or a lhotse manifest.
 
     Args:
-        path: of the folder or file.
+        path: path of the folder or file.
         sample_rate: rate at which signals of shards and manifests are read, in Hz; a corpus folder has its own.
         index: folder where the positions found in the tars of shards are kept, see `open_shar`.
 

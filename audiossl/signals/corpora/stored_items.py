@@ -23,8 +23,8 @@ def read_items(folder: Path, sample_rate: int, is_measured: bool) -> ItemColumns
     """Read the items of a corpus folder: its columns, mapped into memory, or its lines where there are none that fit.
 
     Args:
-        folder: of the corpus.
-        sample_rate: of the corpus, in Hz.
+        folder: folder of the corpus.
+        sample_rate: sample rate of the corpus, in Hz.
         is_measured: whether the lengths of recordings were measured by decoding; else they are those of manifests.
 
     Raises:

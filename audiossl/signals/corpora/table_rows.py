@@ -51,12 +51,12 @@ def read_rows(table: Path) -> Iterator[TableRow]:
         yield TableRow(f"row {number}", {_known(key): value for key, value in row.items()})
 
 
-def path_column(cells: Mapping[str, Any]) -> str | None:
+def path_column(cells: Mapping[str, object]) -> str | None:
     """The column that names files: `path`, or the first of what others call it."""
     return next((name for name in PATH_COLUMNS if name in cells), None)
 
 
-def plain_cells(cells: Mapping[str, Any]) -> dict[str, Plain]:
+def plain_cells(cells: Mapping[str, object]) -> dict[str, Plain]:
     """Cells as text, numbers and truths; empty ones and NaN are None, dates text, lists and mappings JSON, bytes left out.
 
     >>> plain_cells({"speaker": "a", "age": float("nan"), "note": "", "data": b"1", "tags": ["x"]})

@@ -59,8 +59,8 @@ def read_tar_index(place: str, folder: Path, offsets: str | None = None) -> list
 
     Args:
         place: path or URL of the tar.
-        folder: where indexes are kept, never beside the data; it is made if need be.
-        offsets: place of lhotse's own index of the tar, which tells where to read; one that does not fit the tar is passed over.
+        folder: folder where indexes are kept, never next to the data; it is made if need be.
+        offsets: place of lhotse's own index of the tar, which says where to read; one that does not fit the tar is passed over.
 
     Raises:
         DataError: if the tar cannot be read, is compressed or damaged, or is not laid out as lhotse does.
@@ -104,7 +104,7 @@ def scan_tar(place: str) -> list[TarItem]:
 def read_indexed_tar(place: str, index: str) -> list[TarItem] | None:
     """List the members of a tar by lhotse's index of it: the heads of all items are read at once, then all descriptions.
 
-    Returns None, and logs why, where the index does not fit the tar: it is of another state, and the tar itself must tell.
+    Returns None, and logs why, where the index does not fit the tar: it is of another state, and the tar itself has to be read.
     """
     try:
         offsets = read_offsets(index, place)
@@ -132,7 +132,7 @@ def read_indexed_tar(place: str, index: str) -> list[TarItem] | None:
 
 
 def _info(head: bytes, offset: int) -> tarfile.TarInfo:
-    """The member whose header is at the begin of some bytes, with its place in the tar."""
+    """The member with its header at the beginning of some bytes, and its place in the tar."""
     with tarfile.open(fileobj=BytesIO(head), mode="r:") as tar:
         info = tar.next()
     if info is None or not info.isfile():
@@ -142,7 +142,7 @@ def _info(head: bytes, offset: int) -> tarfile.TarInfo:
 
 
 def _described(place: str, data: tarfile.TarInfo, text: bytes, begin: int) -> tuple[TarItem, int]:
-    """The item of a member whose description is at the begin of some bytes, and where it ends."""
+    """The item of a member with its description at the beginning of some bytes, and where it ends."""
     about = _info(text, begin)
     key = _checked_key(place, data, about)
     first = about.offset_data - begin

@@ -26,7 +26,7 @@ def read_offsets(place: str, tar: str) -> Int[np.ndarray, "_"] | None:
     """Read where the items of a tar begin, and at last its size; None where a pack does not name the tar.
 
     Args:
-        place: of the index or the pack.
+        place: place of the index or the pack.
         tar: place of the tar; a pack may know it by another folder, then its name counts.
 
     Raises:

@@ -26,8 +26,8 @@ _CERTIFICATE_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 def download(url: str, target: Path, sha256: str | None = None, tries: int = 3) -> Path:
     """Download `url` to the file `target`, which appears by rename.
 
-    What arrived before an interruption stays beside `target` as `.part` and is continued by the next call, if the server still
-    has the same file (`ETag` or `Last-Modified`) or a checksum will tell.
+    What arrived before an interruption stays next to `target` as `.part` and is continued by the next call, if the server still
+    has the same file (`ETag` or `Last-Modified`) or a checksum will show it.
 
     Args:
         url: an http, https or file address.
@@ -118,7 +118,7 @@ def check_sum(file: Path, name: str, sha256: str | None) -> None:
 
 
 def _tls(url: str) -> ssl.SSLContext | None:
-    """The certificates that the user's other tools trust, where they are told by the usual variables."""
+    """The certificates that the user's other tools trust, where the usual variables name them."""
     if not url.startswith("https:"):
         return None
     context = ssl.create_default_context()

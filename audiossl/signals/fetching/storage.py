@@ -117,7 +117,7 @@ def file_size(place: str) -> int:
 
 
 def stamp(place: str) -> str:
-    """Return what tells this state of a file from another: size and time, or what the store knows it by.
+    """Return what distinguishes this state of a file from another: size and time, or what the store knows it by.
 
     Raises:
         DataError: if the file cannot be reached.

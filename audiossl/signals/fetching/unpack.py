@@ -23,7 +23,11 @@ MAX_GROWTH, SMALL = 100, 2**28  # bytes that may come of one, and bytes that alw
 
 
 def is_archive(name: str) -> bool:
-    """Say whether a file of this name would be unpacked."""
+    """Say whether a file of this name would be unpacked.
+
+    >>> is_archive("data.tar.gz"), is_archive("data.csv")
+    (True, False)
+    """
     return name.lower().endswith(_ZIP_SUFFIXES + _TAR_SUFFIXES)
 
 
@@ -41,6 +45,13 @@ def unpack(archive: Path, folder: Path) -> None:
     Raises:
         DataError: if the archive is damaged, is of another kind, holds a path or link that leads out of the folder, or becomes
             more than a hundred times as large.
+
+    >>> import zipfile
+    >>> with zipfile.ZipFile("data.zip", "w") as archive:
+    ...     archive.writestr("a.csv", "t,x")
+    >>> unpack(Path("data.zip"), Path("data"))
+    >>> Path("data/a.csv").read_text()
+    't,x'
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -49,6 +49,12 @@ def read_edf_signal(path: Path, label: str) -> EdfSignal:
     Raises:
         DataError: if the file is missing, damaged, cut short, its records overlap, or it has no such signal; the message names
             it.
+
+    >>> from pathlib import Path
+    >>> read_edf_signal(Path("missing.edf"), "EEG Fpz-Cz")
+    Traceback (most recent call last):
+    ...
+    audiossl.errors.DataError: ...
     """
     with _opened(path) as file, naming(path):
         header = read_header(file)
@@ -82,6 +88,12 @@ def read_edf_notes(path: Path) -> list[EdfNote]:
 
     Raises:
         DataError: if the file is missing, damaged, cut short, or holds no annotations; the message names it.
+
+    >>> from pathlib import Path
+    >>> read_edf_notes(Path("missing.edf"))
+    Traceback (most recent call last):
+    ...
+    audiossl.errors.DataError: ...
     """
     with _opened(path) as file, naming(path):
         header = read_header(file)
@@ -107,6 +119,12 @@ def read_edf_start(path: Path) -> datetime:
 
     Raises:
         DataError: if the file is missing, its header is damaged, or that is no date and time; the message names it.
+
+    >>> from pathlib import Path
+    >>> read_edf_start(Path("missing.edf"))
+    Traceback (most recent call last):
+    ...
+    audiossl.errors.DataError: ...
     """
     with _opened(path) as file, naming(path):
         header = read_header(file)

@@ -24,13 +24,13 @@ class EdfHeader:
     """What a file says of itself.
 
     Attributes:
-        num_records: that lie in the file.
+        num_records: number of records that lie in the file.
         record_seconds: length of a record; 0 in files of annotations alone.
         start: date and time in whole seconds, as they are written.
         has_gaps: records need not follow one another (EDF+D); each says when it begins.
         signals: fields of each signal as text.
         counts: samples of each signal in a record.
-        num_bytes: of the header.
+        num_bytes: number of bytes of the header.
     """
 
     num_records: int
@@ -78,7 +78,7 @@ class EdfHeader:
 def read_header(file: BinaryIO) -> EdfHeader:
     """Read the header of an opened file.
 
-    Of a file that was never closed (-1 records), and of one that goes on behind the records that it promises, as a recorder that
+    Of a file that was never closed (-1 records), and of one that continues after the records that it promises, as a recorder that
     stopped working leaves, the whole records are those that its size allows.
 
     Raises:

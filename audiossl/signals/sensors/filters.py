@@ -28,10 +28,15 @@ def bandpass(
         rate: samples per second.
         low: lower corner in Hz, where both passes together have a gain of 1/2.
         high: upper corner in Hz, below half the rate.
-        order: of the prototype: each slope falls by `order` poles in each of the two passes.
+        order: order of the prototype: each slope falls by `order` poles in each of the two passes.
 
     Raises:
         DataError: if the corners do not lie within (0, rate / 2), or no stretch is long enough.
+
+    >>> t = np.arange(1000) / 100
+    >>> mixed = np.stack([np.sin(2 * np.pi * t) + 5])  # 1 Hz around an offset
+    >>> bool(abs(bandpass(mixed, 100.0, 0.5, 4.0).mean()) < 0.05)
+    True
     """
     if not 0 < low < high < rate / 2:
         raise DataError(f"expected a band within (0, {rate / 2:g}) Hz at a rate of {rate:g} Hz, got {low:g} to {high:g} Hz")
@@ -65,6 +70,9 @@ def resample(values: Float[np.ndarray, "C S"], rate: SupportsFloat, new_rate: Su
 
     Raises:
         DataError: if a rate is not above 0 and finite, the ratio of rates is too far from 1, or a sample is infinite.
+
+    >>> resample(np.ones((3, 100)), 100, 25).shape
+    (3, 25)
     """
     rate, new_rate = float(rate), float(new_rate)  # numpy's float32 is no fraction
     if not (0 < rate < np.inf and 0 < new_rate < np.inf):

@@ -22,6 +22,9 @@ def heart_rate_windows(bpm: Float[np.ndarray, "N"], seconds: float) -> tuple[Ann
 
     Raises:
         DataError: if the recording has another number of windows, or a rate is not above 0 and finite.
+
+    >>> [(one.start, one.end, one.value) for one in heart_rate_windows(np.array([70.0, 72.0]), 10.0)]
+    [(0.0, 8.0, 70.0), (2.0, 10.0, 72.0)]
     """
     expected = num_windows(seconds)
     if len(bpm) != expected:
@@ -35,5 +38,9 @@ def heart_rate_windows(bpm: Float[np.ndarray, "N"], seconds: float) -> tuple[Ann
 
 
 def num_windows(seconds: float) -> int:
-    """Number of whole windows; a length that lacks less than a millionth of a second of one, by rounding, holds it."""
+    """Number of whole windows; a length that lacks less than a millionth of a second of one, by rounding, holds it.
+
+    >>> num_windows(10.0)
+    2
+    """
     return max(0, int((seconds + _ROUNDING - WINDOW_SECONDS) // HOP_SECONDS) + 1)

@@ -17,7 +17,7 @@ class LabelCounts:
 
     Attributes:
         task: name of the annotations; None if none were asked for.
-        windows: that were cut.
+        windows: windows that were cut.
         labelled: windows that have a label.
         labels: known ones, of the classes that count.
         held: labels that at least one window has.

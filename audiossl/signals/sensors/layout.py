@@ -13,6 +13,11 @@ def require_files(folder: Path, names: Iterable[str]) -> list[Path]:
 
     Raises:
         DataError: if any is missing; the first few are named.
+
+    >>> from pathlib import Path
+    >>> Path("a.csv").touch()
+    >>> [path.name for path in require_files(Path(), ["a.csv"])]
+    ['a.csv']
     """
     paths = [folder / name for name in names]
     missing = [str(path.relative_to(folder)) for path in paths if not path.is_file()]

@@ -22,6 +22,9 @@ class Annotation:
 
     Values are checked by the recording that has the annotation, so that a message can name it: NaN becomes None, and whole
     numbers are refused, since they may be codes of classes as well as quantities.
+
+    >>> Annotation(0.0, 2.5, "walking").value
+    'walking'
     """
 
     start: float
@@ -40,11 +43,18 @@ class SensorRecording:
         channels: names, such as `acc_x`.
         units: one for each channel, such as `g`, `rad/s`, `mV`; `1` where there is none.
         values: (C, S); NaN where a sample is missing.
-        annotations: by task, such as `activity` or `heart_rate`; stretches of a task are in order and may overlap.
+        annotations: annotations by task, such as `activity` or `heart_rate`; stretches of a task are in order and may overlap.
         custom: what else is known, such as the session or the place of the sensor.
 
     Raises:
         DataError: if the parts do not fit together; the message names the recording.
+
+    >>> import numpy as np
+    >>> values = np.zeros((2, 100), np.float32)
+    >>> walk = (Annotation(0.0, 2.0, "walking"),)
+    >>> recording = SensorRecording("walk_1", "anna", 50.0, ("acc_x", "acc_y"), ("g", "g"), values, {"activity": walk})
+    >>> recording.seconds
+    2.0
     """
 
     id: str
@@ -164,7 +174,11 @@ def _samples(values: Any) -> Float32[np.ndarray, "C S"]:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A recording that could not be used; `reason` names its file."""
+    """A recording that could not be used; `reason` names its file.
+
+    >>> Rejected("walk_2", "walk_2.csv: no samples").id
+    'walk_2'
+    """
 
     id: str
     reason: str

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -24,8 +24,8 @@ def write_recordings(recordings: Iterable[SensorRecording | Rejected], folder: P
     """Write recordings as they come; those that a loader rejects, and copies of others, are listed in `rejected.jsonl`.
 
     Args:
-        recordings: of the same channels.
-        folder: that appears whole.
+        recordings: recordings of the same channels.
+        folder: folder that appears whole.
         one_rate: refuse other rates than the first recording's; scanners of several sites have several.
 
     Raises:
@@ -82,7 +82,13 @@ class RecordingSet(Sequence[SensorRecording]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, place: int | slice) -> Any:
+    @overload
+    def __getitem__(self, place: int) -> SensorRecording: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[SensorRecording]: ...
+
+    def __getitem__(self, place: int | slice) -> SensorRecording | list[SensorRecording]:
         if isinstance(place, slice):
             return [self._open(row) for row in self.rows[place]]
         return self._open(self.rows[place])
@@ -115,7 +121,7 @@ class RecordingSet(Sequence[SensorRecording]):
         if values.shape != (len(row["channels"]), size):
             raise StoreError(f"{self._file(row['id'])} holds {values.shape}, its manifest says {(len(row['channels']), size)}")
         annotations = {
-            # Sets of old may hold whole numbers, which were taken for quantities; today a loader is asked what they are.
+            # Older sets may hold whole numbers, which were taken for quantities; today a loader is asked what they are.
             task: tuple(Annotation(start, end, float(value) if isinstance(value, int) else value) for start, end, value in rows)
             for task, rows in row["annotations"].items()
         }

@@ -13,12 +13,12 @@ from torch import Tensor
 from audiossl.errors import DataError
 from audiossl.signals.sensors.recording import SensorRecording
 
-CONSTANT = 1e-9  # a channel whose deviation is a smaller share of its mean is constant but for the rounding of sums
+CONSTANT = 1e-9  # a channel with a smaller ratio of deviation to mean is constant but for the rounding of sums
 
 
 @dataclass(frozen=True)
 class ChannelStatistics:
-    """Mean and deviation of each channel, and whose samples they come from.
+    """Mean and deviation of each channel, and the subjects that the samples come from.
 
     Attributes:
         mean, deviation: (C,); a constant channel has deviation 1.

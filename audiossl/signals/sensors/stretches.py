@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Shaped
@@ -12,9 +12,11 @@ from jaxtyping import Shaped
 from audiossl.signals.sensors.labels import UNKNOWN_OF_PANDAS
 from audiossl.signals.sensors.recording import Annotation
 
+K = TypeVar("K")
+
 
 def label_stretches(
-    labels: Shaped[np.ndarray, "S"] | Sequence[Any], rate: float, names: Mapping[Any, str]
+    labels: Shaped[np.ndarray, "S"] | Sequence[object], rate: float, names: Mapping[K, str]
 ) -> tuple[Annotation, ...]:
     """Join equal neighbours to stretches that begin with their first sample and end where the next one begins.
 
@@ -22,6 +24,9 @@ def label_stretches(
         labels: one for each sample.
         rate: samples per second.
         names: label -> class; samples of labels that are not in it are not annotated.
+
+    >>> label_stretches([1, 1, 2, 2], 2.0, {1: "sitting"})
+    (Annotation(start=0.0, end=1.0, value='sitting'),)
     """
     values = np.asarray(labels)
     if not len(values):

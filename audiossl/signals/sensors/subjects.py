@@ -51,6 +51,10 @@ def held_out_sides(subjects: Sequence[str], test: Iterable[str], num_valid: int,
     Raises:
         ConfigError: if a test subject is not in the set.
         DataError: if too few subjects are left.
+
+    >>> sides = held_out_sides(["anna", "ben", "cleo", "dan"], ["dan"], num_valid=1, seed=0)
+    >>> sides.test, len(sides.valid), len(sides.train)
+    (('dan',), 1, 2)
     """
     held_out = tuple(dict.fromkeys(map(str, test)))
     if unknown := [name for name in held_out if name not in subjects]:
@@ -68,6 +72,10 @@ def subject_folds(subjects: Sequence[str], num_folds: int, num_valid: int, seed:
 
     Raises:
         ConfigError: if there are fewer subjects than folds.
+
+    >>> folds = subject_folds(["anna", "ben", "cleo", "dan"], num_folds=2, num_valid=1, seed=0)
+    >>> sorted(name for fold in folds for name in fold.test)
+    ['anna', 'ben', 'cleo', 'dan']
     """
     if not 2 <= num_folds <= len(subjects):
         raise ConfigError(f"expected 2 to {len(subjects)} folds for {len(subjects)} subjects, got {num_folds}")

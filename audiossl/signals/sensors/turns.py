@@ -10,7 +10,11 @@ T = TypeVar("T")
 
 
 def in_turn(items: Iterable[T], subject: Callable[[T], Hashable]) -> list[T]:
-    """Order `items` so that each subject's first comes before any subject's second, and so on; otherwise order is kept."""
+    """Order `items` so that each subject's first comes before any subject's second, and so on; otherwise order is kept.
+
+    >>> in_turn(["a1", "a2", "b1"], lambda item: item[0])
+    ['a1', 'b1', 'a2']
+    """
     by_round: dict[int, list[T]] = defaultdict(list)
     seen: dict[Hashable, int] = defaultdict(int)
     for item in items:

@@ -1,4 +1,4 @@
-"""WFDB records whose samples are in MATLAB files, as PhysioNet's challenges give them out: `A0001.hea` beside `A0001.mat`."""
+"""WFDB records with samples in MATLAB files, as PhysioNet's challenges give them out: `A0001.hea` next to `A0001.mat`."""
 
 from __future__ import annotations
 
@@ -41,6 +41,14 @@ def read_wfdb_record(header: Path) -> WfdbRecord:
     Raises:
         DataError: if a file is missing, damaged, the two do not fit together, or the header asks for what is not read here, such
             as skew between signals; the message names the file.
+
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from scipy.io import savemat
+    >>> savemat("A1.mat", {"val": np.arange(4, dtype=np.int16)[None]})
+    >>> _ = Path("A1.hea").write_text("A1 1 500 4\\nA1.mat 16+24 1000/mV 16 0 0 6 0 ECG\\n")
+    >>> read_wfdb_record(Path("A1.hea")).values.shape
+    (1, 4)
     """
     if not header.is_file():
         raise DataError(f"{header} is not there")
@@ -73,7 +81,7 @@ def read_wfdb_record(header: Path) -> WfdbRecord:
 
 
 def _samples_file(header: Path, about: WfdbHeader) -> Path:
-    """The matrix beside the header; where there is none, a message says what the header names instead."""
+    """The matrix next to the header; where there is none, a message says what the header names instead."""
     samples = header.with_suffix(".mat")
     named = sorted({signal.file for signal in about.signals})
     if not samples.is_file() and named != [samples.name]:

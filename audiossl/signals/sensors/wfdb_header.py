@@ -32,11 +32,11 @@ class WfdbSignal:
     """One signal.
 
     Attributes:
-        file: that holds its samples.
-        name: from its description.
+        file: file that holds its samples.
+        name: name from its description.
         gain: steps per unit.
         zero: the step of zero units.
-        unit: of what was measured.
+        unit: unit of what was measured.
         missing: the step that stands for a sample that is not there.
         unsigned_zero: the step 0 where samples are stored without a sign; 0 for formats that store one.
     """

@@ -38,6 +38,9 @@ class WindowConfig:
             channels (the scale is lost), `none` leaves units alone.
         min_share: a window with a smaller share of known samples in any channel is left out; missing samples are zero after
             normalisation. A recording shorter than a window gives one shorter window if it has this share of it.
+
+    >>> WindowConfig(seconds=2.0, hop=1.0).normalise
+    'training'
     """
 
     seconds: float = 2.56
@@ -64,7 +67,15 @@ class Window:
 def cut_windows(
     recordings: Sequence[SensorRecording], config: WindowConfig, task: str | None, classes: Sequence[str] = ()
 ) -> list[Window]:
-    """Cut recordings into windows, in order; see `cut_and_count`, which also tells what became of the labels."""
+    """Cut recordings into windows, in order; see `cut_and_count`, which also counts what became of the labels.
+
+    >>> import numpy as np
+    >>> values = np.zeros((1, 100), np.float32)
+    >>> recording = SensorRecording("walk_1", "anna", 50.0, ("acc_x",), ("g",), values)
+    >>> windows = cut_windows([recording], WindowConfig(seconds=1.0, hop=0.5), None)
+    >>> [window.start for window in windows]
+    [0, 25, 50]
+    """
     return cut_and_count(recordings, config, task, classes)[0]
 
 
@@ -82,10 +93,10 @@ def cut_and_count(
     that differ hold it has none. By annotation it has the one that it starts with.
 
     Args:
-        recordings: of one rate.
+        recordings: recordings of one rate.
         config: lengths.
         task: name of the annotations that are read; None reads none.
-        classes: that count; others are as if they were not known. Empty takes all.
+        classes: classes that count; others are as if they were not known. Empty takes all.
         kind: what the labels are declared to be; `auto` takes text for classes and numbers for quantities.
 
     Raises:
@@ -163,13 +174,20 @@ class WindowSet:
         rate: Hz.
 
     Args:
-        recordings: of one rate and the same channels.
-        windows: from `cut_windows`.
+        recordings: recordings of one rate and the same channels.
+        windows: windows from `cut_windows`.
         normalise: how.
-        statistics: of the training subjects; needed for `training`.
+        statistics: statistics of the training subjects; needed for `training`.
 
     Raises:
         ConfigError: if `statistics` are needed and missing.
+
+    >>> import numpy as np
+    >>> values = np.zeros((1, 100), np.float32)
+    >>> recording = SensorRecording("walk_1", "anna", 50.0, ("acc_x",), ("g",), values)
+    >>> windows = cut_windows([recording], WindowConfig(seconds=1.0, hop=0.5), None)
+    >>> WindowSet([recording], windows, "none").values.shape
+    torch.Size([3, 1, 50])
     """
 
     def __init__(

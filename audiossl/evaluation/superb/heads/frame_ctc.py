@@ -20,8 +20,8 @@ class FrameLinear(nn.Module):
     """Two linear layers on every frame, with nothing between them.
 
     Args:
-        dim: of the features.
-        num_units: with the blank.
+        dim: size of the features.
+        num_units: number of units, the blank included.
         hidden: width in between.
     """
 
@@ -38,10 +38,10 @@ class RecurrentCTC(nn.Module):
     """Linear(D, 1024), two bidirectional LSTMs of 1024 a direction with dropout, Linear; SpecAugment while training.
 
     Args:
-        dim: of the features.
-        num_units: with the blank.
+        dim: size of the features.
+        num_units: number of units, the blank included.
         hidden: 1024.
-        dropout: after each LSTM.
+        dropout: dropout after each LSTM.
         projected: follow each LSTM by Linear and tanh, as OOD-ASR does.
         augment: hide bands and stretches of time, and warp it.
     """

@@ -19,10 +19,10 @@ class SpectrumMasks(nn.Module):
     """Three bidirectional LSTMs with dropout; a linear layer and ReLU give each source's mask of 257 bins.
 
     Args:
-        dim: of the features.
+        dim: size of the features.
         num_sources: masks.
         hidden: cells of a direction.
-        dropout: between the layers and behind them.
+        dropout: dropout between the layers and behind them.
     """
 
     def __init__(self, dim: int, num_sources: int, hidden: int = 896, dropout: float = 0.5) -> None:

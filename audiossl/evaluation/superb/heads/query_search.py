@@ -43,7 +43,8 @@ def subsequence_costs(distances: Float[np.ndarray, "Q N T"], lengths: np.ndarray
     """Cost of the best path through each document, per frame of the query.
 
     Args:
-        distances: of each frame of the query to each of each document; those beyond a document's length count as infinite.
+        distances: distances of each frame of the query to each of each document; those beyond a document's length count as
+            infinite.
         lengths: frames of each document.
     """
     outside = np.arange(distances.shape[2])[None] >= lengths[:, None]

@@ -22,8 +22,8 @@ class XVector(nn.Module):
     many.
 
     Args:
-        dim: of the features.
-        num_speakers: of the training.
+        dim: size of the features.
+        num_speakers: number of speakers in training.
         hidden: width of the first and the last layers.
     """
 

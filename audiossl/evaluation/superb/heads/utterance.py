@@ -12,7 +12,7 @@ class UtteranceLinear(nn.Module):
     """Linear, mean over valid frames, Linear; nothing between them bends.
 
     Args:
-        dim: of the features.
+        dim: size of the features.
         num_outputs: logits.
         hidden: width in between.
     """

@@ -21,7 +21,7 @@ class OutOfDomainRecognition(SpeechRecognition):
     projected = True
 
     def head(self, dim: int, stride: float, hidden: int) -> nn.Module:
-        """The ASR head, which is told how many frames to leave out."""
+        """The ASR head, which takes how many frames to leave out."""
         head = super().head(dim, stride, hidden)
         self.every = max(1, round(STRIDE / stride))
         return head

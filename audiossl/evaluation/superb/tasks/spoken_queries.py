@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +52,7 @@ class QueryByExample(SuperbTask):
             if not any(clip.values.get("matches") for clip in self.clips(split)):
                 raise DataError(f"{self.folder / f'{split}.csv'}: no query has a match")
 
-    def search(self, features: LayerFeatures, layer: int | None, progress: Report) -> dict[str, Any]:
+    def search(self, features: LayerFeatures, layer: int | None, progress: Report) -> dict[str, object]:
         """Score every layer on the validation table, or take the one that is given, and the chosen one on the test table."""
         layers = range(features.num_layers) if layer is None else [layer]
         values = {}
