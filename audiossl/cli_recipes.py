@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from audiossl.kits.environments import KITS
+from audiossl.errors import ConfigError
 
 
 def add_recipes(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def add_kits(parser: argparse.ArgumentParser) -> None:
     """Add `make` to the command."""
     actions = parser.add_subparsers(required=True, metavar="make")
     make = actions.add_parser("make", help="make or check environments", description=make_kits.__doc__)
-    make.add_argument("kits", nargs="+", choices=list(KITS), help="names of the kits")
+    make.add_argument("kits", nargs="+", metavar="KIT", help="names of kits: s3prl, hear")
     make.add_argument(
         "--folder", type=Path, help="folder of the environments; by default $AUDIOSSL_KITS or the cache of audiossl"
     )
@@ -51,8 +51,11 @@ def add_kits(parser: argparse.ArgumentParser) -> None:
 
 def make_kits(options: argparse.Namespace) -> int:
     """Make the isolated environments of s3prl, or of heareval with hearvalidator; those that are there are checked."""
+    from audiossl.kits.environments import KITS
     from audiossl.kits.making import make_kit
 
+    if unknown := [name for name in options.kits if name not in KITS]:
+        raise ConfigError(f"there is no kit '{unknown[0]}'; choose of {', '.join(KITS)}")
     for name in options.kits:
         kit = make_kit(name, options.folder)
         print(f"{name}: {kit.home}, {kit.size / 1e9:.2f} GB, {kit.seconds / 60:.1f} min")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from audiossl.errors import ConfigError
 from audiossl.kinds import Kind
@@ -82,9 +82,9 @@ class EncoderName(Kind):
         module, _, function = self.place.partition(":")
         return getattr(importlib.import_module(module), function)(wanted)
 
-    def assumed_rate(self, options: Mapping[str, Any]) -> float:
+    def assumed_rate(self, options: Mapping[str, object]) -> float:
         """Frames per second of a teacher with these options, before it is loaded."""
-        return self.frame_rate / {**self.teacher_options, **options}.get("stride", 1)
+        return self.frame_rate / cast(int, {**self.teacher_options, **options}.get("stride", 1))
 
 
 OWN = EncoderName(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from audiossl import cli
 from audiossl.errors import DataError
-from audiossl.pipelines import catalogue
 from audiossl.recipe import Stage, run_stages
+from audiossl.verbs import run as verb
 from audiossl.world import World
 
 
@@ -47,5 +47,5 @@ def run(output: Path, wrong: str) -> None:
 
 
 if __name__ == "__main__":
-    catalogue.run_pipeline = lambda *_: run(Path(sys.argv[1]), sys.argv[2])
+    verb.run = lambda *_, **__: run(Path(sys.argv[1]), sys.argv[2])
     sys.exit(cli.main(["run", "toy.yaml"]))

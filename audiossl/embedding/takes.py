@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -35,11 +35,11 @@ class Takes:
     reads_missing: bool = False
 
     @classmethod
-    def of(cls, encoder: Any) -> Takes:
+    def of(cls, encoder: object) -> Takes:
         """Ask an encoder: `takes` of sensor encoders, `regions` of connectivity encoders, else its rate alone."""
         about, regions = getattr(encoder, "takes", None), tuple(getattr(encoder, "regions", ()))
         channels = tuple(getattr(about, "channels", regions))
-        return cls(float(encoder.sample_rate), channels, tuple(getattr(about, "units", ())), bool(channels))
+        return cls(float(cast(Any, encoder).sample_rate), channels, tuple(getattr(about, "units", ())), bool(channels))
 
     @property
     def is_audio(self) -> bool:

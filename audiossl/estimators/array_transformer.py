@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 import torch
@@ -105,7 +105,8 @@ class ArrayTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             StoreError: if there is none, it is damaged, or it is of another class.
         """
         path = Path(path)
-        about, state = read_estimator(path)
+        found, state = read_estimator(path)
+        about = cast(dict[str, Any], found)  # of a JSON file
         name = about["estimator"]
         if name not in ESTIMATORS:  # a file may not choose what is imported
             raise StoreError(f"{path} holds a {name}, which is no estimator of audiossl: {', '.join(ESTIMATORS)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from audiossl.embedding.store import EmbeddingStore
 from audiossl.evaluation.readout import Outcome, Readout
@@ -65,9 +65,9 @@ class TaskDetail:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> TaskDetail:
+    def from_json(cls, values: Mapping[str, object]) -> TaskDetail:
         """Read what `to_json` gave, of this version or an earlier one."""
-        return cls(**values)
+        return cls(**cast(Mapping[str, Any], values))
 
 
 class Task(ABC):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, TypeVar, cast, get_args, get_type_hints, runtime_checkable
+from typing import Protocol, TypeVar, cast, get_args, get_type_hints, runtime_checkable
 
 from audiossl.arguments import read_arguments
 from audiossl.errors import ConfigError
@@ -23,7 +23,7 @@ class Described(Protocol):
         ...
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> object:  # Any: values of a JSON file
+    def from_json(cls, values: dict[str, object]) -> object:
         """Make an untrained encoder from what `to_json` returned."""
         ...
 

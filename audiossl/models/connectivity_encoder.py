@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -191,9 +191,10 @@ class ConnectivityEncoder(nn.Module):
         return layers
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> ConnectivityEncoder:  # Any: values of a JSON file
+    def from_json(cls, values: dict[str, object]) -> ConnectivityEncoder:
         """Make an untrained encoder from what `to_json` returned."""
-        return cls(values["regions"], values["tr"], ConnectivityConfig(**values["encoder"]))
+        known = cast(dict[str, Any], values)  # of a JSON file
+        return cls(known["regions"], known["tr"], ConnectivityConfig(**known["encoder"]))
 
     def to_json(self) -> dict[str, object]:
         """Describe the input and the sizes."""

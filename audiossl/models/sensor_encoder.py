@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -87,10 +87,11 @@ class SensorEncoder(nn.Module):
         return self.encoder(normal.masked_fill(missing, 0.0), lengths)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> SensorEncoder:  # Any: values of a JSON file
+    def from_json(cls, values: dict[str, object]) -> SensorEncoder:
         """Make an untrained encoder from what `to_json` returned; the normalisation is part of the weights."""
-        takes = SensorInput(tuple(values["channels"]), tuple(values["units"]), values["rate"], values["normalise"])
-        return cls(ResNet1d(len(takes.channels), takes.rate, ResNet1dConfig(**values["resnet1d"])), takes)
+        known = cast(dict[str, Any], values)  # of a JSON file
+        takes = SensorInput(tuple(known["channels"]), tuple(known["units"]), known["rate"], known["normalise"])
+        return cls(ResNet1d(len(takes.channels), takes.rate, ResNet1dConfig(**known["resnet1d"])), takes)
 
     def to_json(self) -> dict[str, object]:
         """Describe the input and the sizes."""

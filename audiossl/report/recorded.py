@@ -10,7 +10,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from audiossl.errors import ConfigError, StoreError
 from audiossl.evaluation.results import ResultRow, read_results
@@ -80,14 +80,15 @@ def read_recorded(file: Path) -> list[dict[str, Any]]:
     return list(latest.values())
 
 
-def recorded_tables(rows: Sequence[dict[str, Any]], metrics: Sequence[str] = ()) -> str:
+def recorded_tables(rows: Sequence[dict[str, object]], metrics: Sequence[str] = ()) -> str:
     """Rows as Markdown: a table for each dataset, a row for each model, a column for each task and metric.
 
     Args:
         rows: rows of `read_recorded`.
         metrics: metrics that are shown; all by default.
     """
-    kept = [row for row in rows if not metrics or row["metric"] in metrics]
+    known = cast(Sequence[dict[str, Any]], rows)
+    kept = [row for row in known if not metrics or row["metric"] in metrics]
     return "\n".join(
         _table(name, [row for row in kept if row["dataset"] == name]) for name in dict.fromkeys(row["dataset"] for row in kept)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, distributed, nn
@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from audiossl.errors import ConfigError
 
 Trained = TypeVar("Trained", bound=nn.Module)
+T = TypeVar("T")
 
 # A shared tensor is a DTensor and behaves as the whole one; only what DTensors cannot do is done here. FSDP is imported where it
 # is used: everybody trains through this file, few share, and older versions of torch lack it.
@@ -65,14 +66,18 @@ def whole(tensor: Tensor) -> Tensor:
     return shared.full_tensor() if hasattr(shared, "full_tensor") else tensor
 
 
-def whole_state(state: Any, keep: bool) -> Any:  # Any: states of torch
+def whole_state(state: T, keep: bool) -> T:
     """Nested dicts and lists with every shared tensor whole, on the CPU; all ranks have to ask, those that keep get it."""
+    return cast(T, _whole_state(state, keep))
+
+
+def _whole_state(state: object, keep: bool) -> object:
     if isinstance(state, Mapping):
-        return {key: whole_state(value, keep) for key, value in state.items()}
+        return {key: _whole_state(value, keep) for key, value in state.items()}
     if isinstance(state, (list, tuple)):
-        return type(state)(whole_state(value, keep) for value in state)
+        return type(state)(_whole_state(value, keep) for value in state)
     if hasattr(state, "full_tensor"):
-        value = state.full_tensor()
+        value = cast(Any, state).full_tensor()
         return value.cpu() if keep else None
     return state
 
@@ -83,12 +88,12 @@ def load_whole(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     module.load_state_dict({name: part_like(mine[name], value) if name in mine else value for name, value in state.items()})
 
 
-def load_whole_optimiser(optimiser: Optimizer, state: Mapping[str, Any]) -> None:  # Any: states of torch
+def load_whole_optimiser(optimiser: Optimizer, state: Mapping[str, object]) -> None:
     """Put a whole state into an optimiser of parameters that may be shared out; errors are those of `load_state_dict`."""
     params = [param for group in optimiser.param_groups for param in group["params"]]
     of_params = {
         index: {name: part_like(params[index], value) if isinstance(value, Tensor) else value for name, value in values.items()}
-        for index, values in state["state"].items()
+        for index, values in cast(Mapping[int, Any], state["state"]).items()
     }
     optimiser.load_state_dict({**state, "state": of_params})
 

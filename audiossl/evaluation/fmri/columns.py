@@ -43,7 +43,7 @@ def rows_of_people(subjects: Column) -> dict[str, list[int]]:
 
 
 def one_for_each(rows: Mapping[str, Sequence[int]], values: Column, what: str) -> list[Any]:
-    """The value of each person.
+    """The value of each person, of any type that a table has.
 
     Raises:
         DataError: if it is not known, or differs within a person; the message names the person and the values.

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from audiossl.embedding.embedder import Embedder
 from audiossl.embedding.frame_rate import require_declared_rate
@@ -184,14 +184,15 @@ def find_tasks(tasks: Path, only: Sequence[str] = ()) -> list[FoundTask]:
     return chosen
 
 
-def mean_of_folds(metric: str, folds: Sequence[Mapping[str, Any]]) -> Measured:
+def mean_of_folds(metric: str, folds: Sequence[Mapping[str, object]]) -> Measured:
     """Mean over folds, with the interval over the groups of all of them; of one fold that itself.
 
     Folds that were scored by an earlier version do not say their error: their mean has no interval.
     """
-    count = sum(fold["n"] for fold in folds)
-    parts = [Interval(*(fold.get(item.name) for item in fields(Interval))) for fold in folds]  # pyright: ignore[reportArgumentType]
-    scores = {group: tuple(score) for fold in folds for group, score in (fold.get("scores") or {}).items()}
+    known = cast(Sequence[Mapping[str, Any]], folds)
+    count = sum(fold["n"] for fold in known)
+    parts = [Interval(*(fold.get(item.name) for item in fields(Interval))) for fold in known]  # pyright: ignore[reportArgumentType]
+    scores = {group: tuple(score) for fold in known for group, score in (fold.get("scores") or {}).items()}
     return Measured.of(mean_interval(parts, range_of(metric)), count, scores or None)
 
 

@@ -46,7 +46,7 @@ class SubjectScores(ABC):
 
     @classmethod
     @abstractmethod
-    def join(cls, parts: Sequence[Any]) -> SubjectScores:
+    def join(cls, parts: Sequence[Any]) -> SubjectScores:  # Any: scores of the class itself
         """Put scores of this kind of different subjects together, as of the folds of one division."""
 
     def each_seed(self, metric: str) -> list[float]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from audiossl.errors import StoreError
 from audiossl.files import path_text, read_jsonl
@@ -40,9 +40,7 @@ def read_fitted(path: Path) -> list[dict[str, Any]]:  # Any: values of JSON line
         raise StoreError(f"{path} does not say which recordings were fitted to ({error!r}): fit again") from error
 
 
-def seen_among(
-    recordings: Iterable[Recording], ids: Sequence[str], rows: Sequence[Mapping[str, Any]]
-) -> set[str]:  # Any: values of JSON lines
+def seen_among(recordings: Iterable[Recording], ids: Sequence[str], rows: Sequence[Mapping[str, object]]) -> set[str]:
     """Ids of the recordings that were fitted to.
 
     One is known by its content: a file with the same bytes, of which the spans overlap. Where nothing is known of the content, it
@@ -55,12 +53,13 @@ def seen_among(
     """
     by_content: dict[tuple[int, str], list[Mapping[str, Any]]] = {}
     by_place: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
+    fitted = cast(Sequence[Mapping[str, Any]], rows)  # of JSON lines
+    for row in fitted:
         if row["size"] >= 0:
             by_content.setdefault((row["size"], row["digest"]), []).append(row)
         elif row["path"]:
             by_place.setdefault(os.path.realpath(row["path"]), []).append(row)
-    known = {row["id"] for row in rows if row["size"] >= 0 or row["path"]}
+    known = {row["id"] for row in fitted if row["size"] >= 0 or row["path"]}
     names = Names(id_ for id_ in ids if id_ not in known)
     sizes = {size for size, _ in by_content}
     seen: set[str] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import soxr
@@ -19,6 +19,8 @@ from audiossl.signals.corpora.tar_index import TarMember
 
 _FACTORS = ("Speed", "Tempo")  # transforms that change how long a sound lasts
 _tried: dict[tuple[str, str, int], str] = {}  # kinds of transforms, and why they cannot be applied
+
+T = TypeVar("T")
 
 
 def item_of_line(line: Mapping[str, Any], folder: Path, sample_rate: int) -> CorpusItem:
@@ -116,16 +118,20 @@ def _cut_of(text: str, data: bytes | None = None) -> Any:
         raise CutError("unreadable", message) from error
 
 
-def with_paths(node: Any, folder: Path) -> Any:
+def with_paths(node: T, folder: Path) -> T:
     """Copy a line of a manifest, its tracks and impulse responses too, with absolute paths.
 
     Relative ones are below the folder of the manifest if the file is there, else below the working folder, as lhotse takes them.
     """
+    return cast(T, _with_paths(node, folder))
+
+
+def _with_paths(node: object, folder: Path) -> object:
     if isinstance(node, list):
-        return [with_paths(part, folder) for part in node]
+        return [_with_paths(part, folder) for part in node]
     if not isinstance(node, Mapping):
         return node
-    copy = {key: with_paths(part, folder) for key, part in node.items()}
+    copy = {key: _with_paths(part, folder) for key, part in node.items()}
     source = copy.get("source")
     if "channels" in copy and isinstance(source, str) and copy.get("type", "file") == "file" and not Path(source).is_absolute():
         below = folder / source

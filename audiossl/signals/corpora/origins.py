@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from audiossl.errors import DataError
 from audiossl.files import is_same_file, path_text
@@ -80,11 +80,12 @@ class Origin:
         return {**found._asdict(), "part": self.part, "version": self.version}
 
     @classmethod
-    def from_row(cls, path: str, row: Mapping[str, Any]) -> Origin:
+    def from_row(cls, path: str, row: Mapping[str, object]) -> Origin:
         """Read what `to_row` gave; columns that are missing are unknown."""
-        size = row.get("size", -1)
-        known = None if size < 0 else Stamp(size, row["modified"], row["digest"])
-        return cls(path, known, row.get("part", ""), row.get("version", 0))
+        known = cast(Mapping[str, Any], row)  # of an index
+        size = known.get("size", -1)
+        stamp = None if size < 0 else Stamp(size, known["modified"], known["digest"])
+        return cls(path, stamp, known.get("part", ""), known.get("version", 0))
 
     def newer(self, old: Origin) -> Origin:
         """The origin of an item that takes the place of an older one."""
