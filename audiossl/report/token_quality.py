@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,8 +21,9 @@ from audiossl.report.quality_pictures import (
 from audiossl.version import __version__
 
 
-def write_quality_page(quality: Mapping[str, Any], path: Path) -> None:
+def write_quality_page(measured: Mapping[str, object], path: Path) -> None:
     """Write the measurements of `TokenQuality.to_json()` as one HTML page."""
+    quality = cast(Mapping[str, Any], measured)  # of a JSON file
     about = quality["quantiser"]
     speeds = {row["quality"]: row["frames_per_second"] / quality["frame_rate"] for row in quality["qualities"]}
     speed = speeds.get(quality["quality"])

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt
@@ -64,7 +65,7 @@ def token_array(store: TokenStore, cut_id: str, start: float = 0.0) -> TemporalA
     return TemporalArray(array=array, temporal_dim=0, frame_shift=1 / store.frame_rate, start=start)
 
 
-def attach_tokens(cuts: Iterable[object], store: TokenStore, name: str = "tokens") -> CutSet:
+def attach_tokens(cuts: Iterable[object], store: TokenStore, name: str = "tokens") -> Any:  # a CutSet: beartype refuses its bases
     """Return a `lhotse.CutSet` whose cuts carry their tokens as a custom field.
 
     `cut.load_tokens()` then follows the cut when it is truncated or cut into windows.
