@@ -21,6 +21,11 @@ class SegmentTask(SegmentRows, ClipTask):
     Args:
         segments: labelled segments by item id.
         splits: ids of recordings on each side; segments go where their recording goes.
+
+    >>> words = {id_: [Segment("yes", 0.0, 0.5), Segment("no", 0.5, 1.0)] for id_ in "abc"}
+    >>> splits = Splits({"train": ["a"], "valid": ["b"], "test": ["c"]}, {"a": "a", "b": "b", "c": "c"})
+    >>> SegmentTask("digits", "words", words, splits).labels
+    ['no', 'yes']
     """
 
     def __init__(self, dataset: str, task: str, segments: Mapping[str, Sequence[Segment]], splits: Splits) -> None:

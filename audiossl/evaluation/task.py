@@ -51,6 +51,9 @@ class TaskDetail:
         chosen: strength of the probe and neighbours, or what was chosen how often.
         context: frames on either side that were stacked to each.
         layer_weights: learned weights of the layers, where they were learned.
+
+    >>> TaskDetail.from_json(TaskDetail(2, 6, [0.4, 0.5, 0.7], {"l2": 0.1}).to_json()).number
+    6
     """
 
     layer: int | None
@@ -82,6 +85,10 @@ class Task(ABC):
         by_folds: whether groups are tested in turn, so that the sides of the corpus do not count.
         marks_frames: whether labels hold at instants, so that tokens and maps of frames are shown next to them.
         readout: default options that models are scored with.
+
+    >>> from audiossl.evaluation.tasks import find_task
+    >>> issubclass(find_task("clips"), Task), find_task("segments").reads
+    (True, 'frames')
     """
 
     reads: ClassVar[Literal["frames", "pooled"]]
