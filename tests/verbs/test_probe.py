@@ -52,7 +52,7 @@ def test_the_store_is_kept_where_it_is_asked_for(tones, tmp_path):
     ("label", "group", "error", "complaint"),
     [
         ("speakr", None, ConfigError, r"did you mean speaker\?"),
-        ("one", None, DataError, "nothing to tell apart"),
+        ("one", None, DataError, "nothing to distinguish"),
         ("age", None, DataError, "looks like a quantity"),
         ("speaker", "sesion", ConfigError, r"did you mean session\?"),
         ("speaker", "speaker", DataError, "none can be identified"),
