@@ -37,7 +37,8 @@ def declared(path: Path, extra: int, start: float = 0.0, duration: float | None 
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(-8000, 8000), st.floats(0.0, 1.4))
+# At the tolerance itself, 8,000 samples, rounding of the start decides whether lhotse refuses.
+@given(st.integers(-7999, 7999), st.floats(0.0, 1.4))
 def test_a_length_that_is_a_little_off_is_padded_or_cut_as_lhotse_does(path, extra, start):
     cuts = declared(path, extra, start if start > 0.05 else 0.0)
     corpus = Corpus.from_cuts(cuts)

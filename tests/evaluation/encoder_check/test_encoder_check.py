@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 
 import pytest
 import torch
@@ -43,7 +44,9 @@ class Boxes(nn.Module):
         if self.fault == "silence":
             frames = frames / frames.abs().amax((1, 2), keepdim=True)
         if self.fault == "memory":
-            self.kept.append(torch.ones(2**24))  # 64 MiB: glibc maps such blocks anew, whatever earlier tests left free
+            block = mmap.mmap(-1, 2**24)  # outside of the heap, of which earlier tests may have left much free
+            block.write(b"1" * 2**24)
+            self.kept.append(block)
         counts = lengths // 20
         if self.fault == "frame count":
             frames, counts = frames[:, ::2], (counts + 1) // 2

@@ -57,7 +57,7 @@ def test_what_is_not_plain_is_asked_for(desk):
     grades = [rows[0] + ",grade", *(f"{row},{number % 4}" for number, row in enumerate(rows[1:]))]
     (desk / "people.csv").write_text("\n".join(grades))
     for keys, message in (
-        (["phenotypes=people.csv"], "tr: no JSON file beside .*tr=SECONDS"),
+        (["phenotypes=people.csv"], "tr: no JSON file next to .*tr=SECONDS"),
         (["tr=2", "phenotypes=nobody.csv"], "nobody.csv is not there"),
         (["tr=2", "phenotypes=people.csv", "tasks=grade"], "grade:class or grade:quantity"),
         (["tr=2", "phenotypes=people.csv", "tasks=sexx"], r"no column 'sexx' \(did you mean sex\?\)"),
