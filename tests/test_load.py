@@ -165,9 +165,9 @@ def test_paths_may_be_text(checkpoint, tmp_path, monkeypatch):
 
 
 def test_a_kit_that_lacks_what_only_commands_need_loads_and_embeds():
-    """The environments of s3prl and heareval hold no rich and no lhotse."""
+    """The environments of s3prl and heareval hold no rich, no lhotse and no pyarrow."""
     text = (
-        "import sys; sys.modules |= dict.fromkeys(['rich', 'lhotse', 'matplotlib', 'sklearn', 'huggingface_hub']);"
+        "import sys; sys.modules |= dict.fromkeys(['rich', 'lhotse', 'pyarrow', 'matplotlib', 'sklearn', 'huggingface_hub']);"
         "import audiossl, numpy; print(audiossl.load('logmel').embed(numpy.zeros((2, 16000), 'float32')).frames.shape)"
     )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)

@@ -6,44 +6,55 @@ import json
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import islice, starmap
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import pyarrow
 from jaxtyping import Int64
 
 from audiossl.signals.corpora.manifest import CorpusItem, Stretch
 from audiossl.signals.corpora.tar_index import TarMember
 
+if TYPE_CHECKING:
+    import pyarrow  # imported by the functions that need it: the environments of kits embed without it
+
 ROWS = 2**14  # items that are made columns, or items again, at once
 _PLAIN = frozenset({str, int, float, bool})  # of custom fields
-_CODED = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())  # of values that come again and again
-COLUMNS: dict[str, pyarrow.DataType] = {
-    "id": pyarrow.string(),
+_CODED = "coded"  # text that comes again and again
+COLUMNS = {
+    "id": "string",
     "folder": _CODED,  # of the path
-    "name": pyarrow.string(),
-    "start": pyarrow.float64(),
-    "duration": pyarrow.float64(),
-    "num_samples": pyarrow.int64(),
-    "recording": pyarrow.string(),  # null where it is the id
-    "text": pyarrow.string(),
+    "name": "string",
+    "start": "float64",
+    "duration": "float64",
+    "num_samples": "int64",
+    "recording": "string",  # null where it is the id
+    "text": "string",
     "speaker": _CODED,
     "language": _CODED,
     "custom": _CODED,  # this and the next as JSON
     "channels": _CODED,
     "tar": _CODED,  # the three parts of a member
-    "tar_offset": pyarrow.int64(),
-    "tar_size": pyarrow.int64(),
-    "cut": pyarrow.string(),
-    "declared": pyarrow.int64(),
-    "same_as": pyarrow.string(),
-    "heard": pyarrow.string(),
-    "text_is_cut": pyarrow.bool_(),
-    "kept": pyarrow.int64(),  # place among the items that are kept as objects
+    "tar_offset": "int64",
+    "tar_size": "int64",
+    "cut": "string",
+    "declared": "int64",
+    "same_as": "string",
+    "heard": "string",
+    "text_is_cut": "bool_",
+    "kept": "int64",  # place among the items that are kept as objects
 }
+
+
+@cache
+def arrow_types() -> dict[str, pyarrow.DataType]:
+    """Arrow's type of each of `COLUMNS`."""
+    import pyarrow
+
+    coded = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    return {name: coded if kind == _CODED else getattr(pyarrow, kind)() for name, kind in COLUMNS.items()}
 
 
 class ItemColumns(Sequence[CorpusItem]):
@@ -72,6 +83,8 @@ class ItemColumns(Sequence[CorpusItem]):
         >>> columns[1] == items[1], list(columns) == items, len(columns)
         (True, True, 3)
         """
+        import pyarrow
+
         if isinstance(items, ItemColumns):
             return items
         kept: list[CorpusItem] = []
@@ -79,7 +92,7 @@ class ItemColumns(Sequence[CorpusItem]):
         while some := list(islice(waiting, ROWS)):
             tables.append(_columns_of(some, kept))
         if not tables:
-            return cls(pyarrow.table({name: pyarrow.array([], kind) for name, kind in COLUMNS.items()}))
+            return cls(pyarrow.table({name: pyarrow.array([], kind) for name, kind in arrow_types().items()}))
         table = pyarrow.concat_tables(tables).unify_dictionaries()
         empty = [name for name in table.column_names if table.column(name).null_count == len(table)]
         return cls(table.drop_columns(empty), kept=kept)
@@ -180,9 +193,14 @@ class ItemColumns(Sequence[CorpusItem]):
 
 
 def _columns_of(items: Sequence[CorpusItem], kept: list[CorpusItem]) -> pyarrow.Table:
+    import pyarrow
+
     rows = [_row_of(item, kept) for item in items]
     return pyarrow.table(
-        {name: pyarrow.array(values, kind) for (name, kind), values in zip(COLUMNS.items(), zip(*rows, strict=True), strict=True)}
+        {
+            name: pyarrow.array(values, kind)
+            for (name, kind), values in zip(arrow_types().items(), zip(*rows, strict=True), strict=True)
+        }
     )
 
 
@@ -237,6 +255,8 @@ def _parsed(text: str) -> Any:
 
 def _values(column: pyarrow.ChunkedArray) -> list[Any]:
     """A column as a list, by the quickest way."""
+    import pyarrow
+
     if pyarrow.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if column.null_count and not pyarrow.types.is_string(column.type):

@@ -8,11 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pyarrow
-
 from audiossl.files import parse_json, whole_file
 from audiossl.signals.corpora.cut_lines import from_line
-from audiossl.signals.corpora.item_columns import COLUMNS, ItemColumns
+from audiossl.signals.corpora.item_columns import ItemColumns, arrow_types
 from audiossl.stamps import digest
 
 CUTS, ARROW = "cuts.jsonl.gz", "items.arrow"
@@ -38,6 +36,8 @@ def write_columns(folder: Path, sample_rate: int, is_measured: bool) -> None:
 
     Paths stay as the lines have them, so that the folder may be moved.
     """
+    import pyarrow
+
     items = _of_lines(folder, sample_rate, is_measured, Path())
     if items.kept or "cut" in items.table.column_names:
         return
@@ -54,12 +54,14 @@ def _of_lines(folder: Path, sample_rate: int, is_measured: bool, root: Path) -> 
 
 
 def _mapped(folder: Path, sample_rate: int, is_measured: bool) -> ItemColumns | None:
+    import pyarrow
+
     try:
         with pyarrow.memory_map(str(folder / ARROW)) as file:
             table = pyarrow.ipc.open_file(file).read_all()
         if table.schema.metadata != _about(folder, sample_rate, is_measured):
             return None
-        if any(COLUMNS.get(field.name) != field.type for field in table.schema):
+        if any(arrow_types().get(field.name) != field.type for field in table.schema):
             return None
         return ItemColumns(table, folder)
     except (OSError, pyarrow.ArrowException):  # the lines are what counts
