@@ -15,7 +15,8 @@ import yaml
 from audiossl.errors import ConfigError
 
 T = TypeVar("T")
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path", type(None): "null"}
+KINDS = "kinds"  # key of `kind_of` in the metadata of a field
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path", type(None): "null"}
 
 
 class Fault(Exception):
@@ -42,6 +43,20 @@ def nearest(word: object, known: Iterable[str]) -> str:
     by_form = {name.lower().replace("-", "_"): name for name in known}
     close = get_close_matches(str(word).lower().replace("-", "_"), by_form, n=1, cutoff=0.6)
     return f" (did you mean {by_form[close[0]]}?)" if close else ""
+
+
+def kind_of(table: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """Metadata of a field whose value is a kind: a name of a table, or `my_module:MyClass` from outside.
+
+    >>> @dataclasses.dataclass
+    ... class Student:
+    ...     kind: str = dataclasses.field(metadata=kind_of(["zipformer"]))
+    >>> read_options(Student, {"kind": "zipfromer"}, "student")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    audiossl.errors.ConfigError: student.kind: expected one of 'zipformer', or my_module:MyClass, got 'zipfromer'...
+    """
+    return {KINDS: tuple(table)}
 
 
 def read_options(kind: type[T], values: Mapping[str, object], place: str = "") -> T:
@@ -103,7 +118,7 @@ def with_overrides(kind: type, values: Mapping[str, object], overrides: Sequence
         if not equals or not key.strip("+") or override.startswith("-"):
             raise ConfigError(f"expected overrides as key=value, for instance training.max_steps=100, got '{override}'")
         # Of a free value only its reader knows the type: 3 is a number, true a truth value.
-        free = _type_below(kind, key.removesuffix("+").split(".")) is Any
+        free = _typebelow(kind, key.removesuffix("+").split(".")) is Any
         _put(kind, changed, key, _loaded(text) if free else _value(text))
     return changed
 
@@ -160,15 +175,15 @@ def _put(kind: type, values: dict[str, Any], key: str, value: Any) -> None:
     if key.endswith("+"):
         value = [*(earlier if isinstance(earlier, list) else []), value]
     elif isinstance(value, dict) and _is_section(kind, [*above, last]):
-        value = _change(_type_below(kind, [*above, last]), _as_mapping(kind, [*above, last], earlier), value)
-    _change(_type_below(kind, above), values, {last: value})
+        value = _change(_typebelow(kind, [*above, last]), _as_mapping(kind, [*above, last], earlier), value)
+    _change(_typebelow(kind, above), values, {last: value})
 
 
 def _as_mapping(kind: Any, keys: Sequence[str], value: Any) -> dict[str, Any]:
     """What a section holds so far: a text is spelled out; whatever else is no mapping is replaced."""
     if isinstance(value, str):
         try:
-            value = _spelled_out(_type_below(kind, keys), value, ".".join(keys))
+            value = _spelled_out(_typebelow(kind, keys), value, ".".join(keys))
         except Fault as fault:
             raise ConfigError(str(fault)) from None
     return value if isinstance(value, dict) else {}
@@ -184,65 +199,6 @@ def _change(section: Any, folder: dict[str, Any], values: Mapping[str, Any]) -> 
     return folder
 
 
-@dataclasses.dataclass(frozen=True)
-class Key:
-    """A key that a recipe may hold.
-
-    Attributes:
-        name: dotted.
-        type: type of its value, in words.
-        default: its default as YAML; empty where the key is required.
-        description: description from the docstring of its dataclass.
-    """
-
-    name: str
-    type: str
-    default: str
-    description: str
-
-
-def list_keys(kind: type, place: str = "", base: object = None) -> list[Key]:
-    """List every key of a dataclass and of the dataclasses in it, with what its docstring says.
-
-    Args:
-        kind: dataclass.
-        place: keys down to it.
-        base: what the section is by default, where that is another than the dataclass' own.
-    """
-    found: list[Key] = []
-    hints, described = get_type_hints(kind), descriptions(kind)
-    for field in (field for field in dataclasses.fields(kind) if field.init):
-        name, hint = _below(place, field.name), hints[field.name]
-        inner = [part for part in (hint, *get_args(hint)) if dataclasses.is_dataclass(part) and isinstance(part, type)]
-        value = _default(field) if base is None else getattr(base, field.name)
-        if inner and get_origin(hint) in (None, Union, types.UnionType):
-            found += list_keys(inner[0], name, value)
-            continue
-        default = "" if base is None and _is_required(field) else _in_yaml(value)
-        found.append(Key(name, _type_in_words(hint), default, described.get(field.name, "")))
-        if inner:
-            found += list_keys(inner[-1], f"{name}.NAME" if get_origin(hint) is dict else f"{name}[N]")
-    return found
-
-
-def descriptions(kind: type) -> dict[str, str]:
-    """Read the `Attributes:` of a class' docstring, by field; one line may describe several, `a, b: both`."""
-    lines = (kind.__doc__ or "").expandtabs().splitlines()
-    starts = [number for number, line in enumerate(lines) if line.strip() == "Attributes:"]
-    found: dict[str, str] = {}
-    names: list[str] = []
-    for line in lines[starts[0] + 1 :] if starts else []:
-        if not line.strip():
-            break
-        head, colon, text = line.strip().partition(": ")
-        if len(line) - len(line.lstrip()) <= 8 and colon:
-            names = [name.strip() for name in head.split(",")]
-            found |= dict.fromkeys(names, text)
-        else:
-            found |= {name: f"{found[name]} {line.strip()}" for name in names}
-    return found
-
-
 def _read_fields(kind: Any, values: Any, place: str, base: Any) -> Any:
     """A dataclass from a mapping, over the fields of `base` where there is one."""
     if isinstance(values, kind):
@@ -253,16 +209,23 @@ def _read_fields(kind: Any, values: Any, place: str, base: Any) -> Any:
         raise Fault(place, f"a mapping of {', '.join(fields)}", _shown(values))
     for key in values:
         if key not in fields:
-            raise Fault(_below(place, key), f"one of the keys {', '.join(fields)}", _shown(key), _meant(kind, key))
-    lacking = [name for name, field in fields.items() if base is None and _is_required(field) and name not in values]
+            raise Fault(below(place, key), f"one of the keys {', '.join(fields)}", _shown(key), _meant(kind, key))
+    lacking = [name for name, field in fields.items() if base is None and is_required(field) and name not in values]
     if lacking:
         given = ", ".join(map(str, values)) or "none"
         raise Fault(place, f"the keys that are required: {', '.join(lacking)}", f"only {given}")
     hints, made = get_type_hints(kind), {}
     for name, value in values.items():
-        earlier = _default(fields[name]) if base is None else getattr(base, name)
-        made[name] = _read(hints[name], value, _below(place, name), earlier)
+        earlier = default_of(fields[name]) if base is None else getattr(base, name)
+        made[name] = _read(hints[name], value, below(place, name), earlier)
+        _check_kind(fields[name], made[name], below(place, name))
     return kind(**made) if base is None else dataclasses.replace(base, **made)
+
+
+def _check_kind(field: dataclasses.Field[Any], value: Any, place: str) -> None:
+    known = field.metadata.get(KINDS, ())
+    if known and isinstance(value, str) and value not in known and ":" not in value:
+        raise Fault(place, f"one of {', '.join(map(repr, known))}, or my_module:MyClass", _shown(value), nearest(value, known))
 
 
 def _spelled_out(kind: Any, values: Any, place: str) -> Any:
@@ -297,7 +260,7 @@ def _read(kind: Any, value: Any, place: str, base: Any = None) -> Any:
     if origin is dict:
         if not isinstance(value, Mapping):
             raise Fault(place, "a mapping", _shown(value))
-        return {_read(parts[0], key, place): _read(parts[1], item, _below(place, key)) for key, item in value.items()}
+        return {_read(parts[0], key, place): _read(parts[1], item, below(place, key)) for key, item in value.items()}
     if origin in (list, tuple):
         return _read_sequence(origin, parts, value, place)
     return _read_plain(kind, value, place)
@@ -327,7 +290,7 @@ def _read_choice(parts: Sequence[Any], value: Any, place: str, base: Any) -> Any
 
 def _read_plain(kind: Any, value: Any, place: str) -> Any:
     """A number, text, path, truth value, nothing, or an object of a class that only Python can give."""
-    if kind not in _WORDS:
+    if kind not in WORDS:
         if isinstance(kind, type) and isinstance(value, kind):
             return value
         raise Fault(place, f"a {getattr(kind, '__name__', kind)}", _shown(value))
@@ -335,16 +298,16 @@ def _read_plain(kind: Any, value: Any, place: str) -> Any:
         try:
             return kind(value)
         except ValueError:
-            raise Fault(place, _WORDS[kind], _shown(value)) from None
+            raise Fault(place, WORDS[kind], _shown(value)) from None
     if isinstance(value, str) and kind is bool and isinstance(truth := _loaded(value.lower()), bool):
         return truth
     accepted = {float: (int, float), Path: (str, Path)}.get(kind, kind)
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        raise Fault(place, _WORDS[kind], _shown(value))
+        raise Fault(place, WORDS[kind], _shown(value))
     return value if kind is type(None) else kind(value)
 
 
-def _type_below(kind: Any, keys: Sequence[str]) -> Any:
+def _typebelow(kind: Any, keys: Sequence[str]) -> Any:
     """The type of the value below these keys; None where there is none."""
     for key in keys:
         if kind is Any:
@@ -360,7 +323,7 @@ def _type_below(kind: Any, keys: Sequence[str]) -> Any:
 
 def _is_section(kind: Any, keys: Sequence[str]) -> bool:
     """Whether the value below these keys is a dataclass, and not a free mapping."""
-    kind = _type_below(kind, keys)
+    kind = _typebelow(kind, keys)
     return any(dataclasses.is_dataclass(part) for part in (kind, *get_args(kind))) and get_origin(kind) is not dict
 
 
@@ -377,36 +340,21 @@ def _loaded(text: str) -> Any:
         return text
 
 
-def _is_required(field: dataclasses.Field[Any]) -> bool:
+def is_required(field: dataclasses.Field[object]) -> bool:
+    """Whether a field has no default."""
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
+def default_of(field: dataclasses.Field[object]) -> object:
+    """The default of a field; None where it has none."""
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return None if field.default is dataclasses.MISSING else field.default
 
 
-def _type_in_words(kind: Any) -> str:
-    origin, parts = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        return " or ".join(_type_in_words(part) for part in parts)
-    if origin is Literal:
-        return " | ".join(map(str, parts))
-    if origin in (list, tuple):
-        return f"list of {_type_in_words(parts[0])}"
-    if origin is dict:
-        return f"mapping to {_type_in_words(parts[1])}"
-    return _WORDS.get(kind, getattr(kind, "__name__", str(kind)))
-
-
-def _below(place: str, key: object) -> str:
+def below(place: str, key: object) -> str:
+    """The place of a key in a section."""
     return f"{place}.{key}" if place else str(key)
-
-
-def _in_yaml(value: Any) -> str:
-    plain = list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
-    return yaml.safe_dump(plain, default_flow_style=True, width=1000).removesuffix("\n").removesuffix("\n...")
 
 
 def _shown(value: Any) -> str:

@@ -219,4 +219,5 @@ def test_every_key_of_a_recipe_is_printed_with_its_default_and_meaning(capsys):
     assert (
         "\ntraining.max_steps: a whole number or null = null\n    optimiser steps; where it is None, `epochs` counts.\n" in said
     )
-    assert "\nmodels.NAME.kind: text, required\n" in said and said.startswith("dataset: text, required\n")
+    assert "\nmodels.NAME.kind: frame_projection | simclr | " in said and " | encoder | my_module:MyClass, required\n" in said
+    assert said.startswith("dataset: text, required\n")

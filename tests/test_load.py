@@ -16,23 +16,13 @@ import audiossl
 from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError, MissingExtraError, StoreError
 from audiossl.models import hub
-from audiossl.models.zipformer import Zipformer, ZipformerConfig
 from audiossl.teachers.logmel import LogMelEncoder
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    """Folder of a tiny Zipformer."""
-    three = (16,) * 3
-    torch.manual_seed(0)
-    config = ZipformerConfig(
-        num_mel_bins=16, downsampling_factor=(1, 4, 2), num_encoder_layers=(1, 1, 1), feedforward_dim=three, encoder_dim=three,
-        encoder_unmasked_dim=(8,) * 3, cnn_module_kernel=(7, 5, 3), num_heads=(2,) * 3, frontend="conv1d", query_head_dim=8,
-        value_head_dim=4,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("run é") / "pretrain" / "student"
-    hub.save(Zipformer(config), folder)
-    return folder
+def checkpoint(checkpoint, tmp_path_factory):
+    """Folder of a tiny Zipformer, as a run keeps it."""
+    return shutil.copytree(checkpoint, tmp_path_factory.mktemp("run é") / "pretrain" / "student")
 
 
 def test_logmel_twice():
@@ -135,12 +125,13 @@ import importlib, sys
 import audiossl.load
 from audiossl.load import load
 from audiossl import load as same
+print(load is same is audiossl.load)
 for _ in range(2):
     print(audiossl.load("logmel").name, load("logmel").name, same("logmel").name)
     del sys.modules["audiossl.load"]
     load = same = importlib.import_module("audiossl.load").load
 """
-    assert python(code) == "logmel logmel logmel\nlogmel logmel logmel"
+    assert python(code) == "True\nlogmel logmel logmel\nlogmel logmel logmel"
 
 
 def test_unknown_attribute():

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiossl.errors import ConfigError
-from audiossl.options import descriptions, list_keys, read_options, with_overrides
+from audiossl.option_keys import descriptions, list_keys
+from audiossl.options import read_options, with_overrides
 
 
 @dataclass

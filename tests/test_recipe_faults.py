@@ -9,7 +9,6 @@ import pytest
 from audiossl.errors import ConfigError
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.sensors.config import SensorsRecipe
-from audiossl.pipelines.sensors.rows import make_rows
 from audiossl.pipelines.spear.config import SpearRecipe
 from audiossl.recipe import read_recipe
 
@@ -47,13 +46,15 @@ def test_values_in_files(tmp_path, text):
 
 
 def test_the_model_of_a_wrong_kind_is_named(tmp_path):
-    path = tmp_path / "toy.yaml"
-    path.write_text(f"{SENSORS}models: {{a: {{kind: simclr}}, random: {{kind: randomm}}}}")
-    with pytest.raises(ConfigError, match=r"^models\.random\.kind: there is no kind of row 'randomm' \(did you mean random\?\)"):
-        make_rows(read_recipe(path, [], METHODS))
+    said = refusal(tmp_path, f"{SENSORS}models: {{a: {{kind: simclr}}, random: {{kind: randomm}}}}")
+    assert said.startswith("models.random.kind: expected one of 'frame_projection', 'simclr', ")
+    assert said.endswith("'encoder', or my_module:MyClass, got 'randomm' (did you mean random?)")
 
 
 def test_the_entry_of_a_list_is_named(tmp_path):
+    said = refusal(tmp_path, f"{SPEAR}evaluation: {{tasks: [{{name: word, kind: clips}}, {{name: who, kind: clip}}]}}")
+    kinds = "one of 'frames', 'segments', 'clips', 'folded_clips', or my_module:MyClass"
+    assert said == f"evaluation.tasks[1].kind: expected {kinds}, got 'clip' (did you mean clips?)"
     said = refusal(tmp_path, f"{SPEAR}evaluation: {{tasks: [{{name: word, kind: clips}}, {{name: who, knd: clips}}]}}")
     assert said == "evaluation.tasks[1].knd: expected one of the keys name, kind, folds, got 'knd' (did you mean kind?)"
     said = refusal(tmp_path, f"{BOLD}phenotypes: [{{label: age}}, {{label: sex, options: {{by_site: 3}}}}]")

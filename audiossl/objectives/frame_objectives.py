@@ -9,6 +9,7 @@ from typing import Any
 from audiossl.kinds import Kind, find_kind, source_digest
 from audiossl.models.student import FeatureStudent
 from audiossl.objectives.masked_prediction import FrameObjective, MaskedPredictionConfig, TokenStream
+from audiossl.options import kind_of
 from audiossl.stage import ADDED
 
 FRAME_OBJECTIVES: dict[str, Kind] = {
@@ -34,7 +35,7 @@ class FrameObjectiveConfig(MaskedPredictionConfig):
     10
     """
 
-    kind: str | None = field(default=None, metadata=ADDED)
+    kind: str | None = field(default=None, metadata={**ADDED, **kind_of(FRAME_OBJECTIVES)})
     options: dict[str, Any] = field(default_factory=dict, metadata=ADDED)
     source: str = field(default="", init=False, metadata=ADDED)
 

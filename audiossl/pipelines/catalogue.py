@@ -11,7 +11,7 @@ from audiossl.errors import ConfigError, StoreError
 from audiossl.evaluation.results import print_results, read_results
 from audiossl.files import whole_file, write_json
 from audiossl.find_recipe import find_recipe
-from audiossl.options import list_keys
+from audiossl.option_keys import list_keys
 from audiossl.pipelines.connectivity import checks as connectivity_checks
 from audiossl.pipelines.connectivity import dry_run as connectivity_dry_run
 from audiossl.pipelines.connectivity import stages as connectivity

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from audiossl.evaluation.results import LOWER_IS_BETTER, ResultRow
-from audiossl.report.content import Cell, Table
+from audiossl.report.content import Cell, Highlight, Table
 from audiossl.report.palette import INK, SERIES, house_style
 
 if TYPE_CHECKING:
@@ -93,6 +93,24 @@ def is_share(metric: str) -> bool:
 def name_of(metric: str) -> str:
     """A metric as people write it, with its unit, such as "macro f1 %"."""
     return f"{metric.replace('_', ' ')}{' %' if is_share(metric) else ''}"
+
+
+def highlights_of(rows: Sequence[ResultRow]) -> list[Highlight]:
+    """The first models of the first metric, for the top of a page.
+
+    >>> highlights_of([ResultRow("digits", "speaker", "logmel", "accuracy", 0.9, 0.8, 1.0, 50, 5)])[0].value
+    '90.0 %'
+    """
+    first = rows[0]
+    return [
+        Highlight(
+            row.model,
+            shown(row.metric, row.value) + (" %" if is_share(row.metric) else ""),
+            f"{name_of(row.metric).removesuffix(' %')}, {interval_in_words(row.metric, row.low, row.high, row.groups)}",
+        )
+        for row in rows
+        if (row.task, row.metric) == (first.task, first.metric)
+    ][:4]
 
 
 def gap_cells(metric: str, gap: Mapping[str, float | int | None]) -> list[str]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from audiossl.arguments import read_arguments
 from audiossl.errors import ConfigError, StoreError
 from audiossl.kinds import Kind, find_kind, source_digest, trusted_class
+from audiossl.options import kind_of
 from audiossl.tokens.contract import CONFIG_FILE, Quantizer, read_quantiser_config
 from audiossl.tokens.frame_sample import gather_frames
 
@@ -45,7 +46,7 @@ class QuantiserConfig:
     'default'
     """
 
-    kind: str = "mvq"
+    kind: str = field(default="mvq", metadata=kind_of(QUANTISERS))
     num_codebooks: int = 8
     codebook_size: int = 256
     fit_frames: int = 100_000

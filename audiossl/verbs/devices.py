@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from audiossl.models.encoder import Encoder
 
 
-def load_on(model: str | Path | Encoder | nn.Module, device: str) -> Embedder:
-    """Load an encoder and move it.
+def load_on(model: str | Path | Encoder | nn.Module, device: str, *, trust_code: bool = False) -> Embedder:
+    """Load an encoder and move it; `trust_code` is that of `audiossl.load`.
 
     Raises:
         ConfigError: if the device cannot be used.
     """
     from audiossl.load import load
 
-    embedder = load(model)
+    embedder = load(model, trust_code=trust_code)
     try:
         return embedder.to(device)
     except (RuntimeError, AssertionError) as error:

@@ -45,7 +45,8 @@ def search(
         model: model that embeds a recording, where the store does not name it as `audiossl.load` would. Its digest must be that
             of the store.
         device: device to embed on; the CPU by default.
-        trust_code: whether a class that the store names as its model, as `FILE.py:Class`, may be imported.
+        trust_code: whether a class may be imported that the store names as its model, as `FILE.py:Class`, or that the config of a
+            folder names which the store says is its model.
 
     Raises:
         ConfigError: if k, the layer, a column or the device does not exist, or the store names code that is not trusted.
@@ -92,17 +93,6 @@ def _model_of(
             "(--model), or trust_code=True (--trust-code) if you know where the store comes from"
         )
     found = model if model is not None else name
-    embedder = load(found) if device is None else load_on(found, device)
+    embedder = load(found, trust_code=trust_code) if device is None else load_on(found, device, trust_code=trust_code)
     store.description.require_model(embedder.name, embedder.digest)
     return embedder
-
-
-def names_code(name: str) -> bool:
-    """Whether a name may stand for code: `FILE.py:Class` or `module:Class`, with anything behind it.
-
-    >>> [names_code(name) for name in ("hf:a/b:3", "runs/x", "runs/x:3", "logmel", "mine.py:Mine", "os:system@x")]
-    [False, False, False, False, True, True]
-    """
-    from audiossl.encoder_names import outside_place
-
-    return outside_place(name) is not None

@@ -246,10 +246,16 @@ def test_a_task_of_fine_tuning_of_ones_own(folder: Path):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("student.kind=zipfromer", r"there is no student 'zipfromer' \(did you mean zipformer\?\)"),
+        (
+            "student.kind=zipfromer",
+            r"student\.kind: expected one of 'zipformer', or my_module:MyClass, got 'zipfromer' \(did you mean zipf",
+        ),
         ("student.kind=my_kinds:MyTask", "expected a class with compute_features, forward_features"),
         ("objective.kind=my_kinds:Nothing", "my_kinds has no Nothing; its classes are"),
-        ("evaluation.tasks=[{name: t, kind: clip}]", r"tasks: t: there is no kind of task 'clip' \(did you mean clips\?\)"),
+        (
+            "evaluation.tasks=[{name: t, kind: clip}]",
+            r"evaluation\.tasks\[0\]\.kind: expected one of .*got 'clip' \(did you mean clips\?\)",
+        ),
         ("evaluation.tasks=[{name: t, kind: my_kinds:MyStudent}]", "expected a class with reads, key"),
         ("evaluation.tasks=[{name: t, kind: frames, folds: true}]", "folds are for tasks of kind clips, not for frames"),
     ],

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lhotse import CutSet, Recording
+from lhotse.audio.utils import DurationMismatchError
 
 from audiossl.errors import DataError
 from audiossl.signals.corpora.corpus import Corpus
@@ -37,13 +38,18 @@ def declared(path: Path, extra: int, start: float = 0.0, duration: float | None 
 
 
 @settings(max_examples=30, deadline=None)
-# At the tolerance itself, 8,000 samples, rounding of the start decides whether lhotse refuses.
-@given(st.integers(-7999, 7999), st.floats(0.0, 1.4))
+@given(st.integers(-8000, 8000), st.floats(0.0, 1.4))
+@example(8000, 0.1841310834870349)
 def test_a_length_that_is_a_little_off_is_padded_or_cut_as_lhotse_does(path, extra, start):
     cuts = declared(path, extra, start if start > 0.05 else 0.0)
     corpus = Corpus.from_cuts(cuts)
     item = corpus.items[0]
-    signal, expected = corpus.read(item), cuts[0].load_audio()[0]
+    signal = corpus.read(item)
+    try:
+        expected = cuts[0].load_audio()[0]
+    except DurationMismatchError:  # lhotse compares seconds, and of exactly half a second rounding makes a little more
+        assert extra == 8000 and start > 0.05
+        expected = np.pad(declared(path, 0, start)[0].load_audio()[0], (0, extra), mode="reflect")
     assert len(signal) == item.num_samples == len(expected)
     np.testing.assert_array_equal(signal.numpy(), expected)
     assert corpus.padded == ({"a": extra} if extra > 2 else {})

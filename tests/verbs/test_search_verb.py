@@ -7,11 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 import soundfile
+from own_student import MyEncoder
 
 import audiossl
 from audiossl.cli import main
 from audiossl.embedding import EmbeddingStore
 from audiossl.errors import AudiosslError, ConfigError, DataError, StoreError
+from audiossl.models import hub
 
 
 @pytest.fixture
@@ -50,6 +52,17 @@ def test_a_store_that_names_code_imports_nothing(store, tmp_path, monkeypatch, n
     assert audiossl.search(store, EmbeddingStore.open(store).ids[0])  # needs no model
     assert not (tmp_path / "ran").exists()
     assert audiossl.search(store, "a.wav", model="logmel", k=1)[0].similarity == pytest.approx(1)
+
+
+def test_a_folder_of_a_class_from_outside_is_trusted_by_the_caller_alone(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).uniform(-0.3, 0.3, 8000), 16000)
+    hub.save(MyEncoder(), tmp_path / "model")
+    model = audiossl.load(tmp_path / "model", trust_code=True)
+    audiossl.embed(model, tmp_path / "a.wav", tmp_path / "store")
+    with pytest.raises(AudiosslError, match="trust_code"):
+        audiossl.search(tmp_path / "store", tmp_path / "a.wav")
+    found = audiossl.search(tmp_path / "store", tmp_path / "a.wav", trust_code=True)
+    assert found[0].similarity == pytest.approx(1)
 
 
 def test_another_model_is_refused(store, tmp_path):

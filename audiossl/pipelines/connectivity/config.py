@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal
 from audiossl.errors import ConfigError
 from audiossl.evaluation.fmri.phenotype_config import PhenotypeConfig
 from audiossl.models.connectivity_encoder import ConnectivityConfig
+from audiossl.options import kind_of
+from audiossl.pipelines.connectivity.row_kinds import KINDS
 from audiossl.pipelines.own.output import OWN, corpus_name
 from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.signals.bold.own_folder import OwnFolder, find_participants
@@ -34,7 +36,7 @@ class GraphModel:
         encoder: fields of the encoder in place of the recipe's.
     """
 
-    kind: str
+    kind: str = field(metadata=kind_of(KINDS))
     options: dict[str, Any] = field(default_factory=dict)
     encoder: dict[str, Any] = field(default_factory=dict)
 

@@ -22,10 +22,10 @@ from audiossl.pipelines.connectivity.models import REJECTED
 from audiossl.pipelines.connectivity.readers import kept_correlation
 from audiossl.pipelines.connectivity.rows import GraphRow, design_of, make_rows
 from audiossl.pipelines.connectivity.saliency import region_saliency
-from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
+from audiossl.report.content import KeyValues, Part, Picture, ReportContent, Section, Table, Text
 from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves
-from audiossl.report.results import interval_in_words, is_share, name_of, plot_results, results_tables, shown
+from audiossl.report.results import highlights_of, name_of, plot_results, results_tables, shown
 from audiossl.report.words import in_words
 from audiossl.stage import StageConfig, plain
 from audiossl.version import __version__
@@ -45,25 +45,14 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: ReportConfig) -> N
     recipe, models = config.recipe, make_rows(config.recipe)
     rows = read_results(inputs["evaluate"] / "results.json")
     details = Details.read(inputs["evaluate"])
-    first = rows[0]
-    highlights = [
-        Highlight(
-            row.model,
-            shown(row.metric, row.value) + (" %" if is_share(row.metric) else ""),
-            f"{name_of(row.metric).removesuffix(' %')}, {interval_in_words(row.metric, row.low, row.high, row.groups)}",
-        )
-        for row in rows
-        if (row.task, row.metric) == (first.task, first.metric)
-    ][:4]
     runs = Runs.open(inputs["recordings"] / "set")
     sections: list[Section | Part] = [
         _results(rows, details), _training(inputs, recipe), _saliency(inputs, recipe, models, runs), _facts(inputs, recipe, runs),
     ]  # fmt: skip
     lead = f"BOLD runs of {recipe.dataset} as graphs in sliding windows. {_seen(recipe, models, runs)}"
     footer = f"audiossl {__version__}, seeds {', '.join(map(str, recipe.seeds))}"
-    write_report(
-        ReportContent(f"{recipe.dataset}: connectivity", lead, sections, highlights, "audiossl run", footer), out / "report.html"
-    )
+    title = f"{recipe.dataset}: connectivity"
+    write_report(ReportContent(title, lead, sections, highlights_of(rows), "audiossl run", footer), out / "report.html")
 
 
 def _seen(config: ConnectivityRecipe, rows: Mapping[str, GraphRow], runs: Runs) -> str:

@@ -9,38 +9,19 @@ from typing import Any, ClassVar
 
 from audiossl.errors import ConfigError
 from audiossl.evaluation.fmri.folds import Steps
-from audiossl.kinds import Kind, find_kind, import_place
+from audiossl.kinds import find_kind, import_place
 from audiossl.objectives.kinds import GRAPH_OBJECTIVES, find_objective
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe, GraphModel
 from audiossl.pipelines.connectivity.design import Design, DesignConfig, Windows
 from audiossl.pipelines.connectivity.parts import segments
 from audiossl.pipelines.connectivity.readers import Reader
+from audiossl.pipelines.connectivity.row_kinds import OBJECTIVE_ROW, ROWS
 from audiossl.pipelines.connectivity.tasks import networks_of
 from audiossl.pipelines.connectivity.times import warn_of_several_times
 from audiossl.pipelines.table_row import TableRow
 from audiossl.signals.sensors.recording import Rejected
 
 FINGERPRINT, NETWORKS, PHENOTYPES = "fingerprint", "networks", "phenotypes"
-
-ROWS: dict[str, Kind] = {
-    "raw_fc": Kind("audiossl.pipelines.connectivity.plain_rows:RawFCRow", "correlations of regions, Fisher z"),
-    "tangent": Kind(
-        "audiossl.pipelines.connectivity.plain_rows:TangentRow", "covariances in the tangent space, for phenotypes only"
-    ),
-    "brainnetcnn": Kind(
-        "audiossl.pipelines.connectivity.plain_rows:BrainNetRow", "a small network on correlations, for phenotypes only"
-    ),
-    "random": Kind("audiossl.pipelines.connectivity.mae_rows:RandomRow", "networks of `connectivity_mae` as drawn"),
-    "connectivity_mae": Kind(
-        "audiossl.pipelines.connectivity.mae_rows:ConnectivityMAERow",
-        "masked auto-encoding of dynamic connectivity (arXiv 2312.01994)",
-    ),
-    "supervised_gin": Kind(
-        "audiossl.pipelines.connectivity.objective_rows:SupervisedRow", "an encoder trained to identify the person of a crop"
-    ),
-    "encoder": Kind("audiossl.pipelines.connectivity.encoder_row:EncoderRow", "an encoder that an earlier run saved, frozen"),
-}
-OBJECTIVE_ROW = "audiossl.pipelines.connectivity.objective_rows:GraphObjectiveRow"  # of everything in GRAPH_OBJECTIVES
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from audiossl.objectives.ctc import CTCConfig
 from audiossl.objectives.tagging import TaggingConfig
 from audiossl.objectives.text_units import TextConfig
 from audiossl.objectives.tuned_encoder import TuningConfig
-from audiossl.options import read_options
+from audiossl.options import kind_of, read_options
 from audiossl.pipelines.finetune.task import FinetuneTask
 from audiossl.pipelines.finetune.tasks import FINETUNE_TASKS, find_finetune_task
 from audiossl.pipelines.own.keys import adopt_corpus
@@ -70,7 +70,7 @@ class FinetuneRecipe:
     """
 
     dataset: str
-    task: str
+    task: str = field(metadata=kind_of(FINETUNE_TASKS))
     encoder: str
     prepare: str = "prepare.py"
     output: Path | None = None

@@ -8,9 +8,11 @@ from typing import Any, ClassVar, Literal
 
 from audiossl.errors import ConfigError
 from audiossl.models.resnet1d import ResNet1dConfig
+from audiossl.options import kind_of
 from audiossl.pipelines.own.output import OWN, corpus_name, corpus_places
 from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.pipelines.sensors.batches import WindowBatchConfig
+from audiossl.pipelines.sensors.row_kinds import KINDS
 from audiossl.signals.path_names import find_files
 from audiossl.signals.sensors.clock import TimeUnit
 from audiossl.signals.sensors.labels import LabelKind
@@ -43,7 +45,7 @@ class SensorModel:
         finetune: also train the whole encoder on labels after pre-training, row `MODEL_finetuned`.
     """
 
-    kind: str
+    kind: str = field(metadata=kind_of(KINDS))
     options: dict[str, Any] = field(default_factory=dict)
     mappers: list[Variant] = field(default_factory=lambda: ["mlp"])
     dim: int | None = None

@@ -13,10 +13,17 @@ from audiossl.files import read_json, read_jsonl
 from audiossl.pipelines.sensors.config import SensorsRecipe
 from audiossl.pipelines.sensors.details import Details
 from audiossl.pipelines.sensors.encoders import ORIGIN
-from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
+from audiossl.report.content import KeyValues, Part, Picture, ReportContent, Section, Table, Text
 from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves
-from audiossl.report.results import gap_cells, interval_in_words, is_share, name_of, plot_results, results_tables, shown
+from audiossl.report.results import (
+    gap_cells,
+    highlights_of,
+    name_of,
+    plot_results,
+    results_tables,
+    shown,
+)
 from audiossl.stage import StageConfig, plain
 from audiossl.version import __version__
 
@@ -35,23 +42,13 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: ReportConfig) -> N
     recipe = config.recipe
     rows = [row for row in read_results(inputs["evaluate"] / "results.json") if row.metric in SHOWN]
     details = Details.read(inputs["evaluate"])
-    first = rows[0]
-    highlights = [
-        Highlight(
-            row.model,
-            shown(row.metric, row.value) + (" %" if is_share(row.metric) else ""),
-            f"{name_of(row.metric).removesuffix(' %')}, {interval_in_words(row.metric, row.low, row.high, row.groups)}",
-        )
-        for row in rows
-        if (row.task, row.metric) == (first.task, first.metric)
-    ][:4]
     sections: list[Section | Part] = [
         _results(rows, details), _subjects(details, recipe), _training(inputs, recipe), _facts(inputs, recipe),
     ]  # fmt: skip
     lead = _lead(inputs, recipe)
     footer = f"audiossl {__version__}, seeds {', '.join(map(str, recipe.seeds))}"
     title = f"{recipe.dataset}: sensor streams"
-    write_report(ReportContent(title, lead, sections, highlights, "audiossl run", footer), out / "report.html")
+    write_report(ReportContent(title, lead, sections, highlights_of(rows), "audiossl run", footer), out / "report.html")
 
 
 def _lead(inputs: Mapping[str, Path], config: SensorsRecipe) -> str:

@@ -10,29 +10,17 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from audiossl.errors import ConfigError
-from audiossl.kinds import Kind, find_kind, import_place
+from audiossl.kinds import find_kind, import_place
 from audiossl.objectives.kinds import WINDOW_OBJECTIVES, find_objective
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import SensorFold, SensorFolds
+from audiossl.pipelines.sensors.row_kinds import OBJECTIVE_ROW, ROWS
 from audiossl.pipelines.table_row import TableRow
 from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.stage import Names
 
 Vectors = dict[str, Float[Tensor, "N _"]]
 Answers = dict[str, Shaped[Tensor, "T *K"]]
-
-ROWS: dict[str, Kind] = {
-    "frame_projection": Kind(
-        "audiossl.pipelines.sensors.objective_rows:FrameProjectionRow",
-        "frame projections; `mappers` say what stands next to the frames of the signal",
-    ),
-    "random": Kind("audiossl.pipelines.sensors.plain_rows:RandomRow", "the encoder as it is drawn"),
-    "statistics": Kind("audiossl.pipelines.sensors.plain_rows:StatisticsRow", "hand-made statistics of each window"),
-    "minirocket": Kind("audiossl.pipelines.sensors.plain_rows:MiniRocketRow", "random convolutions (arXiv 2012.08791)"),
-    "supervised": Kind("audiossl.pipelines.sensors.label_rows:SupervisedRow", "the encoder trained on the labels alone"),
-    "encoder": Kind("audiossl.pipelines.sensors.encoders:EncoderRow", "any encoder that `audiossl.load` knows, frozen"),
-}
-OBJECTIVE_ROW = "audiossl.pipelines.sensors.objective_rows:ObjectiveRow"  # of everything in WINDOW_OBJECTIVES
 
 
 @dataclass(frozen=True)

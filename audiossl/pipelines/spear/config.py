@@ -15,6 +15,7 @@ from audiossl.models.student import NEEDS, STUDENTS, FeatureStudent, make_studen
 from audiossl.models.training_devices import TrainingDevices
 from audiossl.objectives.domains import DualLoss, target_streams
 from audiossl.objectives.frame_objectives import FrameObjectiveConfig
+from audiossl.options import kind_of
 from audiossl.pipelines.own.keys import adopt_corpus, repeats_of
 from audiossl.pipelines.own.tasks import parse_tasks
 from audiossl.pipelines.recipe_names import check_limit, check_names
@@ -76,7 +77,7 @@ class StudentConfig:
     overrides: dict[str, Any] = field(default_factory=dict)
     max_item_seconds: float = 12.0
     devices: TrainingDevices = field(default_factory=TrainingDevices)
-    kind: str = field(default="zipformer", metadata=ADDED)
+    kind: str = field(default="zipformer", metadata={**ADDED, **kind_of(STUDENTS)})
     source: str = field(default="", init=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
@@ -115,7 +116,7 @@ class TaskConfig:
     """
 
     name: str
-    kind: str
+    kind: str = field(metadata=kind_of(TASKS))
     folds: bool = False
     source: str = field(default="", init=False, metadata=ADDED)
 
