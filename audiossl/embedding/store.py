@@ -19,7 +19,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from audiossl.embedding import store_tables
-from audiossl.embedding.description import StoreDescription, shard_path, store_parts
+from audiossl.embedding.description import StoreDescription, store_parts
 from audiossl.embedding.duplicates import Duplicates, find_duplicates
 from audiossl.embedding.embedder import Embedder, Embedding
 from audiossl.embedding.index import StoredItem, StoreIndex, read_parts
@@ -33,6 +33,7 @@ from audiossl.embedding.neighbours import (
     score_vectors,
     unit,
 )
+from audiossl.embedding.shards import BLOCK, Shards
 from audiossl.embedding.summary import ExtractSummary
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import map_array
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 __all__ = ["EmbeddingStore", "StoreDescription", "StoredItem", "store_parts"]
-
-BLOCK = 2**16  # vectors that are in memory at once
 
 
 class EmbeddingStore:
@@ -75,7 +74,7 @@ class EmbeddingStore:
         self.model = model
         self.summary: ExtractSummary | None = None
         self._index = index
-        self._shards: dict[tuple[int, str, int], np.ndarray] = {}
+        self._shards = Shards(description, index)
 
     @classmethod
     def open(cls, folder: Path | str, model: Embedder | None = None) -> EmbeddingStore:
@@ -147,7 +146,7 @@ class EmbeddingStore:
         item = self.item(item_id)
         self._require_frames()
         folder = self._index.folders.index(item.folder)
-        frames = self._shard(folder, item.shard, "frames")[:, item.offset : item.offset + item.num_frames]
+        frames = self._shards.array(folder, item.shard, "frames")[:, item.offset : item.offset + item.num_frames]
         if item.offset < 0 or frames.shape[1] != item.num_frames:
             raise StoreError(f"the frames of '{item_id}' are not all in {item.folder}: embed into a new folder")
         return frames
@@ -164,7 +163,7 @@ class EmbeddingStore:
 
     def pooled(self) -> Float32[np.ndarray, "N L D"]:
         """Pooled vectors of all items and layers, in the order of `ids`."""
-        return self._gather(np.arange(len(self)))
+        return self._shards.gather(np.arange(len(self)))
 
     def to_numpy(self, layer: int | None = None) -> Float32[np.ndarray, "N D"]:
         """Pooled vectors of one layer, in the order of `ids`.
@@ -180,8 +179,8 @@ class EmbeddingStore:
     def vectors(self, layer: int | None = None) -> Iterator[Vectors]:
         """Iterate over pooled vectors of one layer in blocks that fit into memory, each with the places of its ids in `ids`."""
         place = self.description.place_of(layer)
-        for rows in self._blocks():
-            yield rows, self._gather(rows)[:, place]
+        for rows in self._shards.blocks():
+            yield rows, self._shards.gather(rows)[:, place]
 
     def table(self) -> pyarrow.Table:
         """What is known about each item: id, file, start and end in seconds, then the columns that came with the recordings.
@@ -259,8 +258,8 @@ class EmbeddingStore:
 
         Vectors of all layers are compared, to 1e-5 of their size.
         """
-        blocks = ((rows, self._gather(rows)) for rows in self._blocks())
-        return find_duplicates(blocks, self._gather, self._index)
+        blocks = ((rows, self._shards.gather(rows)) for rows in self._shards.blocks())
+        return find_duplicates(blocks, self._shards.gather, self._index)
 
     def neighbours(
         self,
@@ -317,7 +316,7 @@ class EmbeddingStore:
         """The vector of a query, at a layer."""
         place = self.description.place_of(layer)
         if isinstance(query, str) and query in self:
-            return self._gather(np.array([self._index.positions[query]]))[0, place]
+            return self._shards.gather(np.array([self._index.positions[query]]))[0, place]
         if isinstance(query, str | Path):
             query = self._from_file(query)
         if isinstance(query, Embedding):
@@ -353,8 +352,8 @@ class EmbeddingStore:
         """The best frame of each item."""
         self._require_frames()
         place = self.description.place_of(layer)
-        for folder, shard, rows in self._by_shard(np.arange(len(self))):
-            frames = self._shard(folder, shard, "frames")[place]
+        for folder, shard, rows in self._shards.by_shard(np.arange(len(self))):
+            frames = self._shards.array(folder, shard, "frames")[place]
             blocks = range(0, len(frames), BLOCK)
             scores = np.concatenate([unit(np.asarray(frames[i : i + BLOCK], np.float32)) @ query for i in blocks])
             offsets, sizes = (self._index.numbers(name)[rows] for name in ("offset", "num_frames"))
@@ -371,42 +370,3 @@ class EmbeddingStore:
     def _require_frames(self) -> None:
         if self.description.contents == "pooled":
             raise StoreError("this store holds pooled vectors only: use pooled(), or embed again with frames")
-
-    def _blocks(self) -> Iterator[np.ndarray]:
-        size = max(1, BLOCK // self.description.num_layers)
-        for first in range(0, len(self), size):
-            yield np.arange(first, min(first + size, len(self)))
-
-    def _by_shard(self, rows: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-        """Places in `rows` of the items that lie in one shard of one folder."""
-        folders, shards = self._index.numbers("folder")[rows], self._index.numbers("shard")[rows]
-        order = np.lexsort((shards, folders))  # stable
-        changes = np.flatnonzero(np.diff(folders[order]) | np.diff(shards[order])) + 1
-        for places in np.split(order, changes) if len(order) else ():
-            yield int(folders[places[0]]), int(shards[places[0]]), places
-
-    def _gather(self, rows: np.ndarray) -> Float32[np.ndarray, "N L D"]:
-        """Pooled vectors of items."""
-        found = np.zeros((len(rows), self.description.num_layers, self.description.dim), np.float32)
-        inside = self._index.numbers("row")[rows]
-        for folder, shard, places in self._by_shard(rows):
-            stored = self._shard(folder, shard, "pooled")
-            if inside[places].max() >= len(stored):
-                raise StoreError(f"shard {shard} in {self._index.folders[folder]} lacks vectors: embed into a new folder")
-            found[places] = stored[inside[places]]
-        return found
-
-    def _shard(self, folder: int, shard: int, kind: Literal["frames", "pooled"]) -> np.ndarray:
-        key = (folder, kind, shard)
-        if key not in self._shards:
-            path = shard_path(self._index.folders[folder], kind, shard)
-            try:
-                found = map_array(path)
-                expected = self.description.num_layers, self.description.dim
-                sizes = found.shape[::2] if kind == "frames" else found.shape[1:]  # (L, T, D), and (N, L, D) of pooled vectors
-                if found.ndim != 3 or found.dtype.kind != "f" or sizes != expected:
-                    raise ValueError(f"it holds {found.dtype} of shape {found.shape}")
-                self._shards[key] = found
-            except ValueError as error:
-                raise StoreError(f"expected a shard at {path}, could not read it ({error}): embed into a new folder") from error
-        return self._shards[key]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stores import draw, write_store
 
 import audiossl.embedding.store as store_module
-from audiossl.embedding import Embedder, EmbeddingStore, StoreWriter
+from audiossl.embedding import Embedder, EmbeddingStore, StoreWriter, shards
 from audiossl.embedding.extract import describe
 from audiossl.embedding.neighbours import Scored, nearest
 from audiossl.errors import ConfigError, DataError, MissingExtraError, StoreError
@@ -29,7 +29,8 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize("layer", [None, 2, 5])
 @pytest.mark.parametrize("block", [3, 2**16])
 def test_neighbours_are_those_of_all_pairs(tmp_path, monkeypatch, layer, block):
-    monkeypatch.setattr(store_module, "BLOCK", block)
+    for module in (shards, store_module):
+        monkeypatch.setattr(module, "BLOCK", block)
     frames = draw(11, 2, 6, 5)
     store = write_store(tmp_path, frames, layers=[2, 5])
     place = 1 if layer is None else [2, 5].index(layer)
@@ -45,7 +46,8 @@ def test_neighbours_are_those_of_all_pairs(tmp_path, monkeypatch, layer, block):
 
 
 def test_frames_are_searched_one_by_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "BLOCK", 7)
+    for module in (shards, store_module):
+        monkeypatch.setattr(module, "BLOCK", 7)
     frames = draw(9, 1, 6, 5)
     store = write_store(tmp_path, frames)
     query = draw(5, seed=9)

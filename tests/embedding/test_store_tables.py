@@ -14,7 +14,7 @@ from pyarrow import parquet
 from stores import draw, write_store
 
 import audiossl.embedding.store as store_module
-from audiossl.embedding import EmbeddingStore, StoreWriter
+from audiossl.embedding import EmbeddingStore, StoreWriter, shards
 from audiossl.errors import ConfigError, DataError, MissingExtraError, StoreError
 from audiossl.signals.corpora.origins import Origin
 
@@ -36,7 +36,8 @@ def test_columns_called_like_the_stores_own_do_no_harm(tmp_path):
 
 @pytest.mark.parametrize("block", [2, 2**16])
 def test_parquet_holds_columns_and_vectors(tmp_path, monkeypatch, block):
-    monkeypatch.setattr(store_module, "BLOCK", block)
+    for module in (shards, store_module):
+        monkeypatch.setattr(module, "BLOCK", block)
     frames = draw(6, 2, 3, 4)
     store = write_store(tmp_path / "store", frames, layers=[0, 7], columns=COLUMNS)
     path = store.to_parquet(tmp_path / "out.parquet", layer=0)
