@@ -15,8 +15,8 @@ from .contrast import nt_xent as nt_xent
 from .ctc import CTC as CTC
 from .ctc import CTCConfig as CTCConfig
 from .decoupled import DCL as DCL
-from .decoupled import DCLW as DCLW
 from .decoupled import DCLConfig as DCLConfig
+from .decoupled import DCLW as DCLW
 from .decoupled import DCLWConfig as DCLWConfig
 from .frame_objectives import FRAME_OBJECTIVES as FRAME_OBJECTIVES
 from .frame_objectives import FrameObjectiveConfig as FrameObjectiveConfig
@@ -26,6 +26,7 @@ from .graph_infomax import GraphInfomax as GraphInfomax
 from .graph_infomax import GraphInfomaxConfig as GraphInfomaxConfig
 from .graph_objective import GraphObjective as GraphObjective
 from .kinds import GRAPH_OBJECTIVES as GRAPH_OBJECTIVES
+from .kinds import SEMI_OBJECTIVES as SEMI_OBJECTIVES
 from .kinds import WINDOW_OBJECTIVES as WINDOW_OBJECTIVES
 from .kinds import find_objective as find_objective
 from .kinds import make_window_objective as make_window_objective
@@ -43,10 +44,15 @@ from .nnclr import NNCLRConfig as NNCLRConfig
 from .objective import Needs as Needs
 from .objective import Objective as Objective
 from .pooling import mean_frame as mean_frame
+from .semi_batch import SemiBatch as SemiBatch
+from .semi_batch import Views as Views
+from .semi_objective import SemiConfig as SemiConfig
+from .semi_objective import SemiObjective as SemiObjective
 from .simclr import SimCLR as SimCLR
 from .simclr import SimCLRConfig as SimCLRConfig
 from .specaugment import SpecAugmentConfig as SpecAugmentConfig
 from .specaugment import spec_augment as spec_augment
+from .supervised import Supervised as Supervised
 from .tagging import Tagging as Tagging
 from .tagging import TaggingConfig as TaggingConfig
 from .text_units import TextConfig as TextConfig

@@ -40,6 +40,10 @@ GRAPH_OBJECTIVES: dict[str, Kind] = {
     ),
 }
 
+SEMI_OBJECTIVES: dict[str, Kind] = {
+    "supervised": Kind("audiossl.objectives.supervised:Supervised", "labels alone, with the same views and steps"),
+}
+
 
 def find_objective(name: str, table: Mapping[str, Kind]) -> type[Objective]:
     """Find the class of an objective: a name of the table, `FILE.py:Class` or `module:Class`.
