@@ -44,6 +44,8 @@ from .nnclr import NNCLRConfig as NNCLRConfig
 from .objective import Needs as Needs
 from .objective import Objective as Objective
 from .pooling import mean_frame as mean_frame
+from .pseudo_label import PseudoLabel as PseudoLabel
+from .pseudo_label import PseudoLabelConfig as PseudoLabelConfig
 from .semi_batch import SemiBatch as SemiBatch
 from .semi_batch import Views as Views
 from .semi_objective import SemiConfig as SemiConfig

@@ -42,6 +42,7 @@ GRAPH_OBJECTIVES: dict[str, Kind] = {
 
 SEMI_OBJECTIVES: dict[str, Kind] = {
     "supervised": Kind("audiossl.objectives.supervised:Supervised", "labels alone, with the same views and steps"),
+    "pseudo_label": Kind("audiossl.objectives.pseudo_label:PseudoLabel", "one's own confident classes (Lee 2013)"),
 }
 
 
