@@ -43,6 +43,9 @@ GRAPH_OBJECTIVES: dict[str, Kind] = {
 SEMI_OBJECTIVES: dict[str, Kind] = {
     "supervised": Kind("audiossl.objectives.supervised:Supervised", "labels alone, with the same views and steps"),
     "pseudo_label": Kind("audiossl.objectives.pseudo_label:PseudoLabel", "one's own confident classes (Lee 2013)"),
+    "mean_teacher": Kind(
+        "audiossl.objectives.mean_teacher:MeanTeacher", "agree with a moving average of oneself (arXiv 1703.01780)"
+    ),
 }
 
 
