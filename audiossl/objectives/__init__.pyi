@@ -18,6 +18,8 @@ from .decoupled import DCL as DCL
 from .decoupled import DCLConfig as DCLConfig
 from .decoupled import DCLW as DCLW
 from .decoupled import DCLWConfig as DCLWConfig
+from .fixmatch import FixMatch as FixMatch
+from .fixmatch import FixMatchConfig as FixMatchConfig
 from .frame_objectives import FRAME_OBJECTIVES as FRAME_OBJECTIVES
 from .frame_objectives import FrameObjectiveConfig as FrameObjectiveConfig
 from .frame_projection import FrameProjection as FrameProjection

@@ -46,6 +46,9 @@ SEMI_OBJECTIVES: dict[str, Kind] = {
     "mean_teacher": Kind(
         "audiossl.objectives.mean_teacher:MeanTeacher", "agree with a moving average of oneself (arXiv 1703.01780)"
     ),
+    "fixmatch": Kind(
+        "audiossl.objectives.fixmatch:FixMatch", "confident classes of a weak view for a strong one (arXiv 2001.07685)"
+    ),
 }
 
 
