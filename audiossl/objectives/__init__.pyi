@@ -56,6 +56,8 @@ from .semi_objective import SemiConfig as SemiConfig
 from .semi_objective import SemiObjective as SemiObjective
 from .simclr import SimCLR as SimCLR
 from .simclr import SimCLRConfig as SimCLRConfig
+from .softmatch import SoftMatch as SoftMatch
+from .softmatch import SoftMatchConfig as SoftMatchConfig
 from .specaugment import SpecAugmentConfig as SpecAugmentConfig
 from .specaugment import spec_augment as spec_augment
 from .supervised import Supervised as Supervised

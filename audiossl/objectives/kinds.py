@@ -49,6 +49,7 @@ SEMI_OBJECTIVES: dict[str, Kind] = {
     "fixmatch": Kind(
         "audiossl.objectives.fixmatch:FixMatch", "confident classes of a weak view for a strong one (arXiv 2001.07685)"
     ),
+    "softmatch": Kind("audiossl.objectives.softmatch:SoftMatch", "FixMatch with soft weights (arXiv 2301.10921)"),
 }
 
 
