@@ -56,6 +56,8 @@ from .semi_objective import SemiConfig as SemiConfig
 from .semi_objective import SemiObjective as SemiObjective
 from .simclr import SimCLR as SimCLR
 from .simclr import SimCLRConfig as SimCLRConfig
+from .simmatch import SimMatch as SimMatch
+from .simmatch import SimMatchConfig as SimMatchConfig
 from .softmatch import SoftMatch as SoftMatch
 from .softmatch import SoftMatchConfig as SoftMatchConfig
 from .specaugment import SpecAugmentConfig as SpecAugmentConfig

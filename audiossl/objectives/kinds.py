@@ -50,6 +50,7 @@ SEMI_OBJECTIVES: dict[str, Kind] = {
         "audiossl.objectives.fixmatch:FixMatch", "confident classes of a weak view for a strong one (arXiv 2001.07685)"
     ),
     "softmatch": Kind("audiossl.objectives.softmatch:SoftMatch", "FixMatch with soft weights (arXiv 2301.10921)"),
+    "simmatch": Kind("audiossl.objectives.simmatch:SimMatch", "classes and similarities to labelled windows (arXiv 2203.06915)"),
 }
 
 
