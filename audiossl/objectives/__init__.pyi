@@ -54,6 +54,8 @@ from .semi_batch import SemiBatch as SemiBatch
 from .semi_batch import Views as Views
 from .semi_objective import SemiConfig as SemiConfig
 from .semi_objective import SemiObjective as SemiObjective
+from .semixup import Semixup as Semixup
+from .semixup import SemixupConfig as SemixupConfig
 from .simclr import SimCLR as SimCLR
 from .simclr import SimCLRConfig as SimCLRConfig
 from .simmatch import SimMatch as SimMatch
