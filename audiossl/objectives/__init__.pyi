@@ -71,6 +71,8 @@ from .text_units import TextConfig as TextConfig
 from .text_units import TextUnits as TextUnits
 from .text_units import fit_units as fit_units
 from .text_units import load_units as load_units
+from .tracoco import TraCoCo as TraCoCo
+from .tracoco import TraCoCoConfig as TraCoCoConfig
 from .ts2vec import TS2Vec as TS2Vec
 from .ts2vec import TS2VecConfig as TS2VecConfig
 from .ts_tcc import TSTCC as TSTCC

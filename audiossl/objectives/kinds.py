@@ -52,6 +52,7 @@ SEMI_OBJECTIVES: dict[str, Kind] = {
     "softmatch": Kind("audiossl.objectives.softmatch:SoftMatch", "FixMatch with soft weights (arXiv 2301.10921)"),
     "simmatch": Kind("audiossl.objectives.simmatch:SimMatch", "classes and similarities to labelled windows (arXiv 2203.06915)"),
     "semixup": Kind("audiossl.objectives.semixup:Semixup", "windows, changes and mixtures agree (arXiv 2003.01944)"),
+    "tracoco": Kind("audiossl.objectives.tracoco:TraCoCo", "two networks, and two crops on their overlap (arXiv 2203.14523)"),
 }
 
 
