@@ -43,6 +43,8 @@ from .masked_tokens import MaskedTokens as MaskedTokens
 from .masked_tokens import TokenStream as TokenStream
 from .mean_teacher import MeanTeacher as MeanTeacher
 from .mean_teacher import MeanTeacherConfig as MeanTeacherConfig
+from .multiaugs import MultiAugs as MultiAugs
+from .multiaugs import MultiAugsConfig as MultiAugsConfig
 from .nnclr import NNCLR as NNCLR
 from .nnclr import NNCLRConfig as NNCLRConfig
 from .objective import Needs as Needs

@@ -53,6 +53,7 @@ SEMI_OBJECTIVES: dict[str, Kind] = {
     "simmatch": Kind("audiossl.objectives.simmatch:SimMatch", "classes and similarities to labelled windows (arXiv 2203.06915)"),
     "semixup": Kind("audiossl.objectives.semixup:Semixup", "windows, changes and mixtures agree (arXiv 2003.01944)"),
     "tracoco": Kind("audiossl.objectives.tracoco:TraCoCo", "two networks, and two crops on their overlap (arXiv 2203.14523)"),
+    "multiaugs": Kind("audiossl.objectives.multiaugs:MultiAugs", "several strong views, summed (arXiv 2402.11566)"),
 }
 
 
