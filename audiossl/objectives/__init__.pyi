@@ -52,6 +52,8 @@ from .objective import Objective as Objective
 from .pooling import mean_frame as mean_frame
 from .pseudo_label import PseudoLabel as PseudoLabel
 from .pseudo_label import PseudoLabelConfig as PseudoLabelConfig
+from .self_ensembling import SelfEnsembling as SelfEnsembling
+from .self_ensembling import SelfEnsemblingConfig as SelfEnsemblingConfig
 from .semi_batch import SemiBatch as SemiBatch
 from .semi_batch import Views as Views
 from .semi_objective import SemiConfig as SemiConfig

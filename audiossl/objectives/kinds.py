@@ -54,6 +54,9 @@ SEMI_OBJECTIVES: dict[str, Kind] = {
     "semixup": Kind("audiossl.objectives.semixup:Semixup", "windows, changes and mixtures agree (arXiv 2003.01944)"),
     "tracoco": Kind("audiossl.objectives.tracoco:TraCoCo", "two networks, and two crops on their overlap (arXiv 2203.14523)"),
     "multiaugs": Kind("audiossl.objectives.multiaugs:MultiAugs", "several strong views, summed (arXiv 2402.11566)"),
+    "self_ensembling": Kind(
+        "audiossl.objectives.self_ensembling:SelfEnsembling", "contrast of regions by a teacher's classes (arXiv 2105.12924)"
+    ),
 }
 
 
