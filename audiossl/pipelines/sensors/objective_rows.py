@@ -92,6 +92,10 @@ class ObjectiveRow(LearningRow):
         finetuned = self.train_on_labels(fold, encoder, seed, out, variant="finetuned") if self.model.finetune else {}
         return features, finetuned
 
+    def network(self, fold: SensorFold, seed: int, out: Path) -> ResNet1d:
+        """The encoder that was trained, behind the normalisation of the fold's windows."""
+        return SensorEncoder.load(out / "encoder").encoder
+
     def vectors(self, objective: Objective, fold: SensorFold, train: list[int], seed: int) -> Vectors:
         """Features of the labelled windows, by variant, from a trained objective; `train` are the windows that it saw."""
         return {"": in_blocks(fold.windows, fold.task.rows, pooled(objective.encoder))}
