@@ -15,8 +15,8 @@ from .contrast import nt_xent as nt_xent
 from .ctc import CTC as CTC
 from .ctc import CTCConfig as CTCConfig
 from .decoupled import DCL as DCL
-from .decoupled import DCLConfig as DCLConfig
 from .decoupled import DCLW as DCLW
+from .decoupled import DCLConfig as DCLConfig
 from .decoupled import DCLWConfig as DCLWConfig
 from .fixmatch import FixMatch as FixMatch
 from .fixmatch import FixMatchConfig as FixMatchConfig
