@@ -50,7 +50,7 @@ class SelfEnsembling(TaughtObjective):
 
     The student's mean embedding of each region, in a strong view, finds the teacher's mean embedding of that class over the
     whole batch, labelled windows included, among those of the other classes (the paper's anatomical-aware sampler). Where windows
-    are classified as a whole, each is a region.
+    are classified as a whole, each is a region. Classes and regions are those of a rank.
 
     >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
     >>> SelfEnsembling(ResNet1d(3, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8)), 2).config.threshold

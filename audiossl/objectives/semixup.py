@@ -47,7 +47,7 @@ class Semixup(SemiObjective):
     """Mixup of labelled windows, and three agreements of the unlabelled ones, with which labelled ones are pooled.
 
     Outputs of the encoder are mixed, not signals: mixing waveforms was worse than not using unlabelled recordings in a comparison
-    of others (USB, arXiv 2208.07204, audio). Gradients reach every branch, as in the paper.
+    of others (USB, arXiv 2208.07204, audio). Gradients reach every branch, as in the paper. Pairs are of one rank.
 
     >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
     >>> Semixup(ResNet1d(3, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8)), 2).config.beta

@@ -45,7 +45,7 @@ class TraCoCo(SemiObjective):
     Where batches bring crops of windows at two offsets, predictions agree frame by frame on their overlap; that is exact, since
     encoders are invariant to padding. Without crops, as on frozen vectors, two strong views of a window agree. With more than two
     classes the one that is taught to be absent is the least probable one. Time-CutMix, which the paper gives one of the networks,
-    is left out. The answer is the mean of both.
+    is left out. The answer is the mean of both. Means over confident places are those of a rank.
 
     >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
     >>> TraCoCo(ResNet1d(3, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8)), 2).config.translation

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from safetensors.torch import save_file
 from torch import Tensor
 
+from audiossl.errors import ConfigError
 from audiossl.evaluation.probes import standardisation
 from audiossl.files import whole_file, write_json
 from audiossl.models.encoder import Encoder
@@ -65,9 +66,12 @@ class MethodRow(TableRow):
         """Take what learning reads of a recipe.
 
         Raises:
-            ConfigError: for options that the method does not have.
+            ConfigError: for options that the method does not have, or a class that does not learn from few labels.
         """
-        options = read_config(find_objective(method.kind, SEMI_OBJECTIVES).Config, method.options, f"methods.{name}.options")
+        kind = find_objective(method.kind, SEMI_OBJECTIVES)
+        if not issubclass(kind, SemiObjective):
+            raise ConfigError(f"methods.{name}.kind: expected a subclass of audiossl.objectives.SemiObjective, got {method.kind}")
+        options = read_config(kind.Config, method.options, f"methods.{name}.options")
         training = replace(recipe.learning, lr=method.lr or recipe.learning.lr)
         pool = method.pool or recipe.pool
         return cls(name, method, options, on, recipe.views, recipe.pairs, training, pool, recipe.frames)

@@ -8,14 +8,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from own_data import write_people
 
 from audiossl.errors import ConfigError
 from audiossl.evaluation.results import read_results
 from audiossl.files import read_json
-from audiossl.pipelines.catalogue import run_pipeline
+from audiossl.objectives.kinds import SEMI_OBJECTIVES
+from audiossl.pipelines.catalogue import read_config, run_pipeline
+from audiossl.pipelines.semi.config import SemiRecipe
 from audiossl.pipelines.semi.labels import LabelBudgets, draw_labels, read_draws
 from audiossl.pipelines.semi.pool import PoolConfig, rows_of_pool
 from audiossl.pipelines.semi.pseudo_quality import pseudo_quality
+from audiossl.pipelines.semi.stages import stages
+from audiossl.pipelines.sensors import plain_rows
 from audiossl.signals.sensors.subjects import SubjectSides
 
 PREPARE = """
@@ -53,6 +58,7 @@ methods:
   supervised: {{kind: supervised}}
   fixmatch: {{kind: fixmatch, pool: {{test: true}}}}
 """
+KEYS = ["time=t", "channels=x,y,z", "label=activity", "person=subject"]
 SIDES = SubjectSides(("a", "b", "c"), ("d",), ("e", "f"))
 
 
@@ -113,6 +119,37 @@ def test_what_cannot_be_meant_is_refused(tmp_path):
     ):
         with pytest.raises(ConfigError, match=message):
             run_pipeline(recipe(tmp_path), [f"output={tmp_path / 'run'}", override])
+
+
+def test_recipes_lay_out_their_stages(monkeypatch):
+    monkeypatch.setattr(plain_rows, "import_extra", lambda *_: None)  # MiniRocket needs aeon when it runs
+    file = Path(__file__).resolve().parents[3] / "recipes" / "hapt" / "semi.yaml"
+    config, _ = read_config(file)
+    assert isinstance(config, SemiRecipe)
+    names = [stage.name for stage in stages(config, file.parent)]
+    methods = [f"method_{name}" for name in config.methods]
+    assert names == [
+        "recordings",
+        *(f"model_{name}" for name in config.models),
+        "draws",
+        "views_vicreg",
+        *methods,
+        "evaluate",
+        "report",
+    ]
+    assert set(SEMI_OBJECTIVES) <= {method.kind for method in config.methods.values()}
+
+
+@pytest.mark.slow
+def test_recordings_of_ones_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_people(tmp_path / "people", 4, seconds=12.0)
+    few = ["labels.per_class=[1]", "labels.shares=[]", "labels.draws=2", "learning.max_steps=2", "training.max_steps=2"]
+    words = ["corpus=people", *KEYS, *few, "batches.size=4"]
+    run_pipeline(Path("semi"), words, dry_run=True)
+    assert "methods  4, each 1 budgets x 2 draws" in capsys.readouterr().err.replace("\n", " ")
+    run = run_pipeline(Path("semi"), words)
+    assert {row.model for row in read_results(run / "results.json")} >= {"supervised", "simmatch", "vicreg", "statistics"}
 
 
 subjects_of_windows = st.lists(st.sampled_from("abcdef"), min_size=12, max_size=60)
