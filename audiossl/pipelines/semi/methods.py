@@ -146,6 +146,7 @@ class Learner:
         self.pool = rows_of_pool(
             row.pool, self.targets.y.max(1).values, fold.windows.subjects, fold.sides, (config.seed, fold.number)
         )
+        self.read: dict[tuple[int, float], Tensor] = {}
         self.place = {id_: place for place, id_ in enumerate(fold.windows.ids)}
 
     def learn(self, draw: Draw, folder: Path) -> None:
@@ -182,14 +183,19 @@ class Learner:
                 for windows in ([self.windows, turned] if degrees else [self.windows])
             ]
             return sources[0], network, sources[1] if degrees else None
-        features = [
-            read_views(self.inputs[f"views_{row.on.name}"], self.config.seeds, draw.number, draw.fold, device)
-            for device in ([0.0, degrees] if degrees else [0.0])
-        ]
+        features = [self._features(draw.number, device) for device in ([0.0, degrees] if degrees else [0.0])]
         known = torch.cat([features[0][0, labelled], features[-1][0, self.pool]])
         mean, deviation = standardisation(known.transpose(1, 2).flatten(0, 1))
         sources = [self._feature_views(views) for views in features]
         return sources[0], FrozenFrames(mean, deviation), sources[1] if degrees else None
+
+    def _features(self, draw: int, degrees: float) -> Float[Tensor, "V N D T"]:
+        """Features of a draw, which others with the same seed of the encoder share."""
+        key = draw % len(self.config.seeds), degrees
+        if key not in self.read:
+            folder = self.inputs[f"views_{self.row.on.name}"]
+            self.read[key] = read_views(folder, self.config.seeds, key[0], self.fold.number, degrees)
+        return self.read[key]
 
     def _feature_views(self, features: Float[Tensor, "V N D T"]) -> FeatureViews:
         row, windows = self.row, self.windows

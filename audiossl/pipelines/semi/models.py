@@ -26,7 +26,7 @@ from audiossl.pipelines.sensors.data import FoldsConfig, SensorFold, SensorFolds
 from audiossl.pipelines.sensors.models import folder_name
 from audiossl.pipelines.sensors.rows import Row
 from audiossl.seeds import derive_generator, derive_seed
-from audiossl.stage import StageConfig
+from audiossl.stage import Names, StageConfig
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ViewsConfig(StageConfig):
         """All, the row by what it reads."""
         return [*self.folds.decides(), *self.row.decides(), self.views, self.frames, self.devices]
 
-    def names(self) -> tuple[object, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def names(self) -> Names:
         """Names of these."""
         return (*self.folds.names(), *self.row.names(), "views", "frames", "methods.pool.device")
 

@@ -140,6 +140,22 @@ def test_recipes_lay_out_their_stages(monkeypatch):
     assert set(SEMI_OBJECTIVES) <= {method.kind for method in config.methods.values()}
 
 
+def test_a_method_from_outside(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text("from audiossl.objectives import FixMatch\n\nclass Mine(FixMatch): ...\n")
+    config, file = read_config(recipe(tmp_path), [f"methods={{mine: {{kind: '{own}:Mine', options: {{threshold: 0.8}}}}}}"])
+    laid = {stage.name: stage for stage in stages(config, file.parent)}
+    digest = laid["method_mine"].config.decides()[-1]
+    own.write_text(own.read_text().replace("...", "other = 1"))
+    assert {stage.name: stage for stage in stages(config, file.parent)}["method_mine"].config.decides()[-1] != digest
+    config.methods["mine"].kind = "simclr"
+    with pytest.raises(ConfigError, match=r"there is no objective 'simclr'"):
+        stages(config, file.parent)
+    config.methods["mine"].kind = "audiossl.objectives.simclr:SimCLR"
+    with pytest.raises(ConfigError, match=r"expected a subclass of audiossl\.objectives\.SemiObjective"):
+        stages(config, file.parent)
+
+
 @pytest.mark.slow
 def test_recordings_of_ones_own(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
