@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from audiossl.threads import wait_passively
 
@@ -13,6 +14,12 @@ wait_passively()  # before torch is imported
 import torch  # noqa: E402
 
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
+
+
+# Every run tries the same examples, so that a change is judged by itself; `--hypothesis-profile=search` looks for new ones.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search")
+settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
