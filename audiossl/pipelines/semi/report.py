@@ -40,13 +40,18 @@ def report_few_labels(out: Path, inputs: Mapping[str, Path], config: ReportConfi
     ]  # fmt: skip
     lead = (
         f"{'Frames' if recipe.frames else 'Windows'} of {recipe.dataset} were classified from few labels, on "
-        f"{recipe.subjects_are} of whom nothing was seen in training. All rows read the same labels, drawn {recipe.labels.draws} "
-        f"times; the draws are in draws/draws.jsonl. Each model is read by a linear probe; methods also learn from "
-        f"unlabelled windows."
+        f"{recipe.subjects_are} of whom nothing was seen in training{_exceptions(recipe)}. All rows read the same labels, drawn "
+        f"{recipe.labels.draws} times; the draws are in draws/draws.jsonl. Each model is read by a linear probe; methods also "
+        f"learn from unlabelled windows."
     )
     footer = f"audiossl {__version__}, seed {recipe.seed}"
     title = f"{recipe.dataset}: few labels"
     write_report(ReportContent(title, lead, sections, highlights_of(rows), "audiossl run", footer), out / "report.html")
+
+
+def _exceptions(recipe: SemiRecipe) -> str:
+    names = [name for name, method in recipe.methods.items() if (method.pool or recipe.pool).test]
+    return f", except that {', '.join(names)} saw their windows, without labels" if names else ""
 
 
 def _pseudo_labels(inputs: Mapping[str, Path], recipe: SemiRecipe) -> Section:
@@ -70,7 +75,7 @@ def _pseudo_labels(inputs: Mapping[str, Path], recipe: SemiRecipe) -> Section:
     columns = ["Method", "Labels", "Accuracy %", "Of confident ones %", "Confident %", "Of each class %", "Calibration error %"]
     note = (
         "Predictions of the pool after training, compared with labels that were not shown; confident are those with a "
-        "probability of 0.95 or more. Means over draws."
+        "probability of 0.95 or more. Classes are in alphabetical order. Means over draws."
     )
     return Section("Pseudo-labels", [Table("Predictions of the unlabelled windows", columns, body, note)] if body else [])
 

@@ -74,7 +74,8 @@ def evaluate_few_labels(out: Path, inputs: Mapping[str, Path], config: EvaluateC
     details.notes += [
         f"{name} is transductive: it saw windows of the test subjects, without their labels" for name in config.transductive
     ]
-    task = config.folds.task
+    details.notes.append("each draw of labels counts as a seed")
+    task = f"{config.folds.task}_frames" if config.frames else config.folds.task
     rows = tabulate(
         scores, details, config.dataset, lambda budget, scored: (f"{task}_{budget}", {m: m for m in scored.metric_names})
     )
