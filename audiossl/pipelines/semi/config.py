@@ -70,7 +70,7 @@ class SemiRecipe(SensorsRecipe):
         views: weak and strong views of windows.
         pairs: sizes of batches of labelled and unlabelled windows.
         learning: options of the training loop in learning from few labels.
-        frames: classify frames rather than whole windows (segmentation).
+        frames: classify frames rather than whole windows (segmentation). A frame of several windows is scored in each.
     """
 
     methods: dict[str, SemiMethod] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from torch import Tensor
 from audiossl.errors import DataError
 from audiossl.pipelines.sensors.data import SensorFold, SensorFolds
 from audiossl.signals.sensors.subjects import SubjectSides
+from audiossl.signals.sensors.windows import WindowSet
 
 
 @dataclass(frozen=True)
@@ -114,29 +115,39 @@ def test_rows(fold: SensorFold, targets: Targets) -> Int[Tensor, "M"]:
     return torch.tensor([row for row, name in enumerate(fold.windows.subjects) if name in chosen and known[row]])
 
 
-def neighbours(fold: SensorFold, hop: int) -> tuple[Int[Tensor, "N 2"], int] | None:
+def starts_of(windows: WindowSet) -> Int[Tensor, "N"]:
+    """First sample of every window in its recording."""
+    return torch.tensor([int(id_.rpartition("@")[2]) for id_ in windows.ids])
+
+
+def neighbours(
+    starts: Int[Tensor, "N"], recording: Int[Tensor, "N"], pool: Int[Tensor, "U"], *, size: int, hop: int
+) -> tuple[Int[Tensor, "N 2"], int] | None:
     """For each window a pair of overlapping windows of its recording, and by how many frames the second is later.
 
+    A window without such a neighbour gets the pair of a window of the pool, so that nobody else is learned from.
+
     Args:
-        fold: windows, in order of time in each recording.
+        starts: first samples, in order of time in each recording.
+        recording: number of each window's recording.
+        pool: windows that are learned from.
+        size: samples of a window.
         hop: samples of a frame.
 
     Returns:
-        pairs of rows and the shift; None where windows do not overlap by whole frames.
+        pairs of rows and the shift; None where windows of the pool do not overlap by whole frames.
     """
-    windows = fold.windows
-    starts = torch.tensor([int(id_.rpartition("@")[2]) for id_ in windows.ids])
-    same = windows.recording[1:] == windows.recording[:-1]
+    same = recording[1:] == recording[:-1]
     steps = starts[1:] - starts[:-1]
-    size = windows.values.shape[2]
-    apart = steps[same & (steps % hop == 0) & (steps < size)]
+    apart = steps[same & (steps > 0) & (steps % hop == 0) & (steps < size)]
     if not len(apart):
         return None
     step = int(apart.mode().values)
-    ok = same & (steps == step)
-    first = torch.arange(len(windows))
-    has_next = torch.cat([ok, torch.tensor([False])])
-    has_last = torch.cat([torch.tensor([False]), ok])
-    first = torch.where(has_next, first, torch.where(has_last, first - 1, -1))
-    first = torch.where(first >= 0, first, first[first >= 0][0])  # alone: some other pair in its place
+    follows, no = same & (steps == step), torch.tensor([False])
+    rows = torch.arange(len(starts))
+    first = torch.where(torch.cat([follows, no]), rows, torch.where(torch.cat([no, follows]), rows - 1, -1))
+    found = first[pool][first[pool] >= 0]
+    if not len(found):
+        return None
+    first = torch.where(first >= 0, first, found[0])
     return torch.stack([first, first + 1], 1), step // hop

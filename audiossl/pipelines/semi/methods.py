@@ -21,7 +21,7 @@ from audiossl.objectives.semi_objective import SemiObjective
 from audiossl.objectives.window_batch import WindowBatch
 from audiossl.pipelines.semi.batches import SemiBatches
 from audiossl.pipelines.semi.config import PairConfig, SemiMethod, SemiRecipe
-from audiossl.pipelines.semi.data import Targets, neighbours, targets_of, test_rows
+from audiossl.pipelines.semi.data import Targets, neighbours, starts_of, targets_of, test_rows
 from audiossl.pipelines.semi.labels import Draw, read_draws
 from audiossl.pipelines.semi.models import all_windows, grid_of, moved_frames, network_of, read_views, turned_device
 from audiossl.pipelines.semi.pool import PoolConfig, rows_of_pool
@@ -205,7 +205,8 @@ class Learner:
             return FeatureViews(features, about, row.views, row.pairs.strong)
         hop = -(-windows.signal.shape[2] // features.shape[3])
         about = WindowBatch(features[0], -(-windows.lengths // hop), windows.ids, windows.subjects, windows.rate / hop)
-        pairs = neighbours(self.fold, hop)
+        size = windows.signal.shape[2]
+        pairs = neighbours(starts_of(self.fold.windows), self.fold.windows.recording, self.pool, size=size, hop=hop)
         moves = moved_frames(row.views, features.shape[3])
         if pairs is None:
             return FeatureViews(features, about, row.views, row.pairs.strong, moves=moves)

@@ -16,6 +16,7 @@ from audiossl.files import read_json
 from audiossl.objectives.kinds import SEMI_OBJECTIVES
 from audiossl.pipelines.catalogue import read_config, run_pipeline
 from audiossl.pipelines.semi.config import SemiRecipe
+from audiossl.pipelines.semi.data import neighbours
 from audiossl.pipelines.semi.labels import LabelBudgets, draw_labels, read_draws
 from audiossl.pipelines.semi.pool import PoolConfig, rows_of_pool
 from audiossl.pipelines.semi.pseudo_quality import pseudo_quality
@@ -213,6 +214,16 @@ def test_imbalance_is_the_ratio_of_the_most_frequent_class_to_the_rarest():
     classes = torch.arange(300) % 3
     rows = rows_of_pool(PoolConfig(imbalance=4.0), classes, ["a"] * 300, SIDES, (1, 0))
     assert sorted((classes[rows] == k).sum().item() for k in range(3)) == [25, 50, 100]
+
+
+def test_neighbours_overlap_and_are_of_the_same_recording_or_of_the_pool():
+    starts = torch.tensor([0, 8, 0, 16, 8, 0, 8, 16])
+    recording = torch.tensor([0, 0, 1, 1, 2, 3, 3, 3])  # windows 2, 3 and 4 are alone
+    found = neighbours(starts, recording, torch.tensor([2, 3, 4, 5, 6, 7]), size=16, hop=4)
+    assert found is not None and found[1] == 2
+    assert found[0].tolist() == [[0, 1], [0, 1], [5, 6], [5, 6], [5, 6], [5, 6], [6, 7], [6, 7]]
+    assert neighbours(starts, recording, torch.tensor([2, 4]), size=16, hop=4) is None
+    assert neighbours(starts, recording, torch.arange(8), size=16, hop=3) is None
 
 
 def test_quality_of_pseudo_labels():
