@@ -141,6 +141,7 @@ class Learner:
         self.fold, self.row, self.inputs, self.config = fold, row, inputs, config
         self.windows = all_windows(fold)
         grid = grid_of(self._network(0), fold) if row.frames else None
+        self.hop = round(fold.windows.rate / grid.rate) if grid else 0
         self.targets: Targets = targets_of(folds, fold, grid)
         self.test = test_rows(fold, self.targets)
         self.pool = rows_of_pool(
@@ -203,11 +204,11 @@ class Learner:
             lengths = torch.ones_like(windows.lengths)
             about = WindowBatch(features[0], lengths, windows.ids, windows.subjects, 1.0)
             return FeatureViews(features, about, row.views, row.pairs.strong)
-        hop = -(-windows.signal.shape[2] // features.shape[3])
+        hop = self.hop
         about = WindowBatch(features[0], -(-windows.lengths // hop), windows.ids, windows.subjects, windows.rate / hop)
         size = windows.signal.shape[2]
         pairs = neighbours(starts_of(self.fold.windows), self.fold.windows.recording, self.pool, size=size, hop=hop)
-        moves = moved_frames(row.views, features.shape[3])
+        moves = moved_frames(row.views, windows, hop)
         if pairs is None:
             return FeatureViews(features, about, row.views, row.pairs.strong, moves=moves)
         return FeatureViews(features, about, row.views, row.pairs.strong, moves=moves, neighbours=pairs[0], shift=pairs[1])

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from audiossl.errors import ConfigError
 from audiossl.evaluation.windows.task import WindowTask
@@ -19,7 +19,7 @@ from audiossl.models.encoder import Encoder
 from audiossl.objectives.semi_objective import encode
 from audiossl.objectives.window_batch import WindowBatch
 from audiossl.pipelines.semi.data import Grid
-from audiossl.pipelines.semi.views import ViewConfig, changed, weakened
+from audiossl.pipelines.semi.views import ViewConfig, can_turn, changed, weakened
 from audiossl.pipelines.sensors.batches import windows_of
 from audiossl.pipelines.sensors.blocks import BLOCK
 from audiossl.pipelines.sensors.data import FoldsConfig, SensorFold, SensorFolds
@@ -102,7 +102,7 @@ def network_of(row: Row, fold: SensorFold, seed: int, folder: Path) -> Encoder:
             f"models.{row.name}: {row.model.kind} has no encoder that gives frames or can be trained; frames=true and "
             f"end_to_end=true need an objective or kind random"
         )
-    return network.eval()  # pyright: ignore[reportReturnType]
+    return _evaluated(network)
 
 
 def all_windows(fold: SensorFold) -> WindowBatch:
@@ -110,10 +110,11 @@ def all_windows(fold: SensorFold) -> WindowBatch:
     return windows_of(fold.windows, torch.arange(len(fold.windows)))
 
 
-def moved_frames(config: ViewConfig, count: int) -> list[int]:
-    """Frames by which each strong view of frozen frames is turned round: evenly spread over a window."""
-    total = len(config.strong)
-    return [count * (index + 1) // (total + 1) if config.turn else 0 for index in range(total)]
+def moved_frames(config: ViewConfig, windows: WindowBatch, hop: int) -> list[int]:
+    """Frames by which each strong view of frozen frames is turned round, evenly spread over a window; 0 where none can be."""
+    total, count = len(config.strong), windows.signal.shape[2] // hop
+    turns = config.turn and can_turn(windows, hop)
+    return [count * (index + 1) // (total + 1) if turns else 0 for index in range(total)]
 
 
 def _encode(fold: SensorFold, row: Row, folder: Path, config: ViewsConfig, seed: int, degrees: float) -> Float[Tensor, "V N D T"]:
@@ -122,7 +123,7 @@ def _encode(fold: SensorFold, row: Row, folder: Path, config: ViewsConfig, seed:
         views = _views_of(windows, config.views, [0] * len(config.views.strong))
         return torch.stack([_pooled(fold, row, folder, view, seed) for view in views])
     network = network_of(row, fold, seed, folder)
-    moves = moved_frames(config.views, grid_of(network, fold).count)
+    moves = moved_frames(config.views, windows, network.alignment)
     views = _views_of(windows, config.views, [move * network.alignment for move in moves])
     return torch.stack([_frames(network, view) for view in views])
 
@@ -141,12 +142,18 @@ def _pooled(fold: SensorFold, row: Row, folder: Path, view: WindowBatch, seed: i
     torch.manual_seed(derive_seed(seed, "encoder"))
     network = row.network(fold, seed, folder)
     if network is not None:
-        return _frames(network.eval(), view, pool=True)  # pyright: ignore[reportArgumentType]
+        return _frames(_evaluated(network), view, pool=True)
     windows, task = copy(fold.windows), copy(fold.task)
     windows.values = view.signal
     task.rows = list(range(len(windows)))  # features of all windows, with a label or without
     assert isinstance(task, WindowTask)
     return row.features(replace(fold, windows=windows, task=task), seed)[..., None]
+
+
+def _evaluated(network: Encoder) -> Encoder:
+    if isinstance(network, nn.Module):
+        network.eval()
+    return network
 
 
 @torch.no_grad()

@@ -90,7 +90,13 @@ class SignalViews:
     """
 
     def __init__(self, windows: WindowBatch, config: ViewConfig, count: int, hop: int = 0, *, turn: bool = False) -> None:
-        self.windows, self.config, self.count, self.hop, self.turn = windows, config, count, hop, turn and config.turn
+        self.windows, self.config, self.count, self.hop, self.turn = (
+            windows,
+            config,
+            count,
+            hop,
+            turn and config.turn and can_turn(windows, hop),
+        )
         self.whole = bool((windows.lengths == windows.signal.shape[2]).all())
 
     def plain(self, rows: Int[Tensor, "B"]) -> WindowBatch:
@@ -102,7 +108,7 @@ class SignalViews:
         batch, generator = self.plain(rows), derive_generator(*key, "views")
         order = torch.randperm(len(self.config.strong), generator=generator).tolist()
         strong, moves = [], []
-        num_frames = batch.signal.shape[2] // self.hop if self.hop and self.turn and self.whole else 1
+        num_frames = batch.signal.shape[2] // self.hop if self.turn else 1
         for number in range(self.count):
             chain = self.config.strong[order[number % len(order)]]
             view = changed(batch, chain, (*key, number), self.config)
@@ -172,6 +178,12 @@ class FeatureViews:
     def _batch(self, view: int, rows: Int[Tensor, "B"]) -> WindowBatch:
         values = self.features[view, rows]
         return _with(_some(self.about, rows), values)
+
+
+def can_turn(windows: WindowBatch, hop: int) -> bool:
+    """Whether windows are whole, and a whole number of frames long, so that turning them turns their frames."""
+    size = windows.signal.shape[2]
+    return size % hop == 0 and bool((windows.lengths == size).all())
 
 
 def changed(batch: WindowBatch, chain: Sequence[str], key: tuple[int | str, ...], config: ViewConfig) -> WindowBatch:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from jaxtyping import Float, Shaped
-from torch import Tensor, nn
+from torch import Tensor
 
 from audiossl.errors import ConfigError
 from audiossl.kinds import find_kind, import_place
+from audiossl.models.encoder import Encoder
 from audiossl.objectives.kinds import WINDOW_OBJECTIVES, find_objective
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import SensorFold, SensorFolds
@@ -78,7 +79,7 @@ class Row(TableRow):
         """Features of the labelled windows of a fold, in the order of `fold.task.rows`."""
         raise NotImplementedError(f"{type(self).__name__} defines neither features(fold, seed) nor represent(fold, seed, out)")
 
-    def network(self, fold: SensorFold, seed: int, out: Path) -> nn.Module | None:
+    def network(self, fold: SensorFold, seed: int, out: Path) -> Encoder | None:
         """The encoder of windows itself, as it is drawn, or as `represent` left it in `out`; None where features are no frames.
 
         Torch's global generator is seeded as for `represent`.
