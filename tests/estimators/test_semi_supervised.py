@@ -64,4 +64,4 @@ def test_what_cannot_be_meant_is_refused():
         ({}, np.where(FEW > 0, -1, FEW), ArrayError, "at least 2 classes, got 1"),
     ):
         with pytest.raises(kind, match=message):
-            SemiSupervised(**options).fit(X, y)
+            SemiSupervised().set_params(**options).fit(X, y)

@@ -15,6 +15,7 @@ from audiossl.seeds import derive_generator
 from audiossl.signals.sensors.subjects import SubjectSides
 
 FILE = "draws.jsonl"
+Key = tuple[int, int]  # seed and fold
 
 
 @dataclass
@@ -103,9 +104,6 @@ def draw_labels(
             valid = _valid(orders["valid"], train, [len(order) for order in kept])
             found.append(Draw(key[1], f"{count}_subjects", number, train, valid))
     return found
-
-
-Key = tuple[int, int]
 
 
 def write_draws(draws: Sequence[Draw], folder: Path) -> None:
