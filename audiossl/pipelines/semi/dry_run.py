@@ -20,7 +20,7 @@ def dry_run(config: SemiRecipe, output: Path) -> None:
         return
     labels, steps = config.labels, config.learning.max_steps
     console.print(
-        f"methods  {len(config.methods)}, each {len(labels.names)} budgets x {labels.draws} draws of labels in every fold, "
+        f"methods  {len(config.methods)}, each {len(labels.budgets)} budgets x {labels.draws} draws of labels in every fold, "
         f"{steps} steps; they are not in the time above",
         markup=False,
         soft_wrap=True,

@@ -47,7 +47,7 @@ class LabelBudgets:
             )
 
     @property
-    def names(self) -> list[str]:
+    def budgets(self) -> list[str]:
         """Names of the budgets, as in results: `5_per_class`, `1pct`, `2_subjects`."""
         return [
             *(f"{count}_per_class" for count in self.per_class),

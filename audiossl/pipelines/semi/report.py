@@ -58,7 +58,7 @@ def _pseudo_labels(inputs: Mapping[str, Path], recipe: SemiRecipe) -> Section:
     draws = read_draws(inputs["draws"])
     body = []
     for name in recipe.methods:
-        for budget in recipe.labels.names:
+        for budget in recipe.labels.budgets:
             folders = [inputs[f"method_{name}"] / draw_folder(draw) for draw in draws if draw.budget == budget]
             found = [read_json(folder / PSEUDO) for folder in folders]
             use = [[values["use"][k] for values in found] for k in range(len(found[0]["use"]))]

@@ -60,7 +60,7 @@ def stages(config: SemiRecipe, folder: Path) -> list[Stage]:
     views = [f"views_{name}" for name in viewed]
     learned = [f"method_{name}" for name in methods]
     scored = EvaluateConfig(
-        config.dataset, list(rows), list(methods), config.labels.names, folds, config.frames, config.encoder,
+        config.dataset, list(rows), list(methods), config.labels.budgets, folds, config.frames, config.encoder,
         [name for name, row in methods.items() if row.pool.test],
     )  # fmt: skip
     return [

@@ -199,7 +199,7 @@ def test_draws_are_nested_by_budget_and_validation_is_no_larger(counts, seed):
     budgets = LabelBudgets(per_class=[1, 3], shares=[0.5], subjects=[1], draws=2)
     draws = draw_labels(ids, subjects, SIDES, budgets, (seed, 0))
     assert draws == draw_labels(ids, subjects, SIDES, budgets, (seed, 0))
-    assert [draw.budget for draw in draws[:4]] == budgets.names == ["1_per_class", "3_per_class", "50pct", "1_subjects"]
+    assert [draw.budget for draw in draws[:4]] == budgets.budgets == ["1_per_class", "3_per_class", "50pct", "1_subjects"]
     for draw in draws:
         assert len(draw.valid) <= len(draw.train) == len(set(draw.train))
         assert {subjects[id_] for id_ in draw.train} <= set(SIDES.train)
