@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -66,6 +66,7 @@ class ViewConfig:
             )
 
 
+@runtime_checkable
 class ViewSource(Protocol):
     """Whatever gives views of windows by their numbers."""
 
