@@ -100,11 +100,11 @@ class SemiObjective(Objective[Encoder, SemiBatch]):
         logits, _ = self.classify(batch.labelled.weak)
         loss = cross_entropy(logits, batch.y)
         known = batch.y >= 0
-        right = ((logits.argmax(2) == batch.y) & known).sum()
+        right = ((logits.argmax(2) == batch.y) & known).sum().float()
         if self.config.labelled_strong and batch.labelled.strong:
             strong, _ = self.classify(batch.labelled.strong[0])
             loss = (loss + cross_entropy(strong, turned(batch.y, batch.labelled.moves[0]))) / 2
-        return loss, {"accuracy": Ratio(right, known.sum())}
+        return loss, {"accuracy": Ratio(right, known.sum().float())}
 
     def learn_unlabelled(self, batch: SemiBatch) -> Terms:
         """Losses of the unlabelled windows by name, each a mean before its weight, and measures."""
@@ -139,9 +139,13 @@ class SemiObjective(Objective[Encoder, SemiBatch]):
     ) -> dict[str, Ratio]:
         """Share of pseudo-labels that are used, accuracy of these, and the share of each class among them."""
         known = used & (truth >= 0)
-        count = used.sum()
-        parts = {"used": Ratio(count, valid.sum()), "pseudo_accuracy": Ratio(((pseudo == truth) & known).sum(), known.sum())}
-        return {**parts, **{f"used_class_{k}": Ratio((used & (pseudo == k)).sum(), count) for k in range(self.num_classes)}}
+        right = (pseudo == truth) & known
+        parts = {"used": _share(used, valid), "pseudo_accuracy": _share(right, known)}
+        return {**parts, **{f"used_class_{k}": _share(used & (pseudo == k), used) for k in range(self.num_classes)}}
+
+
+def _share(some: Bool[Tensor, "U T"], among: Bool[Tensor, "U T"]) -> Ratio:
+    return Ratio(some.sum().float(), among.sum().float())
 
 
 def encode(encoder: Encoder, windows: WindowBatch, frame_wise: bool) -> tuple[Float[Tensor, "B T D"], Bool[Tensor, "B T"]]:

@@ -65,7 +65,7 @@ class Semixup(SemiObjective):
         loss = share * cross_entropy(logits, batch.y) + (1 - share) * cross_entropy(logits, batch.y[order])
         with torch.no_grad():
             right = (self.head(hidden.float()).argmax(2) == batch.y) & (batch.y >= 0)
-        return loss, {"accuracy": Ratio(right.sum(), (batch.y >= 0).sum())}
+        return loss, {"accuracy": Ratio(right.sum().float(), (batch.y >= 0).sum().float())}
 
     def learn_unlabelled(self, batch: SemiBatch) -> Terms:
         """Agreement of windows, changes and mixtures, mean squared differences of probabilities."""

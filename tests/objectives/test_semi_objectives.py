@@ -27,7 +27,7 @@ def test_the_labelled_loss_is_the_cross_entropy_of_both_views():
     objective, example = make("supervised"), batch()
     logits = objective.head(example.labelled.weak.signal[:, :, 0])
     strong = objective.head(example.labelled.strong[0].signal[:, :, 0])
-    expected = [torch.nn.functional.cross_entropy(values, example.y[:, 0]) for values in (logits, strong)]
+    expected = [torch.nn.functional.cross_entropy(values, example.y[:, 0]).detach() for values in (logits, strong)]
     loss = objective(example)
     assert loss.mean() == pytest.approx(float(sum(expected)) / 2, rel=1e-5)
     assert loss.weight == 6
