@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import numpy as np
 import torch
@@ -138,7 +139,7 @@ class SemiSupervised(ClassifierMixin, BaseEstimator):
         given = WindowStatistics() if self.transformer is None else self.transformer
         if not isinstance(given, ArrayTransformer):
             raise ConfigError(f"SemiSupervised.transformer: expected an estimator of audiossl.estimators, got {given!r}")
-        return given if hasattr(given, "network_") else clone(given).fit(values, groups=groups)
+        return given if hasattr(given, "network_") else cast(ArrayTransformer, clone(given)).fit(values, groups=groups)
 
     def _training(self, seed: int) -> dict[str, object]:
         return {

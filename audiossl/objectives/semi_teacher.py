@@ -49,7 +49,6 @@ class TaughtObjective(SemiObjective):
     """
 
     Config = TeacherConfig
-    config: TeacherConfig
 
     def __init__(self, encoder: Encoder, num_classes: int, config: SemiConfig | None = None, *, frame_wise: bool = False) -> None:
         super().__init__(encoder, num_classes, config, frame_wise=frame_wise)
@@ -57,7 +56,7 @@ class TaughtObjective(SemiObjective):
 
     def after_step(self, step: int) -> None:
         """Move the teacher towards the network."""
-        follow(self.teacher, self._online(), self.config.momentum)
+        follow(self.teacher, self._online(), cast(TeacherConfig, self.config).momentum)
 
     @torch.no_grad()
     def teach(self, windows: WindowBatch) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B T K"], Bool[Tensor, "B T"]]:

@@ -133,4 +133,5 @@ def _valid(orders: Sequence[Sequence[str]], train: Sequence[str], counts: Sequen
 
 def _shuffled(names: Sequence[str], key: Key, number: int, what: str, index: int) -> list[str]:
     generator = derive_generator(*key, number, what, index, "few labels")
-    return [names[place] for place in torch.randperm(len(names), generator=generator).tolist()]
+    order: list[int] = torch.randperm(len(names), generator=generator).tolist()
+    return [names[place] for place in order]

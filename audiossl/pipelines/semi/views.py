@@ -206,7 +206,7 @@ def _with(batch: WindowBatch, signal: Float[Tensor, "B C L"]) -> WindowBatch:
 
 
 def _some(batch: WindowBatch, rows: Int[Tensor, "B"]) -> WindowBatch:
-    chosen = rows.tolist()
+    chosen: list[int] = rows.tolist()
     return WindowBatch(
         batch.signal[rows], batch.lengths[rows], [batch.ids[row] for row in chosen], [batch.subjects[row] for row in chosen],
         batch.rate, batch.epoch, batch.seed,
