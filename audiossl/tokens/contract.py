@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, whole_folder, write_json
 from audiossl.kinds import place_of
+from audiossl.tokens.gram_table import BLOCK
 from audiossl.tokens.offsets import common_offset
 from audiossl.tokens.precision import full_precision
-from audiossl.tokens.search import BLOCK
 
 CONFIG_FILE = "quantiser.json"
 WEIGHTS_FILE = "quantiser.safetensors"
@@ -106,6 +106,11 @@ class Quantizer(nn.Module):
         """Find the codes of frames."""
         raise NotImplementedError
 
+    @classmethod
+    def search_name(cls, num_codebooks: int, quality: str) -> str:
+        """Name and version of the search, where another one would find other codes; stores and fingerprints hold it."""
+        return ""
+
     def encode_blocks(
         self, frames: Tensor | np.ndarray, search: Callable[[Tensor], Tensor], size: int = BLOCK, pad: bool = True
     ) -> UInt[Tensor, "T N"]:
@@ -113,8 +118,8 @@ class Quantizer(nn.Module):
 
         Args:
             frames: any floating type; an array may be memory-mapped.
-            search: normalised frames (size, D) to codes (size, N).
-            size: frames of a block; fixed, so that chunking never changes a code.
+            search: normalised frames (size, D) to codes (size, N); without `pad` of as many frames as there are.
+            size: frames of a block; with `pad` fixed, so that chunking never changes a code.
             pad: fill the last block up with zeros.
 
         Raises:

@@ -14,15 +14,16 @@ from audiossl.seeds import derive_generator
 from audiossl.tokens.contract import Quantizer, check_training_frames, sum_of_centers
 from audiossl.tokens.exact_search import EXACT_BLOCK, check_exact, refine
 from audiossl.tokens.frame_sample import gather_frames
+from audiossl.tokens.gram_table import GramTable
 from audiossl.tokens.quantiser_training import TrainingPlan, train
-from audiossl.tokens.search import Effort, GramTable, effort_of, search
+from audiossl.tokens.search import SEARCH, frames_at_once, search, steps_of
 
 SCALE_SPEED = 10.0  # the reference stores scales divided by ten, which makes its optimiser learn them ten times faster
 EXACT_PASSES = 5
 
 
 class MultiCodebookQuantizer(Quantizer):
-    """Direct-sum quantiser with a linear classifier that starts the search.
+    """Direct-sum quantiser; a linear classifier, which `exact` starts from, is kept for exchange with the reference.
 
     Guo et al., ICASSP 2023, arXiv 2211.00508; parameters as in the multi_quantization package, whose state dicts it can read.
 
@@ -100,6 +101,11 @@ class MultiCodebookQuantizer(Quantizer):
         scores = self.to_logits((SCALE_SPEED * self.logits_scale).exp() * normalised)
         return scores.view(len(normalised), self.num_codebooks, self.codebook_size)
 
+    @classmethod
+    def search_name(cls, num_codebooks: int, quality: str) -> str:
+        """`SEARCH`; "" for `exact`, and for one codebook, whose nearest entry every search finds."""
+        return SEARCH if num_codebooks > 1 and quality != "exact" else ""
+
     @torch.no_grad()
     def encode(self, frames: Tensor | np.ndarray, quality: str = "default", passes: int | None = None) -> UInt[Tensor, "T N"]:
         """Find the codes of frames.
@@ -108,9 +114,11 @@ class MultiCodebookQuantizer(Quantizer):
 
         Args:
             frames: (T, D), any floating type; an array may be memory-mapped.
-            quality: `fast`, `default` and `best` search ever harder, and their error is never above that of the classifier's
-                guess; `exact` gives the codes of the multi_quantization package, frame by frame.
-            passes: instead of the sweeps (`fast`), rounds (`default`, `best`) or refinement passes (`exact`, 5) of the quality.
+            quality: `fast`, `default` and `best` search ever harder (`audiossl.tokens.search`), and their error is never above
+                that of codes chosen greedily, codebook after codebook; `exact` gives the codes of the multi_quantization
+                package, frame by frame.
+            passes: how many times one code of a frame is changed, instead of N (`fast`), 14 N (`default`) or 36 N (`best`);
+                refinement passes instead of 5 (`exact`).
 
         Raises:
             ConfigError: for an unknown quality, or `exact` where N or K is no power of two.
@@ -120,8 +128,9 @@ class MultiCodebookQuantizer(Quantizer):
             check_exact(self.num_codebooks, self.codebook_size)
             wanted = EXACT_PASSES if passes is None else passes
             return self.encode_blocks(frames, lambda block: self._encode_exact(block, wanted), EXACT_BLOCK, pad=False)
-        effort = effort_of(quality, self.num_codebooks, passes)
-        return self.encode_blocks(frames, lambda block: self._search(block, effort))
+        steps = steps_of(quality, self.num_codebooks, passes)
+        size = frames_at_once(self.centers.device)
+        return self.encode_blocks(frames, lambda block: self._search(block, steps), size, pad=False)
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:
@@ -199,13 +208,9 @@ class MultiCodebookQuantizer(Quantizer):
             codes = refine(centers, frames, codes)
         return codes
 
-    def _search(self, frames: Float[Tensor, "B D"], effort: Effort) -> Int[Tensor, "B N"]:
-        start = self.logits(frames).argmax(-1) + self._offsets()
-        return search(self.gram_table(), frames, start, effort) - self._offsets()
-
-    def _offsets(self) -> Int[Tensor, "N"]:
-        """What makes a code of codebook n global: n * K."""
-        return torch.arange(self.num_codebooks, device=self.centers.device) * self.codebook_size
+    def _search(self, frames: Float[Tensor, "B D"], steps: int) -> Int[Tensor, "B N"]:
+        offsets = torch.arange(self.num_codebooks, device=self.centers.device) * self.codebook_size
+        return search(self.gram_table(), frames, steps) - offsets
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_table": None}  # copies and worker processes build their own

@@ -1,7 +1,8 @@
 """Tokens of many cuts in one folder: memory-mapped codes, an index, and the id of the quantiser that made them.
 
 store.json             quantiser id, teacher, frame rate, N, K, type, and the shards with their counts and sizes; also the digest
-                       of a local teacher's weights and the quality of the search, where the writer knows it
+                       of a local teacher's weights, the quality of the search, and its name where codes depend on it, as far
+                       as the writer knows them
 tokens-00000.npy       codes of the cuts of a shard end to end, (frames, N) uint8 or uint16
 index-00000.parquet    cut_id, offset, num_frames of the cuts of that shard, in the same order; also source, the file of each
                        cut, with its stamp and the part that was meant, where the writer knows it
@@ -53,6 +54,8 @@ class TokenStore:
     Attributes:
         quantiser_id, teacher, frame_rate, num_codebooks, codebook_size: values as written.
         teacher_digest, quality: values as written, "" where unknown.
+        search: name and version of the search that found the codes; "" where any search finds the same, in stores of older
+            versions, whose search was another one, and where unknown.
         shards: shards listed when the store was opened.
         num_bytes: size of all token and index files.
 
@@ -71,6 +74,7 @@ class TokenStore:
         self.teacher: str = about["teacher"]
         self.teacher_digest: str = about.get("teacher_digest", "")
         self.quality: str = about.get("quality", "")
+        self.search: str = about.get("search", "")
         self.frame_rate: float = about["frame_rate"]
         self.num_codebooks: int = about["num_codebooks"]
         self.codebook_size: int = about["codebook_size"]
@@ -227,7 +231,7 @@ def _read_about(path: Path) -> tuple[dict[str, Any], list[Shard]]:
             raise ValueError("a count of a shard is not a whole number")
         if any(Path(name).name != name for shard in shards for name in (shard.tokens, shard.index)):
             raise ValueError("a shard names a file that is not in the folder")
-        details = {key: about[key] for key in ("teacher_digest", "quality") if key in about}
+        details = {key: about[key] for key in ("teacher_digest", "quality", "search") if key in about}
         return {**{key: about[key] for key in keys}, **details}, shards
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} is not a whole token store: {STORE_FILE} is missing or damaged ({error})") from error

@@ -316,3 +316,28 @@ def test_a_killed_writer_without_append_leaves_no_store(tmp_path):
     assert process.returncode == 9
     with pytest.raises(StoreError, match="missing"):
         TokenStore.open(tmp_path / "t")
+
+
+def write_searched(folder, cut_id, search, append=True):
+    about = {"quantiser_id": "q", "num_codebooks": 2, "codebook_size": 8, "frame_rate": 50.0, "quality": "default"}
+    with TokenWriter(folder, **about, search=search, append=append) as writer:
+        if cut_id:
+            writer.add(cut_id, torch.zeros(3, 2, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize(("then", "said"), [("", "an older version"), ("tabu-0", "tabu-0")])
+def test_codes_of_two_searches_never_mix(tmp_path, then, said):
+    write_searched(tmp_path / "s", "a", then)
+    before = (tmp_path / "s" / "store.json").read_bytes()
+    write_searched(tmp_path / "s", "", "tabu-1")  # nothing to add: it opens, and stays as it is
+    with pytest.raises(StoreError, match=rf"found by {said}.* by tabu-1"):
+        write_searched(tmp_path / "s", "b", "tabu-1")
+    assert (tmp_path / "s" / "store.json").read_bytes() == before
+    assert TokenStore.open(tmp_path / "s").search == then and TokenStore.open(tmp_path / "s").cut_ids() == ["a"]
+
+
+def test_a_store_without_cuts_takes_the_search_of_its_first(tmp_path):
+    write_searched(tmp_path / "s", "", "")
+    write_searched(tmp_path / "s", "a", "tabu-1")
+    write_searched(tmp_path / "s", "b", "tabu-1")
+    assert TokenStore.open(tmp_path / "s").search == "tabu-1" and len(TokenStore.open(tmp_path / "s")) == 2
