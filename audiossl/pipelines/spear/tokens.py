@@ -79,6 +79,17 @@ class TokensStage(StageConfig):
     device: str = field(default="auto", metadata=FREE)
 
 
+def searches(streams: Mapping[str, StreamTokens], quality: str | None = None) -> dict[str, str]:
+    """The searches that decide codes, for the `added` of a stage: those of training have the quality `default`."""
+    found = sorted({stream.quantiser.search_name(quality) for stream in streams.values()} - {""})
+    return {"search": ", ".join(found)} if found else {}
+
+
+def searches_then(folder: Path) -> dict[str, str]:
+    """The search of a folder that commit ba6cba2 wrote. Finished tokens stay; unfinished ones must not mix codes of two."""
+    return {"search": "iterated local search"} if folder.name.endswith(".partial") else {}
+
+
 def train_quantisers(out: Path, inputs: Mapping[str, Path], config: QuantiserStage) -> None:
     """Fit the quantiser of each stream to its teacher's frames of training recordings."""
     for name, stream in config.streams.items():
