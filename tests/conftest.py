@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from audiossl.threads import wait_passively
 
 wait_passively()  # before torch is imported
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker a core: the problems of the tests are too small for more
 
 import torch  # noqa: E402
 
@@ -17,6 +20,12 @@ GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how often the fault suite kills each command")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A worker a core for the whole default run; named files, and slow tests, which measure and kill, run one after another."""
+    whole = [Path(name).resolve() for name in config.args] == [Path(__file__).parent] and config.option.markexpr == "not slow"
+    return len(os.sched_getaffinity(0)) if whole and not config.option.collectonly else 0
 
 
 @pytest.fixture(autouse=True)
