@@ -172,7 +172,8 @@ def _clip(inputs: Mapping[str, Path], config: SpearRecipe) -> TokenClip:
     signal = corpus.read(item)
     name, stream = next(iter(config.token_streams.items()))
     teacher = load_teacher(stream.teacher)
-    codes = load_quantiser(inputs["quantiser"] / name / "quantiser").encode(teacher.frames([signal], corpus.sample_rate)[0])
+    quantiser = load_quantiser(inputs["quantiser"] / name / "quantiser", trust_code=stream.quantiser.kind)
+    codes = quantiser.encode(teacher.frames([signal], corpus.sample_rate)[0])
     logmel, _ = LogMel(80)(signal[None], torch.tensor([len(signal)]))
     spans = [(segment.label, segment.start, segment.end) for segment in phones.get(item.id, [])]
     figure = plot_spectrogram_tokens(logmel[0].numpy(), LogMel.frame_rate, codes.numpy(), teacher.frame_rate, spans or None)

@@ -41,7 +41,7 @@ def series_files(root: Path, atlas: str = "", left_out: Sequence[Path] = ()) -> 
     """Find tables of series, of one atlas where names say of which they are.
 
     Raises:
-        ConfigError: if there are none, or those of several atlases and none is named.
+        ConfigError: if there are none, those of several atlases and none is named, or an atlas is named that no path holds.
     """
     others = {path.resolve() for path in left_out}
     found = [
@@ -53,8 +53,14 @@ def series_files(root: Path, atlas: str = "", left_out: Sequence[Path] = ()) -> 
         raise ConfigError(f"corpus: no table of series below {root}; looked for {', '.join(SUFFIXES)}")
     named = {path: {name for key in ("seg", "atlas") if (name := entities(path).get(key))} for path in found}
     names = sorted(set().union(*named.values()))
-    if not names:  # a word in the path then, if it is in some
-        return [path for path in found if atlas.lower() in path.as_posix().lower()] or found
+    if not names:  # a word in the path then
+        meant = [path for path in found if atlas.lower() in path.relative_to(root).as_posix().lower()]
+        if not meant:
+            raise ConfigError(
+                f"atlas: none of {len(found)} tables below {root} has '{atlas}' in its name or folder, and none says atlas-NAME "
+                "or seg-NAME: leave atlas out if all are of one atlas"
+            )
+        return meant
     meant = [name for name in names if name == atlas] or [name for name in names if atlas.lower() in name.lower()]
     if len(meant) != 1:
         raise ConfigError(f"atlas: expected one of {', '.join(names)}, got {repr(atlas) if atlas else 'none'}. Say atlas=NAME")
