@@ -23,18 +23,10 @@ from audiossl.embedding.description import StoreDescription, store_parts
 from audiossl.embedding.duplicates import Duplicates, find_duplicates
 from audiossl.embedding.embedder import Embedder, Embedding
 from audiossl.embedding.index import StoredItem, StoreIndex, read_parts
-from audiossl.embedding.neighbours import (
-    Neighbour,
-    Scored,
-    Vectors,
-    checked_query,
-    nearest,
-    nearest_by_faiss,
-    score_vectors,
-    unit,
-)
+from audiossl.embedding.neighbours import Neighbour
 from audiossl.embedding.shards import BLOCK, Shards
 from audiossl.embedding.summary import ExtractSummary
+from audiossl.embedding.vector_search import Scored, Vectors, checked_query, nearest, nearest_by_faiss, score_vectors, unit
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import map_array
 from audiossl.options import nearest as nearest_word

@@ -19,7 +19,8 @@ from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.finetune import stages as finetune
 from audiossl.pipelines.finetune.config import FinetuneRecipe
 from audiossl.pipelines.own import labelled
-from audiossl.pipelines.own.output import claim_output, default_output
+from audiossl.pipelines.own.claims import claim_output
+from audiossl.pipelines.own.output import default_output
 from audiossl.pipelines.sensors import checks as sensors_checks
 from audiossl.pipelines.sensors import dry_run as sensors_dry_run
 from audiossl.pipelines.sensors import stages as sensors

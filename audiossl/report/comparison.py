@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as ConsoleTable
 
 from audiossl.console import print_table
-from audiossl.evaluation.compare import Comparison
+from audiossl.evaluation.comparison import Comparison
 from audiossl.evaluation.cost import Cost
 from audiossl.evaluation.results import LOWER_IS_BETTER
 from audiossl.report.content import ReportContent, Section, Table

@@ -26,7 +26,8 @@ from audiossl.pipelines.spear.labels import frame_labels, read_task_sides
 from audiossl.recipe import plain
 from audiossl.report.clip_picture import plot_spectrogram_tokens
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text, TokenClip
-from audiossl.report.maps import map_embeddings, plot_embedding_map
+from audiossl.report.map_picture import plot_embedding_map
+from audiossl.report.maps import map_embeddings
 from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves, plot_layer_weights
 from audiossl.report.results import gap_cells, interval_in_words, plot_results, results_tables, shown

@@ -16,7 +16,8 @@ from audiossl.signals.bold.bids import entities, repetition_time
 from audiossl.signals.bold.people_table import plain_id
 from audiossl.signals.bold.run import bold_run
 from audiossl.signals.bold.tables import TEXT, read_series
-from audiossl.signals.path_names import find_files, ids_of, inner_paths, match_path
+from audiossl.signals.file_search import find_files
+from audiossl.signals.path_names import ids_of, inner_paths, match_path
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 
 SUFFIXES = (*TEXT, ".npy", ".npz", ".mat")
