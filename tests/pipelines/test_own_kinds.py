@@ -237,7 +237,7 @@ def test_a_quantiser_of_ones_own_tokenises_and_is_measured(folder: Path):
         "evaluation: {tasks: [{name: tones, kind: clips}]}\n"
     )
     run_pipeline(folder / "own.yaml", ["data_root=data", "output=run", "limit=24"], last="tokens")
-    assert read_json(folder / "run" / "quantiser" / "logmel" / "quantiser" / "config.json")["kind"].endswith("mine.py:Mine")
+    assert read_json(folder / "run" / "quantiser" / "logmel" / "quantiser" / "quantiser.json")["kind"] == "mine.py:Mine"
 
 
 def test_a_task_of_fine_tuning_of_ones_own(folder: Path):
