@@ -121,7 +121,7 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="bring the teacher's channels to one scale (default)",
     )
-    parser.add_argument("--kind", choices=["mvq", "rvq", "fsq", "kmeans"], default="mvq", help="kind of quantiser (default mvq)")
+    parser.add_argument("--kind", default="mvq", help="quantiser: mvq, rvq, fsq, kmeans or FILE.py:Class (default mvq)")
     parser.add_argument("--num-codebooks", type=int, default=8, help="codes per frame (default 8)")
     parser.add_argument("--codebook-size", type=int, default=256, help="entries per codebook (default 256)")
     parser.add_argument(

@@ -19,7 +19,8 @@ from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.finetune import stages as finetune
 from audiossl.pipelines.finetune.config import FinetuneRecipe
 from audiossl.pipelines.own import labelled
-from audiossl.pipelines.own.output import claim_output, default_output
+from audiossl.pipelines.own.claims import claim_output
+from audiossl.pipelines.own.output import default_output
 from audiossl.pipelines.sensors import checks as sensors_checks
 from audiossl.pipelines.sensors import dry_run as sensors_dry_run
 from audiossl.pipelines.sensors import stages as sensors
@@ -58,13 +59,16 @@ DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {
 def print_keys(recipe: Path) -> None:
     """Print every key that a recipe of this method may hold: its type, its default and what it means.
 
+    A key that is required stands with the value that the recipe gives it.
+
     Raises:
         ConfigError: if there is no such recipe.
     """
     kinds = {method: kind for method, (kind, _) in METHODS.items()}
-    kind, _ = read_method(find_recipe(recipe, kinds), kinds)  # without its values: a recipe for one's own data lacks some
+    kind, values = read_method(find_recipe(recipe, kinds), kinds)  # not as a config: a recipe for one's own data lacks some
     for key in list_keys(kind):
-        default = f" = {key.default}" if key.default else ", required"
+        said = "" if values.get(key.name) is None else f", {values[key.name]} in this recipe"
+        default = f" = {key.default}" if key.default else f", required{said}"
         print(f"{key.name}: {key.type}{default}")
         if key.description:
             print(f"    {key.description}")

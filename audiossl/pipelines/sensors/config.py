@@ -13,7 +13,7 @@ from audiossl.pipelines.own.output import OWN, corpus_name, corpus_places
 from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.pipelines.sensors.batches import WindowBatchConfig
 from audiossl.pipelines.sensors.row_kinds import KINDS
-from audiossl.signals.path_names import find_files
+from audiossl.signals.file_search import find_files
 from audiossl.signals.sensors.clock import TimeUnit
 from audiossl.signals.sensors.labels import LabelKind
 from audiossl.signals.sensors.own_files import RECORDING, SUFFIXES, OwnFiles, triples, words_of

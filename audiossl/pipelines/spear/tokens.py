@@ -105,7 +105,7 @@ def measure_streams(out: Path, inputs: Mapping[str, Path], config: QualityStage)
     labelled = frame_labels(inputs["labels"], config.tasks)
     for name, stream in config.streams.items():
         valid = of_domain(open_split(inputs["corpus"], "valid"), config.quantisers.domain(name))
-        quantiser = load_quantiser(inputs["quantiser"] / name / "quantiser")
+        quantiser = load_quantiser(inputs["quantiser"] / name / "quantiser", trust_code=stream.quantiser.kind)
         known = None
         if labelled and any(item.id in labelled[1] for item in valid.items):
             known = labelled[0].name, labelled[1]
@@ -126,7 +126,7 @@ def write_tokens(out: Path, inputs: Mapping[str, Path], config: TokensStage) -> 
     """
     whole = open_split(inputs["corpus"], "train", "valid")
     for name, stream in config.streams.items():
-        quantiser = load_quantiser(inputs["quantiser"] / name / "quantiser")
+        quantiser = load_quantiser(inputs["quantiser"] / name / "quantiser", trust_code=stream.quantiser.kind)
         corpus = whole.subset(item.id for item in whole.items if name in targets_of(item, config.streams, config.dual_loss))
         teacher = _teacher(stream, config.device)
         encoded = encode_corpus(teacher, quantiser, corpus, out / name, stream.quantiser.quality, append=True)
