@@ -166,7 +166,8 @@ def load_teacher(config: TeacherConfig, device: torch.device | str = "cpu") -> T
     layer = encoder.num_layers - 1 if config.layer is None else config.layer
     if not 0 <= layer < encoder.num_layers:
         raise ConfigError(f"teacher {description} has layers 0 to {encoder.num_layers - 1}; teacher.layer={layer} was asked for")
-    embedder = Embedder(encoder, description, *_windows(encoder, config, known.window_seconds)).to(device)
+    window, context = _windows(encoder, config, known.window_seconds)
+    embedder = Embedder(encoder, description, "auto" if window is None else window, context).to(device)
     return Teacher(embedder, layer, f"{description}:{layer}", teacher_digest(config))
 
 
