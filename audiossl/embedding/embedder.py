@@ -101,7 +101,7 @@ class Embedder(nn.Module):
             self.context_seconds = min(float(self.context_seconds), self.window_seconds / 4)
         self.plan = plan_windows(encoder, float(self.window_seconds), float(self.context_seconds))
         self._usual_window = round(window * float(encoder.sample_rate))
-        self._peaks: dict[int, int] = {}  # bytes by samples
+        self._peaks: dict[str, dict[int, int]] = {}  # bytes by samples, for each choice of layers
         self.eval()
 
     def __repr__(self) -> str:
@@ -348,12 +348,13 @@ class Embedder(nn.Module):
         """Roughly what a signal needs if it runs whole; 0 where it is too short to ask. Its beginning is run to find out."""
         if signal.shape[1] <= UNCHECKED_WINDOWS * self._usual_window:
             return 0
-        if not self._peaks:
+        peaks = self._peaks.setdefault(str(layers), {})
+        if not peaks:
             for samples in (self._usual_window, 2 * self._usual_window):
                 with LiveBytes(self.device) as live:
                     self._encode([signal[:, :samples]], layers)
-                self._peaks[samples] = live.peak
-        return extrapolate(self._peaks, signal.shape[1])
+                peaks[samples] = live.peak
+        return extrapolate(peaks, signal.shape[1])
 
     def _embedding(self, frames: Float[Tensor, "L T D"], layers: Layers) -> Embedding:
         rate, offset = self.grid(layers)

@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-SCRATCH = (
-    1.4  # process memory by what tensors hold, measured on Zipformers of 150 and 300 s: products reorder, allocators leave gaps
-)
+# What a process takes by what its tensors hold, measured on Zipformers of 150 and 300 s: products reorder, allocators leave gaps.
+SCRATCH = 1.4
 
 
 class LiveBytes(TorchDispatchMode):
