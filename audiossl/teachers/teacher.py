@@ -165,7 +165,8 @@ def load_teacher(config: TeacherConfig, device: torch.device | str = "cpu") -> T
     description = f"{config.encoder}({named})" if named else config.encoder
     layer = encoder.num_layers - 1 if config.layer is None else config.layer
     _refuse_layer(description, layer, encoder.num_layers)
-    embedder = Embedder(encoder, description, *_windows(encoder, config, known.window_seconds)).to(device)
+    window, context = _windows(encoder, config, known.window_seconds)
+    embedder = Embedder(encoder, description, "auto" if window is None else window, context).to(device)
     return Teacher(embedder, layer, f"{description}:{layer}", teacher_digest(config))
 
 
