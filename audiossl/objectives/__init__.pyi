@@ -12,6 +12,9 @@ from .connectivity_mae import ConnectivityMAEConfig as ConnectivityMAEConfig
 from .contrast import dcl as dcl
 from .contrast import info_nce as info_nce
 from .contrast import nt_xent as nt_xent
+from .crops import CropConfig as CropConfig
+from .crops import Crops as Crops
+from .crops import cut_crops as cut_crops
 from .ctc import CTC as CTC
 from .ctc import CTCConfig as CTCConfig
 from .decoupled import DCL as DCL
@@ -44,6 +47,8 @@ from .nnclr import NNCLR as NNCLR
 from .nnclr import NNCLRConfig as NNCLRConfig
 from .objective import Needs as Needs
 from .objective import Objective as Objective
+from .pgl import PGL as PGL
+from .pgl import PGLConfig as PGLConfig
 from .pooling import mean_frame as mean_frame
 from .simclr import SimCLR as SimCLR
 from .simclr import SimCLRConfig as SimCLRConfig

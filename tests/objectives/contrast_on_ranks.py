@@ -18,6 +18,7 @@ OPTIONS = {
     "simclr": {},
     "dclw": {},
     "micle": {},
+    "pgl": {"batch_norm": False},
     "vicreg": {"projector": [32], "batch_norm": False},
     "barlow_twins": {"projector": [32], "batch_norm": False},
     "nnclr": {"queue": 8, "batch_norm": False},
