@@ -1,3 +1,5 @@
+from .alice import Alice as Alice
+from .alice import AliceConfig as AliceConfig
 from .augmentations import AugmentationConfig as AugmentationConfig
 from .augmentations import augment as augment
 from .barlow_twins import BarlowTwins as BarlowTwins
@@ -41,6 +43,9 @@ from .masked_prediction import FrameObjective as FrameObjective
 from .masked_prediction import MaskedPredictionConfig as MaskedPredictionConfig
 from .masked_tokens import MaskedTokens as MaskedTokens
 from .masked_tokens import TokenStream as TokenStream
+from .matches import DenseFrames as DenseFrames
+from .matches import MatchConfig as MatchConfig
+from .matches import Matcher as Matcher
 from .micle import MICLe as MICLe
 from .micle import MICLeConfig as MICLeConfig
 from .nnclr import NNCLR as NNCLR

@@ -27,6 +27,7 @@ WINDOW_OBJECTIVES: dict[str, Kind] = {
     "barlow_twins": Kind("audiossl.objectives.barlow_twins:BarlowTwins", "redundancy reduction (arXiv 2103.03230)"),
     "pgl": Kind("audiossl.objectives.pgl:PGL", "frames of two crops agree where the crops overlap (arXiv 2011.12640)"),
     "nnclr": Kind("audiossl.objectives.nnclr:NNCLR", "nearest neighbours of the past as positives (arXiv 2104.14548)"),
+    "alice": Kind("audiossl.objectives.alice:Alice", "stretches of two recordings that play one role (arXiv 2302.05615)"),
     "ts_tcc": Kind("audiossl.objectives.ts_tcc:TSTCC", "temporal and contextual contrast (arXiv 2106.14112)"),
     "ts2vec": Kind("audiossl.objectives.ts2vec:TS2Vec", "hierarchical contrast of overlapping crops (arXiv 2106.10466)"),
 }
