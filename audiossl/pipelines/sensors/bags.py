@@ -44,6 +44,15 @@ class Bags:
             name: torch.tensor([of_recording[row] for row in found.tolist()]) for name, found in self._members.items()
         }
 
+    @property
+    def share_alone(self) -> float:
+        """Share of the windows that are their own partners."""
+        if self._kind == "subject":
+            lonely = [name for name, recordings in self._recordings.items() if len(recordings.unique()) == 1]
+        else:
+            lonely = [name for name, members in self._members.items() if len(members) == 1]
+        return sum(len(self._members[name]) for name in lonely) / len(self.names)
+
     def partner_of(self, row: int, generator: torch.Generator) -> Int[Tensor, ""]:
         """Draw a window of another member of the bag, or give the window itself where its member is the only one."""
         name = self.names[row]

@@ -23,6 +23,8 @@ from audiossl.signals.sensors.windows import WindowSet
 from audiossl.stage import ADDED
 from audiossl.world import World
 
+LEAST_MATCHED = 0.5  # share of crops with a match below which a hint is given
+
 
 @dataclass
 class WindowBatchConfig:
@@ -110,8 +112,10 @@ class WindowBatches:
         self._partners = self._find_partners() if config.neighbours else None
         self._bags = Bags(windows, rows, config.bag) if config.bag else None
         self._matcher = self._make_matcher(config.matches, dense) if config.matches and dense else None
-        if config.subjects and self.world.is_first:
-            self._name_left_out()
+        if self.world.is_first:
+            if config.subjects:
+                self._name_left_out()
+            self._tell_partners()
 
     def steps_per_epoch(self, batches_per_step: int) -> int:
         """Steps of every epoch."""
@@ -159,6 +163,21 @@ class WindowBatches:
             say_once(
                 f"batches of {self.config.size} windows of {self.config.subjects} subjects take {share} of each; never trained "
                 f"on, with fewer, are {', '.join(few)}: lower batches.size or raise batches.subjects"
+            )
+
+    def _tell_partners(self) -> None:
+        """Say how many windows have no partner but themselves."""
+        if self._bags is not None and self.config.bag != "window" and (alone := self._bags.share_alone):
+            say_once(f"batches.bag={self.config.bag}: {alone:.0%} of the windows are alone in their bag, and their own partners")
+        if self._matcher is not None and self.config.matches is not None:
+            rows = self._order(0)[0].tolist()
+            ids = [self.windows.ids[row] for row in rows]
+            _, found = self._matcher(self.windows.values, self.windows.lengths, rows, ids, (self.seed, 0))
+            share = float(found.float().mean())
+            lower = "; lower batches.matches.threshold" if share < LEAST_MATCHED else ""
+            say_once(
+                f"batches.matches: {share:.0%} of the crops of the first batch have a match above "
+                f"{self.config.matches.threshold:g}, the others are their own{lower}"
             )
 
     def _batch(self, rows: Int[Tensor, "B"], epoch: int) -> WindowBatch:

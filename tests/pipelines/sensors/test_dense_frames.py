@@ -10,7 +10,7 @@ from audiossl.errors import ConfigError, DataError
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
 from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
 from audiossl.objectives.matches import MatchConfig
-from audiossl.pipelines.sensors.batches import WindowBatchConfig, WindowBatches
+from audiossl.pipelines.sensors.batches import WindowBatchConfig, WindowBatches, say_once
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe, SubjectConfig
 from audiossl.pipelines.sensors.data import FoldsConfig, SensorFolds
 from audiossl.pipelines.sensors.dense import encoded_frames, handmade_frames
@@ -48,14 +48,21 @@ def saved(folder, subjects, dataset="other", channels=("acc_x", "acc_y")):
     return str(folder)
 
 
+@pytest.fixture(autouse=True)
+def said_again():
+    """Lines that are said once in a run are said once in each test."""
+    say_once.cache_clear()
+
+
 @pytest.mark.parametrize("other", ["recording", "subject"])
 @pytest.mark.parametrize("metric", ["cosine", "dtw"])
-def test_matches_are_of_other_recordings_that_are_trained_on(folds, other, metric):
+def test_matches_are_of_other_recordings_that_are_trained_on(folds, other, metric, capsys):
     row, _ = row_of(other=other, metric=metric)
     fold = folds.open(0)
     train = fold.windows.of(fold.sides.known)
     batch = next(iter(row.make_batches(fold, train, 1)(0)))
     assert batch.matches is not None and batch.matched is not None and 0 < int(batch.matched.sum()) <= 8
+    assert "of the crops of the first batch have a match above 0.2" in " ".join(capsys.readouterr().err.split())
     for (own, match), lengths, id_, found in zip(
         batch.matches.signal, batch.matches.lengths, batch.ids, batch.matched, strict=True
     ):

@@ -146,7 +146,7 @@ def test_what_an_objective_needs_is_brought(mine):
 
 
 @pytest.mark.parametrize("bag", ["subject", "recording", "window"])
-def test_partners_are_of_another_member_of_the_bag(tmp_path, bag):
+def test_partners_are_of_another_member_of_the_bag(tmp_path, bag, capsys):
     """Of four people who are trained on, two have a second recording."""
     write_recordings([*people(6), *(recording(f"p{i}_2", f"p{i}", seed=9 + i) for i in (0, 1, 2))], tmp_path / "set")
     fold = SensorFolds(tmp_path / "set", FoldsConfig.of(recipe(a=SensorModel("statistics")))).open(0)
@@ -169,6 +169,8 @@ def test_partners_are_of_another_member_of_the_bag(tmp_path, bag):
             else:
                 assert found == row, "alone in its bag"
             seen.add(found != row)
+    said = "are alone in their bag, and their own partners" in " ".join(capsys.readouterr().err.split())
+    assert said == (bag == "subject")
     assert seen == {"subject": {True, False}, "recording": {True}, "window": {False}}[bag]
 
 
