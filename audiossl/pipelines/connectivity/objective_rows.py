@@ -10,9 +10,8 @@ from typing import cast
 from audiossl.errors import ConfigError, DataError
 from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
 from audiossl.objectives.connectivity_labels import ConnectivityLabels
-from audiossl.objectives.graph_objective import GraphObjective
 from audiossl.objectives.kinds import GRAPH_OBJECTIVES, find_objective, read_config
-from audiossl.objectives.objective import Needs, check_needs
+from audiossl.objectives.objective import Needs, Objective, check_needs
 from audiossl.pipelines.connectivity.batches import RunCrops
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe, GraphModel
 from audiossl.pipelines.connectivity.data import Runs
@@ -131,9 +130,7 @@ class GraphEncoderRow(GraphRow):
         """Batches of crops."""
         return RunCrops(self.parts(design)[0], self.crop(design), self.batch_runs, 1 / design.runs.tr, seed)
 
-    def train(
-        self, objective: GraphObjective | ConnectivityLabels, crops: RunCrops, design: Design, seed: int, out: Path
-    ) -> None:
+    def train(self, objective: Objective, crops: RunCrops, design: Design, seed: int, out: Path) -> None:
         """Train an objective and save its encoder; both are then in evaluation mode on the CPU."""
         fit(objective, crops, replace(self.training, seed=seed), out / "pretrain")
         seen = {
@@ -158,7 +155,7 @@ class GraphObjectiveRow(GraphEncoderRow):
             ConfigError: naming what they do not bring.
         """
         row = cast(GraphObjectiveRow, super().of(name, model, recipe))
-        check_needs(f"models.{name}: {model.kind}", row.objective.needs, Needs.VIEW, "crops of BOLD runs")
+        check_needs(f"models.{name}: {model.kind}", row.objective.needs, Needs.PARTNER, "crops of BOLD runs")
         return row
 
     @classmethod
@@ -166,10 +163,22 @@ class GraphObjectiveRow(GraphEncoderRow):
         """Read options as those of the objective."""
         return read_config(find_objective(model.kind, GRAPH_OBJECTIVES).Config, model.options, f"models.{name}.options")
 
+    def may_see_probes(self, part: str) -> bool:
+        """Whether pre-training may see what is to be identified: not where it is told which crops are of one person."""
+        return super().may_see_probes(part) and Needs.PARTNER not in self.objective.needs
+
+    def crops(self, design: Design, seed: int) -> RunCrops:
+        """Batches of crops, with partners of the same person where the objective needs them."""
+        if Needs.PARTNER not in self.objective.needs:
+            return super().crops(design, seed)
+        parts, _ = self.parts(design)
+        people = [design.runs.recordings[part.stretch.run].subject for part in parts]
+        return RunCrops(parts, self.crop(design), self.batch_runs, 1 / design.runs.tr, seed, subjects=people)
+
     @property
-    def objective(self) -> type[GraphObjective]:
-        """The class of the objective."""
-        return cast(type[GraphObjective], find_objective(self.model.kind, GRAPH_OBJECTIVES))
+    def objective(self) -> type[Objective]:
+        """The class of the objective: one of graphs, or one of windows, whose encoder may be any."""
+        return find_objective(self.model.kind, GRAPH_OBJECTIVES)
 
     @property
     def windows_needed(self) -> int:
@@ -208,12 +217,12 @@ class SupervisedRow(GraphEncoderRow):
         names = [design.runs.recordings[part.stretch.run].subject for part in parts]
         people = list(dict.fromkeys(names))
         labels = [people.index(name) for name in names]
-        crops = RunCrops(parts, self.crop(design), self.batch_runs, 1 / design.runs.tr, seed, labels)
+        crops = RunCrops(parts, self.crop(design), self.batch_runs, 1 / design.runs.tr, seed, labels=labels)
         self.train(ConnectivityLabels(encoder, len(people)), crops, design, seed, out)
         return of_encoder(encoder)
 
 
-def keep(objective: GraphObjective | ConnectivityLabels, seen: Mapping[str, object], out: Path) -> None:
+def keep(objective: Objective, seen: Mapping[str, object], out: Path) -> None:
     """Save the encoder of an objective with what it was trained on."""
     objective.eval().cpu()
     if World.join().is_first:
