@@ -38,6 +38,8 @@ from .masked_prediction import FrameObjective as FrameObjective
 from .masked_prediction import MaskedPredictionConfig as MaskedPredictionConfig
 from .masked_tokens import MaskedTokens as MaskedTokens
 from .masked_tokens import TokenStream as TokenStream
+from .micle import MICLe as MICLe
+from .micle import MICLeConfig as MICLeConfig
 from .nnclr import NNCLR as NNCLR
 from .nnclr import NNCLRConfig as NNCLRConfig
 from .objective import Needs as Needs

@@ -21,6 +21,7 @@ WINDOW_OBJECTIVES: dict[str, Kind] = {
     "simclr": Kind("audiossl.objectives.simclr:SimCLR", "two views find each other among all others (arXiv 2002.05709)"),
     "dcl": Kind("audiossl.objectives.decoupled:DCL", "SimCLR without the positive in the denominator (arXiv 2110.06848)"),
     "dclw": Kind("audiossl.objectives.decoupled:DCLW", "DCL with weights for unlike pairs (arXiv 2110.06848)"),
+    "micle": Kind("audiossl.objectives.micle:MICLe", "two members of one bag find each other (arXiv 2101.05224)"),
     "byol": Kind("audiossl.objectives.byol:BYOL", "predict a moving average of oneself (arXiv 2006.07733)"),
     "vicreg": Kind("audiossl.objectives.vicreg:VICReg", "invariance, variance and covariance (arXiv 2105.04906)"),
     "barlow_twins": Kind("audiossl.objectives.barlow_twins:BarlowTwins", "redundancy reduction (arXiv 2103.03230)"),

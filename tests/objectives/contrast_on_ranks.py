@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import distributed
-from window_examples import reorder, small_resnet, windows
+from window_examples import fed, reorder, small_resnet, windows
 
 from audiossl.objectives.contrast import world_size
 from audiossl.objectives.kinds import make_window_objective
@@ -17,6 +17,7 @@ from audiossl.objectives.kinds import make_window_objective
 OPTIONS = {
     "simclr": {},
     "dclw": {},
+    "micle": {},
     "vicreg": {"projector": [32], "batch_norm": False},
     "barlow_twins": {"projector": [32], "batch_norm": False},
     "nnclr": {"queue": 8, "batch_norm": False},
@@ -26,7 +27,7 @@ OPTIONS = {
 
 def gradients(name: str) -> dict[str, torch.Tensor]:
     """Gradient of the mean loss, from sums as the training loop does it, on the second of two batches."""
-    objective = make_window_objective(name, small_resnet(), OPTIONS[name])
+    objective = fed(make_window_objective(name, small_resnet(), OPTIONS[name]))
     objective.train()
     objective.encoder.eval()
     rank = distributed.get_rank() if world_size() > 1 else 0

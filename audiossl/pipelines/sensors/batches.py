@@ -6,15 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Literal
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from audiossl.errors import ConfigError
+from audiossl.objectives.crops import CropConfig, cut_crops
 from audiossl.objectives.objective import Needs, check_needs
 from audiossl.objectives.window_batch import WindowBatch
+from audiossl.pipelines.sensors.bags import Bag, Bags
 from audiossl.recipe import console
 from audiossl.seeds import derive_generator
 from audiossl.signals.sensors.windows import WindowSet
@@ -31,14 +32,18 @@ class WindowBatchConfig:
         subjects: number of subjects per batch; with few, negatives come from the same person and identity is no shortcut. 0 draws
             from all.
         neighbours: seconds from a window's start to its partner's, at most; the window itself may be drawn. 0 gives no partners.
-        bag: `subject` or `recording`: a partner is another window of the same one, wherever in time (MICLe, arXiv 2101.05224);
-            null gives none, except to an objective that needs one: then it is of the same subject.
+        bag: what a window and its partner are of, wherever in time (MICLe, arXiv 2101.05224). `subject`: the partner is a window
+            of another recording of the subject, and the window itself where there is none. `recording`: another window of the
+            recording. `window`: the window itself, whose channels are then the members of the bag. null gives no partners, except
+            to an objective that needs them: then of the same subject.
+        crops: two crops of each window that overlap; null gives none, except to an objective that needs them.
     """
 
     size: int = 256
     subjects: int = 0
     neighbours: float = 0.0
-    bag: Literal["subject", "recording"] | None = field(default=None, metadata=ADDED)
+    bag: Bag | None = field(default=None, metadata=ADDED)
+    crops: CropConfig | None = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
         if self.bag and self.neighbours:
@@ -48,7 +53,7 @@ class WindowBatchConfig:
 
     def gives(self) -> Needs:
         """What batches of these options can bring."""
-        return Needs.NEIGHBOUR if self.neighbours else Needs.PARTNER
+        return Needs.CROPS | (Needs.NEIGHBOUR if self.neighbours else Needs.PARTNER)
 
     def meeting(self, name: str, needs: Needs) -> WindowBatchConfig:
         """The options with what an objective needs.
@@ -59,7 +64,8 @@ class WindowBatchConfig:
         if Needs.NEIGHBOUR in needs and not self.neighbours:
             raise ConfigError(f"{name} needs {Needs.NEIGHBOUR.in_words()}: set batches.neighbours, in seconds")
         check_needs(name, needs, self.gives(), "these batches of windows")
-        return replace(self, bag=self.bag or "subject") if Needs.PARTNER in needs else self
+        met = replace(self, bag=self.bag or "subject") if Needs.PARTNER in needs else self
+        return replace(met, crops=self.crops or CropConfig()) if Needs.CROPS in needs else met
 
 
 class WindowBatches:
@@ -81,7 +87,7 @@ class WindowBatches:
         for row in rows:
             self.by_subject[windows.subjects[row]].append(row)
         self._partners = self._find_partners() if config.neighbours else None
-        self._bags = self._find_bags() if config.bag else None
+        self._bags = Bags(windows, rows, config.bag) if config.bag else None
         if config.subjects and self.world.is_first:
             self._name_left_out()
 
@@ -142,19 +148,13 @@ class WindowBatches:
             batch.partner, batch.partner_lengths = windows.values[partners], windows.lengths[partners]
         if self._bags is not None:
             key = derive_generator(self.seed, epoch, *batch.ids[:1], "bags")
-            partners = torch.stack([_another(row, self._bags[row], key) for row in rows.tolist()])
+            partners = torch.stack([self._bags.partner_of(row, key) for row in rows.tolist()])
             batch.partner, batch.partner_lengths = windows.values[partners], windows.lengths[partners]
+            batch.bags = [self._bags.names[row] for row in rows.tolist()]
+        if self.config.crops is not None:
+            key = (self.seed, epoch)
+            batch.crops = cut_crops(batch.signal, batch.lengths, batch.ids, key, self.config.crops)
         return batch
-
-    def _find_bags(self) -> dict[int, Int[Tensor, "_"]]:
-        """Windows of the bag of each window, in rising order; only windows that are trained on are in bags."""
-        bags: dict[str | int, list[int]] = defaultdict(list)
-        recordings, rows = self.windows.recording.tolist(), sorted(self.rows.tolist())
-        bag_of = {row: self.windows.subjects[row] if self.config.bag == "subject" else recordings[row] for row in rows}
-        for row, bag in bag_of.items():
-            bags[bag].append(row)
-        members = {bag: torch.tensor(found) for bag, found in bags.items()}
-        return {row: members[bag] for row, bag in bag_of.items()}
 
     def _find_partners(self) -> Int[Tensor, "N 2"]:
         """First and last window of the same recording that start near each window of the set; windows are in order of time."""
@@ -168,12 +168,6 @@ class WindowBatches:
         first = torch.searchsorted(line, line - reach)
         last = torch.searchsorted(line, line + reach, right=True) - 1
         return torch.stack([first, last], 1)
-
-
-def _another(row: int, bag: Int[Tensor, "_"], generator: torch.Generator) -> Int[Tensor, ""]:
-    """A window of a bag that is not this one, unless it is alone."""
-    others = bag[bag != row]
-    return others[int(torch.randint(len(others), (), generator=generator))] if len(others) else torch.tensor(row)
 
 
 @cache
