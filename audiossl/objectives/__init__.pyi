@@ -22,6 +22,8 @@ from .frame_objectives import FRAME_OBJECTIVES as FRAME_OBJECTIVES
 from .frame_objectives import FrameObjectiveConfig as FrameObjectiveConfig
 from .frame_projection import FrameProjection as FrameProjection
 from .frame_projection import FrameProjectionConfig as FrameProjectionConfig
+from .gmml import GMML as GMML
+from .gmml import GMMLConfig as GMMLConfig
 from .graph_infomax import GraphInfomax as GraphInfomax
 from .graph_infomax import GraphInfomaxConfig as GraphInfomaxConfig
 from .graph_objective import GraphObjective as GraphObjective

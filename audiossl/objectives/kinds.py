@@ -27,6 +27,7 @@ WINDOW_OBJECTIVES: dict[str, Kind] = {
     "barlow_twins": Kind("audiossl.objectives.barlow_twins:BarlowTwins", "redundancy reduction (arXiv 2103.03230)"),
     "nnclr": Kind("audiossl.objectives.nnclr:NNCLR", "nearest neighbours of the past as positives (arXiv 2104.14548)"),
     "ts_tcc": Kind("audiossl.objectives.ts_tcc:TSTCC", "temporal and contextual contrast (arXiv 2106.14112)"),
+    "gmml": Kind("audiossl.objectives.gmml:GMML", "rebuild groups of samples that were corrupted (arXiv 2205.14986)"),
     "ts2vec": Kind("audiossl.objectives.ts2vec:TS2Vec", "hierarchical contrast of overlapping crops (arXiv 2106.10466)"),
 }
 
