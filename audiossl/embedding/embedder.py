@@ -20,7 +20,7 @@ from audiossl.embedding.sources import Signal, Source, open_source
 from audiossl.embedding.takes import Takes
 from audiossl.embedding.windows import FrameBuffer, default_window_seconds, iterate_windows, plan_windows
 from audiossl.errors import ConfigError, DataError
-from audiossl.models.encoder import CONTRACT, Encoder, Frames, as_encoder
+from audiossl.models.encoder import CONTRACT, Encoder, Frames, as_encoder, last_offset
 
 Layers = Literal["last", "all"] | list[int]
 
@@ -263,10 +263,7 @@ class Embedder(nn.Module):
         """Frames per second and seconds to the centre of frame 0, for these layers."""
         if layers != "last":
             return self.frame_rate, self.frame_offset
-        # A final output at a lower rate stands for several frames of the layers: its centre is in their middle, unless the
-        # encoder says otherwise.
-        middle = self.frame_offset + (1 / self.last_frame_rate - 1 / self.frame_rate) / 2
-        return self.last_frame_rate, getattr(self.encoder, "last_frame_offset", middle)
+        return self.last_frame_rate, last_offset(self.encoder)
 
     @torch.no_grad()
     def _embed_sources(self, sources: Sequence[Source], layers: Layers) -> list[Embedding]:

@@ -1,3 +1,5 @@
+from .alice import Alice as Alice
+from .alice import AliceConfig as AliceConfig
 from .augmentations import AugmentationConfig as AugmentationConfig
 from .augmentations import augment as augment
 from .barlow_twins import BarlowTwins as BarlowTwins
@@ -12,6 +14,9 @@ from .connectivity_mae import ConnectivityMAEConfig as ConnectivityMAEConfig
 from .contrast import dcl as dcl
 from .contrast import info_nce as info_nce
 from .contrast import nt_xent as nt_xent
+from .crops import CropConfig as CropConfig
+from .crops import Crops as Crops
+from .crops import cut_crops as cut_crops
 from .ctc import CTC as CTC
 from .ctc import CTCConfig as CTCConfig
 from .decoupled import DCL as DCL
@@ -40,12 +45,17 @@ from .masked_prediction import FrameObjective as FrameObjective
 from .masked_prediction import MaskedPredictionConfig as MaskedPredictionConfig
 from .masked_tokens import MaskedTokens as MaskedTokens
 from .masked_tokens import TokenStream as TokenStream
+from .matches import DenseFrames as DenseFrames
+from .matches import MatchConfig as MatchConfig
+from .matches import Matcher as Matcher
 from .micle import MICLe as MICLe
 from .micle import MICLeConfig as MICLeConfig
 from .nnclr import NNCLR as NNCLR
 from .nnclr import NNCLRConfig as NNCLRConfig
 from .objective import Needs as Needs
 from .objective import Objective as Objective
+from .pgl import PGL as PGL
+from .pgl import PGLConfig as PGLConfig
 from .pooling import mean_frame as mean_frame
 from .simclr import SimCLR as SimCLR
 from .simclr import SimCLRConfig as SimCLRConfig

@@ -18,6 +18,8 @@ OPTIONS = {
     "simclr": {},
     "dclw": {},
     "micle": {},
+    "alice": {"width": 16, "head": [16], "prototypes": 32},
+    "pgl": {"batch_norm": False},
     "vicreg": {"projector": [32], "batch_norm": False},
     "barlow_twins": {"projector": [32], "batch_norm": False},
     "nnclr": {"queue": 8, "batch_norm": False},

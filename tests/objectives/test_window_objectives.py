@@ -15,6 +15,8 @@ from audiossl.objectives.two_views import TwoViews
 
 SMALL = {
     "byol": {"projector": [16, 8], "predictor": [16, 8], "momentum": 0.9},
+    "pgl": {"projector": [16, 8], "predictor": [16, 8], "momentum": 0.9},
+    "alice": {"width": 16, "head": [16], "prototypes": 32, "momentum": 0.9, "warmup_steps": 5},
     "vicreg": {"projector": [32, 32]},
     "barlow_twins": {"projector": [32, 32]},
     "nnclr": {"predictor": [16, 128], "queue": 32},

@@ -8,7 +8,7 @@ import torch
 
 from audiossl.models.dilated_cnn import DilatedCNN, DilatedCNNConfig
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
-from audiossl.objectives.crops import CropConfig, cut_crops
+from audiossl.objectives.crops import CropConfig, Crops, cut_crops
 from audiossl.objectives.objective import Needs, Objective
 from audiossl.objectives.window_batch import WindowBatch
 
@@ -39,6 +39,10 @@ def bring(batch, needs):
     if Needs.CROPS in needs:
         crops = cut_crops(batch.signal, batch.lengths, batch.ids, (batch.seed, batch.epoch), CropConfig(0.75))
         batch = replace(batch, crops=crops)
+    if Needs.DENSE_ENCODER in needs:
+        rows = zip(batch.signal, batch.lengths.tolist(), strict=True)
+        pieces = [(x[:, :length], 0.0, 1.0) for row, length in rows for x in (row, row.flip(0))]
+        batch = replace(batch, matches=Crops.of(pieces))
     return batch
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError
 from audiossl.objectives.crops import CropConfig, cut_crops
+from audiossl.objectives.matches import DenseFrames, MatchConfig, Matcher
 from audiossl.objectives.objective import Needs, check_needs
 from audiossl.objectives.window_batch import WindowBatch
 from audiossl.pipelines.sensors.bags import Bag, Bags
@@ -37,6 +38,8 @@ class WindowBatchConfig:
             recording. `window`: the window itself, whose channels are then the members of the bag. null gives no partners, except
             to an objective that needs them: then of the same subject.
         crops: two crops of each window that overlap; null gives none, except to an objective that needs them.
+        matches: for a crop of each window the stretch of another recording that is most like it, in the frames of a frozen
+            encoder (Alice, arXiv 2302.05615); null gives none, except to an objective that needs a dense encoder.
     """
 
     size: int = 256
@@ -44,6 +47,7 @@ class WindowBatchConfig:
     neighbours: float = 0.0
     bag: Bag | None = field(default=None, metadata=ADDED)
     crops: CropConfig | None = field(default=None, metadata=ADDED)
+    matches: MatchConfig | None = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
         if self.bag and self.neighbours:
@@ -53,7 +57,7 @@ class WindowBatchConfig:
 
     def gives(self) -> Needs:
         """What batches of these options can bring."""
-        return Needs.CROPS | (Needs.NEIGHBOUR if self.neighbours else Needs.PARTNER)
+        return Needs.CROPS | Needs.DENSE_ENCODER | (Needs.NEIGHBOUR if self.neighbours else Needs.PARTNER)
 
     def meeting(self, name: str, needs: Needs) -> WindowBatchConfig:
         """The options with what an objective needs.
@@ -65,19 +69,36 @@ class WindowBatchConfig:
             raise ConfigError(f"{name} needs {Needs.NEIGHBOUR.in_words()}: set batches.neighbours, in seconds")
         check_needs(name, needs, self.gives(), "these batches of windows")
         met = replace(self, bag=self.bag or "subject") if Needs.PARTNER in needs else self
-        return replace(met, crops=self.crops or CropConfig()) if Needs.CROPS in needs else met
+        met = replace(met, crops=self.crops or CropConfig()) if Needs.CROPS in needs else met
+        return replace(met, matches=self.matches or MatchConfig()) if Needs.DENSE_ENCODER in needs else met
 
 
 class WindowBatches:
     """Batches of chosen windows; incomplete ones at the end of an epoch are left out, in another order each time.
 
+    Args:
+        windows: windows of recordings.
+        rows: numbers of those that are trained on.
+        config: what is in a batch.
+        seed: seed of all draws.
+        dense: frames of all windows in which matches are searched; needed where `config.matches` is not null.
+
     Raises:
-        ConfigError: if there are fewer than two windows.
+        ConfigError: if there are fewer than two windows, or matches are to be found without `dense`.
     """
 
-    def __init__(self, windows: WindowSet, rows: Sequence[int], config: WindowBatchConfig, seed: int) -> None:
+    def __init__(
+        self,
+        windows: WindowSet,
+        rows: Sequence[int],
+        config: WindowBatchConfig,
+        seed: int,
+        dense: DenseFrames | None = None,
+    ) -> None:
         if len(rows) < 2:
             raise ConfigError(f"expected at least two windows to train on, got {len(rows)}")
+        if config.matches and dense is None:
+            raise ConfigError("batches.matches needs frames of the windows in which matches are searched: give dense")
         self.windows, self.config, self.seed = windows, config, seed
         self.rows = torch.tensor(rows)
         self.size = min(config.size, len(rows))
@@ -88,6 +109,7 @@ class WindowBatches:
             self.by_subject[windows.subjects[row]].append(row)
         self._partners = self._find_partners() if config.neighbours else None
         self._bags = Bags(windows, rows, config.bag) if config.bag else None
+        self._matcher = self._make_matcher(config.matches, dense) if config.matches and dense else None
         if config.subjects and self.world.is_first:
             self._name_left_out()
 
@@ -154,7 +176,14 @@ class WindowBatches:
         if self.config.crops is not None:
             key = (self.seed, epoch)
             batch.crops = cut_crops(batch.signal, batch.lengths, batch.ids, key, self.config.crops)
+        if self._matcher is not None:
+            key = (self.seed, epoch)
+            batch.matches, batch.matched = self._matcher(windows.values, windows.lengths, rows.tolist(), batch.ids, key)
         return batch
+
+    def _make_matcher(self, config: MatchConfig, dense: DenseFrames) -> Matcher:
+        names = [id_.rpartition("@")[0] for id_ in self.windows.ids]
+        return Matcher(dense, names if config.other == "recording" else self.windows.subjects, self.rows.tolist(), config)
 
     def _find_partners(self) -> Int[Tensor, "N 2"]:
         """First and last window of the same recording that start near each window of the set; windows are in order of time."""
