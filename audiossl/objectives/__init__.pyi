@@ -54,6 +54,8 @@ from .nnclr import NNCLR as NNCLR
 from .nnclr import NNCLRConfig as NNCLRConfig
 from .objective import Needs as Needs
 from .objective import Objective as Objective
+from .pcrl import PCRL as PCRL
+from .pcrl import PCRLConfig as PCRLConfig
 from .pgl import PGL as PGL
 from .pgl import PGLConfig as PGLConfig
 from .pooling import mean_frame as mean_frame

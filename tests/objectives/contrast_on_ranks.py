@@ -24,6 +24,8 @@ OPTIONS = {
     "barlow_twins": {"projector": [32], "batch_norm": False},
     "nnclr": {"queue": 8, "batch_norm": False},
     "ts_tcc": {"batch_norm": False},
+    "gmml": {},
+    "pcrl": {"queue": 8},
 }
 
 
