@@ -8,6 +8,8 @@ from .batch import TokenBatch as TokenBatch
 from .batch import collate_tokens as collate_tokens
 from .byol import BYOL as BYOL
 from .byol import BYOLConfig as BYOLConfig
+from .cast import CAST as CAST
+from .cast import CASTConfig as CASTConfig
 from .connectivity_labels import ConnectivityLabels as ConnectivityLabels
 from .connectivity_mae import ConnectivityMAE as ConnectivityMAE
 from .connectivity_mae import ConnectivityMAEConfig as ConnectivityMAEConfig

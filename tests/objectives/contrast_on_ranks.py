@@ -26,6 +26,7 @@ OPTIONS = {
     "ts_tcc": {"batch_norm": False},
     "gmml": {},
     "pcrl": {"queue": 8},
+    "cast": {"queue": 8},
 }
 
 

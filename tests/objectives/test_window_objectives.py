@@ -22,6 +22,7 @@ SMALL = {
     "barlow_twins": {"projector": [32, 32]},
     "nnclr": {"predictor": [16, 128], "queue": 32},
     "pcrl": {"projector": [16, 8], "queue": 16, "momentum": 0.5, "rebuild_weight": 4.0, "augmentations": {"per_view": 0}},
+    "cast": {"projector": [16, 8], "queue": 16, "momentum": 0.9},
 }
 
 
