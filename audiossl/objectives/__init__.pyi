@@ -10,6 +10,8 @@ from .byol import BYOL as BYOL
 from .byol import BYOLConfig as BYOLConfig
 from .cast import CAST as CAST
 from .cast import CASTConfig as CASTConfig
+from .clusters import Clusters as Clusters
+from .clusters import ClustersConfig as ClustersConfig
 from .connectivity_labels import ConnectivityLabels as ConnectivityLabels
 from .connectivity_mae import ConnectivityMAE as ConnectivityMAE
 from .connectivity_mae import ConnectivityMAEConfig as ConnectivityMAEConfig

@@ -27,6 +27,7 @@ OPTIONS = {
     "gmml": {},
     "pcrl": {"queue": 8},
     "cast": {"queue": 8},
+    "clusters": {"width": 16, "layers": 1, "freeze_steps": 0},
 }
 
 

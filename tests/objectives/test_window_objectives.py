@@ -23,6 +23,7 @@ SMALL = {
     "nnclr": {"predictor": [16, 128], "queue": 32},
     "pcrl": {"projector": [16, 8], "queue": 16, "momentum": 0.5, "rebuild_weight": 4.0, "augmentations": {"per_view": 0}},
     "cast": {"projector": [16, 8], "queue": 16, "momentum": 0.9},
+    "clusters": {"projector": [16, 8], "width": 16, "layers": 1, "heads": 2, "prototypes": 12, "freeze_steps": 3},
 }
 
 
