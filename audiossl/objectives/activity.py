@@ -23,6 +23,7 @@ def activity_mask(
         smoothing: samples of the average.
         threshold: factor on the mean energy.
 
+    >>> import torch
     >>> burst = torch.zeros(1, 1, 8)
     >>> burst[..., 4:6] = torch.tensor([1.0, -1.0])
     >>> activity_mask(burst, torch.tensor([8]), smoothing=1)[0].nonzero()[:, 0].tolist()

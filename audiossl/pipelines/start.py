@@ -114,7 +114,7 @@ class Start:
             )
         return places[0]
 
-    def seen(self, training: str = "") -> dict[str, Any]:
+    def seen(self, training: str = "") -> dict[str, object]:
         """What the encoder says that it was pre-trained on; empty where it says nothing."""
         place = self.place(training)
         config = None if place is None else place / CONFIG

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -141,11 +141,11 @@ class ObjectiveRow(LearningRow):
     def represent(self, fold: SensorFold, seed: int, out: Path) -> tuple[Vectors, Answers]:
         """Pre-train the objective, save its encoder, and represent windows."""
         drawn, known = self.draw_encoder(fold.windows.values.shape[1], fold.windows.rate), set(fold.sides.known)
-        before: dict[str, Any] = {}
+        before: dict[str, object] = {}
         if self.start is not None:
             self.start.begin(drawn, out.name)
             before = self.start.seen(out.name)
-            known |= set(before.get("subjects", ())) if before.get("dataset") == self.dataset else set()
+            known |= set(cast(list[str], before.get("subjects", []))) if before.get("dataset") == self.dataset else set()
         objective = self.make_objective(drawn)
         train = fold.windows.of(fold.sides.known)
         if not self.model.untrained:
