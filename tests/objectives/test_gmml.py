@@ -70,6 +70,15 @@ def test_what_was_left_alone_has_no_gradient():
     assert rebuilt.grad is not None and torch.equal(rebuilt.grad.any(1), changed)
 
 
+def test_norms_keep_the_statistics_of_windows_as_they_are():
+    objective, batch, plain = make().train(), windows(6), small_resnet().train()
+    objective(batch).total.backward()
+    plain(batch.signal, batch.lengths)
+    for name, value in plain.named_buffers():
+        if "running" in name:
+            torch.testing.assert_close(objective.encoder.get_buffer(name), value)
+
+
 def test_a_window_that_is_rebuilt_has_no_loss():
     objective, batch = make(spectral=1.0, resolutions=[16]), windows(3)
     objective.decoder.forward = lambda frames, size: batch.signal
