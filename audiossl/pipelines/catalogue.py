@@ -148,6 +148,8 @@ def run_config(
     if world.is_first:
         console.print(f"{config.dataset} in {output}", markup=False)
     if verify:
+        asked = [stage.name for stage in stages]
+        stages = stages[: asked.index(last) + 1] if last in asked else stages
         if wrong := verify_stages(stages, output):
             raise StoreError(f"{wrong} of {len(stages)} stages in {output} are not as their records say")
         return output

@@ -161,6 +161,8 @@ def test_stages_follow_each_other(desk, capsys):
     capsys.readouterr()
     run_pipeline(Path("simclr"), keys, last="model_simclr")
     assert capsys.readouterr().err.count("all stages are up to date") == 3
+    run_pipeline(Path("simclr"), keys, last="model_simclr", verify=True)
+    assert capsys.readouterr().err.count("as recorded") == 10
     assert audiossl.load(run / MODEL).takes.channels == ("x", "y", "z")
     with pytest.raises(ConfigError, match=r"stages\[1\]: corpsu"):
         run_pipeline(Path("simclr"), [*keys[:-1], "stages=[{corpsu: many}]", "output=x"])
