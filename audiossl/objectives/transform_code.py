@@ -114,7 +114,7 @@ class Transforms:
         return torch.minimum((lengths / self.speed).round().long(), lengths).clamp(min=1)
 
     def _played(
-        self, x: Float[Tensor, "B D T"], count: Int[Tensor, "B"], lengths: Int[Tensor, "B"], centre: float, step: float
+        self, x: Float[Tensor, "B D T"], count: Int[Tensor, "B"], lengths: Int[Tensor, "B"], centre: float, step: int | float
     ) -> Float[Tensor, "B D T"]:
         """Values at the transformed times, between two neighbours by a straight line; value n is of time centre + n * step."""
         times = self.speed[:, None] * (centre + step * torch.arange(x.shape[2], device=x.device))
