@@ -8,6 +8,10 @@ from .batch import TokenBatch as TokenBatch
 from .batch import collate_tokens as collate_tokens
 from .byol import BYOL as BYOL
 from .byol import BYOLConfig as BYOLConfig
+from .cast import CAST as CAST
+from .cast import CASTConfig as CASTConfig
+from .clusters import Clusters as Clusters
+from .clusters import ClustersConfig as ClustersConfig
 from .connectivity_labels import ConnectivityLabels as ConnectivityLabels
 from .connectivity_mae import ConnectivityMAE as ConnectivityMAE
 from .connectivity_mae import ConnectivityMAEConfig as ConnectivityMAEConfig
@@ -27,6 +31,8 @@ from .frame_objectives import FRAME_OBJECTIVES as FRAME_OBJECTIVES
 from .frame_objectives import FrameObjectiveConfig as FrameObjectiveConfig
 from .frame_projection import FrameProjection as FrameProjection
 from .frame_projection import FrameProjectionConfig as FrameProjectionConfig
+from .gmml import GMML as GMML
+from .gmml import GMMLConfig as GMMLConfig
 from .graph_infomax import GraphInfomax as GraphInfomax
 from .graph_infomax import GraphInfomaxConfig as GraphInfomaxConfig
 from .graph_objective import GraphObjective as GraphObjective
@@ -52,6 +58,8 @@ from .nnclr import NNCLR as NNCLR
 from .nnclr import NNCLRConfig as NNCLRConfig
 from .objective import Needs as Needs
 from .objective import Objective as Objective
+from .pcrl import PCRL as PCRL
+from .pcrl import PCRLConfig as PCRLConfig
 from .pgl import PGL as PGL
 from .pgl import PGLConfig as PGLConfig
 from .pooling import mean_frame as mean_frame

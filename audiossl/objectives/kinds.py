@@ -29,6 +29,10 @@ WINDOW_OBJECTIVES: dict[str, Kind] = {
     "nnclr": Kind("audiossl.objectives.nnclr:NNCLR", "nearest neighbours of the past as positives (arXiv 2104.14548)"),
     "alice": Kind("audiossl.objectives.alice:Alice", "stretches of two recordings that play one role (arXiv 2302.05615)"),
     "ts_tcc": Kind("audiossl.objectives.ts_tcc:TSTCC", "temporal and contextual contrast (arXiv 2106.14112)"),
+    "gmml": Kind("audiossl.objectives.gmml:GMML", "rebuild groups of samples that were corrupted (arXiv 2205.14986)"),
+    "pcrl": Kind("audiossl.objectives.pcrl:PCRL", "contrast, and transformed windows rebuilt (arXiv 2109.04379)"),
+    "cast": Kind("audiossl.objectives.cast:CAST", "contrast that looks at what is active (arXiv 2012.04630)"),
+    "clusters": Kind("audiossl.objectives.clusters:Clusters", "frames and clips predict clusters (arXiv 2212.01893)"),
     "ts2vec": Kind("audiossl.objectives.ts2vec:TS2Vec", "hierarchical contrast of overlapping crops (arXiv 2106.10466)"),
 }
 

@@ -24,6 +24,10 @@ OPTIONS = {
     "barlow_twins": {"projector": [32], "batch_norm": False},
     "nnclr": {"queue": 8, "batch_norm": False},
     "ts_tcc": {"batch_norm": False},
+    "gmml": {},
+    "pcrl": {"queue": 8},
+    "cast": {"queue": 8},
+    "clusters": {"width": 16, "layers": 1, "freeze_steps": 0},
 }
 
 

@@ -19,6 +19,7 @@ from audiossl.pipelines.connectivity.design import Design, Windows
 from audiossl.pipelines.connectivity.parts import Part, training_parts
 from audiossl.pipelines.connectivity.readers import Reader, of_encoder
 from audiossl.pipelines.connectivity.rows import GraphRow
+from audiossl.pipelines.start import Start
 from audiossl.pipelines.table_row import ModelSection
 from audiossl.signals.sensors.recording import Rejected
 from audiossl.stage import Names
@@ -143,9 +144,15 @@ class GraphEncoderRow(GraphRow):
 
 @dataclass(frozen=True)
 class GraphObjectiveRow(GraphEncoderRow):
-    """The encoder of an objective of `GRAPH_OBJECTIVES`, or from outside the package."""
+    """The encoder of an objective of `GRAPH_OBJECTIVES`, or from outside the package.
+
+    Attributes:
+        start: weights that training starts from; None for drawn ones.
+    """
 
     trained = True
+
+    start: Start | None = None
 
     @classmethod
     def of(cls, name: str, model: GraphModel, recipe: ConnectivityRecipe) -> GraphObjectiveRow:
@@ -156,7 +163,18 @@ class GraphObjectiveRow(GraphEncoderRow):
         """
         row = cast(GraphObjectiveRow, super().of(name, model, recipe))
         check_needs(f"models.{name}: {model.kind}", row.objective.needs, Needs.PARTNER, "crops of BOLD runs")
-        return row
+        return replace(row, start=Start.of(recipe.start, recipe.norm_only, name) if cls.trained else None)
+
+    def entries(self) -> list[tuple[str | Names, object]]:
+        """What training starts from as well, where it is said."""
+        return [*super().entries(), *([("start", self.start)] if self.start else [])]
+
+    def begin(self, runs: Runs, out: Path) -> ConnectivityEncoder:
+        """Draw an encoder, with the weights that training starts from, if any; `out` is the folder of the training."""
+        encoder = self.draw_encoder(runs)
+        if self.start is not None:
+            self.start.begin(encoder, out.name)
+        return encoder
 
     @classmethod
     def read_options(cls, name: str, model: ModelSection) -> object:
@@ -192,7 +210,7 @@ class GraphObjectiveRow(GraphEncoderRow):
 
     def read(self, design: Design, seed: int, out: Path) -> Reader:
         """Train the objective and read its encoder."""
-        objective = self.objective(self.draw_encoder(design.runs), self.options)
+        objective = self.objective(self.begin(design.runs, out), self.options)
         self.train(objective, self.crops(design, seed), design, seed, out)
         return of_encoder(objective.encoder)
 
