@@ -47,6 +47,25 @@ GRAPH_OBJECTIVES: dict[str, Kind] = {
     ),
 }
 
+SEMI_OBJECTIVES: dict[str, Kind] = {
+    "supervised": Kind("audiossl.objectives.supervised:Supervised", "labels alone, with the same views and steps"),
+    "pseudo_label": Kind("audiossl.objectives.pseudo_label:PseudoLabel", "one's own confident classes (Lee 2013)"),
+    "mean_teacher": Kind(
+        "audiossl.objectives.mean_teacher:MeanTeacher", "agree with a moving average of oneself (arXiv 1703.01780)"
+    ),
+    "fixmatch": Kind(
+        "audiossl.objectives.fixmatch:FixMatch", "confident classes of a weak view for a strong one (arXiv 2001.07685)"
+    ),
+    "softmatch": Kind("audiossl.objectives.softmatch:SoftMatch", "FixMatch with soft weights (arXiv 2301.10921)"),
+    "simmatch": Kind("audiossl.objectives.simmatch:SimMatch", "classes and similarities to labelled windows (arXiv 2203.06915)"),
+    "semixup": Kind("audiossl.objectives.semixup:Semixup", "windows, changes and mixtures agree (arXiv 2003.01944)"),
+    "tracoco": Kind("audiossl.objectives.tracoco:TraCoCo", "two networks, and two crops on their overlap (arXiv 2203.14523)"),
+    "multiaugs": Kind("audiossl.objectives.multiaugs:MultiAugs", "several strong views, summed (arXiv 2402.11566)"),
+    "self_ensembling": Kind(
+        "audiossl.objectives.self_ensembling:SelfEnsembling", "contrast of regions by a teacher's classes (arXiv 2105.12924)"
+    ),
+}
+
 
 def find_objective(name: str, table: Mapping[str, Kind]) -> type[Objective]:
     """Find the class of an objective: a name of the table, `FILE.py:Class` or `module:Class`.

@@ -23,6 +23,9 @@ from audiossl.pipelines.finetune.config import FinetuneRecipe
 from audiossl.pipelines.own import labelled
 from audiossl.pipelines.own.claims import claim_output
 from audiossl.pipelines.own.output import corpus_name, default_output
+from audiossl.pipelines.semi import dry_run as semi_dry_run
+from audiossl.pipelines.semi import stages as semi
+from audiossl.pipelines.semi.config import SemiRecipe
 from audiossl.pipelines.sensors import checks as sensors_checks
 from audiossl.pipelines.sensors import dry_run as sensors_dry_run
 from audiossl.pipelines.sensors import stages as sensors
@@ -36,12 +39,13 @@ from audiossl.training.devices import autocast, choose_device
 from audiossl.world import World
 
 EARLIER = "stages"  # folder of a run, for pre-training before its own
-Recipe = SpearRecipe | FinetuneRecipe | SensorsRecipe | ConnectivityRecipe
+Recipe = SpearRecipe | FinetuneRecipe | SensorsRecipe | ConnectivityRecipe | SemiRecipe
 METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {
     "spear": (SpearRecipe, spear.stages),
     "finetune": (FinetuneRecipe, finetune.stages),
     "sensors": (SensorsRecipe, sensors.stages),
     "connectivity": (ConnectivityRecipe, connectivity.stages),
+    "semi": (SemiRecipe, semi.stages),
 }
 # What is checked by a dry run where the stage of that name is up to date: a function of the config and the output folder.
 CHECKS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
@@ -49,6 +53,7 @@ CHECKS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
     "finetune": ("labels", finetune.check_prepared),
     "sensors": ("recordings", sensors_checks.check_prepared),
     "connectivity": ("recordings", connectivity_checks.check_prepared),
+    "semi": ("recordings", sensors_checks.check_prepared),
 }
 # What `--dry-run` does beyond naming stages: a function of the config and the output folder.
 DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {
@@ -56,6 +61,7 @@ DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {
     "finetune": labelled.dry_run,
     "sensors": sensors_dry_run.dry_run,
     "connectivity": connectivity_dry_run.dry_run,
+    "semi": semi_dry_run.dry_run,
 }
 
 
@@ -216,6 +222,6 @@ def _after_earlier(config: Any, file: Path | None, output: Path, *, dry_run: boo
 def _known(config: object) -> tuple[str, Recipe]:
     """The method that a config is for, and the config."""
     for method, (kind, _) in METHODS.items():
-        if isinstance(config, kind):
+        if type(config) is kind:  # some are recipes of others with further keys
             return method, cast(Recipe, config)
     raise ConfigError(f"no pipeline takes a {type(config).__name__}")

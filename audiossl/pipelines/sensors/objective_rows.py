@@ -169,6 +169,10 @@ class ObjectiveRow(LearningRow):
             dense = encoded_frames(fold, train, self._frozen) if self._frozen else handmade_frames(fold.windows, train)
         return WindowBatches(fold.windows, train, self.batches, seed, dense)
 
+    def network(self, fold: SensorFold, seed: int, out: Path) -> ResNet1d:
+        """The encoder that was trained, behind the normalisation of the fold's windows."""
+        return SensorEncoder.load(out / "encoder").encoder
+
     def vectors(self, objective: Objective, fold: SensorFold, train: list[int], seed: int) -> Vectors:
         """Features of the labelled windows, by variant, from a trained objective; `train` are the windows that it saw."""
         return {"": in_blocks(fold.windows, fold.task.rows, pooled(objective.encoder))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -63,9 +64,12 @@ class RandomRow(Row):
 
     def features(self, fold: SensorFold, seed: int) -> Float[Tensor, "N D"]:
         """Its mean frames."""
+        return in_blocks(fold.windows, fold.task.rows, pooled(self.network(fold, seed, Path())))
+
+    def network(self, fold: SensorFold, seed: int, out: Path) -> ResNet1d:
+        """The encoder, drawn from torch's global generator."""
         sizes = replace(self.encoder, dim=self.model.dim or self.encoder.dim)
-        encoder = ResNet1d(fold.windows.values.shape[1], fold.windows.rate, sizes)
-        return in_blocks(fold.windows, fold.task.rows, pooled(encoder))
+        return ResNet1d(fold.windows.values.shape[1], fold.windows.rate, sizes)
 
     def entries(self) -> list[tuple[str | Names, object]]:
         """The model and the sizes of the encoder."""
