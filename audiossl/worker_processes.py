@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -44,29 +46,34 @@ def map_by_processes(work: Callable[[T], Iterator[Row]], groups: Sequence[T], nu
     threads = max(1, torch.get_num_threads() // count)
     # Not by fork, which copies the threads of OpenMP without what they were doing.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(packed, threads))
     waiting: deque[Future[list[Row]]] = deque()
-    try:
-        for group in groups:
-            waiting.append(pool.submit(_rows_of, group))
-            if len(waiting) > AHEAD * count:
+    # By a file: writing more than a pipe holds to a process that ended while it started would wait for ever.
+    with tempfile.TemporaryDirectory(prefix="audiossl-") as folder:
+        parcel = Path(folder) / "work.pickle"
+        parcel.write_bytes(packed)
+        del packed
+        pool = ProcessPoolExecutor(count, context, initializer=_begin, initargs=(str(parcel), threads))
+        try:
+            for group in groups:
+                waiting.append(pool.submit(_rows_of, group))
+                if len(waiting) > AHEAD * count:
+                    yield from waiting.popleft().result()
+            while waiting:
                 yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise StoreError(
-            "a worker ended early (out of memory, killed, or a script without `if __name__ == '__main__':`). Finished work is "
-            "kept and the same call resumes it, with fewer workers if memory is short"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+        except BrokenProcessPool as error:
+            raise StoreError(
+                "a worker ended early (out of memory, killed, or a script without `if __name__ == '__main__':`). Finished work "
+                "is kept and the same call resumes it, with fewer workers if memory is short"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _begin(packed: bytes, threads: int) -> None:
+def _begin(parcel: str, threads: int) -> None:
     global _work
     torch.set_num_threads(threads)
     try:
-        _work = pickle.loads(packed)
+        _work = pickle.loads(Path(parcel).read_bytes())
     except Exception as error:  # else the pool says no more than that a process ended
         _work = error
 
