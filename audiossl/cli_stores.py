@@ -136,8 +136,8 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", choices=["local", "ray"], default="local", help="this process, or workers of Ray Data")
-    parser.add_argument("--workers", type=int, metavar="N", help="workers of ray; one for each CPU of its cluster by default")
+    parser.add_argument("--engine", choices=["local", "ray"], default="local", help="this machine, or workers of Ray Data")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes to work in; 1 by default, with ray one for each CPU")
 
 
 def embed_files(options: argparse.Namespace) -> int:

@@ -50,15 +50,13 @@ class Comparison:
 
     def agreement(self) -> dict[tuple[Setting, Setting], float]:
         """Spearman's correlation of how two settings rank the models that both have, from three models on."""
-        from scipy.stats import spearmanr
-
         found: dict[tuple[Setting, Setting], float] = {}
         for place, first in enumerate(self.settings):
             for second in self.settings[place + 1 :]:
                 one, other = self._oriented_z(first), self._oriented_z(second)
                 common = [model for model in self.models if model in one and model in other]
                 if len(common) >= 3:
-                    value = float(np.asarray(spearmanr([one[model] for model in common], [other[model] for model in common])[0]))
+                    value = _rank_correlation([one[model] for model in common], [other[model] for model in common])
                     if math.isfinite(value):
                         found[first, second] = value
         return found
@@ -89,3 +87,14 @@ class Comparison:
 
 def _numbers(row: ResultRow) -> dict[str, float | int | None]:
     return {"value": row.value, "low": row.low, "high": row.high, "n": row.n, "groups": row.groups}
+
+
+def _rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
+    """Spearman's correlation, equal values sharing their mean rank; NaN where all are equal. SciPy takes 0.8 s to be imported."""
+    ranks = []
+    for values in (one, other):
+        _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+        rank = (np.cumsum(counts) - (counts - 1) / 2)[which]
+        ranks.append(rank - rank.mean())
+    spread = math.sqrt(float(ranks[0] @ ranks[0] * (ranks[1] @ ranks[1])))
+    return float(ranks[0] @ ranks[1]) / spread if spread else math.nan

@@ -102,8 +102,8 @@ def embed(
             and rejects those for which the memory does not suffice.
         device: device to embed on, "cpu", "cuda", "cuda:1" or "mps"; None leaves an encoder where it is, and loads names on the
             CPU.
-        engine: "local" for this process, "ray" for workers of Ray Data.
-        workers: workers of ray; one for each CPU of its cluster by default.
+        engine: "local" for this machine, "ray" for workers of Ray Data.
+        workers: number of processes to work in, which changes no byte; 1 by default, with ray one for each CPU of its cluster.
         verify: embed nothing, but compare what the store holds with what the recordings are now.
         dry_run: embed nothing, but say what it would take.
 

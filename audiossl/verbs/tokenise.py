@@ -89,8 +89,8 @@ def tokenise(
         table: table whose rows are joined to the recordings by id, path, file name or stem; what has no row is left out.
         where: condition on their columns, such as `speaker == 'a'` (see `audiossl.where`).
         device: device of the teacher: "cpu", "cuda", "cuda:1", "mps".
-        engine: "local" for this process, "ray" for workers of Ray Data.
-        workers: workers of ray; one for each CPU of its cluster by default.
+        engine: "local" for this machine, "ray" for workers of Ray Data.
+        workers: number of processes to work in, which changes no byte; 1 by default, with ray one for each CPU of its cluster.
         dry_run: tokenise nothing, but say what it would take.
 
     Returns:

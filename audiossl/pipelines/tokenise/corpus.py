@@ -124,7 +124,7 @@ def encode_corpus(
         quality: quality of the search.
         append: whether to continue the store that is there; recordings that it holds are skipped. Otherwise it is replaced.
         engine: `ray` has the recordings encoded by workers of Ray Data (extra `ray`); the store gets the same bytes.
-        num_workers: number of workers of ray.
+        num_workers: number of processes to work in; 1 by default, with ray one for each CPU of its cluster.
         recordings: the items of the corpus with their files, by id. These are stamped, and kept in the store: a recording whose
             file has changed is tokenised anew, and an id that the store holds of another file is rejected.
         rejected: rows about recordings that did not come into the corpus.
