@@ -43,8 +43,12 @@ class MiniRocketRow(Row):
         """Fit and transform."""
         rocket = import_extra("aeon.transformations.collection.convolution_based", "sensors").MiniRocket(random_state=seed)
         windows = fold.windows
-        rocket.fit(windows.values[windows.of(fold.sides.known)].numpy())
-        return torch.from_numpy(np.array(rocket.transform(windows.values[fold.task.rows].numpy()), dtype=np.float32))
+        num_threads = torch.get_num_threads()
+        try:
+            rocket.fit(windows.values[windows.of(fold.sides.known)].numpy())
+            return torch.from_numpy(np.array(rocket.transform(windows.values[fold.task.rows].numpy()), dtype=np.float32))
+        finally:
+            torch.set_num_threads(num_threads)  # numba changes torch's when it is first used
 
 
 @dataclass(frozen=True)
