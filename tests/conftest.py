@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from audiossl.threads import wait_passively
 
 wait_passively()  # before torch is imported
+if "PYTEST_XDIST_WORKER" in os.environ:  # a worker a core: more threads would only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch  # noqa: E402
 
 GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "golden"
+
+
+# Every run tries the same examples, so that a change is judged by itself; `--hypothesis-profile=search` looks for new ones.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search")
+settings.load_profile("same")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process a core, at most four, for the whole default run; none where files are named, or slow tests asked for."""
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.option.markexpr == "not slow"
+    return min(4, os.cpu_count() or 1) if is_whole and not config.option.keyword else 0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

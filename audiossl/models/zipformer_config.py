@@ -147,7 +147,7 @@ class ZipformerConfig:
             raise ConfigError(f"{origin}: unknown fields {unknown}, missing fields {missing}; is it the config of a Zipformer?")
         try:
             return cls(**{name: _parsed(values[name], type_name) for name, type_name in types.items() if name in values})
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ConfigError(f"{origin}: a value cannot be read ({error}).") from error
         except ConfigError as error:
             raise ConfigError(f"{origin}: {error}") from error
@@ -174,12 +174,19 @@ def _parsed(value: Any, type_name: str) -> Any:
     """Turn a JSON value into what a field of type `type_name` holds."""
     if type_name.startswith("tuple"):
         parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
-        return tuple(int(part) for part in parts)
+        return tuple(_whole(part) for part in parts)
     if type_name == "int":
-        return int(value)
+        return _whole(value)
     if type_name == "bool" and not isinstance(value, bool):
         raise ValueError(f"expected true or false, got {value!r}")
     return value
+
+
+def _whole(value: Any) -> int:
+    """A whole number; published layouts write some as text."""
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError(f"expected a whole number, got {value!r}")
+    return int(value)
 
 
 _BASE = ZipformerConfig()

@@ -7,3 +7,4 @@ from .teacher import Teacher as Teacher
 from .teacher import TeacherConfig as TeacherConfig
 from .teacher import load_teacher as load_teacher
 from .teacher import parse_teacher as parse_teacher
+from .tower_encoder import TowerEncoder as TowerEncoder

@@ -1,4 +1,4 @@
-"""Any Hugging Face audio encoder by name: WavLM, HuBERT, wav2vec 2.0, Data2Vec, SEW, Whisper's encoder and their relatives."""
+"""Hugging Face encoders by name: WavLM, HuBERT, wav2vec 2.0, Data2Vec, SEW, Whisper's encoder and their relatives."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from audiossl.encoder_names import Wanted
 from audiossl.errors import ConfigError, DataError
 from audiossl.models.encoder import Encoder, Frames
+from audiossl.teachers.clip_by_clip import joined
 from audiossl.teachers.hugging_face_families import FrontEnd, Waveform, WhisperMel
 
 
@@ -149,17 +149,8 @@ class HuggingFaceEncoder(nn.Module):
         Raises:
             DataError: if a clip is too short for one frame, or longer than the window of a Whisper model.
         """
-        per_clip = [self._layers(clip[0, : int(length)]) for clip, length in zip(signal, lengths, strict=True)]
-        num_frames = torch.tensor([layers.shape[1] for layers, _ in per_clip], device=signal.device)
-        size = int(num_frames.max())
-        batch = torch.stack([F.pad(layers, (0, 0, 0, size - layers.shape[1])) for layers, _ in per_clip], dim=1)
-        layers = batch.type_as(signal).unbind()
-        if not self._spreads and self._adapter is None:
-            return Frames.from_layers(list(layers), num_frames)
-        num_last = torch.tensor([len(last) for _, last in per_clip], device=signal.device)
-        size = int(num_last.max())
-        last = torch.stack([F.pad(last, (0, 0, 0, size - len(last))) for _, last in per_clip])
-        return Frames(layers, num_frames, last.type_as(signal), num_last)
+        clips = [self._layers(clip[0, : int(length)]) for clip, length in zip(signal, lengths, strict=True)]
+        return joined(clips, signal, own_output=self._spreads or self._adapter is not None)
 
     def _layers(self, clip: Float[Tensor, "S"]) -> tuple[Float[Tensor, "L T D"], Float[Tensor, "T2 D2"]]:
         """Layers and final output of one clip."""
@@ -216,4 +207,10 @@ class _Adapter(nn.Module):
 
 def load_named(wanted: Wanted) -> Encoder:
     """`hf:NAME[:LAYER]`, see `audiossl.encoder_names`."""
+    from audiossl.teachers.hugging_face_loading import read_config
+    from audiossl.teachers.tower_loading import is_tower, load_tower
+
+    config = read_config(wanted.name)
+    if is_tower(config.model_type):
+        return load_tower(wanted.name, config, wanted.last_layer)
     return HuggingFaceEncoder.from_name(wanted.name, wanted.last_layer)

@@ -208,7 +208,9 @@ def family_of(model_type: str) -> Family:
         ConfigError: if there is none.
     """
     if model_type not in FAMILIES:
-        titles = [family.title for family in FAMILIES.values()]
+        from audiossl.teachers.towers import TOWERS  # read only where something is wrong
+
+        titles = [family.title for family in (*FAMILIES.values(), *TOWERS.values())]
         raise ConfigError(f"is a {model_type} model; expected {', '.join(titles[:-1])} or {titles[-1]}")
     return FAMILIES[model_type]
 

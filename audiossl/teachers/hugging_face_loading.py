@@ -13,6 +13,7 @@ from torch import nn
 
 from audiossl.errors import ConfigError, import_extra
 from audiossl.files import read_json
+from audiossl.teachers.foreign import Foreign
 from audiossl.teachers.hugging_face_families import FrontEnd, family_of
 from audiossl.torchaudio_import import import_torchaudio
 
@@ -33,6 +34,20 @@ def import_transformers() -> ModuleType:
     return transformers
 
 
+def read_config(name: str) -> Foreign:
+    """Read the config of a model.
+
+    Raises:
+        MissingExtraError: if `transformers` is not installed.
+        ConfigError: if there is none that can be read.
+    """
+    transformers = import_transformers()
+    try:
+        return transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+    except Exception as error:  # of many kinds
+        raise ConfigError(f"cannot load '{name}' from the Hugging Face hub or a folder: {first_sentence(error)}") from error
+
+
 def load_pretrained(name: str) -> tuple[nn.Module, FrontEnd]:
     """Load a model in float32, whatever precision its weights are stored in, and what stands before it.
 
@@ -46,9 +61,8 @@ def load_pretrained(name: str) -> tuple[nn.Module, FrontEnd]:
         family = family_of(config.model_type)
         if getattr(config, "quantization_config", None) is not None:
             raise ConfigError("has quantised weights; expected float32, float16 or bfloat16")
-        precision = {"dtype" if _version(transformers) >= (4, 56) else "torch_dtype": torch.float32}
         model, loaded = transformers.AutoModel.from_pretrained(
-            name, output_loading_info=True, trust_remote_code=False, **precision
+            name, output_loading_info=True, trust_remote_code=False, **precision(torch.float32)
         )
         # Of Whisper only the encoder is read.
         missing = sorted(key for key in set(loaded["missing_keys"]) - UNTRAINED if not key.startswith("decoder."))
@@ -56,21 +70,30 @@ def load_pretrained(name: str) -> tuple[nn.Module, FrontEnd]:
             raise ConfigError(f"lacks {len(missing)} weights of its model, such as {missing[0]}")
         if bad := next((key for key, weight in model.named_parameters() if not weight.isfinite().all()), None):
             raise ConfigError(f"has weights that are no finite numbers, such as {bad}: the training that made them diverged")
-        extractor = _read_extractor(transformers, name)
+        extractor = read_extractor(transformers, name)
         front_end = family.front_end(config, extractor or family.default_extractor(transformers, config))
     except ConfigError as error:
         verb = "" if str(error).startswith(("is ", "has ", "lacks ")) else "cannot be served: "
         raise ConfigError(f"'{name}' {verb}{error}") from error
     except Exception as error:  # of many kinds, from transformers, safetensors and the hub's client
-        raise ConfigError(f"cannot load '{name}' from the Hugging Face hub or a folder: {_in_one_line(error)}") from error
+        raise ConfigError(f"cannot load '{name}' from the Hugging Face hub or a folder: {first_sentence(error)}") from error
     return model, front_end
 
 
-def _in_one_line(error: Exception) -> str:
-    """The first sentence of an error; a line that ends with a colon continues in the next."""
+def first_sentence(error: Exception) -> str:
+    """The first sentence of an error; a line that ends with a colon continues in the next.
+
+    >>> first_sentence(ValueError("no such file:\\n  config.json\\nTry again."))
+    'no such file: config.json'
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     last = next((place for place, line in enumerate(lines) if not line.endswith(":")), len(lines) - 1)
     return " ".join(lines[: last + 1])
+
+
+def precision(dtype: torch.dtype) -> dict[str, torch.dtype]:
+    """The option of `from_pretrained` for the precision of weights, under the name that the installed version has for it."""
+    return {"dtype" if _version(import_transformers()) >= (4, 56) else "torch_dtype": dtype}
 
 
 def _version(transformers: Any) -> tuple[int, int]:
@@ -78,7 +101,7 @@ def _version(transformers: Any) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _read_extractor(transformers: Any, name: str) -> Any:
+def read_extractor(transformers: Foreign | ModuleType, name: str) -> Foreign | None:
     """The feature extractor that is published with a model; None where there is none."""
     if _has_no_extractor(name):
         return None

@@ -102,18 +102,22 @@ class Quantizer(nn.Module):
         """Codebooks in the normalised space."""
         raise NotImplementedError
 
+    def search_of(self, quality: str) -> str:
+        """Name of the search behind a quality, for stores; "" where the codes of a frame do not depend on one."""
+        return ""
+
     def encode(self, frames: Tensor | np.ndarray, quality: str = "default") -> UInt[Tensor, "T N"]:
         """Find the codes of frames."""
         raise NotImplementedError
 
     def encode_blocks(
-        self, frames: Tensor | np.ndarray, search: Callable[[Tensor], Tensor], size: int = BLOCK, pad: bool = True
+        self, frames: Tensor | np.ndarray, search: Callable[[Tensor, int], Tensor], size: int = BLOCK, pad: bool = True
     ) -> UInt[Tensor, "T N"]:
         """Search frames (T, D) block by block, in full float32 on the quantiser's device; memory does not grow with T.
 
         Args:
             frames: any floating type; an array may be memory-mapped.
-            search: normalised frames (size, D) to codes (size, N).
+            search: function of (normalised frames (size, D), number that is wanted) that gives codes of these, or of all.
             size: frames of a block; fixed, so that chunking never changes a code.
             pad: fill the last block up with zeros.
 
@@ -127,7 +131,7 @@ class Quantizer(nn.Module):
                 block = tensor[first : first + size].to(self.mean.device, torch.float32)
                 check_finite(block)
                 block = self.normalise(block)
-                found = search(F.pad(block, (0, 0, 0, size - len(block))) if pad else block)
+                found = search(F.pad(block, (0, 0, 0, size - len(block))) if pad else block, len(block))
                 codes[first : first + size] = found[: len(block)].cpu().to(self.code_dtype)
         return codes
 

@@ -14,15 +14,16 @@ from audiossl.seeds import derive_generator
 from audiossl.tokens.contract import Quantizer, check_training_frames, sum_of_centers
 from audiossl.tokens.exact_search import EXACT_BLOCK, check_exact, refine
 from audiossl.tokens.frame_sample import gather_frames
+from audiossl.tokens.gram_table import GramTable
 from audiossl.tokens.quantiser_training import TrainingPlan, train
-from audiossl.tokens.search import Effort, GramTable, effort_of, search
+from audiossl.tokens.search import BLOCK, GPU_BLOCK, search, steps_of
 
 SCALE_SPEED = 10.0  # the reference stores scales divided by ten, which makes its optimiser learn them ten times faster
 EXACT_PASSES = 5
 
 
 class MultiCodebookQuantizer(Quantizer):
-    """Direct-sum quantiser with a linear classifier that starts the search.
+    """Direct-sum quantiser; its linear classifier guesses codes where they need not be searched.
 
     Guo et al., ICASSP 2023, arXiv 2211.00508; parameters as in the multi_quantization package, whose state dicts it can read.
 
@@ -100,6 +101,10 @@ class MultiCodebookQuantizer(Quantizer):
         scores = self.to_logits((SCALE_SPEED * self.logits_scale).exp() * normalised)
         return scores.view(len(normalised), self.num_codebooks, self.codebook_size)
 
+    def search_of(self, quality: str) -> str:
+        """`tabu`, which has other codes than the search of versions before it; "" of `exact`, which has the same in all."""
+        return "" if quality == "exact" else "tabu"
+
     @torch.no_grad()
     def encode(self, frames: Tensor | np.ndarray, quality: str = "default", passes: int | None = None) -> UInt[Tensor, "T N"]:
         """Find the codes of frames.
@@ -108,9 +113,9 @@ class MultiCodebookQuantizer(Quantizer):
 
         Args:
             frames: (T, D), any floating type; an array may be memory-mapped.
-            quality: `fast`, `default` and `best` search ever harder, and their error is never above that of the classifier's
-                guess; `exact` gives the codes of the multi_quantization package, frame by frame.
-            passes: instead of the sweeps (`fast`), rounds (`default`, `best`) or refinement passes (`exact`, 5) of the quality.
+            quality: `fast`, `default` and `best` search ever harder, by N, 14 N and 40 N changes of a code from a greedy start;
+                `exact` gives the codes of the multi_quantization package, frame by frame.
+            passes: number of changes (`fast`, `default`, `best`) or of refinement passes (`exact`, 5), in place of the quality's.
 
         Raises:
             ConfigError: for an unknown quality, or `exact` where N or K is no power of two.
@@ -119,9 +124,10 @@ class MultiCodebookQuantizer(Quantizer):
         if quality == "exact":
             check_exact(self.num_codebooks, self.codebook_size)
             wanted = EXACT_PASSES if passes is None else passes
-            return self.encode_blocks(frames, lambda block: self._encode_exact(block, wanted), EXACT_BLOCK, pad=False)
-        effort = effort_of(quality, self.num_codebooks, passes)
-        return self.encode_blocks(frames, lambda block: self._search(block, effort))
+            return self.encode_blocks(frames, lambda block, _: self._encode_exact(block, wanted), EXACT_BLOCK, pad=False)
+        steps, table = steps_of(quality, self.num_codebooks, passes), self.gram_table()
+        size = BLOCK if self.centers.device.type == "cpu" else GPU_BLOCK
+        return self.encode_blocks(frames, lambda block, count: search(table, block, steps, count) - self._offsets(), size)
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:
@@ -198,10 +204,6 @@ class MultiCodebookQuantizer(Quantizer):
         for _ in range(passes):
             codes = refine(centers, frames, codes)
         return codes
-
-    def _search(self, frames: Float[Tensor, "B D"], effort: Effort) -> Int[Tensor, "B N"]:
-        start = self.logits(frames).argmax(-1) + self._offsets()
-        return search(self.gram_table(), frames, start, effort) - self._offsets()
 
     def _offsets(self) -> Int[Tensor, "N"]:
         """What makes a code of codebook n global: n * K."""

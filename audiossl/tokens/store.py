@@ -53,6 +53,7 @@ class TokenStore:
     Attributes:
         quantiser_id, teacher, frame_rate, num_codebooks, codebook_size: values as written.
         teacher_digest, quality: values as written, "" where unknown.
+        search: search that found the codes; "" of quantisers that need none, of `exact`, and in stores of earlier versions.
         shards: shards listed when the store was opened.
         num_bytes: size of all token and index files.
 
@@ -71,6 +72,7 @@ class TokenStore:
         self.teacher: str = about["teacher"]
         self.teacher_digest: str = about.get("teacher_digest", "")
         self.quality: str = about.get("quality", "")
+        self.search: str = about.get("search", "")
         self.frame_rate: float = about["frame_rate"]
         self.num_codebooks: int = about["num_codebooks"]
         self.codebook_size: int = about["codebook_size"]
@@ -227,7 +229,7 @@ def _read_about(path: Path) -> tuple[dict[str, Any], list[Shard]]:
             raise ValueError("a count of a shard is not a whole number")
         if any(Path(name).name != name for shard in shards for name in (shard.tokens, shard.index)):
             raise ValueError("a shard names a file that is not in the folder")
-        details = {key: about[key] for key in ("teacher_digest", "quality") if key in about}
+        details = {key: about[key] for key in ("teacher_digest", "quality", "search") if key in about}
         return {**{key: about[key] for key in keys}, **details}, shards
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} is not a whole token store: {STORE_FILE} is missing or damaged ({error})") from error

@@ -55,6 +55,7 @@ class TokenWriter:
         teacher: str = "",
         teacher_digest: str = "",
         quality: str = "",
+        search: str = "",
         append: bool = False,
         shard_frames: int = 2**24,
         commit_seconds: float = 300.0,
@@ -70,6 +71,7 @@ class TokenWriter:
             teacher: teacher of the frames, in words.
             teacher_digest: digest of weights that may be others under the same name; "" if unknown.
             quality: quality of the search that found the codes; "" if unknown.
+            search: name of that search, of quantisers whose codes depend on it: `Quantizer.search_of`.
             append: whether to continue the store in the folder; quantiser, N, K, frame rate, teacher and quality must be the
                 same.
             shard_frames: a shard with this many token frames is closed; 2**24 are 93 hours at 50 Hz.
@@ -88,6 +90,7 @@ class TokenWriter:
             "codebook_size": codebook_size,
         }
         self._details = {"teacher_digest": teacher_digest, "quality": quality}
+        self._search, self._found_otherwise = search, False
         self._ids: set[str] = set()
         self._origins: dict[str, Origin] = {}
         self._shards: list[Shard] = []
@@ -129,10 +132,17 @@ class TokenWriter:
 
         Raises:
             DataError: if their shape or range is wrong, or the cut is there already and not replaced.
+            StoreError: if the codes of the store were found by another search, whose codes would not mix with these.
         """
         origin = origin or Origin(source)
         if self._root is None:
             raise RuntimeError("a TokenWriter takes cuts inside its `with` block only")
+        if self._found_otherwise:
+            found_by = self._search or "the search of an earlier version"
+            raise StoreError(
+                f"the codes in {self.folder} were found by {found_by}, which gives other codes of the same frames: tokenise into "
+                "another folder, or all recordings anew"
+            )
         if cut_id in self._ids and origin.version <= self._origins.get(cut_id, Origin()).version:
             raise DataError(f"cut '{cut_id}' is tokenised twice; cut ids must be unique within a store")
         if codes.shape[1] != self.num_codebooks:
@@ -197,6 +207,7 @@ class TokenWriter:
                 if value and (held := getattr(store, key)) and held != value
             ]
             self._details = {key: getattr(store, key) for key in self._details}
+            self._found_otherwise, self._search = len(store) > 0 and store.search != self._search, store.search
             if different:
                 raise StoreError(
                     f"the tokens in {self.folder} were made otherwise ({'; '.join(different)}): choose another folder"
@@ -213,7 +224,8 @@ class TokenWriter:
 
     def _list_shards(self, root: Path) -> None:
         shards = [asdict(shard) for shard in self._shards]
-        about = {**self._about, **{key: value for key, value in self._details.items() if value}}
+        details = {**self._details, "search": self._search}
+        about = {**self._about, **{key: value for key, value in details.items() if value}}
         write_json(root / STORE_FILE, {"format": FORMAT, **about, "dtype": self.dtype.name, "shards": shards})
 
 

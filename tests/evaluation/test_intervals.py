@@ -27,7 +27,7 @@ from audiossl.evaluation.intervals import (
     rate_interval,
 )
 
-bench = load_tool("bench/coverage.py")
+bench = load_tool("bench/interval_coverage.py")
 
 
 def sums(*values):

@@ -85,7 +85,16 @@ def test_impossible_sizes_are_refused(field, value, message, monkeypatch):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("num_heads", "8,eight"), ("pos_dim", "large"), ("causal", "no"), ("frontend", "conv3d"), ("model_type", "bert")],
+    [
+        ("num_heads", "8,eight"),
+        ("num_heads", float("inf")),
+        ("pos_dim", "large"),
+        ("pos_dim", float("-inf")),
+        ("pos_dim", 47.5),
+        ("causal", "no"),
+        ("frontend", "conv3d"),
+        ("model_type", "bert"),
+    ],
 )
 def test_unreadable_values_are_refused_with_their_origin(field, value):
     with pytest.raises(ConfigError, match=r"there/config\.json"):

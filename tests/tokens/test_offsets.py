@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiossl.tokens.factory import QUANTISERS, fit_quantiser
+from audiossl.tokens.gram_table import GramTable
 from audiossl.tokens.kmeans import KMeansQuantizer
 from audiossl.tokens.lloyd import lloyd
 from audiossl.tokens.offsets import common_offset
 from audiossl.tokens.quantiser import MultiCodebookQuantizer
 from audiossl.tokens.residual import ResidualQuantizer
-from audiossl.tokens.search import GramTable, effort_of, search
+from audiossl.tokens.search import search, steps_of
 
 ON_GRID = st.integers(-400, 400).map(lambda number: 1024.0 * number)  # shifts by which grid values move without rounding
 
@@ -96,9 +97,9 @@ def test_a_finite_scalar_quantiser_of_old_far_from_zero():
 @given(ON_GRID, ON_GRID, st.sampled_from(["fast", "default"]))
 def test_the_search_over_pairs_of_centres_knows_no_offset(one, other, quality):
     frames, centers = grid_noise(40, 6), grid_noise(3, 8, 6, seed=3)
-    plain = search(GramTable.build(centers), frames, None, effort_of(quality, 3))
+    plain = search(GramTable.build(centers), frames, steps_of(quality, 3))
     shift = torch.tensor([one, other, 0.0])[:, None, None]
-    moved = search(GramTable.build(centers + shift), frames + (one + other), None, effort_of(quality, 3))
+    moved = search(GramTable.build(centers + shift), frames + (one + other), steps_of(quality, 3))
     assert torch.equal(plain, moved)
 
 

@@ -316,3 +316,24 @@ def test_a_killed_writer_without_append_leaves_no_store(tmp_path):
     assert process.returncode == 9
     with pytest.raises(StoreError, match="missing"):
         TokenStore.open(tmp_path / "t")
+
+
+def test_codes_of_another_search_are_not_mixed_in(tmp_path):
+    """A store of an earlier version is read and continued with nothing, but takes no codes of today's search."""
+    about = {"quantiser_id": "q", "num_codebooks": 2, "codebook_size": 16, "frame_rate": 50.0, "quality": "default"}
+    codes = torch.zeros(3, 2, dtype=torch.uint8)
+    with TokenWriter(tmp_path / "old", **about) as writer:
+        writer.add("a", codes)
+    assert TokenStore.open(tmp_path / "old").search == ""
+    with TokenWriter(tmp_path / "old", **about, search="tabu", append=True) as writer:
+        assert "a" in writer
+    with (
+        pytest.raises(StoreError, match=r"found by the search of an earlier version.*into another folder"),
+        TokenWriter(tmp_path / "old", **about, search="tabu", append=True) as writer,
+    ):
+        writer.add("b", codes)
+    assert list(TokenStore.open(tmp_path / "old").cut_ids()) == ["a"] and TokenStore.open(tmp_path / "old").search == ""
+    for name in ("a", "b"):
+        with TokenWriter(tmp_path / "new", **about, search="tabu", append=True) as writer:
+            writer.add(name, codes)
+    assert TokenStore.open(tmp_path / "new").search == "tabu" and len(TokenStore.open(tmp_path / "new")) == 2

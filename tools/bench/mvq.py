@@ -8,8 +8,9 @@
 follows that of eight stacked hama frames, variance (1 + i / 30)^-2 along axis i; 16 codebooks of 256. Both first train a
 quantiser with the reference (two phases, 600 frames a step, its own learning-rate steps) and one with ours, then search codes
 for held-out frames with both sets of codebooks. `--keep DIR` saves the trained quantisers, `--codebooks DIR` uses them and
-compares searches only. About 20 minutes for hama, 75 for decaying. `stream` encodes a million 1024-d frames and prints the peak
-memory.
+compares searches only, `--own` trains no reference and searches with our codebooks. Each of our searches runs in torch, and
+compiled by numba where that can be imported. About 20 minutes for hama, 75 for decaying; 4 and 12 with `--own`. `stream` encodes
+a million 1024-d frames and prints the peak memory.
 
 Times are CPU seconds of this process. Ratios hold within a run; do not compare seconds between runs.
 """
@@ -38,8 +39,10 @@ from rich.table import Table
 from torch import Tensor
 
 from audiossl.files import write_json
-from audiossl.tokens import MultiCodebookQuantizer, ResidualQuantizer
+from audiossl.tokens import MultiCodebookQuantizer, ResidualQuantizer, search
 from audiossl.tokens.diagnostics import relative_error
+from audiossl.tokens.search import compiled_search
+from audiossl.tokens.tabu import tabu_search
 
 console = Console(width=150)
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "asterisk" / "spear.yaml"
@@ -161,6 +164,16 @@ def library_residual(train: Tensor, num_codebooks: int) -> tuple[ResidualQuantiz
     return fitted, library.eval()
 
 
+def in_torch(work: Callable[[], Tensor]) -> Tensor:
+    """What work returns where numba is not installed."""
+    installed = search.compiled_search
+    search.compiled_search = lambda: tabu_search  # pyright: ignore[reportAttributeAccessIssue]
+    try:
+        return work()
+    finally:
+        search.compiled_search = installed
+
+
 def compare_searches(
     codebooks: str, ours: MultiCodebookQuantizer, residual: tuple[ResidualQuantizer, Any], valid: Tensor, setting: Setting
 ) -> list[dict]:
@@ -173,14 +186,18 @@ def compare_searches(
         "reference, 5 passes": lambda: reference.encode(frames, 5),
         "ResidualVQ": lambda: library(frames[None])[1][0],
     }
-    for quality in ("fast", "default", "best", "exact"):
-        searches[quality] = lambda quality=quality: ours.encode(frames, quality)
+    for quality in ("fast", "default", "best"):
+        searches[f"{quality}, torch"] = lambda quality=quality: in_torch(lambda: ours.encode(frames, quality))
+        if compiled_search() is not tabu_search:
+            searches[f"{quality}, numba"] = lambda quality=quality: ours.encode(frames, quality)
+    searches["exact"] = lambda: ours.encode(frames, "exact")
+    ours.encode(frames[:2], "fast")  # numba compiles
     seconds: dict[str, list[float]] = {name: [] for name in searches}
     codes: dict[str, Tensor] = {}
     with torch.no_grad():
         for _ in range(setting.repeats):
-            for name, search in searches.items():
-                codes[name], spent = cpu_seconds(search)
+            for name, run in searches.items():
+                codes[name], spent = cpu_seconds(run)
                 seconds[name].append(spent)
     rows = []
     slowest = statistics.median(seconds["reference, 5 passes"])
@@ -235,6 +252,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the rows to this file as well")
     parser.add_argument("--keep", type=Path, help="folder for the trained quantisers")
     parser.add_argument("--codebooks", type=Path, help="folder of an earlier --keep: compare searches only")
+    parser.add_argument("--own", action="store_true", help="train no reference: search with our codebooks only")
     parser.add_argument("--cache", type=Path, default=Path("runs/bench"), help="where the corpus of hama frames is built")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -256,6 +274,11 @@ def main() -> None:
         state = torch.load(options.codebooks / "reference.pt", weights_only=True)
         trained = {"reference": MultiCodebookQuantizer.from_multi_quantization(state)}
         trained["audiossl"] = MultiCodebookQuantizer.load(options.codebooks / "ours")
+    elif options.own:
+        size = {"num_codebooks": setting.num_codebooks, "codebook_size": 256, "normalise": False, "progress": False}
+        ours, spent = cpu_seconds(lambda: MultiCodebookQuantizer.fit(train, **size))
+        rows["training"] = [{"trainer": "audiossl", "cpu_seconds": spent}]
+        trained = {"audiossl": ours}
     else:
         rows["training"], reference, ours = compare_training(train, valid[:4096], setting, options.keep)
         show(f"training on {options.data} frames", rows["training"])

@@ -47,9 +47,9 @@ def check_contract(embedder: Embedder, channels: int) -> Finding:
 
 
 def check_frame_count(embedder: Embedder, channels: int, longest: float) -> Finding:
-    """Frames come at the declared rate, from the shortest clip to `longest` seconds."""
+    """Frames come at the declared rate, from the shortest clip to `longest` seconds, which is the most that is read at once."""
     worst, at = 0.0, 0.0
-    for seconds in [0.01, 0.1, 0.5, 1.0, 1.07, 1.98, 5.0, 12.34, *([longest] if longest > 13 else [])]:
+    for seconds in [*(size for size in (0.01, 0.1, 0.5, 1.0, 1.07, 1.98, 5.0, 12.34) if size < longest), longest]:
         samples = max(embedder.min_samples, round(seconds * embedder.sample_rate))
         length = torch.tensor([samples])
         count = int(_run(embedder, torch.zeros(1, channels, samples), length).lengths[0])

@@ -140,6 +140,7 @@ def encode_corpus(
         teacher=teacher.description,
         teacher_digest=teacher.digest,
         quality=quality,
+        search=quantiser.search_of(quality),
         frame_rate=teacher.frame_rate,
         num_codebooks=quantiser.num_codebooks,
         codebook_size=quantiser.codebook_size,

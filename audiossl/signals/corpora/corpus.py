@@ -77,7 +77,7 @@ class Corpus:
             raise StoreError(
                 f"{folder} is not a corpus: {Path(error.filename).name} is missing. Build it with build_corpus."
             ) from None
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise StoreError(f"the corpus {folder} is damaged ({type(error).__name__}: {error}). Build it anew.") from error
         if len(items) != summary["num_items"]:
             raise StoreError(f"the corpus {folder} has {len(items)} items of {summary['num_items']}. Build it anew.")

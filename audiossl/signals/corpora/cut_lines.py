@@ -16,6 +16,8 @@ from audiossl.signals.corpora.lhotse_cuts import item_of_line
 from audiossl.signals.corpora.manifest import MEMBER, SAME_AS, CorpusItem, CutError, plain_custom, read_supervisions
 from audiossl.signals.corpora.tar_index import TarMember
 
+MOST_SAMPLES = 2**53  # beyond it seconds in float64 say no sample
+
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Read the lines of a manifest, packed by gzip or not; empty ones are passed over.
@@ -59,7 +61,8 @@ def from_line(line: Mapping[str, Any], folder: Path, sample_rate: int, is_measur
             return item_of_line(line, folder, sample_rate)
         recording = line["recording"]
         rate, start, duration = recording["sampling_rate"], float(line["start"]), float(line["duration"])
-        if not (0 <= start < math.inf and 0 < duration < math.inf and 0 < rate < math.inf and isinstance(line["id"], str)):
+        is_placed = 0 <= start < math.inf and 0 < duration * sample_rate < MOST_SAMPLES and 0 < rate < math.inf
+        if not (is_placed and isinstance(line["id"], str)):
             raise ValueError(f"its id, start, duration and rate are {line['id']!r}, {start:g} s, {duration:g} s and {rate} Hz")
         # Seconds in a manifest are rounded: a cut of the whole recording has its exact number of samples.
         is_whole = start == 0 and abs(duration - recording["duration"]) * rate < 0.5

@@ -82,11 +82,14 @@ def test_a_cut_that_cannot_be_used_is_listed_and_the_others_are_taken(folder, tm
     bad[1]["id"] = "command"
     bad[1]["recording"]["sources"][0] |= {"type": "command", "source": "cat x"}
     bad[2]["start"] = 0.25  # under the id of another cut
+    bad.append(
+        {**json.loads(lines[3]), "id": "eternal", "duration": 576_460_752_303_424}
+    )  # seconds: more samples than 64 bits count
     bad.append({**bad[2], "id": "unknown", "type": "NoCut", "recording": {**bad[2]["recording"], "transforms": [{"name": "No"}]}})
     (tmp_path / "cuts.jsonl").write_text("\n".join([*lines, *map(json.dumps, bad)]) + "\n")
     found = gather([tmp_path / "cuts.jsonl"], RATE)
     assert list(found.by_id) == [f"cut{n}" for n in range(6)]
-    assert [row["id"] for row in found.rejected] == ["empty", "command", "unknown", "cut2"]
+    assert [row["id"] for row in found.rejected] == ["empty", "command", "eternal", "unknown", "cut2"]
     assert "commands of a manifest are not run" in found.rejected[1]["reason"]
     (tmp_path / "cuts.jsonl").write_text(json.dumps({"id": "p", "type": "NoCut"}) + "\n")
     with pytest.raises(DataError, match="cannot be read as a lhotse CutSet"):

@@ -1,7 +1,7 @@
 """How often 95 % intervals of few groups cover the truth: simulated, ours next to percentiles of resampled groups.
 
-python tools/bench/coverage.py                  # the tables of docs/intervals.md, two minutes on one core
-python tools/bench/coverage.py --trials 200     # a glance
+python tools/bench/interval_coverage.py                  # the tables of docs/intervals.md, two minutes on one core
+python tools/bench/interval_coverage.py --trials 200     # a glance
 """
 
 from __future__ import annotations
