@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 T = TypeVar("T", bound=Tensor)
+Count = TypeVar("Count", int, Tensor)
 CONSTANT = 2.5e-7  # two steps of float32: a smaller share of its mean is no deviation
+
+
+@runtime_checkable
+class OfLength(Protocol):
+    """A function of one length, or of a tensor of them."""
+
+    def __call__(self, length: Count, /) -> Count: ...
 
 
 def told(lengths: T, numbers: Sequence[int]) -> T:
@@ -34,7 +42,7 @@ def on_host(lengths: Int[Tensor, "B"]) -> list[int]:
     return lengths.tolist() if known is None else known
 
 
-def mapped(lengths: Int[Tensor, "B"], function: Callable[[Any], Any]) -> Int[Tensor, "B"]:
+def mapped(lengths: Int[Tensor, "B"], function: OfLength) -> Int[Tensor, "B"]:
     """Apply a function to lengths, and to the numbers that were noted on them.
 
     >>> on_host(mapped(told(torch.tensor([3, 5]), [3, 5]), lambda length: length * 2))

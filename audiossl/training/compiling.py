@@ -19,7 +19,7 @@ STEPS_PER_OCTAVE = 8  # of lengths: at most an eighth of a batch is padding, a s
 
 
 @contextmanager
-def compiled(objective: nn.Module, enabled: bool = True, backend: str | Callable[..., Any] = "inductor") -> Iterator[None]:
+def compiled(objective: nn.Module, enabled: bool = True, backend: str | Callable[..., object] = "inductor") -> Iterator[None]:
     """Context in which the encoder of an objective runs compiled.
 
     Both the number of clips and that of frames are symbols of the graph, so that one graph serves all batches; padded to few
