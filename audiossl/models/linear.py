@@ -30,7 +30,7 @@ def linear(x: Float[Tensor, "*S D"], weight: Float[Tensor, "D2 D"], bias: Float[
     if not by_onednn(x, weight):
         return F.linear(x, weight, bias)
     if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad or (bias is not None and bias.requires_grad)):
-        return _Product.apply(x, weight, bias)
+        return F.linear(x, weight, bias) if torch.compiler.is_compiling() else _Product.apply(x, weight, bias)
     return _product(x, weight, bias)
 
 

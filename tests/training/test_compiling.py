@@ -14,7 +14,6 @@ from audiossl.training.compiling import compiled, padded_length
 
 # In a process of its own: the type checks of the tests cannot be traced.
 SCRIPT = """
-import sys
 import torch
 from audiossl.models.student import make_student
 from audiossl.objectives.batch import collate_tokens
@@ -51,20 +50,16 @@ def losses(backend):
     return found
 
 expected = losses(None)
-for backend in {"few": [counting], "all": ["aot_eager", "inductor"]}[sys.argv[1]]:
-    torch.compiler.reset()
-    for ours, wanted in zip(losses(backend), expected, strict=True):
-        for one, other in zip(ours, wanted, strict=True):
-            torch.testing.assert_close(one, other, rtol=2e-4, atol=1e-4)
-if sys.argv[1] == "few":
-    assert 1 <= len(graphs) <= 2, len(graphs)
+for ours, wanted in zip(losses(counting), expected, strict=True):
+    for one, other in zip(ours, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=2e-4, atol=1e-4)
+assert 1 <= len(graphs) <= 2, len(graphs)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backends", ["few", "all"])
-def test_few_graphs_give_the_same_losses(backends: str):
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", SCRIPT, backends], capture_output=True, text=True)
+def test_few_graphs_give_the_same_losses():
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", SCRIPT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
