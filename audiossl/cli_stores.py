@@ -42,6 +42,10 @@ def add_embed(embed: argparse.ArgumentParser) -> None:
         "--dtype", choices=["float16", "float32"], default="float16", help="dtype of stored frames (default float16)"
     )
     embed.add_argument("--shard", metavar="i/n", help="embed only the recordings of job i of n, 0 <= i < n")
+    window = (
+        "seconds in which longer recordings are read; auto (default) is 30 for audio, whole runs every recording in one piece"
+    )
+    embed.add_argument("--window-seconds", type=_parse_window, default="auto", metavar="S", help=window)
     embed.add_argument("--device", help="cpu (default), cuda, cuda:1, mps")
     embed.add_argument("--verify", action="store_true", help=VERIFY)
     embed.add_argument("--dry-run", action="store_true", help=DRY_RUN)
@@ -121,7 +125,7 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="bring the teacher's channels to one scale (default)",
     )
-    parser.add_argument("--kind", choices=["mvq", "rvq", "fsq", "kmeans"], default="mvq", help="kind of quantiser (default mvq)")
+    parser.add_argument("--kind", default="mvq", help="quantiser: mvq, rvq, fsq, kmeans or FILE.py:Class (default mvq)")
     parser.add_argument("--num-codebooks", type=int, default=8, help="codes per frame (default 8)")
     parser.add_argument("--codebook-size", type=int, default=256, help="entries per codebook (default 256)")
     parser.add_argument(
@@ -132,8 +136,8 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", choices=["local", "ray"], default="local", help="this process, or workers of Ray Data")
-    parser.add_argument("--workers", type=int, metavar="N", help="workers of ray; one for each CPU of its cluster by default")
+    parser.add_argument("--engine", choices=["local", "ray"], default="local", help="this machine, or workers of Ray Data")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes to work in; 1 by default, with ray one for each CPU")
 
 
 def embed_files(options: argparse.Namespace) -> int:
@@ -145,7 +149,7 @@ def embed_files(options: argparse.Namespace) -> int:
     from audiossl.signals.corpora.store_check import StoreCheck
     from audiossl.verbs.embed import embed
 
-    names = "pool", "dtype", "table", "where", "device", "engine", "workers", "verify", "dry_run"
+    names = "pool", "dtype", "table", "where", "window_seconds", "device", "engine", "workers", "verify", "dry_run"
     chosen: dict[str, Any] = {name: getattr(options, name) for name in names}
     layers, shard = parse_layers(options.layers), _parse_shard(options.shard)
     done: EmbeddingStore | EmbedPlan | StoreCheck = embed(
@@ -162,6 +166,17 @@ def embed_files(options: argparse.Namespace) -> int:
     print(summary)
     _warn(summary.duplicates.warning)
     return _outcome(summary.num_written + summary.num_present, summary.num_rejected, summary.first_rejected, summary.folder)
+
+
+def _parse_window(text: str) -> float | str | None:
+    if text in ("auto", "whole"):
+        return "auto" if text == "auto" else None
+    if not 0 < float(text) < float("inf"):
+        raise ValueError(text)
+    return float(text)
+
+
+_parse_window.__name__ = "window (auto, whole or seconds)"  # what argparse calls it
 
 
 def _parse_shard(text: str | None) -> tuple[int, int] | None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from audiossl.files import read_json, write_json
-from audiossl.stamps import Stamp, folder_stamps, is_same, stamp
+from audiossl.folder_stamps import folder_stamps, is_same
+from audiossl.stamps import Stamp, stamp
 
 DATA = "data.json"  # in the folder of a stage
 MOST_BYTES = 50 * 2**30  # of files that are read to be known by their content; minutes of a local disk

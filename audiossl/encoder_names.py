@@ -53,6 +53,7 @@ class EncoderName(Kind):
             not know longer ones. Dasheng cuts clips itself; SPEAR gave it clips of up to 31 s whole.
         teacher_options: default options of a teacher.
         teacher_layers: whether a teacher that is read below its top computes no more than that.
+        num_layers: number of layers, where the name alone says it.
     """
 
     kind: str
@@ -65,6 +66,7 @@ class EncoderName(Kind):
     window_seconds: int = 20
     teacher_options: Mapping[str, Any] = field(default_factory=dict)
     teacher_layers: bool = False
+    num_layers: int | None = None
 
     @property
     def takes_name(self) -> bool:
@@ -115,6 +117,7 @@ ENCODERS: dict[str, EncoderName] = {
             takes_options=True,
             frame_rate=100.0,
             teacher_options={"stride": 2},
+            num_layers=1,
         ),
         EncoderName(
             "audiossl.teachers.hama:load_named",
@@ -123,6 +126,7 @@ ENCODERS: dict[str, EncoderName] = {
             "hama",
             takes_layer=True,
             teacher_layers=True,
+            num_layers=5,
         ),
         EncoderName(
             "audiossl.teachers.resemblyzer:load_named",
@@ -130,6 +134,7 @@ ENCODERS: dict[str, EncoderName] = {
             "resemblyzer",
             "resemblyzer",
             frame_rate=100.0,
+            num_layers=3,
         ),
         EncoderName(
             "audiossl.teachers.hugging_face:load_named",

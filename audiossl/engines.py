@@ -1,4 +1,4 @@
-"""Where groups of recordings are worked on: in this process, or by the workers of Ray Data."""
+"""Where groups of recordings are worked on: in this process, in several of this machine, or by the workers of Ray Data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from audiossl.errors import ConfigError, import_extra
+from audiossl.worker_processes import Row, map_by_processes
 
 Engine = Literal["local", "ray"]
 T = TypeVar("T")
-Row = dict[str, Any]
 
 
 def map_groups(
@@ -27,25 +27,30 @@ def map_groups(
 ) -> Iterator[Row]:
     """Yield the rows that `work` makes of each group, in the order of the groups, whatever the engine.
 
+    With `local` and several workers each is a process of this machine with a copy of `work`, and a part of torch's threads.
     With `ray` every worker has a copy of `work`, and the group of a worker that died is done again by another. A cluster that
     is connected, or named by RAY_ADDRESS, is used; otherwise one is started on this machine and ended afterwards. Files that
     `work` reads have to be readable from all of its machines.
 
     Args:
-        work: called with a group; yields rows of strings, numbers and arrays, the same keys in each. Ray pickles it.
+        work: called with a group; yields rows of strings, numbers and arrays, the same keys in each. Workers get it pickled.
         groups: JSON-able.
         engine: `local` or `ray` (extra `ray`).
-        num_workers: number of workers of ray; one for each CPU of the cluster by default.
+        num_workers: number of workers. By default `local` works in this process, and ray has one for each CPU of the cluster.
         num_gpus: number of GPUs that each worker of ray needs; a part of one is allowed.
 
     Raises:
-        ConfigError: for another engine, or workers without ray.
+        ConfigError: for another engine, less than one worker, or work that cannot be copied to a process.
+        StoreError: if a worker of `local` was killed.
         MissingExtraError: if ray is asked for and not installed.
     """
-    if engine not in ("local", "ray") or (num_workers is not None and (engine == "local" or num_workers < 1)):
-        raise ConfigError(f"expected engine local, or ray with at least 1 worker, got {engine!r} with {num_workers} workers")
+    if engine not in ("local", "ray") or (num_workers is not None and num_workers < 1):
+        raise ConfigError(f"expected engine local or ray with at least 1 worker, got {engine!r} with {num_workers} workers")
     if engine == "ray":
         yield from _by_ray(work, groups, num_workers, num_gpus)
+        return
+    if num_workers is not None and num_workers > 1:
+        yield from map_by_processes(work, groups, num_workers)
         return
     for group in groups:
         yield from work(group)

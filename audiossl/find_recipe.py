@@ -7,7 +7,8 @@ from pathlib import Path
 
 from audiossl.errors import ConfigError
 from audiossl.options import nearest
-from audiossl.recipe_folders import HOME, OWN, SUFFIXES, below_home, recipe_files, recipe_homes
+from audiossl.recipe_folders import HOME, OWN, SUFFIXES, below_home, recipe_homes
+from audiossl.recipe_text import recipe_files
 
 MOST_NAMED = 30
 

@@ -167,4 +167,5 @@ def _import_module(name: str, what: str) -> ModuleType:
             ) from error
         raise ConfigError(f"{what}: {name} cannot be imported: {type(error).__name__}: {error}") from error
     finally:
-        sys.path.remove(added)
+        # The one that was put at the end: whoever has this folder further in front keeps it there.
+        del sys.path[len(sys.path) - 1 - sys.path[::-1].index(added)]

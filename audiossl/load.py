@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from audiossl.arguments import read_arguments
-from audiossl.embedding.embedder import Embedder
+from audiossl.embedding.embedder import Embedder, WindowSeconds
 from audiossl.encoder_names import ENCODERS, WRITTEN, Wanted, outside_place, parse_name
 from audiossl.errors import ConfigError
 from audiossl.kinds import import_place, source_digest
@@ -40,6 +40,7 @@ def load(
     name: str | Path | Encoder | nn.Module | type | Callable[[], object],
     padding: Literal["invariant", "reference"] = "invariant",
     *,
+    window_seconds: WindowSeconds = "auto",
     trust_code: bool | str | type = False,
 ) -> Embedder:
     """Load an encoder and wrap it so that it embeds signals of any length.
@@ -57,6 +58,8 @@ def load(
             or a function that returns one, is taken as well.
         padding: padding of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the
             padded batches of the published code, in which the last frames of shorter clips see padding.
+        window_seconds: seconds in which longer signals are read; "auto" is 30 s, or what suits slower signals. None runs every
+            signal whole, where the memory allows (see `Embedder`).
         trust_code: a folder may name a class that is not part of audiossl. It is imported only if this is True, or the class, or
             its place.
 
@@ -73,18 +76,17 @@ def load(
     torch.Size([100, 80])
     """
     if isinstance(name, Embedder):
-        return name
+        return name if window_seconds == "auto" else _embedder(name.encoder, name.name, window_seconds, name.source)
     if not isinstance(name, str | Path):
-        return _embedder(encoder_of(name, {}, _called(name)), _called(name))
+        return _embedder(encoder_of(name, {}, _called(name)), _called(name), window_seconds)
     text = str(name)
     known, rest, layer = parse_name(text)
     encoder = known.load(Wanted(rest, layer if known.takes_layer else None, padding=padding, trust_code=trust_code))
     if layer is not None and not known.takes_layer:
         encoder = LayersUpTo(encoder, layer, text)
-    embedder = _embedder(encoder, text)
-    if (place := outside_place(text)) is not None:
-        embedder.source = source_digest(import_place(place.where, "encoder"))
-    return embedder
+    place = outside_place(text)
+    source = "" if place is None else source_digest(import_place(place.where, "encoder"))
+    return _embedder(encoder, text, window_seconds, source)
 
 
 def encoder_of(found: object, options: Mapping[str, object], place: str) -> Any:
@@ -166,11 +168,14 @@ def load_outside(wanted: Wanted) -> Any:
     return encoder
 
 
-def _embedder(encoder: Any, name: str) -> Embedder:
-    if isinstance(encoder, Embedder):
-        return encoder
-    # A BOLD run is encoded whole, however long.
-    return Embedder(as_encoder(encoder), name=name, window_seconds=1e6 if getattr(encoder, "reads_whole", False) else None)
+def _embedder(encoder: Any, name: str, window_seconds: WindowSeconds, source: str = "") -> Embedder:
+    if isinstance(encoder, Embedder):  # what a function of one's own returned
+        return load(encoder, window_seconds=window_seconds)
+    if window_seconds == "auto" and getattr(encoder, "reads_whole", False):
+        window_seconds = 1e6  # a BOLD run is encoded whole, however long
+    embedder = Embedder(as_encoder(encoder), name, window_seconds)
+    embedder.source = source
+    return embedder
 
 
 def _called(found: object) -> str:

@@ -15,30 +15,6 @@ from audiossl.errors import ConfigError, StoreError
 
 
 @contextmanager
-def file_lock(path: Path) -> Iterator[None]:
-    """Keep other processes and threads that lock the same file out of the block, where the system has file locks.
-
-    Raises:
-        ConfigError: if the file cannot be written.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    try:
-        file = path.open("w")
-    except OSError as error:
-        raise ConfigError(
-            f"cannot write in the folder {path.parent}: {error.strerror}. Choose a folder that you may write"
-        ) from error
-    with file:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
 def only_user(folder: Path) -> Iterator[None]:
     """Refuse a second run on a folder, in this process or another, where the system has file locks.
 

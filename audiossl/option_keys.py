@@ -9,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
+from audiossl.docstrings import descriptions
 from audiossl.options import KINDS, WORDS, below, default_of, is_required
 
 
@@ -50,24 +51,6 @@ def list_keys(kind: type, place: str = "", base: object = None) -> list[Key]:
         found.append(Key(name, _type_of(field, hint), default, described.get(field.name, "")))
         if inner:
             found += list_keys(inner[-1], f"{name}.NAME" if get_origin(hint) is dict else f"{name}[N]")
-    return found
-
-
-def descriptions(kind: type) -> dict[str, str]:
-    """Read the `Attributes:` of a class' docstring, by field; one line may describe several, `a, b: both`."""
-    lines = (kind.__doc__ or "").expandtabs().splitlines()
-    starts = [number for number, line in enumerate(lines) if line.strip() == "Attributes:"]
-    found: dict[str, str] = {}
-    names: list[str] = []
-    for line in lines[starts[0] + 1 :] if starts else []:
-        if not line.strip():
-            break
-        head, colon, text = line.strip().partition(": ")
-        if len(line) - len(line.lstrip()) <= 8 and colon:
-            names = [name.strip() for name in head.split(",")]
-            found |= dict.fromkeys(names, text)
-        else:
-            found |= {name: f"{found[name]} {line.strip()}" for name in names}
     return found
 
 

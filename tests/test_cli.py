@@ -220,4 +220,4 @@ def test_every_key_of_a_recipe_is_printed_with_its_default_and_meaning(capsys):
         "\ntraining.max_steps: a whole number or null = null\n    optimiser steps; where it is None, `epochs` counts.\n" in said
     )
     assert "\nmodels.NAME.kind: frame_projection | simclr | " in said and " | encoder | my_module:MyClass, required\n" in said
-    assert said.startswith("dataset: text, required\n")
+    assert said.startswith("dataset: text, required, hapt in this recipe\n")

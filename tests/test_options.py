@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audiossl.docstrings import descriptions
 from audiossl.errors import ConfigError
-from audiossl.option_keys import descriptions, list_keys
+from audiossl.option_keys import list_keys
 from audiossl.options import read_options, with_overrides
 
 

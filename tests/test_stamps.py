@@ -3,7 +3,8 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiossl.stamps import Stamp, digest, folder_stamps, has_changed, stamp
+from audiossl.folder_stamps import folder_stamps
+from audiossl.stamps import Stamp, digest, has_changed, stamp
 
 
 def test_a_stamp_holds_size_time_and_digest(tmp_path):

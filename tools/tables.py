@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from audiossl.errors import AudiosslError, ConfigError
-from audiossl.report.recorded import read_recorded, recorded_tables
+from audiossl.report.recorded_tables import read_recorded, recorded_tables
 
 BEGIN, END = "<!-- tables of results.jsonl -->", "<!-- end of tables -->"
 

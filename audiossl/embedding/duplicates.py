@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from audiossl.embedding.index import StoreIndex
-from audiossl.embedding.neighbours import unit
+from audiossl.embedding.vector_search import unit
 
 TOLERANCE = 1e-5  # of a vector's size; batches of other lengths change its last bits
 MANY = 0.01  # share of items from which on duplicates are a warning: a corpus has some copies, a wrong rate makes very many

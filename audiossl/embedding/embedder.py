@@ -7,6 +7,7 @@ import hashlib
 import html
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -16,13 +17,18 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
-from audiossl.embedding.sources import Signal, Source, open_source
+from audiossl.embedding.memory import LiveBytes, extrapolate
+from audiossl.embedding.sources import FileSource, Signal, Source, open_source
 from audiossl.embedding.takes import Takes
 from audiossl.embedding.windows import FrameBuffer, default_window_seconds, iterate_windows, plan_windows
-from audiossl.errors import ConfigError, DataError
-from audiossl.models.encoder import CONTRACT, Encoder, Frames, as_encoder
+from audiossl.errors import ConfigError, DataError, naming
+from audiossl.free_memory import free_memory
+from audiossl.models.encoder import CONTRACT, Encoder, Frames, as_encoder, last_offset
 
 Layers = Literal["last", "all"] | list[int]
+WindowSeconds = float | int | None | Literal["auto"]
+UNCHECKED_WINDOWS = 4  # default windows that run whole without a look at the memory
+GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -55,13 +61,15 @@ class Embedder(nn.Module):
     """Any encoder with `embed`; it meets the encoder contract itself and hands calls on.
 
     Signals up to `window_seconds` run whole, and then frames equal `encoder(signal)`. Longer ones run in windows with
-    `context_seconds` on both sides, on the same grid of frames; an encoder that sees further than the context gives close, not
-    equal, frames there. An encoder that states `max_samples` gets windows that are no longer.
+    `context_seconds` on both sides, on the same grid of frames: the frames are those of the whole signal if the encoder sees no
+    further than the context, and close to them, not equal, if it sees further, as attention over the whole clip does
+    (`docs/benchmarks.md` has the difference). An encoder that states `max_samples` gets windows that are no longer.
 
     Args:
         encoder: meets the contract of `audiossl.models.encoder`.
         name: what results and stores call it; the class name by default.
-        window_seconds: 30 s by default, 4096 frames for signals below 1 kHz.
+        window_seconds: "auto" is 30 s, 4096 frames for signals below 1 kHz. None runs every signal whole, and refuses one for
+            which the memory does not suffice; attention needs memory that grows with the square of the length.
         context_seconds: 2 s by default, 64 frames for signals below 1 kHz.
 
     Raises:
@@ -77,7 +85,7 @@ class Embedder(nn.Module):
         self,
         encoder: Encoder | nn.Module,
         name: str | None = None,
-        window_seconds: float | int | None = None,
+        window_seconds: WindowSeconds = "auto",
         context_seconds: float | int | None = None,
     ) -> None:
         super().__init__()
@@ -85,13 +93,15 @@ class Embedder(nn.Module):
         self.name = name or type(encoder).__name__
         self.source = ""  # digest of the file that a class from outside was imported from
         window, context = default_window_seconds(float(encoder.sample_rate), float(encoder.frame_rate))
-        self.window_seconds = window if window_seconds is None else window_seconds
+        self.window_seconds = window if window_seconds == "auto" else math.inf if window_seconds is None else window_seconds
         self.context_seconds = context if context_seconds is None else context_seconds
         longest = getattr(encoder, "max_samples", None)
         if longest is not None and longest < float(self.window_seconds) * encoder.sample_rate:
             self.window_seconds = longest / encoder.sample_rate
             self.context_seconds = min(float(self.context_seconds), self.window_seconds / 4)
         self.plan = plan_windows(encoder, float(self.window_seconds), float(self.context_seconds))
+        self._usual_window = round(window * float(encoder.sample_rate))
+        self._peaks: dict[str, dict[int, int]] = {}  # bytes by samples, for each choice of layers
         self.eval()
 
     def __repr__(self) -> str:
@@ -147,6 +157,11 @@ class Embedder(nn.Module):
     def alignment(self) -> int:
         """Windows start at multiples of this many samples."""
         return self.encoder.alignment
+
+    @property
+    def batched_samples(self) -> int:
+        """Longest signal, in samples, that runs in a batch with others; longer ones run in windows, or whole and alone."""
+        return self._usual_window if math.isinf(self.window_seconds) else self.plan.window
 
     def forward(self, signal: Float[Tensor, "B C S"], lengths: Int[Tensor, "B"]) -> Frames:
         """Call the encoder."""
@@ -217,7 +232,8 @@ class Embedder(nn.Module):
             pool: how `pooled` is made; the mean over frames.
 
         Raises:
-            DataError: if a signal cannot be used; the message names the file, or the place in the list.
+            DataError: if a signal cannot be used, or cannot run whole for want of memory; the message names the file, or the
+                place in the list.
             ConfigError: if a layer does not exist.
         """
         if pool != "mean":
@@ -263,21 +279,19 @@ class Embedder(nn.Module):
         """Frames per second and seconds to the centre of frame 0, for these layers."""
         if layers != "last":
             return self.frame_rate, self.frame_offset
-        # A final output at a lower rate stands for several frames of the layers: its centre is in their middle, unless the
-        # encoder says otherwise.
-        middle = self.frame_offset + (1 / self.last_frame_rate - 1 / self.frame_rate) / 2
-        return self.last_frame_rate, getattr(self.encoder, "last_frame_offset", middle)
+        return self.last_frame_rate, last_offset(self.encoder)
 
     @torch.no_grad()
     def _embed_sources(self, sources: Sequence[Source], layers: Layers) -> list[Embedding]:
         self.eval()
         embeddings: dict[int, Embedding] = {}
-        short = [i for i, source in enumerate(sources) if source.num_samples <= self.plan.window]
-        for batch in length_batches({i: sources[i].num_samples for i in short}, 2 * self.plan.window):
+        short = [i for i, source in enumerate(sources) if source.num_samples <= self.batched_samples]
+        for batch in length_batches({i: sources[i].num_samples for i in short}, 2 * self.batched_samples):
             for i, frames in zip(batch, self._encode([sources[i].read() for i in batch], layers), strict=True):
                 embeddings[i] = self._embedding(frames, layers)
         for i in sorted(set(range(len(sources))) - set(short)):
-            embeddings[i] = self._embedding(self._encode_long(sources[i], layers), layers)
+            encode = self._encode_whole if math.isinf(self.window_seconds) else self._encode_long
+            embeddings[i] = self._embedding(encode(sources[i], layers), layers)
         return [embeddings[i] for i in range(len(sources))]
 
     def _encode(self, signals: Sequence[Float[Tensor, "C _"]], layers: Layers) -> list[Float[Tensor, "L _ D"]]:
@@ -306,6 +320,38 @@ class Embedder(nn.Module):
             frames = self._encode([window.signal], layers)[0]
             buffer.append(frames[:, window.kept(self.plan, frames_per_sample, frames.shape[1])])
         return buffer.frames()
+
+    def _encode_whole(self, source: Source, layers: Layers) -> Float[Tensor, "L T D"]:
+        signal = source.read()
+        with naming(source.path) if isinstance(source, FileSource) else nullcontext():
+            needed = self._needed_bytes(signal, layers)
+            free = free_memory(self.device)
+            if free is not None and needed > free:
+                raise DataError(self._too_long(signal, f"would need about {needed / GIB:.1f} GiB", free))
+            try:
+                return self._encode([signal], layers)[0]
+            except torch.cuda.OutOfMemoryError as error:
+                needs = f"needs more than the estimate of {needed / GIB:.1f} GiB"
+                raise DataError(self._too_long(signal, needs, free_memory(self.device))) from error
+
+    def _too_long(self, signal: Tensor, needs: str, free: int | None) -> str:
+        left = "" if free is None else f", {free / GIB:.1f} GiB are free on {self.device}"
+        return (
+            f"{signal.shape[1] / self.sample_rate:.0f} s in one piece (window_seconds=None) {needs}{left}: give "
+            f"window_seconds='auto' ({self._usual_window / self.sample_rate:.0f} s) or another number, or shorter signals"
+        )
+
+    def _needed_bytes(self, signal: Float[Tensor, "C S"], layers: Layers) -> int:
+        """Roughly what a signal needs if it runs whole; 0 where it is too short to ask. Its beginning is run to find out."""
+        if signal.shape[1] <= UNCHECKED_WINDOWS * self._usual_window:
+            return 0
+        peaks = self._peaks.setdefault(str(layers), {})
+        if not peaks:
+            for samples in (self._usual_window, 2 * self._usual_window):
+                with LiveBytes(self.device) as live:
+                    self._encode([signal[:, :samples]], layers)
+                peaks[samples] = live.peak
+        return extrapolate(peaks, signal.shape[1])
 
     def _embedding(self, frames: Float[Tensor, "L T D"], layers: Layers) -> Embedding:
         rate, offset = self.grid(layers)

@@ -63,7 +63,7 @@ def embed_paths(
             depends on its id only.
         progress: show a bar on stderr, or lines where that is no terminal.
         engine: `ray` has the files embedded by workers of Ray Data (extra `ray`); the store gets the same bytes.
-        num_workers: number of workers of ray.
+        num_workers: number of processes to work in; 1 by default, with ray one for each CPU of its cluster.
 
     Raises:
         ConfigError: if a path, layer, shard, column, way of pooling or type does not exist, the model does not take what is

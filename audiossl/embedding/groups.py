@@ -42,7 +42,7 @@ class EmbedGroup:
                 if item_id in wanted:  # before it is read: what changes in between is embedded again next time
                     origins[item_id] = Origin.of(self.recordings[item_id])
                 source = self._source(item_id)
-                if source.num_samples <= embedder.plan.window:
+                if source.num_samples <= embedder.batched_samples:
                     short[item_id] = source.read()
                 elif item_id in wanted:
                     long[item_id] = source

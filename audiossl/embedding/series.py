@@ -22,7 +22,8 @@ from audiossl.signals.bold.own_tables import TableFolder
 from audiossl.signals.bold.people_table import PeopleTable
 from audiossl.signals.corpora.finding import AUDIO_SUFFIXES
 from audiossl.signals.corpora.recordings import Recording, Recordings
-from audiossl.signals.path_names import find_files, ids_of
+from audiossl.signals.file_search import find_files
+from audiossl.signals.path_names import ids_of
 from audiossl.signals.sensors.columns import SUFFIXES as COLUMNS
 from audiossl.signals.sensors.columns import read_columns
 from audiossl.signals.sensors.measured_files import SUFFIXES as MEASURED

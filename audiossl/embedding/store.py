@@ -23,22 +23,15 @@ from audiossl.embedding.description import StoreDescription, store_parts
 from audiossl.embedding.duplicates import Duplicates, find_duplicates
 from audiossl.embedding.embedder import Embedder, Embedding
 from audiossl.embedding.index import StoredItem, StoreIndex, read_parts
-from audiossl.embedding.neighbours import (
-    Neighbour,
-    Scored,
-    Vectors,
-    checked_query,
-    nearest,
-    nearest_by_faiss,
-    score_vectors,
-    unit,
-)
+from audiossl.embedding.neighbours import Neighbour
 from audiossl.embedding.shards import BLOCK, Shards
 from audiossl.embedding.summary import ExtractSummary
+from audiossl.embedding.vector_search import Scored, Vectors, checked_query, nearest, nearest_by_faiss, score_vectors, unit
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import map_array
 from audiossl.options import nearest as nearest_word
 from audiossl.signals.corpora.origins import Origin
+from audiossl.table_list import TableList
 from audiossl.where import parse_where
 
 if TYPE_CHECKING:
@@ -269,8 +262,10 @@ class EmbeddingStore:
         layer: int | None = None,
         by: Literal["pooled", "frames"] = "pooled",
         index: Literal["faiss"] | None = None,
-    ) -> list[Neighbour]:
+    ) -> TableList[Neighbour]:
         """Find the items most similar to a query, by the cosine between vectors in float32, best first; exact.
+
+        The list shows itself as a table.
 
         Args:
             query: id of an item, which is not its own neighbour; path of a recording, which `model` embeds, or of a `.npy` file;
@@ -300,7 +295,7 @@ class EmbeddingStore:
         kept = np.flatnonzero(found.rows != own)[:k]
         rows = store_tables.rows_at(self._index, found.rows[kept])
         offset, rate = self.description.frame_offset, self.description.frame_rate
-        neighbours = []
+        neighbours = TableList[Neighbour]()
         for place, ((item_id, file, start, end), columns) in zip(kept.tolist(), rows, strict=True):
             frame = int(found.frames[place])
             time = None if frame < 0 else start + offset + frame / rate

@@ -13,7 +13,7 @@ from jaxtyping import Float32
 
 from audiossl.embedding.columns import PREFIX, to_array
 from audiossl.embedding.index import StoreIndex
-from audiossl.embedding.neighbours import Vectors
+from audiossl.embedding.vector_search import Vectors
 from audiossl.errors import ConfigError, DataError, import_extra
 from audiossl.files import parse_json, whole_file
 from audiossl.options import nearest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ SLOW_CONTEXT_FRAMES = 64
 
 @dataclass(frozen=True)
 class WindowPlan:
-    """Lengths, in samples, of windows that share one grid of frames; all but `window` of a whole run are multiples of `step`.
+    """Lengths, in samples, of windows that share one grid of frames; all but the window of a whole run are multiples of `step`.
 
     Window i starts at `i * hop` and keeps the frames of `[i * hop + context, i * hop + window - context)`; the first also keeps
     its left context and the last, which is the first to reach the end of the signal, runs to the end.
@@ -77,10 +78,14 @@ def grid_step(encoder: Encoder) -> int:
 def plan_windows(encoder: Encoder, window_seconds: float, context_seconds: float) -> WindowPlan:
     """Round window and context up to the encoder's grid; the context is at least `min_samples`, so that no window is too short.
 
+    An infinite window is one that every signal fits into.
+
     Raises:
         ConfigError: if the window does not leave room between its two contexts.
     """
     step = grid_step(encoder)
+    if math.isinf(window_seconds):
+        return WindowPlan(sys.maxsize, 0, step)
     window = math.ceil(window_seconds * encoder.sample_rate / step) * step
     context = max(1, math.ceil(max(context_seconds * encoder.sample_rate, encoder.min_samples) / step)) * step
     if window <= 2 * context:

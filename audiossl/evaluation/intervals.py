@@ -15,6 +15,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from audiossl.evaluation.interval import Interval
+
 LEVEL = 0.95
 MOST_PARTS = 200  # more groups than this are left out some at a time, for metrics that take long
 
@@ -59,33 +61,6 @@ NAMES_OF_RANGES = {
 }
 RANGES = {name: range_ for range_, names in NAMES_OF_RANGES.items() for name in names.split()}
 """Ranges of metrics by name; any other metric is taken to have no ends."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value and its 95 % confidence interval.
-
-    Attributes:
-        low, high: ends; None where no interval can be given.
-        groups: over how many groups; None where that is not known.
-        error: standard error of the value; None where it is not known.
-        degrees: degrees of freedom of the error.
-
-    >>> Interval(0.8, 0.7, 0.9).low
-    0.7
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-    groups: int | None = None
-    error: float | None = None
-    degrees: float | None = None
-
-    @property
-    def ends(self) -> dict[str, float | int | None]:
-        """Value, ends and number of groups, as JSON."""
-        return {"value": self.value, "low": self.low, "high": self.high, "groups": self.groups}
 
 
 def range_of(metric: str) -> Range:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from audiossl.errors import DataError
+from audiossl.evaluation.weighted_layers import WeightedLayers
 
 
 @dataclass(frozen=True)
@@ -33,33 +34,6 @@ class LayerWeights:
     weights: Float[Tensor, "L"]
     valid_accuracy: float
     epoch: int
-
-
-class WeightedLayers(nn.Module):
-    """Sum of layers with softmax weights that begin equal, and a linear classifier of the sum.
-
-    Args:
-        num_layers: L.
-        dim: D.
-        num_classes: K.
-        normalise: apply a layer norm without parameters to every layer first, so that a layer of large values does not drown the
-            others (option `normalize` of the SUPERB featuriser).
-    """
-
-    def __init__(self, num_layers: int, dim: int, num_classes: int, normalise: bool = True) -> None:
-        super().__init__()
-        self.scores = nn.Parameter(torch.zeros(num_layers))
-        self.classifier = nn.Linear(dim, num_classes)
-        nn.init.zeros_(self.classifier.weight)
-        nn.init.zeros_(self.classifier.bias)
-        self.normalise = normalise
-
-    def forward(self, x: Float[Tensor, "L N D"]) -> Float[Tensor, "N K"]:
-        """Classify stacked layers."""
-        x = x.float()
-        if self.normalise:
-            x = functional.layer_norm(x, x.shape[-1:])
-        return self.classifier(torch.einsum("l,lnd->nd", self.scores.softmax(dim=0), x))
 
 
 def learn_layer_weights(

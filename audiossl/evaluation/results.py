@@ -15,7 +15,7 @@ from rich.text import Text
 
 from audiossl.console import print_table
 from audiossl.errors import StoreError, import_extra
-from audiossl.evaluation.intervals import Interval
+from audiossl.evaluation.interval import Interval
 from audiossl.files import read_json, write_json
 
 if TYPE_CHECKING:

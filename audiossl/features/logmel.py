@@ -51,9 +51,13 @@ class LogMel(nn.Module):
     def __init__(self, num_mel_bins: int = 128, low_hz: float = 20.0, high_hz: float = 7600.0) -> None:
         super().__init__()
         self.num_mel_bins = num_mel_bins
-        # Float32 all the way, as the reference does: near the floor the last bit of the window shows in the logarithm.
-        self.register_buffer("window", torch.hann_window(WINDOW, periodic=False).pow(0.85), persistent=False)
-        self.register_buffer("mel", _mel_triangles(num_mel_bins, low_hz, high_hz), persistent=False)
+        place = torch.get_default_device()
+        with torch.device("cpu"):  # on `meta` torch imports its compiler for a window, which takes more than a second
+            # Float32 all the way, as the reference does: near the floor the last bit of the window shows in the logarithm.
+            window = torch.hann_window(WINDOW, periodic=False).pow(0.85)
+            mel = _mel_triangles(num_mel_bins, low_hz, high_hz)
+        self.register_buffer("window", window.to(place), persistent=False)
+        self.register_buffer("mel", mel.to(place), persistent=False)
 
     def forward(self, signal: Float[Tensor, "B S"], lengths: Int[Tensor, "B"]) -> tuple[Float[Tensor, "B T M"], Int[Tensor, "B"]]:
         """Compute features of a padded batch.

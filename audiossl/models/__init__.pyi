@@ -6,6 +6,7 @@ from .dilated_cnn import DilatedCNNConfig as DilatedCNNConfig
 from .encoder import Encoder as Encoder
 from .encoder import Frames as Frames
 from .encoder import as_encoder as as_encoder
+from .encoder import last_offset as last_offset
 from .int8 import quantise_int8 as quantise_int8
 from .resnet1d import ResNet1d as ResNet1d
 from .resnet1d import ResNet1dConfig as ResNet1dConfig

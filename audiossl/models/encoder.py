@@ -77,6 +77,23 @@ class Encoder(Protocol):
         ...
 
 
+def last_offset(encoder: Encoder) -> float:
+    """Seconds from the start of the signal to the centre of the first frame of the final output.
+
+    A final output at a lower rate than the layers stands for several of their frames: its centre is in their middle, unless the
+    encoder says otherwise by a number `last_frame_offset`.
+
+    Args:
+        encoder: encoder that meets the contract.
+
+    >>> from audiossl.models.resnet1d import ResNet1d
+    >>> last_offset(ResNet1d(3, 50.0))
+    0.01
+    """
+    middle = encoder.frame_offset + (1 / encoder.last_frame_rate - 1 / encoder.frame_rate) / 2
+    return float(getattr(encoder, "last_frame_offset", middle))
+
+
 def as_encoder(model: object) -> Encoder:
     """Return a model that meets the contract.
 

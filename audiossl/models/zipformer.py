@@ -19,6 +19,7 @@ from audiossl.models.frontend import RECEPTIVE_FRAMES, Conv1dFrontend, Conv2dFro
 from audiossl.models.spear_layout import from_published, to_published
 from audiossl.models.training_devices import TrainingDevices
 from audiossl.models.training_devices.attach import AttachedDevices
+from audiossl.models.unallocated import unallocated
 from audiossl.models.weights import fill
 from audiossl.models.zipformer_config import MODEL_TYPE, ZipformerConfig, preset_config
 from audiossl.models.zipformer_stack import Stacks
@@ -115,7 +116,7 @@ class Zipformer(nn.Module):
             ConfigError: as `from_json`.
             StoreError: if the weights do not fit.
         """
-        with torch.device("meta"):
+        with unallocated():
             model = cls.from_json(values)
         model.log_mel = LogMel(model.num_mel_bins)  # its tables are computed, not stored
         fill(model, from_published(state, model.config), assign=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import cast
@@ -15,6 +14,7 @@ from torch.nn import functional
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.loss import Loss
+from audiossl.objectives.moving_average import follow, momentum_at
 from audiossl.objectives.option_checks import require_same_width
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.two_views import TwoViewConfig, TwoViews, mlp
@@ -87,24 +87,13 @@ class BYOL(TwoViews):
         }
         return self.as_loss(terms, len(batch.ids))
 
-    @torch.no_grad()
     def after_step(self, step: int) -> None:
         """Move the target towards the online network, after `step` updates."""
-        keep = self.momentum_at(step)
-        online = nn.ModuleList([_module(self.encoder), self.projector])
-        for target, source in zip(self.target.state_dict().values(), online.state_dict().values(), strict=True):
-            if target.dtype.is_floating_point:
-                target.lerp_(source, 1 - keep)
-            else:
-                target.copy_(source)
+        follow(self.target, nn.ModuleList([_module(self.encoder), self.projector]), self.momentum_at(step))
 
     def momentum_at(self, step: int) -> float:
         """How much of the target is kept after `step` updates."""
-        options = self.options
-        if not options.momentum_steps:
-            return options.momentum
-        share = min(1.0, step / options.momentum_steps)
-        return 1 - (1 - options.momentum) * (math.cos(math.pi * share) + 1) / 2
+        return momentum_at(step, self.options.momentum, self.options.momentum_steps)
 
     def _predict(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B D"]:
         hidden = mean_frame(self.encoder(signal, lengths))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int, Num
 from torch import Tensor, distributed
 from torch.nn import functional
 
@@ -25,12 +25,15 @@ def world_size() -> int:
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
 
 
-def nt_xent(a: Float[Tensor, "B D"], b: Float[Tensor, "B D"], temperature: float) -> Float[Tensor, ""]:
+def nt_xent(
+    a: Float[Tensor, "B D"], b: Float[Tensor, "B D"], temperature: float, bags: Int[Tensor, "B"] | None = None
+) -> Float[Tensor, ""]:
     """SimCLR's loss (arXiv 2002.05709, eq. 1): each of the 2 B rows finds its partner among all others.
 
     Args:
         a, b: embeddings of two views, row by row; they are scaled to unit length here.
         temperature: tau.
+        bags: a number for each row; other rows of the same number are no negatives (MICLe, arXiv 2101.05224).
 
     Returns:
         the mean over the 2 B rows, in float32.
@@ -39,6 +42,10 @@ def nt_xent(a: Float[Tensor, "B D"], b: Float[Tensor, "B D"], temperature: float
     0.5514
     """
     similarity, positive = _pairs(a, b, temperature)
+    if bags is not None:
+        same = bags.repeat(2)[:, None] == bags.repeat(2)
+        partner = torch.arange(2 * len(a), device=a.device).roll(len(a))
+        similarity = similarity.masked_fill(same.scatter(1, partner[:, None], False), -torch.inf)
     return (torch.logsumexp(similarity, dim=1) - positive).mean()
 
 

@@ -21,11 +21,18 @@ WINDOW_OBJECTIVES: dict[str, Kind] = {
     "simclr": Kind("audiossl.objectives.simclr:SimCLR", "two views find each other among all others (arXiv 2002.05709)"),
     "dcl": Kind("audiossl.objectives.decoupled:DCL", "SimCLR without the positive in the denominator (arXiv 2110.06848)"),
     "dclw": Kind("audiossl.objectives.decoupled:DCLW", "DCL with weights for unlike pairs (arXiv 2110.06848)"),
+    "micle": Kind("audiossl.objectives.micle:MICLe", "two members of one bag find each other (arXiv 2101.05224)"),
     "byol": Kind("audiossl.objectives.byol:BYOL", "predict a moving average of oneself (arXiv 2006.07733)"),
     "vicreg": Kind("audiossl.objectives.vicreg:VICReg", "invariance, variance and covariance (arXiv 2105.04906)"),
     "barlow_twins": Kind("audiossl.objectives.barlow_twins:BarlowTwins", "redundancy reduction (arXiv 2103.03230)"),
+    "pgl": Kind("audiossl.objectives.pgl:PGL", "frames of two crops agree where the crops overlap (arXiv 2011.12640)"),
     "nnclr": Kind("audiossl.objectives.nnclr:NNCLR", "nearest neighbours of the past as positives (arXiv 2104.14548)"),
+    "alice": Kind("audiossl.objectives.alice:Alice", "stretches of two recordings that play one role (arXiv 2302.05615)"),
     "ts_tcc": Kind("audiossl.objectives.ts_tcc:TSTCC", "temporal and contextual contrast (arXiv 2106.14112)"),
+    "gmml": Kind("audiossl.objectives.gmml:GMML", "rebuild groups of samples that were corrupted (arXiv 2205.14986)"),
+    "pcrl": Kind("audiossl.objectives.pcrl:PCRL", "contrast, and transformed windows rebuilt (arXiv 2109.04379)"),
+    "cast": Kind("audiossl.objectives.cast:CAST", "contrast that looks at what is active (arXiv 2012.04630)"),
+    "clusters": Kind("audiossl.objectives.clusters:Clusters", "frames and clips predict clusters (arXiv 2212.01893)"),
     "ts2vec": Kind("audiossl.objectives.ts2vec:TS2Vec", "hierarchical contrast of overlapping crops (arXiv 2106.10466)"),
 }
 
@@ -37,6 +44,25 @@ GRAPH_OBJECTIVES: dict[str, Kind] = {
     "graph_infomax": Kind(
         "audiossl.objectives.graph_infomax:GraphInfomax",
         "distinguish regions from those of shuffled graphs (arXiv 1809.10341)",
+    ),
+}
+
+SEMI_OBJECTIVES: dict[str, Kind] = {
+    "supervised": Kind("audiossl.objectives.supervised:Supervised", "labels alone, with the same views and steps"),
+    "pseudo_label": Kind("audiossl.objectives.pseudo_label:PseudoLabel", "one's own confident classes (Lee 2013)"),
+    "mean_teacher": Kind(
+        "audiossl.objectives.mean_teacher:MeanTeacher", "agree with a moving average of oneself (arXiv 1703.01780)"
+    ),
+    "fixmatch": Kind(
+        "audiossl.objectives.fixmatch:FixMatch", "confident classes of a weak view for a strong one (arXiv 2001.07685)"
+    ),
+    "softmatch": Kind("audiossl.objectives.softmatch:SoftMatch", "FixMatch with soft weights (arXiv 2301.10921)"),
+    "simmatch": Kind("audiossl.objectives.simmatch:SimMatch", "classes and similarities to labelled windows (arXiv 2203.06915)"),
+    "semixup": Kind("audiossl.objectives.semixup:Semixup", "windows, changes and mixtures agree (arXiv 2003.01944)"),
+    "tracoco": Kind("audiossl.objectives.tracoco:TraCoCo", "two networks, and two crops on their overlap (arXiv 2203.14523)"),
+    "multiaugs": Kind("audiossl.objectives.multiaugs:MultiAugs", "several strong views, summed (arXiv 2402.11566)"),
+    "self_ensembling": Kind(
+        "audiossl.objectives.self_ensembling:SelfEnsembling", "contrast of regions by a teacher's classes (arXiv 2105.12924)"
     ),
 }
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.contrast import gather, info_nce
 from audiossl.objectives.option_checks import require_positive, require_same_width
+from audiossl.objectives.queue import put_in_ring
 from audiossl.objectives.two_views import TwoViewConfig, TwoViews, mlp
 from audiossl.objectives.window_batch import WindowBatch
 
@@ -95,14 +96,9 @@ class NNCLR(TwoViews):
         best = similarity.max(dim=1)
         return torch.where(best.values.isfinite()[:, None], self.queue[best.indices], z.float())
 
-    @torch.no_grad()
     def _enqueue(self, z: Float[Tensor, "B D"], owners: Int[Tensor, "B"]) -> None:
-        size = len(self.queue)
-        z, owners = functional.normalize(z.detach().float(), dim=1)[-size:], owners[-size:]
-        places = (int(self.filled) + torch.arange(len(z), device=z.device)) % size
-        # Past the first round `filled` continues counting, so that it is also the place of the oldest entry.
-        self.queue[places], self.owners[places] = z, owners
-        self.filled += len(z)
+        unit = functional.normalize(z.detach().float(), dim=1)
+        put_in_ring([self.queue, self.owners], [unit, owners], self.filled)
 
 
 def subject_numbers(subjects: Sequence[str]) -> Int[Tensor, "B"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar, cast
 
 import torch
@@ -64,10 +64,11 @@ class SignalBatch:
                 return of_tensor(value)
             if isinstance(value, Mapping):
                 return {name: of_tensor(tensor) for name, tensor in value.items()}
+            if is_dataclass(value):  # such as the crops of each item
+                return replace(cast(Any, value), **{item.name: change(getattr(value, item.name)) for item in fields(value)})
             return of_sequence(value) if isinstance(value, Sequence) else value
 
-        this = cast(Any, self)
-        return replace(this, **{item.name: change(getattr(this, item.name)) for item in fields(this)})
+        return cast(B, change(self))
 
 
 class DivisibleBatch(SignalBatch):

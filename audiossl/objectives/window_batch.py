@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from audiossl.objectives.crops import Crops
 from audiossl.objectives.signal_batch import SignalBatch
 
 
@@ -23,8 +24,12 @@ class WindowBatch(SignalBatch):
         subjects: subject of each window.
         rate: Hz.
         epoch, seed: the rest of the key.
-        partner, partner_lengths: for each window a window of its recording near in time, perhaps itself; None where there are
-            none.
+        partner, partner_lengths: for each window another one, perhaps itself: of its recording and near in time, or of its bag;
+            None where there are none.
+        bags: name of the bag that each window and its partner are of: a subject, a recording; None where there are none.
+        crops: two crops of each window that overlap; None where there are none.
+        matches: a crop of each window, and the stretch of another recording that is most like it; None where there are none.
+        matched: whether such a stretch was found; else the crop is its own match.
 
     >>> WindowBatch(torch.zeros(1, 3, 100), torch.tensor([80]), ["walk-0"], ["anna"], rate=50.0).seconds
     1.6
@@ -39,6 +44,10 @@ class WindowBatch(SignalBatch):
     seed: int = 0
     partner: Float[Tensor, "B C L"] | None = None
     partner_lengths: Int[Tensor, "B"] | None = None
+    bags: Sequence[str] | None = None
+    crops: Crops | None = None
+    matches: Crops | None = None
+    matched: Bool[Tensor, "B"] | None = None
 
     @classmethod
     def of(

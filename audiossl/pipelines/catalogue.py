@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from audiossl.evaluation.results import print_results, read_results
 from audiossl.files import whole_file, write_json
 from audiossl.find_recipe import find_recipe
 from audiossl.option_keys import list_keys
+from audiossl.options import replace_options
 from audiossl.pipelines.connectivity import checks as connectivity_checks
 from audiossl.pipelines.connectivity import dry_run as connectivity_dry_run
 from audiossl.pipelines.connectivity import stages as connectivity
@@ -19,7 +21,11 @@ from audiossl.pipelines.connectivity.config import ConnectivityRecipe
 from audiossl.pipelines.finetune import stages as finetune
 from audiossl.pipelines.finetune.config import FinetuneRecipe
 from audiossl.pipelines.own import labelled
-from audiossl.pipelines.own.output import claim_output, default_output
+from audiossl.pipelines.own.claims import claim_output
+from audiossl.pipelines.own.output import corpus_name, default_output
+from audiossl.pipelines.semi import dry_run as semi_dry_run
+from audiossl.pipelines.semi import stages as semi
+from audiossl.pipelines.semi.config import SemiRecipe
 from audiossl.pipelines.sensors import checks as sensors_checks
 from audiossl.pipelines.sensors import dry_run as sensors_dry_run
 from audiossl.pipelines.sensors import stages as sensors
@@ -32,12 +38,14 @@ from audiossl.recipe import Stage, console, plain, read_method, read_recipe, run
 from audiossl.training.devices import autocast, choose_device
 from audiossl.world import World
 
-Recipe = SpearRecipe | FinetuneRecipe | SensorsRecipe | ConnectivityRecipe
+EARLIER = "stages"  # folder of a run, for pre-training before its own
+Recipe = SpearRecipe | FinetuneRecipe | SensorsRecipe | ConnectivityRecipe | SemiRecipe
 METHODS: dict[str, tuple[type, Callable[[Any, Path], list[Stage]]]] = {
     "spear": (SpearRecipe, spear.stages),
     "finetune": (FinetuneRecipe, finetune.stages),
     "sensors": (SensorsRecipe, sensors.stages),
     "connectivity": (ConnectivityRecipe, connectivity.stages),
+    "semi": (SemiRecipe, semi.stages),
 }
 # What is checked by a dry run where the stage of that name is up to date: a function of the config and the output folder.
 CHECKS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
@@ -45,6 +53,7 @@ CHECKS: dict[str, tuple[str, Callable[[Any, Path], None]]] = {
     "finetune": ("labels", finetune.check_prepared),
     "sensors": ("recordings", sensors_checks.check_prepared),
     "connectivity": ("recordings", connectivity_checks.check_prepared),
+    "semi": ("recordings", sensors_checks.check_prepared),
 }
 # What `--dry-run` does beyond naming stages: a function of the config and the output folder.
 DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {
@@ -52,19 +61,23 @@ DRY_RUNS: dict[str, Callable[[Any, Path], object]] = {
     "finetune": labelled.dry_run,
     "sensors": sensors_dry_run.dry_run,
     "connectivity": connectivity_dry_run.dry_run,
+    "semi": semi_dry_run.dry_run,
 }
 
 
 def print_keys(recipe: Path) -> None:
     """Print every key that a recipe of this method may hold: its type, its default and what it means.
 
+    A key that is required stands with the value that the recipe gives it.
+
     Raises:
         ConfigError: if there is no such recipe.
     """
     kinds = {method: kind for method, (kind, _) in METHODS.items()}
-    kind, _ = read_method(find_recipe(recipe, kinds), kinds)  # without its values: a recipe for one's own data lacks some
+    kind, values = read_method(find_recipe(recipe, kinds), kinds)  # not as a config: a recipe for one's own data lacks some
     for key in list_keys(kind):
-        default = f" = {key.default}" if key.default else ", required"
+        said = "" if values.get(key.name) is None else f", {values[key.name]} in this recipe"
+        default = f" = {key.default}" if key.default else f", required{said}"
         print(f"{key.name}: {key.type}{default}")
         if key.description:
             print(f"    {key.description}")
@@ -136,10 +149,17 @@ def run_config(
     if not verify:  # which needs none
         autocast(config.training, choose_device(config.training, world))  # refused here, not after hours of preparation
     output = default_output(config, method if file is None else file.stem)
+    whole = config
+    if getattr(config, "stages", None):
+        config = _after_earlier(config, file, output, dry_run=dry_run, verify=verify)
+        if config is None:
+            return output
     stages = METHODS[method][1](config, Path() if file is None else file.parent)
     if world.is_first:
         console.print(f"{config.dataset} in {output}", markup=False)
     if verify:
+        asked = [stage.name for stage in stages]
+        stages = stages[: asked.index(last) + 1] if last in asked else stages
         if wrong := verify_stages(stages, output):
             raise StoreError(f"{wrong} of {len(stages)} stages in {output} are not as their records say")
         return output
@@ -161,7 +181,7 @@ def run_config(
             with whole_file(output / name) as partial:
                 shutil.copyfile(output / stage / name, partial)
     recipe = method if file is None else file.name
-    write_json(output / "recipe.json", {"recipe": recipe, "config": plain(config), "versions": versions()})
+    write_json(output / "recipe.json", {"recipe": recipe, "config": plain(whole), "versions": versions()})
     if "evaluate" in seconds:
         print_results(read_results(output / "results.json"))
         total = ", ".join(f"{name} {value / 60:.1f}" for name, value in seconds.items() if value)
@@ -172,9 +192,36 @@ def run_config(
     return output
 
 
+def _after_earlier(config: Any, file: Path | None, output: Path, *, dry_run: bool, verify: bool) -> Any:
+    """Run the earlier `stages` of pre-training, each in a folder of its own, and give the recipe that starts from the last.
+
+    None in a dry run that cannot see further, since an earlier stage is still to be run.
+    """
+    start = config.start
+    for number, keys in enumerate(config.stages, start=1):
+        folder = output / EARLIER / str(number)
+        own = {"dataset": corpus_name(keys["corpus"])} if "corpus" in keys else {}
+        place = f"stages[{number}]"
+        try:
+            earlier = replace_options(replace(config, stages=[], start=start, output=folder), {**own, **keys})
+        except ConfigError as error:
+            raise ConfigError(f"{place}: {error}") from error
+        if earlier.stages or earlier.output != folder:
+            raise ConfigError(f"{place}: expected keys of the recipe other than stages and output, got {', '.join(keys)}")
+        laid = METHODS[_known(earlier)[0]][1](earlier, Path() if file is None else file.parent)
+        last = [stage.name for stage in laid if stage.every_rank][-1]  # pre-training
+        run_config(earlier, file, last=last, dry_run=dry_run, verify=verify)
+        if dry_run and not (folder / last).is_dir():
+            if World.join().is_first:
+                console.print(f"{output} starts from {folder}, which is to be run first", markup=False)
+            return None
+        start = str(folder)
+    return replace(config, stages=[], start=start)
+
+
 def _known(config: object) -> tuple[str, Recipe]:
     """The method that a config is for, and the config."""
     for method, (kind, _) in METHODS.items():
-        if isinstance(config, kind):
+        if type(config) is kind:  # some are recipes of others with further keys
             return method, cast(Recipe, config)
     raise ConfigError(f"no pipeline takes a {type(config).__name__}")

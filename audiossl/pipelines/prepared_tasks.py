@@ -8,8 +8,8 @@ from pathlib import Path
 from audiossl.console import console
 from audiossl.data_record import DataFiles, Stamps, as_read, changes, read_stamps, write_stamps
 from audiossl.errors import ConfigError
+from audiossl.file_locks import file_lock
 from audiossl.files import read_json, whole_folder, write_json
-from audiossl.locks import file_lock
 from audiossl.pipelines.prepare_script import load_script
 from audiossl.recipe_folders import find_recipe_folder
 

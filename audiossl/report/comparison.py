@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table as ConsoleTable
 
 from audiossl.console import print_table
-from audiossl.evaluation.compare import Comparison
+from audiossl.evaluation.comparison import Comparison
 from audiossl.evaluation.cost import Cost
 from audiossl.evaluation.results import LOWER_IS_BETTER
 from audiossl.report.content import ReportContent, Section, Table
 from audiossl.report.page import write_report
-from audiossl.report.results import results_tables, shown, shown_interval
+from audiossl.report.results import is_share, results_tables, shown, shown_interval
 from audiossl.version import __version__
 
 COST_COLUMNS = ("parameters", "GFLOP per audio s", "CPU s per audio s", "peak GiB")
@@ -27,7 +27,8 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     table = ConsoleTable(title="value [95 % interval] (groups)")
     table.add_column("model", overflow="fold", min_width=max(map(len, comparison.models)))
     for dataset, task, metric in comparison.settings:
-        table.add_column(f"{dataset}\n{task}\n{metric}", justify="right")
+        unit = " %" if is_share(metric) else ""
+        table.add_column(f"{dataset}\n{task}\n{metric}{unit}", justify="right")
     table.add_column("z over\ntasks", justify="right")
     best = {}
     for setting in comparison.settings:

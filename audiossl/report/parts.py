@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from audiossl.errors import DataError
 from audiossl.report.content import AudioClip, Cell, KeyValues, Part, Picture, Table, Text, TokenClip
-from audiossl.report.media import EmbeddedImage, embed_image, embed_sound
+from audiossl.report.media import EmbeddedImage, embed_image
+from audiossl.report.sound import embed_sound
 from audiossl.report.words import in_words
 
 if TYPE_CHECKING:

@@ -30,6 +30,8 @@ FRACTIONS = frozenset(
         "map",
         "mean_ap",
     }
+    | {"top1_acc", "pitch_acc", "chroma_acc", "aucroc"}  # HEAR's names
+    | {"event_onset_200ms_fms", "event_onset_50ms_fms", "event_onset_offset_50ms_20perc_fms", "segment_1s_er"}
     | {"auc", "auroc", "top1", "top5", "iou", "wer", "cer", "per", "eer", "der", "error_rate", "identification_rate"}
 )
 """Metrics in [0, 1] that people read in per cent; all others are shown as they are."""

@@ -10,14 +10,10 @@ from typing import Any, cast
 import numpy as np
 
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text
+from audiossl.report.label_pictures import plot_codebook_correlation, plot_label_agreement
 from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_codebook_usage
-from audiossl.report.quality_pictures import (
-    plot_codebook_correlation,
-    plot_label_agreement,
-    plot_search_errors,
-    plot_spectrum,
-)
+from audiossl.report.quality_pictures import plot_search_errors, plot_spectrum
 from audiossl.version import __version__
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from audiossl.errors import ConfigError, DataError
+from audiossl.file_locks import file_lock
 from audiossl.files import read_json, whole_folder, write_json
-from audiossl.locks import file_lock
 from audiossl.signals.fetching.download import download
 from audiossl.signals.fetching.packages import fetch_deb, fetch_sdist, fetch_wheel
 from audiossl.signals.fetching.unpack import archive_stem, is_archive, unpack

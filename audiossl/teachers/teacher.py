@@ -164,17 +164,18 @@ def load_teacher(config: TeacherConfig, device: torch.device | str = "cpu") -> T
     named = ",".join(f"{key}={value}" for key, value in sorted(config.options.items()))
     description = f"{config.encoder}({named})" if named else config.encoder
     layer = encoder.num_layers - 1 if config.layer is None else config.layer
-    if not 0 <= layer < encoder.num_layers:
-        raise ConfigError(f"teacher {description} has layers 0 to {encoder.num_layers - 1}; teacher.layer={layer} was asked for")
-    embedder = Embedder(encoder, description, *_windows(encoder, config, known.window_seconds)).to(device)
+    _refuse_layer(description, layer, encoder.num_layers)
+    window, context = _windows(encoder, config, known.window_seconds)
+    embedder = Embedder(encoder, description, "auto" if window is None else window, context).to(device)
     return Teacher(embedder, layer, f"{description}:{layer}", teacher_digest(config))
 
 
 def check_teacher(config: TeacherConfig) -> None:
-    """Refuse a name that leads to nothing, without loading or fetching anything.
+    """Refuse a name that leads to nothing, or a layer that is known not to exist, without loading or fetching anything.
 
     Raises:
-        ConfigError: if it is neither a known name, nor a file or folder, nor a repository, nor a class that is there.
+        ConfigError: if it is neither a known name, nor a file or folder, nor a repository, nor a class that is there, or the
+            name alone says that it has fewer layers.
 
     >>> check_teacher(TeacherConfig("logmell"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -186,6 +187,13 @@ def check_teacher(config: TeacherConfig) -> None:
         refuse_unknown(rest)
     elif (place := outside_place(config.encoder)) is not None:
         import_place(place.where, "teacher")
+    if known.num_layers is not None and config.layer is not None:
+        _refuse_layer(config.encoder, config.layer, known.num_layers)
+
+
+def _refuse_layer(teacher: str, layer: int, num_layers: int) -> None:
+    if not 0 <= layer < num_layers:
+        raise ConfigError(f"teacher {teacher} has layers 0 to {num_layers - 1}; teacher.layer={layer} was asked for")
 
 
 def teacher_digest(config: TeacherConfig) -> str:

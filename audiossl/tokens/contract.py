@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, whole_folder, write_json
 from audiossl.kinds import place_of
+from audiossl.tokens.gram_table import BLOCK
 from audiossl.tokens.offsets import common_offset
 from audiossl.tokens.precision import full_precision
-from audiossl.tokens.search import BLOCK
 
 CONFIG_FILE = "quantiser.json"
 WEIGHTS_FILE = "quantiser.safetensors"
@@ -102,23 +102,24 @@ class Quantizer(nn.Module):
         """Codebooks in the normalised space."""
         raise NotImplementedError
 
-    def search_of(self, quality: str) -> str:
-        """Name of the search behind a quality, for stores; "" where the codes of a frame do not depend on one."""
-        return ""
-
     def encode(self, frames: Tensor | np.ndarray, quality: str = "default") -> UInt[Tensor, "T N"]:
         """Find the codes of frames."""
         raise NotImplementedError
 
+    @classmethod
+    def search_name(cls, num_codebooks: int, quality: str) -> str:
+        """Name and version of the search, where another one would find other codes; stores and fingerprints hold it."""
+        return ""
+
     def encode_blocks(
-        self, frames: Tensor | np.ndarray, search: Callable[[Tensor, int], Tensor], size: int = BLOCK, pad: bool = True
+        self, frames: Tensor | np.ndarray, search: Callable[[Tensor], Tensor], size: int = BLOCK, pad: bool = True
     ) -> UInt[Tensor, "T N"]:
         """Search frames (T, D) block by block, in full float32 on the quantiser's device; memory does not grow with T.
 
         Args:
             frames: any floating type; an array may be memory-mapped.
-            search: function of (normalised frames (size, D), number that is wanted) that gives codes of these, or of all.
-            size: frames of a block; fixed, so that chunking never changes a code.
+            search: normalised frames (size, D) to codes (size, N); without `pad` of as many frames as there are.
+            size: frames of a block; with `pad` fixed, so that chunking never changes a code.
             pad: fill the last block up with zeros.
 
         Raises:
@@ -131,7 +132,7 @@ class Quantizer(nn.Module):
                 block = tensor[first : first + size].to(self.mean.device, torch.float32)
                 check_finite(block)
                 block = self.normalise(block)
-                found = search(F.pad(block, (0, 0, 0, size - len(block))) if pad else block, len(block))
+                found = search(F.pad(block, (0, 0, 0, size - len(block))) if pad else block)
                 codes[first : first + size] = found[: len(block)].cpu().to(self.code_dtype)
         return codes
 

@@ -59,6 +59,10 @@ class QuantiserConfig:
         if self.kind not in QUANTISERS:
             find_quantiser(self.kind)
 
+    def search_name(self, quality: str | None = None) -> str:
+        """Name and version of the search for codes, of `quality` or of its own; "" where any search finds the same."""
+        return find_quantiser(self.kind).search_name(self.num_codebooks, quality or self.quality)
+
     def decides(self) -> dict[str, object]:
         """What goes into fingerprints: the fields, and the source of a class from outside."""
         fields = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}

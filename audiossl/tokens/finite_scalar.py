@@ -147,7 +147,7 @@ class FiniteScalarQuantizer(Quantizer):
         count = self._axes_per_codebook()
         offset = (self.offset.double() + self.axes.double() @ common.double()).float()[:, :count].flatten()
         axes = self.axes[:, :count].flatten(0, 1).T
-        return self.encode_blocks(frames, lambda block, _: rounding(torch.addmm(offset, block - common, axes)[None])[1][0])
+        return self.encode_blocks(frames, lambda block: rounding(torch.addmm(offset, block - common, axes)[None])[1][0])
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:

@@ -1,11 +1,12 @@
-"""Inner products of all centres of a multi-codebook quantiser, in whole numbers of 16 bits.
+"""Inner products of all centres, as integers: what a search for codes needs to know of codebooks.
 
 With x the frame and c_n the chosen centres,
 
     |x - sum c_n|^2 = |x|^2 + sum_n (|c_n|^2 - 2 x.c_n) + sum_{n<m} 2 c_n.c_m
 
-The first sum needs one matrix product per frame, the second one table of all centres against each other, computed once: after
-that no step of a search knows the width of a frame.
+The first sum needs one matrix product per frame, the second one a table of all centres against each other, computed once: after
+that no step of the search knows the width of a frame. Both are rounded to int16, so that every sum of a search is exact: codes
+depend neither on an order of additions nor on what is searched together.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int16
+import torch.nn.functional as F
+from jaxtyping import Float, Int, Int16
 from torch import Tensor
-from torch.nn import functional as F
 
 from audiossl.errors import ConfigError
 from audiossl.features.products import product_by_transpose
 from audiossl.tokens.offsets import common_offset
 
+BLOCK = 512  # frames of one product; fixed, and the last block is padded, so that chunking never changes a code
 LARGEST_TABLE = 4 * 2**30  # bytes
-LIFT = 2**14  # is added to what a search shall pass over
-SMALL = 1e-6  # share of the largest squared norm below which interactions are taken for that
+# The interactions of an entry with all other codebooks lie within +-BOUND, its cost alone within 0..CUT, so their sum within
+# -BOUND..3 BOUND; the current entry is lifted by LIFT, above all others. That makes 7 BOUND, which fit an int16.
+BOUND = 4600
+CUT = 2 * BOUND + 2
+LIFT = 4 * BOUND + 64
 
 
 @dataclass(frozen=True)
@@ -33,28 +38,23 @@ class GramTable:
     Codes are global here: entry k of codebook n is n * K + k. The mean of each codebook is taken out, and their sum is taken out
     of frames: that changes no distance, while costs among large means would be too coarse to distinguish entries.
 
-    Costs are whole numbers of one unit, so that sums of them are exact and the order of additions changes no code. The unit is
-    such that no sum leaves 16 bits, however large a frame is: the interaction of an entry with one entry of each other codebook
-    is at most a third of 2^14, an entry alone is cut at twice as much above the best of its codebook (further above, it can never
-    be chosen), and `LIFT` may be added to either.
-
     Attributes:
         centers: all centres less the offset and the mean of their codebook, (N * K, D).
         offset: sum of the codebooks' common offsets, (D,), which can be taken out of frames without rounding.
         mean: sum of the means that are left, (D,).
         squares: their squared norms, (N * K,).
-        pairs: 2 c_i . c_j in units, (N * K, N * K); zero between entries of one codebook; none of a single codebook.
-        unit: squared distance that 1 stands for.
-        cut: units at which an entry alone is cut.
+        unit: cost that the integer 1 stands for.
+        pairs: 2 c_i . c_j in units, (N * K, N * K), symmetric. Within a codebook it is zero, but for LIFT on the diagonal: the
+            sum of the rows of all N codes of a frame is the interaction of each entry with the *other* codebooks, and lifts the
+            current entries out of every minimum. Empty where there is one codebook.
     """
 
     centers: Float[Tensor, "M D"]
     offset: Float[Tensor, "D"]
     mean: Float[Tensor, "D"]
     squares: Float[Tensor, "M"]
-    pairs: Int16[Tensor, "R M"]
     unit: float
-    cut: int
+    pairs: Int16[Tensor, "R R"]
     num_codebooks: int
     codebook_size: int
 
@@ -66,8 +66,7 @@ class GramTable:
             ConfigError: if it would not fit in 4 GiB.
         """
         N, K, _ = centers.shape
-        M = N * K
-        size = 2 * M**2
+        size = 2 * (N * K) ** 2
         if N > 1 and size > LARGEST_TABLE:
             raise ConfigError(
                 f"{N} codebooks of {K} need a table of {size / 2**30:.0f} GiB, the limit is {LARGEST_TABLE / 2**30:.0f}; "
@@ -76,42 +75,56 @@ class GramTable:
         offsets = common_offset(centers)
         centers = centers - offsets[:, None]
         means = centers.mean(1, keepdim=True)
-        flat = (centers - means).reshape(M, -1)
-        squares = flat.square().sum(1)
-        pairs = torch.zeros(M if N > 1 else 0, M, dtype=torch.int16, device=flat.device)
-        most = (LIFT - 2 - N) // 3  # room for what rounding adds
-        largest = _largest_interaction(flat, N, K) if N > 1 else 0.0
-        unit = max(largest, SMALL * float(squares.max()), torch.finfo(torch.float32).tiny * most) / most
-        for n in range(N if N > 1 else 0):
-            own = slice(n * K, (n + 1) * K)
-            products = _products(flat[own], flat).mul_(2 / unit).round_()
-            products[:, own] = 0
-            pairs[own] = products.to(torch.int16)
-        return cls(flat, offsets.sum(0), means.sum((0, 1)), squares, pairs, unit, 2 * most, N, K)
+        flat = (centers - means).reshape(N * K, -1)
+        unit, pairs = _integer_pairs(flat, N) if N > 1 else (1.0, torch.empty(0, 0, dtype=torch.int16, device=flat.device))
+        return cls(flat, offsets.sum(0), means.sum((0, 1)), flat.square().sum(1), unit, pairs, N, K)
 
-    def unary(self, frames: Float[Tensor, "B D"]) -> Int16[Tensor, "B M"]:
-        """Cost of every entry alone, |c|^2 - 2 x.c, above the best of its codebook, in units."""
-        centred = frames - self.offset - self.mean
-        costs = (self.squares - 2 * _products(centred, self.centers)).view(-1, self.num_codebooks, self.codebook_size)
-        above = costs.sub_(costs.amin(2, keepdim=True)).mul_(1 / self.unit)
-        return above.round_().clamp_(max=self.cut).to(torch.int16).flatten(1)
+    def centred(self, frames: Float[Tensor, "B D"]) -> Float[Tensor, "B D"]:
+        """Take out of frames what was taken out of the centres."""
+        return frames - self.offset - self.mean
 
-    def nearest(self, frames: Float[Tensor, "B D"]) -> Float[Tensor, "B N K"]:
-        """Cost of every entry alone in float32, for a search that ends with it."""
-        centred = frames - self.offset - self.mean
-        return (self.squares - 2 * _products(centred, self.centers)).view(-1, self.num_codebooks, self.codebook_size)
+    def unary(self, centred: Float[Tensor, "B D"]) -> Float[Tensor, "B N K"]:
+        """Cost of every entry alone, |c|^2 - 2 x.c; `centred` as from `centred`."""
+        products = [
+            _product(F.pad(block, (0, 0, 0, BLOCK - len(block))), self.centers)[: len(block)] for block in centred.split(BLOCK)
+        ]
+        costs = products[0] if len(products) == 1 else torch.cat(products)
+        return costs.mul_(-2).add_(self.squares).view(-1, self.num_codebooks, self.codebook_size)
+
+    def integer_unary(self, unary: Float[Tensor, "B N K"]) -> Int16[Tensor, "B M"]:
+        """Costs above the least of each codebook, in units and cut at CUT; `unary` is overwritten.
+
+        An entry that is further above the least than all interactions reach is never better, whatever the other codes are: the
+        cut loses nothing, and no frame is too large for an int16.
+        """
+        above = unary.sub_(unary.amin(2, keepdim=True))
+        return above.mul_(1 / self.unit).clamp_(max=CUT).round_().to(torch.int16).flatten(1)
+
+    def squared_error(self, centred: Float[Tensor, "B D"], codes: Int[Tensor, "B N"]) -> Float[Tensor, "B"]:
+        """|x - decode(codes)|^2 of each frame; `centred` as from `centred`."""
+        return (centred - F.embedding_bag(codes, self.centers, mode="sum")).square().sum(1)
 
 
-def _products(rows: Float[Tensor, "R D"], others: Float[Tensor, "M D"]) -> Float[Tensor, "R M"]:
-    return product_by_transpose(rows, others) if rows.device.type == "cpu" else F.linear(rows, others)
+def _product(frames: Float[Tensor, "B D"], centers: Float[Tensor, "M D"]) -> Float[Tensor, "B M"]:
+    return product_by_transpose(frames, centers) if frames.device.type == "cpu" else F.linear(frames, centers)
 
 
-def _largest_interaction(flat: Float[Tensor, "M D"], num_codebooks: int, codebook_size: int) -> float:
-    """The most that one entry of each other codebook adds to an entry, in absolute value."""
-    largest = 0.0
-    for n in range(num_codebooks):
-        own = slice(n * codebook_size, (n + 1) * codebook_size)
-        products = _products(flat[own], flat).abs_().view(codebook_size, num_codebooks, codebook_size).amax(2)
+def _integer_pairs(centers: Float[Tensor, "M D"], num_codebooks: int) -> tuple[float, Int16[Tensor, "M M"]]:
+    """The unit and the table of pairs. Products are made twice: kept in float32 they would take twice the room of the table."""
+    size = len(centers)
+    blocks = centers.view(num_codebooks, size // num_codebooks, -1)
+    largest = centers.new_zeros(())
+    for n, block in enumerate(blocks):
+        products = _product(block, centers).mul_(2).abs_().view(len(block), num_codebooks, -1).amax(2)
         products[:, n] = 0
-        largest = max(largest, 2 * float(products.sum(1).max()))
-    return largest
+        largest = torch.maximum(largest, products.sum(1).amax())
+    unit = max(float(largest), 1e-30) / max(BOUND - num_codebooks // 2 - 1, BOUND // 2)  # a sum of roundings stays within BOUND
+    pairs = torch.empty(size, size, dtype=torch.int16, device=centers.device)
+    for n, block in enumerate(blocks):
+        own = slice(n * len(block), (n + 1) * len(block))
+        later = centers[own.stop :]  # what is above the diagonal, mirrored: equal to the bit
+        pairs[own, own.stop :] = _product(block, later).mul_(2 / unit).round_().to(torch.int16)
+        pairs[own.stop :, own] = pairs[own, own.stop :].T
+        pairs[own, own] = 0
+    pairs.diagonal().fill_(LIFT)
+    return unit, pairs

@@ -76,7 +76,7 @@ class KMeansQuantizer(Quantizer):
         centers = self.centers[0] - offset
         squares = centers.square().sum(1)
 
-        def nearest(block: Float[Tensor, "B D"], _: int) -> Int[Tensor, "B 1"]:
+        def nearest(block: Float[Tensor, "B D"]) -> Int[Tensor, "B 1"]:
             return torch.addmm(squares, block - offset, centers.T, alpha=-2).argmin(1, keepdim=True)
 
         return self.encode_blocks(frames, nearest)

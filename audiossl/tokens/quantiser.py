@@ -16,14 +16,14 @@ from audiossl.tokens.exact_search import EXACT_BLOCK, check_exact, refine
 from audiossl.tokens.frame_sample import gather_frames
 from audiossl.tokens.gram_table import GramTable
 from audiossl.tokens.quantiser_training import TrainingPlan, train
-from audiossl.tokens.search import BLOCK, GPU_BLOCK, search, steps_of
+from audiossl.tokens.search import SEARCH, frames_at_once, search, steps_of
 
 SCALE_SPEED = 10.0  # the reference stores scales divided by ten, which makes its optimiser learn them ten times faster
 EXACT_PASSES = 5
 
 
 class MultiCodebookQuantizer(Quantizer):
-    """Direct-sum quantiser; its linear classifier guesses codes where they need not be searched.
+    """Direct-sum quantiser; a linear classifier, which `exact` starts from, is kept for exchange with the reference.
 
     Guo et al., ICASSP 2023, arXiv 2211.00508; parameters as in the multi_quantization package, whose state dicts it can read.
 
@@ -101,9 +101,10 @@ class MultiCodebookQuantizer(Quantizer):
         scores = self.to_logits((SCALE_SPEED * self.logits_scale).exp() * normalised)
         return scores.view(len(normalised), self.num_codebooks, self.codebook_size)
 
-    def search_of(self, quality: str) -> str:
-        """`tabu`, which has other codes than the search of versions before it; "" of `exact`, which has the same in all."""
-        return "" if quality == "exact" else "tabu"
+    @classmethod
+    def search_name(cls, num_codebooks: int, quality: str) -> str:
+        """`SEARCH`; "" for `exact`, and for one codebook, whose nearest entry every search finds."""
+        return SEARCH if num_codebooks > 1 and quality != "exact" else ""
 
     @torch.no_grad()
     def encode(self, frames: Tensor | np.ndarray, quality: str = "default", passes: int | None = None) -> UInt[Tensor, "T N"]:
@@ -113,9 +114,11 @@ class MultiCodebookQuantizer(Quantizer):
 
         Args:
             frames: (T, D), any floating type; an array may be memory-mapped.
-            quality: `fast`, `default` and `best` search ever harder, by N, 14 N and 40 N changes of a code from a greedy start;
-                `exact` gives the codes of the multi_quantization package, frame by frame.
-            passes: number of changes (`fast`, `default`, `best`) or of refinement passes (`exact`, 5), in place of the quality's.
+            quality: `fast`, `default` and `best` search ever harder (`audiossl.tokens.search`), and their error is never above
+                that of codes chosen greedily, codebook after codebook; `exact` gives the codes of the multi_quantization
+                package, frame by frame.
+            passes: how many times one code of a frame is changed, instead of N (`fast`), 14 N (`default`) or 40 N (`best`);
+                refinement passes instead of 5 (`exact`).
 
         Raises:
             ConfigError: for an unknown quality, or `exact` where N or K is no power of two.
@@ -124,10 +127,10 @@ class MultiCodebookQuantizer(Quantizer):
         if quality == "exact":
             check_exact(self.num_codebooks, self.codebook_size)
             wanted = EXACT_PASSES if passes is None else passes
-            return self.encode_blocks(frames, lambda block, _: self._encode_exact(block, wanted), EXACT_BLOCK, pad=False)
-        steps, table = steps_of(quality, self.num_codebooks, passes), self.gram_table()
-        size = BLOCK if self.centers.device.type == "cpu" else GPU_BLOCK
-        return self.encode_blocks(frames, lambda block, count: search(table, block, steps, count) - self._offsets(), size)
+            return self.encode_blocks(frames, lambda block: self._encode_exact(block, wanted), EXACT_BLOCK, pad=False)
+        steps = steps_of(quality, self.num_codebooks, passes)
+        size = frames_at_once(self.centers.device)
+        return self.encode_blocks(frames, lambda block: self._search(block, steps), size, pad=False)
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Float[Tensor, "*T D"]:
@@ -205,9 +208,9 @@ class MultiCodebookQuantizer(Quantizer):
             codes = refine(centers, frames, codes)
         return codes
 
-    def _offsets(self) -> Int[Tensor, "N"]:
-        """What makes a code of codebook n global: n * K."""
-        return torch.arange(self.num_codebooks, device=self.centers.device) * self.codebook_size
+    def _search(self, frames: Float[Tensor, "B D"], steps: int) -> Int[Tensor, "B N"]:
+        offsets = torch.arange(self.num_codebooks, device=self.centers.device) * self.codebook_size
+        return search(self.gram_table(), frames, steps) - offsets
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_table": None}  # copies and worker processes build their own

@@ -29,13 +29,13 @@ from audiossl.tokens.diagnostics import DEAD_PERPLEXITY, code_use
 from audiossl.tokens.gram_table import GramTable
 from audiossl.tokens.lloyd import lloyd
 from audiossl.tokens.precision import full_precision
-from audiossl.tokens.search import BLOCK, search
+from audiossl.tokens.search import frames_at_once, search
 
 START_FRAMES = 160  # frames per codebook entry for the initial clusters
 BATCH_FRAMES = 8  # frames per entry of all codebooks and update
 SMALLEST_BATCH = 4096
 STEPS = 40
-TRAINING_STEPS = 4  # changes of a code in a search, for each codebook
+SEARCH_STEPS = 4  # changes of a code for each codebook, when the codes of a batch are searched
 MEMORY = 0.5  # what is left of the sums after the first update; rises evenly to 1 at the last
 RIDGE = 0.3  # pull to the former centres, in units of an average entry's count
 CLASSIFIER_BATCH = 1024
@@ -100,14 +100,14 @@ def train(
         centers = initial_centers(normalise(frames[picked]), N, K, generator)
         advance("clusters")
         sums = CooccurrenceSums.empty(N, K, frames.shape[1], device)
-        batch = centers[0]
+        batch, codes = centers[0], centers.new_empty(0, N, dtype=torch.int64)
         for step in range(steps):
             batch = next(batches)
-            codes = _search_codes(GramTable.build(centers), batch, TRAINING_STEPS * N)
+            codes = _search_codes(GramTable.build(centers), batch)
             sums.add(batch, codes, decay=1 - (1 - MEMORY) * (1 - step / steps) if step else 0.0)
             centers = sums.solve(centers, generator)
             advance("codebooks")
-        codes = _search_codes(GramTable.build(centers), batch, 2 * TRAINING_STEPS * N)
+        codes = _search_codes(GramTable.build(centers), batch)
         weight, bias = train_classifier(centers, batch, codes, generator)
         advance("classifier")
     _warn_of_dead_codebooks(codes, N, K)
@@ -141,7 +141,7 @@ def initial_centers(
             found = lloyd((rest - mean) @ basis, codebook_size, generator) @ basis.T
             centers.append(found + mean / min(missing, rest.shape[1]))
         new = torch.stack(centers[-min(missing, rest.shape[1]) :])
-        codes = _search_codes(GramTable.build(new), rest, len(new))
+        codes = _search_codes(GramTable.build(new), rest, steps=1)
         rest = rest - F.embedding_bag(codes, new.flatten(0, 1), mode="sum")
     return torch.stack(centers)
 
@@ -241,9 +241,10 @@ def train_classifier(
     return weight.detach(), bias.detach()
 
 
-def _search_codes(table: GramTable, frames: Float[Tensor, "T D"], steps: int) -> Int[Tensor, "T N"]:
-    """Global codes of many frames, block by block."""
-    return torch.cat([search(table, block, steps) for block in frames.split(BLOCK)])
+def _search_codes(table: GramTable, frames: Float[Tensor, "T D"], steps: int = SEARCH_STEPS) -> Int[Tensor, "T N"]:
+    """Global codes of many frames, with so many changes of a code for each codebook."""
+    blocks = frames.split(frames_at_once(frames.device))
+    return torch.cat([search(table, block, steps * table.num_codebooks) for block in blocks])
 
 
 def _batches(

@@ -125,7 +125,7 @@ class ResidualQuantizer(Quantizer):
         centers = self.centers - offsets[:, None]
         squares = centers.square().sum(2)
 
-        def chain(block: Float[Tensor, "B D"], _: int) -> Int[Tensor, "B N"]:
+        def chain(block: Float[Tensor, "B D"]) -> Int[Tensor, "B N"]:
             found, rest = [], block
             for offset, entries, square in zip(offsets, centers, squares, strict=True):
                 rest = rest - offset

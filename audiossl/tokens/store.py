@@ -1,7 +1,8 @@
 """Tokens of many cuts in one folder: memory-mapped codes, an index, and the id of the quantiser that made them.
 
 store.json             quantiser id, teacher, frame rate, N, K, type, and the shards with their counts and sizes; also the digest
-                       of a local teacher's weights and the quality of the search, where the writer knows it
+                       of a local teacher's weights, the quality of the search, and its name where codes depend on it, as far
+                       as the writer knows them
 tokens-00000.npy       codes of the cuts of a shard end to end, (frames, N) uint8 or uint16
 index-00000.parquet    cut_id, offset, num_frames of the cuts of that shard, in the same order; also source, the file of each
                        cut, with its stamp and the part that was meant, where the writer knows it
@@ -53,7 +54,8 @@ class TokenStore:
     Attributes:
         quantiser_id, teacher, frame_rate, num_codebooks, codebook_size: values as written.
         teacher_digest, quality: values as written, "" where unknown.
-        search: search that found the codes; "" of quantisers that need none, of `exact`, and in stores of earlier versions.
+        search: name and version of the search that found the codes; "" where any search finds the same, in stores of older
+            versions, whose search was another one, and where unknown.
         shards: shards listed when the store was opened.
         num_bytes: size of all token and index files.
 

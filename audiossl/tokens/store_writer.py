@@ -71,7 +71,7 @@ class TokenWriter:
             teacher: teacher of the frames, in words.
             teacher_digest: digest of weights that may be others under the same name; "" if unknown.
             quality: quality of the search that found the codes; "" if unknown.
-            search: name of that search, of quantisers whose codes depend on it: `Quantizer.search_of`.
+            search: name and version of the search, where codes depend on it (`Quantizer.search_name`).
             append: whether to continue the store in the folder; quantiser, N, K, frame rate, teacher and quality must be the
                 same.
             shard_frames: a shard with this many token frames is closed; 2**24 are 93 hours at 50 Hz.
@@ -89,8 +89,8 @@ class TokenWriter:
             "num_codebooks": num_codebooks,
             "codebook_size": codebook_size,
         }
-        self._details = {"teacher_digest": teacher_digest, "quality": quality}
-        self._search, self._found_otherwise = search, False
+        self._details = {"teacher_digest": teacher_digest, "quality": quality, "search": search}
+        self._other_search = ""  # why nothing can be added
         self._ids: set[str] = set()
         self._origins: dict[str, Origin] = {}
         self._shards: list[Shard] = []
@@ -121,6 +121,15 @@ class TokenWriter:
         """What the cuts of the store in the folder were made of, by id."""
         return self._origins
 
+    def check_search(self) -> None:
+        """Refuse to add to codes of another search; `add` does so too, but after the work.
+
+        Raises:
+            StoreError: if the cuts of the store were searched otherwise.
+        """
+        if self._other_search:
+            raise StoreError(self._other_search)
+
     def add(self, cut_id: str, codes: Integer[Tensor, "T N"], source: str = "", origin: Origin | None = None) -> None:
         """Add the codes of one cut, and say which file it was made of.
 
@@ -132,17 +141,12 @@ class TokenWriter:
 
         Raises:
             DataError: if their shape or range is wrong, or the cut is there already and not replaced.
-            StoreError: if the codes of the store were found by another search, whose codes would not mix with these.
+            StoreError: if the cuts of the store were searched otherwise.
         """
+        self.check_search()
         origin = origin or Origin(source)
         if self._root is None:
             raise RuntimeError("a TokenWriter takes cuts inside its `with` block only")
-        if self._found_otherwise:
-            found_by = self._search or "the search of an earlier version"
-            raise StoreError(
-                f"the codes in {self.folder} were found by {found_by}, which gives other codes of the same frames: tokenise into "
-                "another folder, or all recordings anew"
-            )
         if cut_id in self._ids and origin.version <= self._origins.get(cut_id, Origin()).version:
             raise DataError(f"cut '{cut_id}' is tokenised twice; cut ids must be unique within a store")
         if codes.shape[1] != self.num_codebooks:
@@ -204,10 +208,17 @@ class TokenWriter:
             different += [
                 f"{key} is {held!r}, not {value!r}"
                 for key, value in self._details.items()
-                if value and (held := getattr(store, key)) and held != value
+                if key != "search" and value and (held := getattr(store, key)) and held != value
             ]
-            self._details = {key: getattr(store, key) for key in self._details}
-            self._found_otherwise, self._search = len(store) > 0 and store.search != self._search, store.search
+            search = self._details["search"]
+            if len(store):
+                self._details = {key: getattr(store, key) for key in self._details}
+            if search and self._details["search"] != search:  # those of older versions do not say theirs; it was not this one
+                held = self._details["search"] or "an older version of audiossl with another search"
+                self._other_search = (
+                    f"the codes in {self.folder} were found by {held}, new ones would be by {search}: codes of two searches "
+                    "never mix. Choose another folder, or move the store away and tokenise all recordings again"
+                )
             if different:
                 raise StoreError(
                     f"the tokens in {self.folder} were made otherwise ({'; '.join(different)}): choose another folder"
@@ -224,8 +235,7 @@ class TokenWriter:
 
     def _list_shards(self, root: Path) -> None:
         shards = [asdict(shard) for shard in self._shards]
-        details = {**self._details, "search": self._search}
-        about = {**self._about, **{key: value for key, value in details.items() if value}}
+        about = {**self._about, **{key: value for key, value in self._details.items() if value}}
         write_json(root / STORE_FILE, {"format": FORMAT, **about, "dtype": self.dtype.name, "shards": shards})
 
 

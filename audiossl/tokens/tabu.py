@@ -1,73 +1,85 @@
-"""Tabu search over a running field, in torch: many frames at once.
+"""Tabu search for codes over a running field, in plain torch.
 
-The field of a frame holds the cost of every entry while all other codes stay. A step changes the code whose change costs least,
-also where that raises the error, but none that was changed just before (Glover, "Tabu search", 1989), and adds the difference of
-two rows of the table to the field. The best codes met are kept.
+The field of a frame holds the cost of every entry of every codebook while the other codes stay. A step takes the cheapest change
+of one code, also where the cost rises, but of no codebook that was changed in the last few steps, unless that leads below the
+least cost met (Glover, "Tabu search", ORSA J. Computing 1989). Then it adds the difference of two rows of the table to the field.
+The best codes met are the result. All sums are of integers, so `tabu_numba` finds the same codes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
-from jaxtyping import Int, Int16
+from jaxtyping import Int, Int16, Int32
 from torch import Tensor
 
+from audiossl.seeds import derive_generator
 from audiossl.tokens.gram_table import LIFT
 
-NEVER = -(2**30)
-NO_MOVE = 2**30
+FORBIDDEN = 2**30  # rank of a change that is not allowed
+
+
+@lru_cache(maxsize=64)
+def draw_tenures(num_codebooks: int, steps: int) -> tuple[int, ...]:
+    """How many steps a codebook is left alone once it was changed, for each step; the same for every frame.
+
+    Below the number of codebooks, so that one of them can always be changed. Where up to five steps are left, a search of few
+    codebooks goes round in circles less: of 8 on frames of hama the error after 14 changes each is 0.3 % lower than with up to 3.
+    """
+    longest = min(max(5, -(-num_codebooks // 3)), num_codebooks - 1)
+    generator = derive_generator("tabu tenures", num_codebooks)
+    return tuple(torch.randint(1, longest + 1, (steps,), generator=generator).tolist())
 
 
 def tabu_search(
-    pairs: Int16[Tensor, "M M"], unary: Int16[Tensor, "B M"], num_codebooks: int, tenures: Sequence[int]
-) -> Int[Tensor, "B N"]:
-    """Find global codes, each frame by itself.
+    field: Int16[Tensor, "B M"], pairs: Int16[Tensor, "M M"], num_codebooks: int, steps: int
+) -> tuple[Int[Tensor, "B N"], Int32[Tensor, "B"]]:
+    """Find global codes, and their cost in units above that of the cheapest entries alone.
 
     Args:
-        pairs: interactions, as `GramTable.pairs`.
-        unary: costs of entries alone, as `GramTable.unary`.
-        num_codebooks: N, at least 2.
-        tenures: for each step the number of steps after a change in which a code may not be changed again, unless that leads
-            below the least error so far; below N.
-
-    Returns:
-        Codes of the least error met; of several codes or entries that cost the same the first is taken.
+        field: cost of every entry alone, as `GramTable.integer_unary` gives it; overwritten.
+        pairs: table of `GramTable`, for two codebooks or more.
+        num_codebooks: N.
+        steps: changes of a code per frame, after a greedy start.
     """
-    B, M = unary.shape
+    B, M = field.shape
     N, K = num_codebooks, M // num_codebooks
-    field = unary.clone()
-    by_codebook = field.view(B, N, K)
-    codes = torch.empty(B, N, dtype=torch.int64, device=unary.device)
-    energy = torch.zeros(B, dtype=torch.int32, device=unary.device)
-    rows = torch.empty_like(field)
-    for n in range(N):  # each for what the former ones leave
-        least, entry = by_codebook[:, n].min(1)
-        energy += least
-        codes[:, n] = entry + n * K
-        field += torch.index_select(pairs, 0, codes[:, n], out=rows)
-    best, best_energy = codes.clone(), energy.clone()
-    lift = torch.full((B, N), LIFT, dtype=torch.int16, device=unary.device)
-    field.scatter_add_(1, codes, lift)  # so that a minimum leaves out the code itself
-    changed = torch.full((B, N), NEVER, dtype=torch.int32, device=unary.device)
-    frames = torch.arange(B, device=unary.device)
-    for step, tenure in enumerate(tenures):
-        cost = by_codebook.amin(2).int() - (field.gather(1, codes).int() - LIFT)
-        allowed = (changed < step - tenure) | (energy[:, None] + cost < best_energy[:, None])
-        cost = cost.masked_fill_(~allowed | (cost >= LIFT), NO_MOVE)
-        change, chosen = cost.min(1)
-        old = codes[frames, chosen]
-        new = by_codebook[frames, chosen].argmin(1) + chosen * K
-        moves = change < NO_MOVE
-        new = torch.where(moves, new, old)
-        field += torch.index_select(pairs, 0, new, out=rows)
-        field -= torch.index_select(pairs, 0, old, out=rows)
-        field.scatter_add_(1, new[:, None], lift[:, :1])
-        field.scatter_add_(1, old[:, None], -lift[:, :1])
-        codes[frames, chosen] = new
-        changed[frames, chosen] = torch.where(moves, step, changed[frames, chosen])
-        energy += torch.where(moves, change, 0)
-        better = energy < best_energy
+    device = field.device
+    blocks, flat = field.view(B, N, K), field.view(B * N, K)
+    first_row = torch.arange(B, device=device) * N
+    entries = torch.arange(K, dtype=torch.int32, device=device)
+    books = torch.arange(N, dtype=torch.int32, device=device)
+    row, other_row = torch.empty_like(field), torch.empty_like(field)
+
+    codes = torch.empty(B, N, dtype=torch.int64, device=device)
+    energy = torch.zeros(B, dtype=torch.int32, device=device)
+    for n in range(N):
+        codes[:, n] = _least(blocks[:, n], entries) + n * K
+        energy += field.gather(1, codes[:, n : n + 1])[:, 0]
+        field.add_(torch.index_select(pairs, 0, codes[:, n], out=row))
+
+    best, least = codes.clone(), energy.clone()
+    free_from = torch.zeros(B, N, dtype=torch.int32, device=device)  # the step at which a codebook may be changed again
+    for step, tenure in enumerate(draw_tenures(N, steps)):
+        change = blocks.amin(2).int() - (field.gather(1, codes).int() - LIFT)
+        allowed = (free_from <= step) | (energy[:, None] + change < least[:, None])
+        # The codebook of the cheapest change, the first of equals.
+        n = _least(change.masked_fill(~allowed, FORBIDDEN // N), books)
+        k = _least(flat.index_select(0, first_row + n), entries)
+        chosen = n[:, None]
+        old = codes.gather(1, chosen)[:, 0]
+        new = n * K + k
+        field.add_(torch.index_select(pairs, 0, new, out=row).sub_(torch.index_select(pairs, 0, old, out=other_row)))
+        codes.scatter_(1, chosen, new[:, None])
+        free_from.scatter_(1, chosen, step + 1 + tenure)
+        energy += change.gather(1, chosen)[:, 0]
+        better = energy < least
         best = torch.where(better[:, None], codes, best)
-        best_energy = torch.where(better, energy, best_energy)
-    return best
+        least = torch.where(better, energy, least)
+    return best, least
+
+
+def _least(values: Int[Tensor, "B L"], index: Int32[Tensor, "L"]) -> Int[Tensor, "B"]:
+    """Where the least of each row is, the first of equals; `argmin` may name any of them, and is slow on a CPU."""
+    return values.int().mul(len(index)).add_(index).amin(1).remainder_(len(index)).long()

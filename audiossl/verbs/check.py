@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from audiossl.evaluation.encoder_check.finding import Finding
     from audiossl.models.encoder import Encoder
+    from audiossl.table_list import TableList
 
 
 def check(
@@ -20,7 +21,7 @@ def check(
     quick: bool = False,
     as_published: bool = False,
     json: str | Path | None = None,
-) -> list[Finding]:
+) -> TableList[Finding]:
     """Check an encoder: frame counts, padding, repetition, unusual signals, drift, copies, memory.
 
     Args:
@@ -30,7 +31,8 @@ def check(
         json: file that the findings are written to as well.
 
     Returns:
-        A finding for each question, with its status "pass", "warn" or "fail", the number that decides, and advice.
+        A finding for each question, with its status "pass", "warn" or "fail", the number that decides, and advice: a list that
+        shows itself as a table.
 
     Raises:
         ConfigError: if the model is not known, is no encoder, or `as_published` is asked of another than a `hf:` model.
@@ -44,6 +46,7 @@ def check(
     from audiossl.evaluation.encoder_check import check_encoder
     from audiossl.files import write_json
     from audiossl.load import load
+    from audiossl.table_list import TableList
 
     embedder = load(model)
     if as_published:
@@ -53,7 +56,7 @@ def check(
         if not isinstance(embedder.encoder, HuggingFaceEncoder):
             raise ConfigError(f"--as-published is for hf: models, '{embedder.name}' is none")
         embedder = Embedder(PublishedBatch(embedder.encoder), name=embedder.name)
-    findings = check_encoder(embedder, quick)
+    findings = TableList(check_encoder(embedder, quick))
     if json is not None:
         write_json(Path(json), [asdict(finding) for finding in findings])
     return findings

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from audiossl.evaluation.compare import Comparison
+    from audiossl.evaluation.comparison import Comparison
     from audiossl.verbs.run import Run
 
 

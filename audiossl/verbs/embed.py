@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 if TYPE_CHECKING:
     from torch import nn
 
-    from audiossl.embedding.embedder import Layers
+    from audiossl.embedding.embedder import Layers, WindowSeconds
     from audiossl.embedding.plan import EmbedPlan
     from audiossl.embedding.store import EmbeddingStore
     from audiossl.embedding.wanted import Place
@@ -27,6 +27,7 @@ class EmbedOptions(TypedDict, total=False):
     table: str | Path | None
     where: str | None
     shard: tuple[int, int] | None
+    window_seconds: WindowSeconds
     device: str | None
     engine: Engine
     workers: int | None
@@ -73,6 +74,7 @@ def embed(
     table: str | Path | None = None,
     where: str | None = None,
     shard: tuple[int, int] | None = None,
+    window_seconds: WindowSeconds = "auto",
     device: str | None = None,
     engine: Engine = "local",
     workers: int | None = None,
@@ -96,10 +98,12 @@ def embed(
         table: table whose rows are joined to the recordings by id, path, file name or stem; what has no row is left out.
         where: condition on their columns, such as `speaker == 'a' and age < 30` (see `audiossl.where`).
         shard: (i, n) embeds only the recordings of job i of n, 0 <= i < n; jobs may run side by side.
+        window_seconds: seconds in which longer recordings are read; "auto" is 30 s for audio. None runs every recording whole,
+            and rejects those for which the memory does not suffice.
         device: device to embed on, "cpu", "cuda", "cuda:1" or "mps"; None leaves an encoder where it is, and loads names on the
             CPU.
-        engine: "local" for this process, "ray" for workers of Ray Data.
-        workers: workers of ray; one for each CPU of its cluster by default.
+        engine: "local" for this machine, "ray" for workers of Ray Data.
+        workers: number of processes to work in, which changes no byte; 1 by default, with ray one for each CPU of its cluster.
         verify: embed nothing, but compare what the store holds with what the recordings are now.
         dry_run: embed nothing, but say what it would take.
 
@@ -135,7 +139,7 @@ def embed(
 
     if verify and dry_run:
         raise ConfigError("expected verify or dry_run, not both")
-    embedder = load(model) if device is None else load_on(model, device)
+    embedder = load(load(model) if device is None else load_on(model, device), window_seconds=window_seconds)
     if verify:
         held = EmbeddingStore.open(output).origins()
         return check_store(gather_wanted(embedder, paths, table=table, where=where, shard=shard).by_id, held)

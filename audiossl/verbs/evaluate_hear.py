@@ -17,7 +17,7 @@ from audiossl.evaluation.hear.predictor import Grid
 from audiossl.evaluation.results import ResultRow, write_results
 from audiossl.exporters.hear import HearExport
 from audiossl.exporters.source import model_source
-from audiossl.kits.runs import run_heareval
+from audiossl.kits.hear_runs import run_heareval
 from audiossl.load import load
 from audiossl.locks import only_user
 from audiossl.models.encoder import Encoder

@@ -11,7 +11,8 @@ from pathlib import Path
 from audiossl.errors import ConfigError
 from audiossl.files import whole_folder
 from audiossl.options import nearest
-from audiossl.recipe_folders import find_recipe_folder, first_sentence, imported_folders, recipe_files, recipe_homes, top_comment
+from audiossl.recipe_folders import find_recipe_folder, recipe_homes
+from audiossl.recipe_text import first_sentence, imported_folders, recipe_files, top_comment
 
 TASKS = "tasks"  # what a recipe without a YAML file makes, for `audiossl evaluate`
 

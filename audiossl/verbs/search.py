@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from audiossl.embedding.neighbours import Neighbour
     from audiossl.embedding.store import EmbeddingStore
     from audiossl.models.encoder import Encoder
+    from audiossl.table_list import TableList
 
 
 def search(
@@ -29,7 +30,7 @@ def search(
     model: str | Path | Encoder | nn.Module | None = None,
     device: str | None = None,
     trust_code: bool = False,
-) -> list[Neighbour]:
+) -> TableList[Neighbour]:
     """Find the items of a store that are most similar to a query, by the cosine between vectors, best first; exact.
 
     Args:

@@ -19,7 +19,7 @@ class TokeniseOptions(TypedDict, total=False):
     teacher: str
     layer: int | None
     normalise: bool
-    kind: Literal["mvq", "rvq", "fsq", "kmeans"]
+    kind: str
     num_codebooks: int
     codebook_size: int
     frames: int
@@ -52,7 +52,7 @@ def tokenise(
     teacher: str = "hama",
     layer: int | None = None,
     normalise: bool = True,
-    kind: Literal["mvq", "rvq", "fsq", "kmeans"] = "mvq",
+    kind: str = "mvq",
     num_codebooks: int = 8,
     codebook_size: int = 256,
     frames: int = 100_000,
@@ -78,7 +78,8 @@ def tokenise(
         teacher: teacher whose frames become tokens, by a name that `audiossl.load` takes: hama, hf:NAME:LAYER, a run folder.
         layer: layer of the teacher, from 0; its last by default.
         normalise: bring each channel of the frames to zero mean and unit variance first.
-        kind: kind of quantiser: "mvq" (several codebooks that are searched together), "rvq", "fsq" or "kmeans".
+        kind: kind of quantiser: a name of `audiossl.tokens.QUANTISERS` ("mvq", several codebooks that are searched together,
+            "rvq", "fsq", "kmeans"), or `module:Class` or `FILE.py:Class` of your own.
         num_codebooks: codes per frame.
         codebook_size: entries per codebook.
         frames: frames to fit to, of recordings that are drawn at random.
@@ -88,8 +89,8 @@ def tokenise(
         table: table whose rows are joined to the recordings by id, path, file name or stem; what has no row is left out.
         where: condition on their columns, such as `speaker == 'a'` (see `audiossl.where`).
         device: device of the teacher: "cpu", "cuda", "cuda:1", "mps".
-        engine: "local" for this process, "ray" for workers of Ray Data.
-        workers: workers of ray; one for each CPU of its cluster by default.
+        engine: "local" for this machine, "ray" for workers of Ray Data.
+        workers: number of processes to work in, which changes no byte; 1 by default, with ray one for each CPU of its cluster.
         dry_run: tokenise nothing, but say what it would take.
 
     Returns:

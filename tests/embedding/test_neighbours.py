@@ -17,7 +17,7 @@ from stores import draw, write_store
 import audiossl.embedding.store as store_module
 from audiossl.embedding import Embedder, EmbeddingStore, StoreWriter, shards
 from audiossl.embedding.extract import describe
-from audiossl.embedding.neighbours import Scored, nearest
+from audiossl.embedding.vector_search import Scored, nearest
 from audiossl.errors import ConfigError, DataError, MissingExtraError, StoreError
 
 

@@ -12,8 +12,10 @@ from audiossl.errors import ConfigError, StoreError
 from audiossl.evaluation import compare
 from audiossl.evaluation.compare import compare_runs, write_csv
 from audiossl.evaluation.cost import Cost
+from audiossl.evaluation.hear.scores import SCORES
 from audiossl.evaluation.results import ResultRow, write_results
 from audiossl.files import read_json
+from audiossl.report.results import is_share
 from audiossl.verbs.compare import compare as compare_verb
 
 
@@ -62,6 +64,7 @@ def test_the_command_prints_and_writes(runs, tmp_path, capsys):
     files = ["--csv", str(tmp_path / "out.csv"), "--html", str(tmp_path / "out.html")]
     assert main(["compare", *map(str, runs), *files]) == 0
     printed = capsys.readouterr().out
+    assert "accuracy %" in printed and "90.0" in printed and "0.9\n" not in printed
     assert "student" in printed and "rank correlation -1.00" in printed
     rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
     assert len(rows) == 9 and rows[0]["model"] == "student" and float(rows[0]["z"]) > 1
@@ -85,6 +88,15 @@ def test_costs_stand_beside_their_model(runs, tmp_path, capsys, monkeypatch):
     for cost, expected in (("logmel", "NAME=MODEL"), ("wavlm=hf:x", "no results of wavlm; compared are student")):
         assert main(["compare", *map(str, runs), "--cost", cost]) == 2
         assert expected in capsys.readouterr().err
+
+
+def test_shares_of_every_family_are_per_cent_and_say_so(tmp_path, capsys):
+    folder = write(tmp_path / "hear", [("fsd50k", "hear", "a", "mAP", 0.412), ("fsd50k", "hear", "a", "d_prime", 1.5)])
+    assert main(["compare", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert "mAP %" in printed and "41.2" in printed and "d_prime %" not in printed and "1.5" in printed
+    shares = {name for name in SCORES if name != "d_prime"}
+    assert all(is_share(name) for name in shares) and not is_share("d_prime")
 
 
 def test_mistakes_are_named(runs, tmp_path, capsys):

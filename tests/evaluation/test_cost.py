@@ -8,7 +8,8 @@ from torch import nn
 
 from audiossl.embedding.embedder import Embedder
 from audiossl.errors import ConfigError
-from audiossl.evaluation.cost import cost_of, measure_cost
+from audiossl.evaluation.cost import measure_cost
+from audiossl.evaluation.encoder_cost import cost_of
 from audiossl.models.encoder import Frames
 from audiossl.models.linear import Linear
 

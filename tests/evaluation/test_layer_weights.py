@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from audiossl.errors import DataError
-from audiossl.evaluation.layer_weights import WeightedLayers, learn_layer_weights
+from audiossl.evaluation.layer_weights import learn_layer_weights
+from audiossl.evaluation.weighted_layers import WeightedLayers
 
 
 @pytest.mark.parametrize(("normalise", "scale"), [(True, 100.0), (False, 1.0)])

@@ -17,7 +17,8 @@ from audiossl.evaluation.superb.heads.query_search import subsequence_costs
 from audiossl.exporters.hear import HearModel, export_hear
 from audiossl.exporters.s3prl import export_s3prl
 from audiossl.kits.environments import build_kit, run_kit
-from audiossl.kits.runs import run_heareval, run_s3prl_problem, validate_hear_module
+from audiossl.kits.hear_runs import run_heareval, validate_hear_module
+from audiossl.kits.runs import run_s3prl_problem
 from audiossl.kits.superb_problems import evaluate_superb_by_kit
 from audiossl.load import load
 from audiossl.models import Zipformer, hub

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import distributed
-from window_examples import reorder, small_resnet, windows
+from window_examples import fed, reorder, small_resnet, windows
 
 from audiossl.objectives.contrast import world_size
 from audiossl.objectives.kinds import make_window_objective
@@ -17,16 +17,23 @@ from audiossl.objectives.kinds import make_window_objective
 OPTIONS = {
     "simclr": {},
     "dclw": {},
+    "micle": {},
+    "alice": {"width": 16, "head": [16], "prototypes": 32},
+    "pgl": {"batch_norm": False},
     "vicreg": {"projector": [32], "batch_norm": False},
     "barlow_twins": {"projector": [32], "batch_norm": False},
     "nnclr": {"queue": 8, "batch_norm": False},
     "ts_tcc": {"batch_norm": False},
+    "gmml": {},
+    "pcrl": {"queue": 8},
+    "cast": {"queue": 8},
+    "clusters": {"width": 16, "layers": 1, "freeze_steps": 0},
 }
 
 
 def gradients(name: str) -> dict[str, torch.Tensor]:
     """Gradient of the mean loss, from sums as the training loop does it, on the second of two batches."""
-    objective = make_window_objective(name, small_resnet(), OPTIONS[name])
+    objective = fed(make_window_objective(name, small_resnet(), OPTIONS[name]))
     objective.train()
     objective.encoder.eval()
     rank = distributed.get_rank() if world_size() > 1 else 0

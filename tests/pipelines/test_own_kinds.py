@@ -228,6 +228,18 @@ def test_a_student_an_objective_and_a_probe_of_ones_own(folder: Path, capsys):
     assert "labels        would run" in said and "pretrain      would run" in said and "quantiser     would run" not in said
 
 
+def test_a_quantiser_of_ones_own_tokenises_and_is_measured(folder: Path):
+    """Each stage loads what the one before saved, of the class that the recipe names."""
+    (folder / "mine.py").write_text("from audiossl.tokens import KMeansQuantizer\n\n\nclass Mine(KMeansQuantizer):\n    pass\n")
+    (folder / "own.yaml").write_text(
+        "method: spear\ndataset: tones\nteacher: {kind: logmel}\n"
+        "quantiser: {kind: 'mine.py:Mine', num_codebooks: 1, codebook_size: 4, fit_frames: 200}\n"
+        "evaluation: {tasks: [{name: tones, kind: clips}]}\n"
+    )
+    run_pipeline(folder / "own.yaml", ["data_root=data", "output=run", "limit=24"], last="tokens")
+    assert read_json(folder / "run" / "quantiser" / "logmel" / "quantiser" / "quantiser.json")["kind"] == "mine.py:Mine"
+
+
 def test_a_task_of_fine_tuning_of_ones_own(folder: Path):
     (folder / "own.yaml").write_text(
         "method: finetune\ndataset: tones\ntask: my_kinds:Tones\nencoder: my_kinds:MyStudent\nmax_item_seconds: 2\n"

@@ -99,6 +99,7 @@ TOYS = {
     "finetune": ("method: finetune\ndataset: toy\ntask: ctc\nencoder: logmel\n", CORPUS_PREPARE),
     "sensors": ("method: sensors\ndataset: toy\nmodels: {a: {kind: simclr}}\n", SENSOR_PREPARE),
     "connectivity": ("method: connectivity\ndataset: toy\nmodels: {a: {kind: graph_infomax}}\n", SENSOR_PREPARE),
+    "semi": ("method: semi\ndataset: toy\nmodels: {a: {kind: simclr}}\nmethods: {b: {kind: fixmatch}}\n", SENSOR_PREPARE),
 }
 
 

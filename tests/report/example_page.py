@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from audiossl.evaluation.results import ResultRow
 from audiossl.report import AudioClip, Highlight, KeyValues, Picture, ReportContent, Section, Table, Text, TokenClip
 from audiossl.report.clip_picture import plot_spectrogram_tokens
-from audiossl.report.maps import map_embeddings, plot_embedding_map
+from audiossl.report.map_picture import plot_embedding_map
+from audiossl.report.maps import map_embeddings
 from audiossl.report.pictures import (
     entropy_bits,
     plot_codebook_usage,

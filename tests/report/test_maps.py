@@ -5,7 +5,8 @@ import pytest
 from example_page import PHONES
 
 from audiossl.errors import DataError
-from audiossl.report.maps import OTHER, map_embeddings, plot_embedding_map, principal_components
+from audiossl.report.map_picture import OTHER, plot_embedding_map
+from audiossl.report.maps import map_embeddings, principal_components
 from audiossl.report.media import figure_svg
 
 

@@ -11,8 +11,9 @@ import soundfile
 from matplotlib.figure import Figure
 
 from audiossl.errors import DataError
-from audiossl.report.media import embed_image, embed_sound, figure_svg, themed_svg
+from audiossl.report.media import embed_image, figure_svg, themed_svg
 from audiossl.report.palette import INK, SERIES, house_style
+from audiossl.report.sound import embed_sound
 
 
 def _content(uri: str) -> bytes:

@@ -8,7 +8,8 @@ from tool_modules import load_tool
 from audiossl.errors import ConfigError, StoreError
 from audiossl.evaluation.results import ResultRow, read_results, write_results
 from audiossl.files import read_jsonl, write_json
-from audiossl.report.recorded import machine_name, read_recorded, record_run, recorded_tables
+from audiossl.report.recorded import machine_name, record_run
+from audiossl.report.recorded_tables import read_recorded, recorded_tables
 
 SCORES = {"p1": (0.9, 10.0), "p2": (None, 4.0)}
 ROWS = [

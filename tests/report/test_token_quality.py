@@ -10,12 +10,8 @@ import torch
 
 from audiossl.errors import DataError
 from audiossl.report.content import KeyValues, Picture, Table, Text
-from audiossl.report.quality_pictures import (
-    plot_codebook_correlation,
-    plot_label_agreement,
-    plot_search_errors,
-    plot_spectrum,
-)
+from audiossl.report.label_pictures import plot_codebook_correlation, plot_label_agreement
+from audiossl.report.quality_pictures import plot_search_errors, plot_spectrum
 from audiossl.report.token_quality import quality_section, write_quality_page
 from audiossl.tokens import KMeansQuantizer, MultiCodebookQuantizer
 from audiossl.tokens.quality import measure_quality

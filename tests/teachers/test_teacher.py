@@ -63,6 +63,13 @@ def test_layer_out_of_range(hama):
             load_teacher(config)
 
 
+@pytest.mark.parametrize("name, last", [("hama", 4), ("logmel", 0), ("resemblyzer", 2)])
+def test_a_layer_that_a_name_rules_out_is_refused_before_anything_is_fetched(name, last):
+    check_teacher(TeacherConfig(name, last))
+    with pytest.raises(ConfigError, match=f"teacher {name} has layers 0 to {last}; teacher.layer=99 was asked for"):
+        check_teacher(TeacherConfig(f"{name}:99"))
+
+
 def test_hama_refuses_layers_before_it_reads_weights():
     from audiossl.teachers.hama import HamaConformer
 

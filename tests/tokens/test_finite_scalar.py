@@ -14,7 +14,7 @@ from vector_quantize_pytorch import FSQ
 from audiossl.errors import ConfigError
 from audiossl.tokens import finite_scalar
 from audiossl.tokens.finite_scalar import GAUSSIAN, FiniteScalarQuantizer, choose_levels
-from audiossl.tokens.search import BLOCK
+from audiossl.tokens.gram_table import BLOCK
 
 
 def gaussian_frames(dim: int, decay: float, count: int = 5000) -> torch.Tensor:

@@ -7,8 +7,8 @@ import torch
 from vector_quantize_pytorch import ResidualVQ
 
 from audiossl.errors import ConfigError, DataError
+from audiossl.tokens.gram_table import BLOCK
 from audiossl.tokens.residual import ResidualQuantizer, sum_of_centers
-from audiossl.tokens.search import BLOCK
 
 
 @pytest.fixture(scope="module")

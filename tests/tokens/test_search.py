@@ -1,11 +1,12 @@
-"""Search in the Gram table: costs against distances, tabu search against a slow one, torch against numba, sums in 16 bits."""
+"""Tabu search: against a slow second implementation, torch against numba, and what no search may do."""
 
 from __future__ import annotations
 
-import itertools
 import logging
+import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,108 +14,134 @@ from hypothesis import strategies as st
 
 from audiossl.errors import ConfigError
 from audiossl.tokens import search as search_module
-from audiossl.tokens.gram_table import LIFT, GramTable
-from audiossl.tokens.search import compiled_search, search, steps_of, tenures
-from audiossl.tokens.tabu import tabu_search
+from audiossl.tokens import tabu
+from audiossl.tokens.gram_table import CUT, LIFT, GramTable
+from audiossl.tokens.search import SEARCH, search, search_field, steps_of
+
+pytest.importorskip("numba")
+from audiossl.tokens import tabu_numba
 
 
-def squared_error(centers, frames, codes):
-    """Of global codes."""
-    return (frames - torch.nn.functional.embedding_bag(codes, centers.flatten(0, 1), mode="sum")).square().sum(1)
-
-
-def slow_tabu(pairs, unary, num_codebooks, tenures):
-    """One frame, its field computed anew at every step."""
-    K = len(unary) // num_codebooks
-    books = [range(n * K, (n + 1) * K) for n in range(num_codebooks)]
-    codes: list[int] = []
-    for book in books:
-        codes.append(min(book, key=lambda j: unary[j] + sum(pairs[c][j] for c in codes)))
-
-    def energy(codes):
-        return sum(unary[c] for c in codes) + sum(pairs[c][d] for c, d in itertools.combinations(codes, 2))
-
-    best, changed = list(codes), [-(10**6)] * num_codebooks
-    for step, tenure in enumerate(tenures):
-        moves = []
-        for n, book in enumerate(books):
-            others = [(energy([*codes[:n], j, *codes[n + 1 :]]), n, j) for j in book if j != codes[n]]
-            if others:
-                after, _, j = min(others)
-                if changed[n] < step - tenure or after < energy(best):
-                    moves.append((after, n, j))
-        if moves:
-            _, n, codes[n] = min(moves)
-            changed[n] = step
-        if energy(codes) < energy(best):
-            best = list(codes)
-    return best
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.integers(2, 6), st.integers(1, 5), st.integers(1, 8), st.integers(0, 9), st.integers(0, 999))
-def test_the_search_is_the_slow_one(num_codebooks, codebook_size, dim, steps, seed):
+def example(num_codebooks: int, codebook_size: int, num_frames: int, seed: int, dim: int = 6, size: float = 1.5):
     generator = torch.Generator().manual_seed(seed)
     table = GramTable.build(torch.randn(num_codebooks, codebook_size, dim, generator=generator))
-    unary = table.unary(2 * torch.randn(4, dim, generator=generator))
-    drawn = tenures(num_codebooks, steps)
-    found = tabu_search(table.pairs, unary, num_codebooks, drawn)
-    expected = [slow_tabu(table.pairs.tolist(), row, num_codebooks, drawn) for row in unary.tolist()]
-    assert found.tolist() == expected
+    return table, size * torch.randn(num_frames, dim, generator=generator)
 
 
-@pytest.mark.parametrize(("num_codebooks", "codebook_size", "dim"), [(2, 300, 16), (8, 32, 40)])
-def test_numba_gives_the_codes_of_torch(num_codebooks, codebook_size, dim):
-    tabu_numba = pytest.importorskip("audiossl.tokens.tabu_numba", reason="numba is not installed")
-    table = GramTable.build(torch.randn(num_codebooks, codebook_size, dim))
-    unary = table.unary(2 * torch.randn(64, dim))
-    for steps in (0, 3 * num_codebooks):
-        drawn = tenures(num_codebooks, steps)
-        ours = tabu_numba.tabu_search(table.pairs, unary, num_codebooks, drawn)
-        assert torch.equal(ours, tabu_search(table.pairs, unary, num_codebooks, drawn))
+def field_of(table: GramTable, frames: torch.Tensor) -> torch.Tensor:
+    return table.integer_unary(table.unary(table.centred(frames)))
 
 
-def test_without_numba_the_search_runs_in_torch(monkeypatch, caplog):
-    compiled_search.cache_clear()
-    monkeypatch.setattr(search_module.importlib.util, "find_spec", lambda name: None)
-    assert compiled_search() is tabu_search
-    compiled_search.cache_clear()
-    monkeypatch.setattr(search_module.importlib.util, "find_spec", lambda name: object())
-    monkeypatch.delitem(sys.modules, "audiossl.tokens.tabu_numba", raising=False)
-    monkeypatch.delattr("audiossl.tokens.tabu_numba", raising=False)
-    monkeypatch.setitem(sys.modules, "numba", None)  # cannot be imported
-    with caplog.at_level(logging.WARNING):
-        assert compiled_search() is tabu_search
-    assert "numba cannot be used" in caplog.text
-    compiled_search.cache_clear()
+def plain_tabu(unary: np.ndarray, pairs: np.ndarray, num_codebooks: int, steps: int) -> tuple[list[int], int]:
+    """One frame, as the paper would write it: every cost from the definition, every change tried."""
+    K = len(unary) // num_codebooks
+
+    def total(codes: list[int]) -> int:
+        between = sum(int(pairs[codes[m], codes[n]]) for n in range(len(codes)) for m in range(n))
+        return sum(int(unary[c]) for c in codes) + between
+
+    codes: list[int] = []
+    for n in range(num_codebooks):
+        codes.append(min(range(n * K, (n + 1) * K), key=lambda k: total([*codes, k])))
+    best, least, free_from = list(codes), total(codes), [0] * num_codebooks
+    for step, tenure in enumerate(tabu.draw_tenures(num_codebooks, steps)):
+        options = []
+        for n in range(num_codebooks):
+            others = [k for k in range(n * K, (n + 1) * K) if k != codes[n]]
+            cost, k = min((total([*codes[:n], k, *codes[n + 1 :]]), k) for k in others)
+            if free_from[n] <= step or cost < least:
+                options.append((cost, n, k))
+        cost, n, k = min(options)
+        codes[n], free_from[n] = k, step + 1 + tenure
+        if cost < least:
+            best, least = list(codes), cost
+    return best, least
 
 
-def test_costs_are_squared_distances_to_half_a_unit():
-    centers = torch.randn(3, 5, 7)
-    table = GramTable.build(centers)
-    frames = 2 * torch.randn(11, 7)
-    unary = table.unary(frames).long()
-    codes = torch.cartesian_prod(*(torch.arange(5) + n * 5 for n in range(3)))
-    for frame, costs in zip(frames, unary, strict=True):
-        pairs = sum(table.pairs[codes[:, m], codes[:, n]].long() for m, n in itertools.combinations(range(3), 2))
-        found = (costs[codes].sum(1) + pairs) * table.unit
-        expected = squared_error(centers, frame.expand(len(codes), -1), codes)
-        is_exact = (costs[codes] < table.cut).all(1)
-        difference = (found - expected)[is_exact]
-        assert (difference - difference.mean()).abs().max() < 6 * table.unit, "they differ by what all codes share"
-        assert int(expected.argmin()) in is_exact.nonzero()[:, 0].tolist(), "what is cut is never the best"
+@pytest.mark.parametrize("find", [tabu.tabu_search, tabu_numba.tabu_search])
+@pytest.mark.parametrize(("num_codebooks", "codebook_size"), [(2, 3), (3, 4), (5, 3)])
+def test_both_do_what_the_definition_says(find, num_codebooks, codebook_size):
+    table, frames = example(num_codebooks, codebook_size, 12, 3)
+    field = field_of(table, frames)
+    expected = [plain_tabu(row.numpy(), table.pairs.numpy(), num_codebooks, 15) for row in field]
+    codes, energy = find(field, table.pairs, num_codebooks, 15)
+    assert codes.tolist() == [best for best, _ in expected] and energy.tolist() == [least for _, least in expected]
+
+
+RECORDED = [[3, 5, 8, 12, 17], [3, 7, 11, 14, 16], [2, 4, 8, 12, 16], [3, 5, 11, 12, 16], [2, 6, 10, 13, 16], [3, 6, 11, 13, 19]]
+
+SHAPES = [(3, 4), (5, 3), (7, 64)]  # few, since each is compiled
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(2, 33), st.integers(2, 9), st.integers(1, 6), st.sampled_from([1e-4, 1.0, 1e6]), st.integers(0, 999))
-def test_no_sum_leaves_sixteen_bits(num_codebooks, codebook_size, dim, scale, seed):
-    generator = torch.Generator().manual_seed(seed)
-    table = GramTable.build(torch.randn(num_codebooks, codebook_size, dim, generator=generator))
-    by_codebook = table.pairs.long().abs().view(-1, num_codebooks, codebook_size).amax(2)
-    assert table.cut + int(by_codebook.sum(1).max()) + LIFT <= 2**15 - 1
-    unary = table.unary(scale * torch.randn(8, dim, generator=generator))
-    assert int(unary.min()) >= 0 and int(unary.max()) <= table.cut
-    assert (unary.view(8, num_codebooks, codebook_size).amin(2) == 0).all()
+@given(st.sampled_from(SHAPES), st.integers(1, 40), st.integers(0, 60), st.sampled_from([0.1, 2.0, 1e6]), st.integers(0, 99))
+def test_numba_finds_the_codes_of_torch(shape, num_frames, steps, size, seed):
+    table, frames = example(*shape, num_frames, seed, size=size)
+    field = field_of(table, frames)
+    codes, energy = tabu.tabu_search(field.clone(), table.pairs, shape[0], steps)
+    codes_numba, energy_numba = tabu_numba.tabu_search(field, table.pairs, shape[0], steps)
+    assert torch.equal(codes, codes_numba) and torch.equal(energy, energy_numba)
+
+
+def test_numba_finds_the_codes_of_torch_where_codebooks_are_large():
+    table, frames = example(8, 256, 64, 0, dim=64)
+    field = field_of(table, frames)
+    codes, _ = tabu.tabu_search(field.clone(), table.pairs, 8, 112)
+    assert torch.equal(tabu_numba.tabu_search(field, table.pairs, 8, 112)[0], codes)
+
+
+def test_threads_change_no_code(monkeypatch):
+    table, frames = example(3, 4, 101, 5)
+    field = field_of(table, frames)
+    alone = tabu_numba.tabu_search(field.clone(), table.pairs, 3, 30)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    shared = tabu_numba.tabu_search(field, table.pairs, 3, 30)
+    assert torch.equal(shared[0], alone[0]) and torch.equal(shared[1], alone[1])
+
+
+def test_the_energy_is_the_squared_error():
+    table, frames = example(4, 16, 50, 1)
+    centred = table.centred(frames)
+    unary = table.unary(centred)
+    least = unary.amin(2).sum(1)
+    codes, energy = tabu.tabu_search(table.integer_unary(unary.clone()), table.pairs, 4, 40)
+    reported = centred.square().sum(1) + least + table.unit * energy
+    torch.testing.assert_close(reported, table.squared_error(centred, codes), rtol=0, atol=6 * table.unit)  # rounding of 10 terms
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 9), st.integers(2, 9), st.integers(0, 40), st.sampled_from([0.1, 2.0, 1e5, 1e15]), st.integers(0, 99))
+def test_no_frame_ends_above_a_greedy_start(num_codebooks, codebook_size, steps, size, seed):
+    table, frames = example(num_codebooks, codebook_size, 9, seed, size=size)
+    centred = table.centred(frames)
+    start = table.squared_error(centred, search_field_or_nearest(table, frames, 0))
+    found = table.squared_error(centred, search_field_or_nearest(table, frames, steps))
+    assert (found <= start * (1 + 1e-5) + num_codebooks**2 * table.unit).all()
+
+
+def search_field_or_nearest(table: GramTable, frames: torch.Tensor, steps: int) -> torch.Tensor:
+    """By torch, whose shapes need no compiler."""
+    if table.num_codebooks == 1:
+        return search(table, frames, steps)
+    return search_field(table, field_of(table, frames), steps, tabu.tabu_search)
+
+
+def test_one_codebook_gives_the_nearest_entry():
+    table, frames = example(1, 40, 70, 2)
+    nearest = torch.cdist(table.centred(frames), table.centers).argmin(1)
+    assert torch.equal(search(table, frames, 7)[:, 0], nearest)
+
+
+def test_an_entry_that_was_cut_gives_way_to_the_cheapest():
+    table, _ = example(3, 4, 5, 0)
+    field = torch.randint(100, (5, 12), dtype=torch.int16)
+    field[:, 1] = CUT
+
+    def find(field, pairs, num_codebooks, steps):
+        return torch.tensor([[1, 5, 9]]).expand(5, 3), torch.zeros(5)
+
+    codes = search_field(table, field.clone(), 1, find)
+    assert torch.equal(field.gather(1, codes[:, :1])[:, 0], field[:, :4].amin(1)) and codes[:, 1:].tolist() == [[5, 9]] * 5
 
 
 def test_large_means_of_codebooks_do_not_blur_the_search():
@@ -123,51 +150,76 @@ def test_large_means_of_codebooks_do_not_blur_the_search():
     frames = torch.randn(64, 8)
     plain = search(GramTable.build(centers), frames, steps_of("default", 4))
     shifted = search(GramTable.build(centers + shift), frames + shift.sum((0, 1)), steps_of("default", 4))
-    assert (plain == shifted).all(1).float().mean() > 0.9  # thousands cost the centres their last three digits
+    # Thousands cost the centres their last three digits; the codes of a few frames are near-ties.
+    assert (plain == shifted).all(1).float().mean() > 0.85
 
 
-@pytest.mark.parametrize("num_codebooks", [1, 2, 3, 7, 32])
-def test_codes_stay_in_their_codebooks_and_many_steps_do_not_end_higher(num_codebooks):
-    centers = torch.randn(num_codebooks, 6, 9)
-    frames = num_codebooks**0.5 * torch.randn(200, 9)
-    table, offsets = GramTable.build(centers), torch.arange(num_codebooks) * 6
-    errors = []
-    for steps in (0, num_codebooks, 14 * num_codebooks, 40 * num_codebooks):
-        codes = search(table, frames, steps)
-        assert ((codes - offsets >= 0) & (codes - offsets < 6)).all()
-        errors.append(squared_error(centers, frames, codes))
-    slack = 2 * num_codebooks**2 * table.unit
-    assert all((later <= earlier + slack).all() for earlier, later in itertools.pairwise(errors))
-    if num_codebooks > 3:
-        assert errors[0].mean() > errors[1].mean() > errors[2].mean()
+@pytest.mark.parametrize("num_codebooks", [2, 3, 4, 8, 16, 32])
+def test_tenures_leave_a_codebook_to_change(num_codebooks):
+    tenures = tabu.draw_tenures(num_codebooks, 500)
+    assert min(tenures) >= 1 and max(tenures) < num_codebooks
+    assert tenures[:100] == tabu.draw_tenures(num_codebooks, 100)
+    assert num_codebooks < 4 or len(set(tenures)) > 1
 
 
-def test_codebooks_that_do_not_meet_are_chosen_alone():
-    """Orthogonal codebooks interact with nothing: each takes its nearest entry."""
-    centers = torch.zeros(2, 5, 4)
-    centers[0, :, :2], centers[1, :, 2:] = torch.randn(5, 2), torch.randn(5, 2)
-    frames = torch.randn(50, 4)
-    expected = torch.stack([torch.cdist(frames, centers[n]).argmin(1) for n in range(2)], 1)
-    table = GramTable.build(centers)
-    assert torch.equal(search(table, frames, 0), expected + torch.tensor([0, 5]))
-    assert torch.equal(search(table, frames, 20), expected + torch.tensor([0, 5]))
-    same = GramTable.build(torch.ones(2, 3, 4))
-    assert search(same, frames, 5).tolist() == [[0, 3]] * 50, "of entries that cost the same the first is taken"
+def test_equal_frames_and_equal_entries_are_decided_alike():
+    table = GramTable.build(torch.randn(3, 4, 5)[:, [0, 1, 1, 0]])
+    frames = torch.randn(1, 5).expand(600, 5)
+    codes = search(table, frames, 20)
+    assert (codes == codes[0]).all()
+    assert torch.equal(codes, search_field(table, field_of(table, frames), 20, tabu.tabu_search))
 
 
-def test_of_a_block_only_the_wanted_frames_are_searched():
-    table = GramTable.build(torch.randn(4, 8, 5))
-    frames = torch.randn(20, 5)
-    assert torch.equal(search(table, frames, 9, count=3), search(table, frames, 9)[:3])
-    single = GramTable.build(torch.randn(1, 8, 5))
-    assert torch.equal(search(single, frames, 9, count=3), search(single, frames, 9)[:3])
+@pytest.mark.parametrize(("quality", "passes"), [("exact", None), ("better", None), ("fast", -1)])
+def test_unknown_searches_are_refused(quality, passes):
+    with pytest.raises(ConfigError, match=r"quality must be|0 or more"):
+        steps_of(quality, 4, passes)
 
 
-def test_steps_and_tenures():
-    assert [steps_of(quality, 8) for quality in ("fast", "default", "best")] == [8, 112, 320]
-    assert tenures(2, 50) == [1] * 50 and set(tenures(4, 100)) == {1, 2, 3} and set(tenures(16, 500)) == {1, 2, 3, 4, 5}
-    assert tenures(16, 100) == tenures(16, 500)[:100] and max(tenures(32, 500)) == 10
-    with pytest.raises(ConfigError, match="0 or more"):
-        steps_of("fast", 8, -1)
-    with pytest.raises(ConfigError, match="'excellent'"):
-        steps_of("excellent", 8)
+def test_a_broken_numba_is_announced_once_and_torch_searches(monkeypatch, caplog):
+    def broken(*shape):
+        raise SystemError("no LLVM")
+
+    monkeypatch.setattr(search_module, "_broken", [])
+    table, frames = example(3, 4, 5, 0)
+    expected = search(table, frames, 9)
+    monkeypatch.setattr(tabu_numba, "kernel", broken)
+    with caplog.at_level(logging.WARNING):
+        assert torch.equal(search(table, frames, 9), expected) and torch.equal(search(table, frames, 9), expected)
+    assert len(caplog.records) == 1 and "no LLVM" in caplog.text
+
+
+def test_without_a_folder_to_write_the_kernel_is_compiled_for_this_process(monkeypatch):
+    tried = []
+    compiled = tabu_numba._compiled
+
+    def refuse_cache(function, cache):
+        tried.append(cache)
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return compiled(function, cache=False)
+
+    monkeypatch.setattr(tabu_numba, "_compiled", refuse_cache)
+    tabu_numba.kernel.cache_clear()
+    table, frames = example(2, 2, 5, 0)
+    field = field_of(table, frames)
+    expected, _ = tabu.tabu_search(field.clone(), table.pairs, 2, 5)
+    assert torch.equal(tabu_numba.tabu_search(field, table.pairs, 2, 5)[0], expected) and tried == [True, False]
+    tabu_numba.kernel.cache_clear()
+
+
+def test_numba_is_not_imported_with_the_package():
+    program = "import sys, audiossl.tokens.quantiser, audiossl.tokens.store; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_codes_of_this_name_are_these():
+    """They stand in stores and fingerprints: raise the version in SEARCH where they change."""
+    generator = np.random.default_rng(0)
+    field = torch.from_numpy(generator.integers(0, CUT, (6, 20)).astype(np.int16))
+    half = generator.integers(-500, 500, (20, 20))
+    pairs = np.where(np.kron(np.eye(5), np.ones((4, 4))) > 0, 0, half + half.T).astype(np.int16) + LIFT * np.eye(
+        20, dtype=np.int16
+    )
+    codes, _ = tabu.tabu_search(field, torch.from_numpy(pairs), 5, 30)
+    assert (SEARCH, codes.tolist()) == ("tabu-1", RECORDED)

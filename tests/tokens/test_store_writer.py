@@ -318,22 +318,26 @@ def test_a_killed_writer_without_append_leaves_no_store(tmp_path):
         TokenStore.open(tmp_path / "t")
 
 
-def test_codes_of_another_search_are_not_mixed_in(tmp_path):
-    """A store of an earlier version is read and continued with nothing, but takes no codes of today's search."""
-    about = {"quantiser_id": "q", "num_codebooks": 2, "codebook_size": 16, "frame_rate": 50.0, "quality": "default"}
-    codes = torch.zeros(3, 2, dtype=torch.uint8)
-    with TokenWriter(tmp_path / "old", **about) as writer:
-        writer.add("a", codes)
-    assert TokenStore.open(tmp_path / "old").search == ""
-    with TokenWriter(tmp_path / "old", **about, search="tabu", append=True) as writer:
-        assert "a" in writer
-    with (
-        pytest.raises(StoreError, match=r"found by the search of an earlier version.*into another folder"),
-        TokenWriter(tmp_path / "old", **about, search="tabu", append=True) as writer,
-    ):
-        writer.add("b", codes)
-    assert list(TokenStore.open(tmp_path / "old").cut_ids()) == ["a"] and TokenStore.open(tmp_path / "old").search == ""
-    for name in ("a", "b"):
-        with TokenWriter(tmp_path / "new", **about, search="tabu", append=True) as writer:
-            writer.add(name, codes)
-    assert TokenStore.open(tmp_path / "new").search == "tabu" and len(TokenStore.open(tmp_path / "new")) == 2
+def write_searched(folder, cut_id, search, append=True):
+    about = {"quantiser_id": "q", "num_codebooks": 2, "codebook_size": 8, "frame_rate": 50.0, "quality": "default"}
+    with TokenWriter(folder, **about, search=search, append=append) as writer:
+        if cut_id:
+            writer.add(cut_id, torch.zeros(3, 2, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize(("then", "said"), [("", "an older version"), ("tabu-0", "tabu-0")])
+def test_codes_of_two_searches_never_mix(tmp_path, then, said):
+    write_searched(tmp_path / "s", "a", then)
+    before = (tmp_path / "s" / "store.json").read_bytes()
+    write_searched(tmp_path / "s", "", "tabu-1")  # nothing to add: it opens, and stays as it is
+    with pytest.raises(StoreError, match=rf"found by {said}.* by tabu-1"):
+        write_searched(tmp_path / "s", "b", "tabu-1")
+    assert (tmp_path / "s" / "store.json").read_bytes() == before
+    assert TokenStore.open(tmp_path / "s").search == then and TokenStore.open(tmp_path / "s").cut_ids() == ["a"]
+
+
+def test_a_store_without_cuts_takes_the_search_of_its_first(tmp_path):
+    write_searched(tmp_path / "s", "", "")
+    write_searched(tmp_path / "s", "a", "tabu-1")
+    write_searched(tmp_path / "s", "b", "tabu-1")
+    assert TokenStore.open(tmp_path / "s").search == "tabu-1" and len(TokenStore.open(tmp_path / "s")) == 2

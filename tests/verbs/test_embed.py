@@ -145,3 +145,15 @@ def test_found_neighbours_print_and_become_json(table, tmp_path, capsys):
     assert main([*words, "--json", "--by", "frames"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found) == 2 and {row["columns"]["speaker"] for row in found} == {"b"} and found[0]["time"] is not None
+
+
+def test_recordings_run_whole_where_that_is_asked_for(tmp_path):
+    """The command and the function mean the same store, and stores of other windows are not mixed."""
+    soundfile.write(tmp_path / "long.wav", np.random.default_rng(0).uniform(-0.3, 0.3, 31 * 16000), 16000)
+    assert main(["embed", "logmel", str(tmp_path / "long.wav"), "--out", str(tmp_path / "out"), "--window-seconds", "whole"]) == 0
+    whole = audiossl.embed("logmel", tmp_path / "long.wav", tmp_path / "out", window_seconds=None)
+    assert whole.summary is not None and whole.summary.num_present == 1
+    with pytest.raises(StoreError, match="digest"):
+        audiossl.embed("logmel", tmp_path / "long.wav", tmp_path / "out", window_seconds=20)
+    with pytest.raises(SystemExit):
+        main(["embed", "logmel", str(tmp_path / "long.wav"), "--out", str(tmp_path / "out"), "--window-seconds", "0"])

@@ -11,6 +11,7 @@ import audiossl
 from audiossl.cli import main
 from audiossl.errors import DataError, StoreError
 from audiossl.pipelines.tokenise.plan import TokenPlan
+from audiossl.tokens.factory import QUANTISERS
 from audiossl.tokens.store import TokenStore
 
 SMALL = {"teacher": "logmel", "kind": "kmeans", "num_codebooks": 1, "codebook_size": 4}
@@ -64,6 +65,23 @@ def test_plans_write_nothing(table, tmp_path, capsys):
     assert main([*encode, "--out", str(tmp_path / "tokens")]) == 0
     assert "0 recordings (0.00 h) to tokenise" in (said := capsys.readouterr().out) and "3 are there" in said
     assert not (tmp_path / "x").exists()
+
+
+def test_a_quantiser_of_ones_own_is_used_again(table, tmp_path, capsys):
+    code = "from audiossl.tokens import KMeansQuantizer\n\n\nclass Mine(KMeansQuantizer):\n    pass\n"
+    (tmp_path / "mine.py").write_text(code)
+    mine = {**SMALL, "kind": f"{tmp_path / 'mine.py'}:Mine"}
+    first = audiossl.tokenise(table, tmp_path / "tokens", where="speaker == 'a'", **mine)
+    assert torch.equal(audiossl.tokenise(table, tmp_path / "tokens", **mine)["a.wav"], first["a.wav"])
+    assert main(["tokenise", str(table), "--kind", "kmeens", "--out", str(tmp_path / "x")]) == 2
+    assert "kmeens" in (said := capsys.readouterr().err) and "did you mean kmeans" in said
+
+
+def test_kinds_of_quantisers_are_those_of_the_table(capsys):
+    with pytest.raises(SystemExit):
+        main(["tokenise", "--help"])
+    said = capsys.readouterr().out
+    assert all(kind in said and f'"{kind}"' in audiossl.tokenise.__doc__ for kind in QUANTISERS)
 
 
 def test_nothing_usable(tmp_path):

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peers import make_peer
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -54,7 +55,7 @@ def build(name: str) -> nn.Module:
     torch.manual_seed(0)
     architecture, *changes = name.split("+")
     family, size = architecture.split("-")
-    model = (Zipformer.from_preset(size) if family == "zipformer" else _peer(family, size)).eval()
+    model = (Zipformer.from_preset(size) if family == "zipformer" else make_peer(family, size)).eval()
     for change in changes:
         if change in ("mkl", "onednn"):
             ours, wanted = (Linear, nn.Linear) if change == "mkl" else (nn.Linear, Linear)
@@ -74,25 +75,6 @@ def build(name: str) -> nn.Module:
         else:
             raise SystemExit(f"{name}: expected +mkl, +onednn, +int8 or +compile, got +{change}")
     return model
-
-
-def _peer(family: str, size: str) -> nn.Module:
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    large: dict[str, Any] = {
-        "hidden_size": 1024,
-        "num_hidden_layers": 24,
-        "num_attention_heads": 16,
-        "intermediate_size": 4096,
-        "do_stable_layer_norm": True,
-        "feat_extract_norm": "layer",
-    }
-    config, model = {
-        "wavlm": (transformers.WavLMConfig, transformers.WavLMModel),
-        "hubert": (transformers.HubertConfig, transformers.HubertModel),
-    }[family]
-    return model(config(**(large if size == "large" else {})))
 
 
 def encode(model: nn.Module, clip: Tensor) -> Any:

@@ -6,7 +6,8 @@
 The corpus is a manifest whose cuts repeat 200 short recordings, with lengths as in read speech (1 to 16 s), and a token store of
 all of them. A process of its own opens both, plans an epoch and reads batches of 100 s; another one begins in the middle of it.
 Memory is what the process holds beyond the files that it maps.
-Embedding runs `embed_paths` with the tiny Zipformer on files of 1 to 16 s, in this process and in two `--shard` jobs at once.
+Embedding runs `embed_paths` with the tiny Zipformer on files of 1 to 16 s, in this process, by two workers, their start included,
+and in two `--shard` jobs at once. Every process has one thread. `--only-embed` leaves the corpus out.
 """
 
 from __future__ import annotations
@@ -139,6 +140,13 @@ def measure_embedding(work: Path, count: int) -> dict[str, Any]:
     begin = time.perf_counter()
     embed_paths(embedder, [files], work / "store", progress=False)
     one = time.perf_counter() - begin
+    by_workers = []
+    for workers in (1, 2):
+        shutil.rmtree(work / "store")
+        embedder = Embedder(hub.load(work / "model"))
+        begin = time.perf_counter()
+        embed_paths(embedder, [files], work / "store", progress=False, num_workers=workers)
+        by_workers.append(time.perf_counter() - begin)
     shutil.rmtree(work / "store")
     command = [sys.executable, str(Path(__file__).resolve()), str(work), "--embed-shard"]
     begin = time.perf_counter()
@@ -146,6 +154,7 @@ def measure_embedding(work: Path, count: int) -> dict[str, Any]:
     seconds = [float(job.communicate()[0].strip().splitlines()[-1]) for job in jobs]
     return {
         "files": count, "one_process_files_per_second": count / one, "outside_encoder": 1 - spent / one,
+        "two_workers_files_per_second": count / by_workers[1], "two_workers_to_one": by_workers[0] / by_workers[1],
         "two_processes_files_per_second": count / max(seconds), "two_processes_with_start": count / (time.perf_counter() - begin),
     }  # fmt: skip
 
@@ -164,6 +173,7 @@ def main() -> int:
     parser.add_argument("work", type=Path)
     parser.add_argument("--hours", type=float, default=1000.0)
     parser.add_argument("--embed-files", type=int, default=400)
+    parser.add_argument("--only-embed", action="store_true", help="measure embedding only")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--read-from", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--embed-shard", type=int, help=argparse.SUPPRESS)
@@ -175,10 +185,11 @@ def main() -> int:
     if options.embed_shard is not None:
         embed_shard(options.work, options.embed_shard)
         return 0
-    if not (options.work / "tokens").is_dir():
+    options.work.mkdir(parents=True, exist_ok=True)
+    if not options.only_embed and not (options.work / "tokens").is_dir():
         make_corpus(options.work, options.hours)
     found: dict[str, Any] = {}
-    for name, first in (("start", 0), ("resume", 1)):
+    for name, first in () if options.only_embed else (("start", 0), ("resume", 1)):
         command = [sys.executable, str(Path(__file__).resolve()), str(options.work), "--read-from", str(first)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found[name] = json.loads(done.stdout.strip().splitlines()[-1])

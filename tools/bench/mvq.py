@@ -8,11 +8,11 @@
 follows that of eight stacked hama frames, variance (1 + i / 30)^-2 along axis i; 16 codebooks of 256. Both first train a
 quantiser with the reference (two phases, 600 frames a step, its own learning-rate steps) and one with ours, then search codes
 for held-out frames with both sets of codebooks. `--keep DIR` saves the trained quantisers, `--codebooks DIR` uses them and
-compares searches only, `--own` trains no reference and searches with our codebooks. Each of our searches runs in torch, and
-compiled by numba where that can be imported. About 20 minutes for hama, 75 for decaying; 4 and 12 with `--own`. `stream` encodes
-a million 1024-d frames and prints the peak memory.
+compares searches only; `--only-ours` trains ours alone, since the reference takes most of the time. `stream` encodes a million
+1024-d frames and prints the peak memory.
 
-Times are CPU seconds of this process. Ratios hold within a run; do not compare seconds between runs.
+Ours are searched twice, by torch and by numba, which find the same codes. Times are CPU seconds of this process; on another
+device (`--device cuda`) seconds that pass until it is idle. Ratios hold within a run; do not compare seconds between runs.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,9 @@ from rich.table import Table
 from torch import Tensor
 
 from audiossl.files import write_json
-from audiossl.tokens import MultiCodebookQuantizer, ResidualQuantizer, search
+from audiossl.tokens import MultiCodebookQuantizer, ResidualQuantizer
 from audiossl.tokens.diagnostics import relative_error
-from audiossl.tokens.search import compiled_search
-from audiossl.tokens.tabu import tabu_search
+from audiossl.tokens.search import without_numba
 
 console = Console(width=150)
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "asterisk" / "spear.yaml"
@@ -90,11 +90,17 @@ def decaying_frames(num_frames: int, seed: int, dim: int = 1024) -> Tensor:
     return torch.cat([torch.randn(len(b), dim, generator=generator) @ basis for b in torch.arange(num_frames).split(8192)])
 
 
-def cpu_seconds(work: Callable[[], Any]) -> tuple[Any, float]:
-    """What work returns, and the CPU time it took."""
-    begin = time.process_time()
+def seconds_of(work: Callable[[], Any], device: str = "cpu") -> tuple[Any, float]:
+    """What work returns, and the time it took: CPU time, or on another device the time until it is idle."""
+    if device == "cpu":
+        begin = time.process_time()
+        result = work()
+        return result, time.process_time() - begin
+    torch.cuda.synchronize(device)
+    begin = time.perf_counter()
     result = work()
-    return result, time.process_time() - begin
+    torch.cuda.synchronize(device)
+    return result, time.perf_counter() - begin
 
 
 def train_reference(frames: Tensor, setting: Setting) -> Any:
@@ -116,6 +122,11 @@ def train_reference(frames: Tensor, setting: Setting) -> Any:
     return trainer.get_quantizer()
 
 
+def train_ours(frames: Tensor, setting: Setting, steps: int | None = None) -> MultiCodebookQuantizer:
+    """Ours, on the same terms: the frames are normalised already."""
+    return MultiCodebookQuantizer.fit(frames, setting.num_codebooks, 256, normalise=False, steps=steps, progress=False)
+
+
 def reference_error(reference: Any, frames: Tensor, codes: Tensor) -> float:
     """Squared error over squared distance to the mean frame."""
     error = (frames - reference.decode(codes)).square().sum()
@@ -124,9 +135,8 @@ def reference_error(reference: Any, frames: Tensor, codes: Tensor) -> float:
 
 def compare_training(train: Tensor, valid: Tensor, setting: Setting, keep: Path | None) -> tuple[list[dict], Any, Any]:
     """Train both; rows of CPU seconds and of errors on held-out frames, each with its own and with the other's search."""
-    reference, spent = cpu_seconds(lambda: train_reference(train, setting))
-    size = {"num_codebooks": setting.num_codebooks, "codebook_size": 256, "normalise": False, "progress": False}
-    ours, own = cpu_seconds(lambda: MultiCodebookQuantizer.fit(train, **size))
+    reference, spent = seconds_of(lambda: train_reference(train, setting))
+    ours, own = seconds_of(lambda: train_ours(train, setting))
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
         torch.save(reference.state_dict(), keep / "reference.pt")
@@ -164,40 +174,37 @@ def library_residual(train: Tensor, num_codebooks: int) -> tuple[ResidualQuantiz
     return fitted, library.eval()
 
 
-def in_torch(work: Callable[[], Tensor]) -> Tensor:
-    """What work returns where numba is not installed."""
-    installed = search.compiled_search
-    search.compiled_search = lambda: tabu_search  # pyright: ignore[reportAttributeAccessIssue]
-    try:
-        return work()
-    finally:
-        search.compiled_search = installed
-
-
 def compare_searches(
-    codebooks: str, ours: MultiCodebookQuantizer, residual: tuple[ResidualQuantizer, Any], valid: Tensor, setting: Setting
+    codebooks: str,
+    ours: MultiCodebookQuantizer,
+    residual: tuple[ResidualQuantizer, Any],
+    valid: Tensor,
+    setting: Setting,
+    device: str = "cpu",
 ) -> list[dict]:
     """Encode the same frames with every search, in turn, several times."""
-    frames = valid[: setting.searched]
-    reference = _reference_of(ours)
-    fitted, library = residual
+    frames = valid[: setting.searched].to(device)
+    reference = _reference_of(ours).to(device)
+    fitted, library = residual[0], residual[1].to(device)
+    ours = ours.to(device)
     searches: dict[str, Callable[[], Tensor]] = {
         "reference, 1 pass": lambda: reference.encode(frames, 1),
         "reference, 5 passes": lambda: reference.encode(frames, 5),
         "ResidualVQ": lambda: library(frames[None])[1][0],
     }
     for quality in ("fast", "default", "best"):
-        searches[f"{quality}, torch"] = lambda quality=quality: in_torch(lambda: ours.encode(frames, quality))
-        if compiled_search() is not tabu_search:
+        searches[f"{quality}, torch"] = lambda quality=quality: _encode_by_torch(ours, frames, quality)
+        if device == "cpu" and find_spec("numba"):
             searches[f"{quality}, numba"] = lambda quality=quality: ours.encode(frames, quality)
     searches["exact"] = lambda: ours.encode(frames, "exact")
-    ours.encode(frames[:2], "fast")  # numba compiles
+    for quality in ("fast", "default"):  # tables are made and kernels compiled
+        ours.encode(frames[:600], quality)
     seconds: dict[str, list[float]] = {name: [] for name in searches}
     codes: dict[str, Tensor] = {}
     with torch.no_grad():
         for _ in range(setting.repeats):
-            for name, run in searches.items():
-                codes[name], spent = cpu_seconds(run)
+            for name, search in searches.items():
+                codes[name], spent = seconds_of(search, device)
                 seconds[name].append(spent)
     rows = []
     slowest = statistics.median(seconds["reference, 5 passes"])
@@ -212,12 +219,20 @@ def compare_searches(
                 "slowest": len(frames) / max(seconds[name]),
                 "fastest": len(frames) / min(seconds[name]),
                 "times_reference_5": slowest / median,
-                "relative_error": relative_error(quantiser, frames, codes[name]),
+                "relative_error": relative_error(quantiser.cpu(), frames.cpu(), codes[name].cpu()),
             }
         )
-    same = (codes["exact"].long() == codes["reference, 5 passes"].long()).all(1).float().mean()
+    same = (codes["exact"].cpu().long() == codes["reference, 5 passes"].cpu().long()).all(1).float().mean()
+    for name in [name for name in codes if name.endswith(", numba")]:
+        if not torch.equal(codes[name], codes[name.replace("numba", "torch")]):
+            console.print(f"[red]{name} has other codes than torch[/red]")
     console.print(f"codebooks of {codebooks}: exact equals the reference on {float(same):.2%} of frames")
     return rows
+
+
+def _encode_by_torch(ours: MultiCodebookQuantizer, frames: Tensor, quality: str) -> Tensor:
+    with without_numba():
+        return ours.encode(frames, quality)
 
 
 def stream(num_frames: int) -> None:
@@ -252,7 +267,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the rows to this file as well")
     parser.add_argument("--keep", type=Path, help="folder for the trained quantisers")
     parser.add_argument("--codebooks", type=Path, help="folder of an earlier --keep: compare searches only")
-    parser.add_argument("--own", action="store_true", help="train no reference: search with our codebooks only")
+    parser.add_argument("--only-ours", action="store_true", help="train ours alone: the reference takes most of the time")
+    parser.add_argument("--steps", type=int, help="updates of our centres, with --only-ours")
+    parser.add_argument("--device", default="cpu", help="where searches are compared: cpu or cuda")
     parser.add_argument("--cache", type=Path, default=Path("runs/bench"), help="where the corpus of hama frames is built")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -274,17 +291,16 @@ def main() -> None:
         state = torch.load(options.codebooks / "reference.pt", weights_only=True)
         trained = {"reference": MultiCodebookQuantizer.from_multi_quantization(state)}
         trained["audiossl"] = MultiCodebookQuantizer.load(options.codebooks / "ours")
-    elif options.own:
-        size = {"num_codebooks": setting.num_codebooks, "codebook_size": 256, "normalise": False, "progress": False}
-        ours, spent = cpu_seconds(lambda: MultiCodebookQuantizer.fit(train, **size))
-        rows["training"] = [{"trainer": "audiossl", "cpu_seconds": spent}]
-        trained = {"audiossl": ours}
+    elif options.only_ours:
+        trained = {"audiossl": train_ours(train, setting, options.steps)}
     else:
         rows["training"], reference, ours = compare_training(train, valid[:4096], setting, options.keep)
         show(f"training on {options.data} frames", rows["training"])
         trained = {"reference": _ours_of(reference), "audiossl": ours}
     residual = library_residual(train, setting.num_codebooks)
-    rows["searches"] = [row for name, ours in trained.items() for row in compare_searches(name, ours, residual, valid, setting)]
+    rows["searches"] = [
+        row for name, ours in trained.items() for row in compare_searches(name, ours, residual, valid, setting, options.device)
+    ]
     show(f"searches on {options.data} frames", rows["searches"])
     if options.json:
         write_json(options.json, json.loads(json.dumps(rows)))

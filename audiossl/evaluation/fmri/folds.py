@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator
 
-from audiossl.evaluation.fmri.people import Persons
+from audiossl.evaluation.fmri.persons import Persons
 from audiossl.evaluation.fmri.phenotype_config import PhenotypeConfig
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 
-from audiossl.evaluation.fmri.people import Persons
+from audiossl.evaluation.fmri.persons import Persons
 from audiossl.evaluation.fmri.phenotype_config import PhenotypeConfig
 from audiossl.evaluation.intervals import MOST_PARTS, Interval, divide_groups, leave_out_interval, range_of
 from audiossl.seeds import derive_generator

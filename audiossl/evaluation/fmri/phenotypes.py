@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator
 
 from audiossl.evaluation.fmri.columns import Column
 from audiossl.evaluation.fmri.folds import Steps, held_out_answers
-from audiossl.evaluation.fmri.people import People, Persons
+from audiossl.evaluation.fmri.people import People
+from audiossl.evaluation.fmri.persons import Persons
 from audiossl.evaluation.fmri.phenotype_config import LEAKS as LEAKS
 from audiossl.evaluation.fmri.phenotype_config import PhenotypeConfig
 from audiossl.evaluation.fmri.phenotype_metrics import areas_of_sites, metric_intervals, metrics_of_repeats

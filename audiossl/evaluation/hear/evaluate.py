@@ -15,7 +15,7 @@ from jaxtyping import Bool
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.hear.embeddings import embed_task
-from audiossl.evaluation.hear.events import EventCounts
+from audiossl.evaluation.hear.event_counts import EventCounts
 from audiossl.evaluation.hear.model import HearModel
 from audiossl.evaluation.hear.predictor import Grid
 from audiossl.evaluation.hear.protocol import FoldResult, evaluate_folds

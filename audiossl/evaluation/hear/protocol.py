@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float32, Float64
 from torch import Tensor
 
 from audiossl.errors import DataError
-from audiossl.evaluation.hear.events import FileEvents, find_events
+from audiossl.evaluation.hear.event_counts import FileEvents
+from audiossl.evaluation.hear.events import find_events
 from audiossl.evaluation.hear.predictor import (
     GRIDS,
     Grid,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from audiossl.errors import DataError
-from audiossl.evaluation.hear.events import FileEvents
+from audiossl.evaluation.hear.event_counts import FileEvents
 from audiossl.evaluation.hear.scores import SCORES
 from audiossl.files import read_json
 from audiossl.tables import read_table

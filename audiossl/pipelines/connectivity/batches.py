@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -27,13 +28,23 @@ class RunCrops:
         rate: volumes a second.
         seed: seed of order and crops.
         labels: labels of each part.
+        subjects: whom each part is of, which are then the bags: each crop has a partner of another part of its subject, or of the
+            same part where there is no other.
     """
 
     def __init__(
-        self, parts: list[Part], crop: int, batch_runs: int, rate: float, seed: int, labels: list[int] | None = None
+        self,
+        parts: list[Part],
+        crop: int,
+        batch_runs: int,
+        rate: float,
+        seed: int,
+        *,
+        labels: list[int] | None = None,
+        subjects: Sequence[str] | None = None,
     ) -> None:
         self.parts, self.crop, self.size, self.rate, self.seed = parts, crop, min(batch_runs, len(parts)), rate, seed
-        self.labels, self.world = labels, World.join()
+        self.labels, self.subjects, self.world = labels, subjects, World.join()
         self.failed: dict[str, Exception] = {}  # runs are in memory
 
     def steps_per_epoch(self, batches_per_step: int) -> int:
@@ -57,12 +68,30 @@ class RunCrops:
 
     def _batch(self, rows: list[int], epoch: int, place: int) -> WindowBatch | LabelledWindowBatch:
         generator = derive_generator(self.seed, "crops", epoch, place)
+        batch = _as_batch(self._cut(rows, generator), self.rate)
+        if self.subjects is not None:
+            subjects = [self.subjects[row] for row in rows]
+            other = self._cut([self._another(row, generator) for row in rows], generator)
+            # Ids differ between the parts of a run and of a subject; they and the epoch decide what a view is changed by.
+            return replace(
+                batch, ids=[f"{subject} {row}" for subject, row in zip(subjects, rows, strict=True)], subjects=subjects,
+                epoch=epoch, seed=self.seed, partner=other, partner_lengths=batch.lengths, bags=subjects,
+            )  # fmt: skip
+        return batch if self.labels is None else LabelledWindowBatch(batch, torch.tensor([self.labels[row] for row in rows]))
+
+    def _cut(self, rows: list[int], generator: torch.Generator) -> Float[Tensor, "B N T"]:
+        """A random crop of each part."""
         crops = []
         for part in (self.parts[row] for row in rows):
             place = int(torch.randint(len(part.starts), (), generator=generator))
             crops.append(part.cut(part.starts[place], self.crop))
-        batch = _as_batch(torch.stack(crops), self.rate)
-        return batch if self.labels is None else LabelledWindowBatch(batch, torch.tensor([self.labels[row] for row in rows]))
+        return torch.stack(crops)
+
+    def _another(self, row: int, generator: torch.Generator) -> int:
+        """Another part of the same subject, or this one."""
+        assert self.subjects is not None
+        others = [i for i, name in enumerate(self.subjects) if name == self.subjects[row] and i != row]
+        return others[int(torch.randint(len(others), (), generator=generator))] if others else row
 
 
 def _as_batch(signal: Float[Tensor, "B N T"], rate: float) -> WindowBatch:

@@ -143,6 +143,10 @@ class ConnectivityRecipe:
         participant: column of the ids; found by default.
         people: path of that table; set by `phenotypes`, or by a participants.tsv of the folder.
         scoring: options of these tasks.
+        start: run or encoder of the same architecture that pre-training starts from, see `audiossl.pipelines.start`.
+        norm_only: train, of that encoder, the norms alone.
+        stages: earlier pre-training, in order, each by the keys that differ from this recipe, such as `corpus` and
+            `training.max_steps`; each starts from the one before, and this recipe from the last.
     """
 
     claims_output: ClassVar[bool] = True  # a folder made from one corpus is not taken for another
@@ -177,6 +181,9 @@ class ConnectivityRecipe:
     people: str = field(default="", metadata=ADDED)
     open_columns: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
     scoring: PhenotypeConfig = field(default_factory=PhenotypeConfig, metadata=ADDED)
+    start: str = field(default="", metadata=ADDED)
+    norm_only: bool = field(default=False, metadata=ADDED)
+    stages: list[dict[str, Any]] = field(default_factory=list, metadata=ADDED)
 
     def __post_init__(self) -> None:
         if self.corpus is not None:

@@ -19,23 +19,23 @@ class Details:
         people: people of the tasks.
         regions_left_out: regions that some run lacks.
         seeds: values of every seed, by metric; None where a metric is not defined.
-        beside: chance, spread over draws, a p-value, who was left out, ...
+        context: chance, spread over draws, a p-value, who was left out, ...
         repeats: smallest and largest value over repeated divisions of people, by metric.
     """
 
     people: list[str]
     regions_left_out: list[str]
     seeds: dict[str, dict[str, dict[str, list[float | None]]]] = field(default_factory=dict)
-    beside: dict[str, dict[str, Mapping[str, object]]] = field(default_factory=dict)
+    context: dict[str, dict[str, Mapping[str, object]]] = field(default_factory=dict)
     repeats: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
 
     def add(self, task: str, model: str, metric: str, values: list[float | None]) -> None:
         """Add the values of every seed."""
         self.seeds.setdefault(task, {}).setdefault(model, {})[metric] = values
 
-    def put_beside(self, task: str, model: str, about: Mapping[str, object]) -> None:
+    def add_context(self, task: str, model: str, about: Mapping[str, object]) -> None:
         """Add what belongs next to a score."""
-        self.beside.setdefault(task, {})[model] = about
+        self.context.setdefault(task, {})[model] = about
 
     def write(self, folder: Path) -> None:
         """Write `details.json`."""
@@ -43,5 +43,6 @@ class Details:
 
     @classmethod
     def read(cls, folder: Path) -> Details:
-        """Read what `write` wrote."""
-        return cls(**read_json(folder / FILE))
+        """Read what `write` wrote; files of earlier versions call the context `beside`."""
+        found = read_json(folder / FILE)
+        return cls(**{"context" if key == "beside" else key: value for key, value in found.items()})

@@ -29,7 +29,7 @@ class ConnectivityMAERow(GraphObjectiveRow):
 
     def read(self, design: Design, seed: int, out: Path) -> Reader:
         """Train or settle it, and measure how well it predicts edges that it did not see."""
-        encoder = self.draw_encoder(design.runs)
+        encoder = self.begin(design.runs, out)
         crops = self.crops(design, seed)
         objective = ConnectivityMAE(encoder, self.options, network_numbers(design.runs))
         self.prepare(objective, crops, design, seed, out)

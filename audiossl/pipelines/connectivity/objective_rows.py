@@ -10,9 +10,8 @@ from typing import cast
 from audiossl.errors import ConfigError, DataError
 from audiossl.models.connectivity_encoder import ConnectivityConfig, ConnectivityEncoder
 from audiossl.objectives.connectivity_labels import ConnectivityLabels
-from audiossl.objectives.graph_objective import GraphObjective
 from audiossl.objectives.kinds import GRAPH_OBJECTIVES, find_objective, read_config
-from audiossl.objectives.objective import Needs, check_needs
+from audiossl.objectives.objective import Needs, Objective, check_needs
 from audiossl.pipelines.connectivity.batches import RunCrops
 from audiossl.pipelines.connectivity.config import ConnectivityRecipe, GraphModel
 from audiossl.pipelines.connectivity.data import Runs
@@ -20,6 +19,7 @@ from audiossl.pipelines.connectivity.design import Design, Windows
 from audiossl.pipelines.connectivity.parts import Part, training_parts
 from audiossl.pipelines.connectivity.readers import Reader, of_encoder
 from audiossl.pipelines.connectivity.rows import GraphRow
+from audiossl.pipelines.start import Start
 from audiossl.pipelines.table_row import ModelSection
 from audiossl.signals.sensors.recording import Rejected
 from audiossl.stage import Names
@@ -131,9 +131,7 @@ class GraphEncoderRow(GraphRow):
         """Batches of crops."""
         return RunCrops(self.parts(design)[0], self.crop(design), self.batch_runs, 1 / design.runs.tr, seed)
 
-    def train(
-        self, objective: GraphObjective | ConnectivityLabels, crops: RunCrops, design: Design, seed: int, out: Path
-    ) -> None:
+    def train(self, objective: Objective, crops: RunCrops, design: Design, seed: int, out: Path) -> None:
         """Train an objective and save its encoder; both are then in evaluation mode on the CPU."""
         fit(objective, crops, replace(self.training, seed=seed), out / "pretrain")
         seen = {
@@ -146,9 +144,15 @@ class GraphEncoderRow(GraphRow):
 
 @dataclass(frozen=True)
 class GraphObjectiveRow(GraphEncoderRow):
-    """The encoder of an objective of `GRAPH_OBJECTIVES`, or from outside the package."""
+    """The encoder of an objective of `GRAPH_OBJECTIVES`, or from outside the package.
+
+    Attributes:
+        start: weights that training starts from; None for drawn ones.
+    """
 
     trained = True
+
+    start: Start | None = None
 
     @classmethod
     def of(cls, name: str, model: GraphModel, recipe: ConnectivityRecipe) -> GraphObjectiveRow:
@@ -158,18 +162,41 @@ class GraphObjectiveRow(GraphEncoderRow):
             ConfigError: naming what they do not bring.
         """
         row = cast(GraphObjectiveRow, super().of(name, model, recipe))
-        check_needs(f"models.{name}: {model.kind}", row.objective.needs, Needs.VIEW, "crops of BOLD runs")
-        return row
+        check_needs(f"models.{name}: {model.kind}", row.objective.needs, Needs.PARTNER, "crops of BOLD runs")
+        return replace(row, start=Start.of(recipe.start, recipe.norm_only, name) if cls.trained else None)
+
+    def entries(self) -> list[tuple[str | Names, object]]:
+        """What training starts from as well, where it is said."""
+        return [*super().entries(), *([("start", self.start)] if self.start else [])]
+
+    def begin(self, runs: Runs, out: Path) -> ConnectivityEncoder:
+        """Draw an encoder, with the weights that training starts from, if any; `out` is the folder of the training."""
+        encoder = self.draw_encoder(runs)
+        if self.start is not None:
+            self.start.begin(encoder, out.name)
+        return encoder
 
     @classmethod
     def read_options(cls, name: str, model: ModelSection) -> object:
         """Read options as those of the objective."""
         return read_config(find_objective(model.kind, GRAPH_OBJECTIVES).Config, model.options, f"models.{name}.options")
 
+    def may_see_probes(self, part: str) -> bool:
+        """Whether pre-training may see what is to be identified: not where it is told which crops are of one person."""
+        return super().may_see_probes(part) and Needs.PARTNER not in self.objective.needs
+
+    def crops(self, design: Design, seed: int) -> RunCrops:
+        """Batches of crops, with partners of the same person where the objective needs them."""
+        if Needs.PARTNER not in self.objective.needs:
+            return super().crops(design, seed)
+        parts, _ = self.parts(design)
+        people = [design.runs.recordings[part.stretch.run].subject for part in parts]
+        return RunCrops(parts, self.crop(design), self.batch_runs, 1 / design.runs.tr, seed, subjects=people)
+
     @property
-    def objective(self) -> type[GraphObjective]:
-        """The class of the objective."""
-        return cast(type[GraphObjective], find_objective(self.model.kind, GRAPH_OBJECTIVES))
+    def objective(self) -> type[Objective]:
+        """The class of the objective: one of graphs, or one of windows, whose encoder may be any."""
+        return find_objective(self.model.kind, GRAPH_OBJECTIVES)
 
     @property
     def windows_needed(self) -> int:
@@ -183,7 +210,7 @@ class GraphObjectiveRow(GraphEncoderRow):
 
     def read(self, design: Design, seed: int, out: Path) -> Reader:
         """Train the objective and read its encoder."""
-        objective = self.objective(self.draw_encoder(design.runs), self.options)
+        objective = self.objective(self.begin(design.runs, out), self.options)
         self.train(objective, self.crops(design, seed), design, seed, out)
         return of_encoder(objective.encoder)
 
@@ -208,12 +235,12 @@ class SupervisedRow(GraphEncoderRow):
         names = [design.runs.recordings[part.stretch.run].subject for part in parts]
         people = list(dict.fromkeys(names))
         labels = [people.index(name) for name in names]
-        crops = RunCrops(parts, self.crop(design), self.batch_runs, 1 / design.runs.tr, seed, labels)
+        crops = RunCrops(parts, self.crop(design), self.batch_runs, 1 / design.runs.tr, seed, labels=labels)
         self.train(ConnectivityLabels(encoder, len(people)), crops, design, seed, out)
         return of_encoder(encoder)
 
 
-def keep(objective: GraphObjective | ConnectivityLabels, seen: Mapping[str, object], out: Path) -> None:
+def keep(objective: Objective, seen: Mapping[str, object], out: Path) -> None:
     """Save the encoder of an objective with what it was trained on."""
     objective.eval().cpu()
     if World.join().is_first:

@@ -79,8 +79,8 @@ def _results(rows: list[ResultRow], details: Details) -> Section:
         for metric, values in metrics.items()
     ]
     extras = [
-        [task, model, "; ".join(_beside(name, value) for name, value in found.items())]
-        for task, models in details.beside.items()
+        [task, model, "; ".join(_in_context(name, value) for name, value in found.items())]
+        for task, models in details.context.items()
         for model, found in models.items()
     ]
     parts: list[Part] = [
@@ -97,7 +97,7 @@ def _results(rows: list[ResultRow], details: Details) -> Section:
     return Section("Results", parts, note)
 
 
-def _beside(name: str, value: Any) -> str:
+def _in_context(name: str, value: Any) -> str:
     """What `details.json` holds next to a score, in words; shares in per cent, as on the rest of the page."""
     match name, value:
         case "spread_over_draws", _:

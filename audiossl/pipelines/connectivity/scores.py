@@ -132,8 +132,7 @@ class _Scorer:
         scores = {name: (score, 1.0) for name, score in zip(self.people, of_people, strict=True)} if known else None
         self.add(task, model, "accuracy", [one.accuracy for one in found], together.interval(), people, scores)
         self.add(task, model, "differential_identifiability", [float(one.gap.mean()) for one in found], None, people)
-        beside = {"spread_over_draws": [one.spread for one in found], "chance": 1 / people}
-        self.details.put_beside(task, model, beside)
+        self.details.add_context(task, model, {"spread_over_draws": [one.spread for one in found], "chance": 1 / people})
 
     def _networks(self, model: str, seeds: list[Tensor]) -> None:
         networks = networks_of(self.runs)
@@ -141,7 +140,7 @@ class _Scorer:
         found = [assign_networks(vectors, subjects, networks, seed=0) for vectors in seeds]
         together = NetworkAnswers(torch.stack([one.right for one in found]).mean(0))
         self.add("networks", model, "accuracy", [one.accuracy for one in found], together.interval(), together.right.shape[1])
-        self.details.put_beside("networks", model, {"majority": majority(networks)})
+        self.details.add_context("networks", model, {"majority": majority(networks)})
 
     def _phenotype(self, model: str, row: GraphRow, seeds: list[Tensor], task: PhenotypeTask) -> None:
         about = Labelled.of(self.runs, task)
@@ -156,7 +155,7 @@ class _Scorer:
             for metric, values in first.confounds.items():
                 self._add_people(task.row, "confounds", metric, [values], [first.confound_intervals], first)
         sites = {"auroc_of_sites": first.of_sites} if first.of_sites else {}
-        self.details.put_beside(task.row, model, {"p_value": first.p_value, "people_left_out": about.left_out, **sites})
+        self.details.add_context(task.row, model, {"p_value": first.p_value, "people_left_out": about.left_out, **sites})
 
     def _add_people(
         self,

@@ -6,20 +6,24 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Literal
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from audiossl.errors import ConfigError
+from audiossl.objectives.crops import CropConfig, cut_crops
+from audiossl.objectives.matches import DenseFrames, MatchConfig, Matcher
 from audiossl.objectives.objective import Needs, check_needs
 from audiossl.objectives.window_batch import WindowBatch
+from audiossl.pipelines.sensors.bags import Bag, Bags
 from audiossl.recipe import console
 from audiossl.seeds import derive_generator
 from audiossl.signals.sensors.windows import WindowSet
 from audiossl.stage import ADDED
 from audiossl.world import World
+
+LEAST_MATCHED = 0.5  # share of crops with a match below which a hint is given
 
 
 @dataclass
@@ -31,14 +35,21 @@ class WindowBatchConfig:
         subjects: number of subjects per batch; with few, negatives come from the same person and identity is no shortcut. 0 draws
             from all.
         neighbours: seconds from a window's start to its partner's, at most; the window itself may be drawn. 0 gives no partners.
-        bag: `subject` or `recording`: a partner is another window of the same one, wherever in time (MICLe, arXiv 2101.05224);
-            null gives none, except to an objective that needs one: then it is of the same subject.
+        bag: what a window and its partner are of, wherever in time (MICLe, arXiv 2101.05224). `subject`: the partner is a window
+            of another recording of the subject, and the window itself where there is none. `recording`: another window of the
+            recording. `window`: the window itself, whose channels are then the members of the bag. null gives no partners, except
+            to an objective that needs them: then of the same subject.
+        crops: two crops of each window that overlap; null gives none, except to an objective that needs them.
+        matches: for a crop of each window the stretch of another recording that is most like it, in the frames of a frozen
+            encoder (Alice, arXiv 2302.05615); null gives none, except to an objective that needs a dense encoder.
     """
 
     size: int = 256
     subjects: int = 0
     neighbours: float = 0.0
-    bag: Literal["subject", "recording"] | None = field(default=None, metadata=ADDED)
+    bag: Bag | None = field(default=None, metadata=ADDED)
+    crops: CropConfig | None = field(default=None, metadata=ADDED)
+    matches: MatchConfig | None = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
         if self.bag and self.neighbours:
@@ -48,7 +59,7 @@ class WindowBatchConfig:
 
     def gives(self) -> Needs:
         """What batches of these options can bring."""
-        return Needs.NEIGHBOUR if self.neighbours else Needs.PARTNER
+        return Needs.CROPS | Needs.DENSE_ENCODER | (Needs.NEIGHBOUR if self.neighbours else Needs.PARTNER)
 
     def meeting(self, name: str, needs: Needs) -> WindowBatchConfig:
         """The options with what an objective needs.
@@ -59,19 +70,37 @@ class WindowBatchConfig:
         if Needs.NEIGHBOUR in needs and not self.neighbours:
             raise ConfigError(f"{name} needs {Needs.NEIGHBOUR.in_words()}: set batches.neighbours, in seconds")
         check_needs(name, needs, self.gives(), "these batches of windows")
-        return replace(self, bag=self.bag or "subject") if Needs.PARTNER in needs else self
+        met = replace(self, bag=self.bag or "subject") if Needs.PARTNER in needs else self
+        met = replace(met, crops=self.crops or CropConfig()) if Needs.CROPS in needs else met
+        return replace(met, matches=self.matches or MatchConfig()) if Needs.DENSE_ENCODER in needs else met
 
 
 class WindowBatches:
     """Batches of chosen windows; incomplete ones at the end of an epoch are left out, in another order each time.
 
+    Args:
+        windows: windows of recordings.
+        rows: numbers of those that are trained on.
+        config: what is in a batch.
+        seed: seed of all draws.
+        dense: frames of all windows in which matches are searched; needed where `config.matches` is not null.
+
     Raises:
-        ConfigError: if there are fewer than two windows.
+        ConfigError: if there are fewer than two windows, or matches are to be found without `dense`.
     """
 
-    def __init__(self, windows: WindowSet, rows: Sequence[int], config: WindowBatchConfig, seed: int) -> None:
+    def __init__(
+        self,
+        windows: WindowSet,
+        rows: Sequence[int],
+        config: WindowBatchConfig,
+        seed: int,
+        dense: DenseFrames | None = None,
+    ) -> None:
         if len(rows) < 2:
             raise ConfigError(f"expected at least two windows to train on, got {len(rows)}")
+        if config.matches and dense is None:
+            raise ConfigError("batches.matches needs frames of the windows in which matches are searched: give dense")
         self.windows, self.config, self.seed = windows, config, seed
         self.rows = torch.tensor(rows)
         self.size = min(config.size, len(rows))
@@ -81,9 +110,12 @@ class WindowBatches:
         for row in rows:
             self.by_subject[windows.subjects[row]].append(row)
         self._partners = self._find_partners() if config.neighbours else None
-        self._bags = self._find_bags() if config.bag else None
-        if config.subjects and self.world.is_first:
-            self._name_left_out()
+        self._bags = Bags(windows, rows, config.bag) if config.bag else None
+        self._matcher = self._make_matcher(config.matches, dense) if config.matches and dense else None
+        if self.world.is_first:
+            if config.subjects:
+                self._name_left_out()
+            self._tell_partners()
 
     def steps_per_epoch(self, batches_per_step: int) -> int:
         """Steps of every epoch."""
@@ -133,6 +165,21 @@ class WindowBatches:
                 f"on, with fewer, are {', '.join(few)}: lower batches.size or raise batches.subjects"
             )
 
+    def _tell_partners(self) -> None:
+        """Say how many windows have no partner but themselves."""
+        if self._bags is not None and self.config.bag != "window" and (alone := self._bags.share_alone):
+            say_once(f"batches.bag={self.config.bag}: {alone:.0%} of the windows are alone in their bag, and their own partners")
+        if self._matcher is not None and self.config.matches is not None:
+            rows = self._order(0)[0].tolist()
+            ids = [self.windows.ids[row] for row in rows]
+            _, found = self._matcher(self.windows.values, self.windows.lengths, rows, ids, (self.seed, 0))
+            share = float(found.float().mean())
+            lower = "; lower batches.matches.threshold" if share < LEAST_MATCHED else ""
+            say_once(
+                f"batches.matches: {share:.0%} of the crops of the first batch have a match above "
+                f"{self.config.matches.threshold:g}, the others are their own{lower}"
+            )
+
     def _batch(self, rows: Int[Tensor, "B"], epoch: int) -> WindowBatch:
         windows, batch = self.windows, windows_of(self.windows, rows, epoch, self.seed)
         if self._partners is not None:
@@ -142,19 +189,20 @@ class WindowBatches:
             batch.partner, batch.partner_lengths = windows.values[partners], windows.lengths[partners]
         if self._bags is not None:
             key = derive_generator(self.seed, epoch, *batch.ids[:1], "bags")
-            partners = torch.stack([_another(row, self._bags[row], key) for row in rows.tolist()])
+            partners = torch.stack([self._bags.partner_of(row, key) for row in rows.tolist()])
             batch.partner, batch.partner_lengths = windows.values[partners], windows.lengths[partners]
+            batch.bags = [self._bags.names[row] for row in rows.tolist()]
+        if self.config.crops is not None:
+            key = (self.seed, epoch)
+            batch.crops = cut_crops(batch.signal, batch.lengths, batch.ids, key, self.config.crops)
+        if self._matcher is not None:
+            key = (self.seed, epoch)
+            batch.matches, batch.matched = self._matcher(windows.values, windows.lengths, rows.tolist(), batch.ids, key)
         return batch
 
-    def _find_bags(self) -> dict[int, Int[Tensor, "_"]]:
-        """Windows of the bag of each window, in rising order; only windows that are trained on are in bags."""
-        bags: dict[str | int, list[int]] = defaultdict(list)
-        recordings, rows = self.windows.recording.tolist(), sorted(self.rows.tolist())
-        bag_of = {row: self.windows.subjects[row] if self.config.bag == "subject" else recordings[row] for row in rows}
-        for row, bag in bag_of.items():
-            bags[bag].append(row)
-        members = {bag: torch.tensor(found) for bag, found in bags.items()}
-        return {row: members[bag] for row, bag in bag_of.items()}
+    def _make_matcher(self, config: MatchConfig, dense: DenseFrames) -> Matcher:
+        names = [id_.rpartition("@")[0] for id_ in self.windows.ids]
+        return Matcher(dense, names if config.other == "recording" else self.windows.subjects, self.rows.tolist(), config)
 
     def _find_partners(self) -> Int[Tensor, "N 2"]:
         """First and last window of the same recording that start near each window of the set; windows are in order of time."""
@@ -168,12 +216,6 @@ class WindowBatches:
         first = torch.searchsorted(line, line - reach)
         last = torch.searchsorted(line, line + reach, right=True) - 1
         return torch.stack([first, last], 1)
-
-
-def _another(row: int, bag: Int[Tensor, "_"], generator: torch.Generator) -> Int[Tensor, ""]:
-    """A window of a bag that is not this one, unless it is alone."""
-    others = bag[bag != row]
-    return others[int(torch.randint(len(others), (), generator=generator))] if len(others) else torch.tensor(row)
 
 
 @cache

@@ -13,7 +13,7 @@ from audiossl.pipelines.own.output import OWN, corpus_name, corpus_places
 from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.pipelines.sensors.batches import WindowBatchConfig
 from audiossl.pipelines.sensors.row_kinds import KINDS
-from audiossl.signals.path_names import find_files
+from audiossl.signals.file_search import find_files
 from audiossl.signals.sensors.clock import TimeUnit
 from audiossl.signals.sensors.labels import LabelKind
 from audiossl.signals.sensors.own_files import RECORDING, SUFFIXES, OwnFiles, triples, words_of
@@ -143,6 +143,10 @@ class SensorsRecipe:
         time_unit: unit of `time`; `auto` finds it or asks.
         units: units of the channels, one for all or one for each; by default those that the files say.
         max_gap: seconds without samples that are bridged; 0 for 3.5 steps.
+        start: run or encoder of the same architecture that pre-training starts from, see `audiossl.pipelines.start`.
+        norm_only: train, of that encoder, the norms alone.
+        stages: earlier pre-training, in order, each by the keys that differ from this recipe, such as `corpus` and
+            `training.max_steps`; each starts from the one before, and this recipe from the last.
     """
 
     claims_output: ClassVar[bool] = True  # a folder made from one corpus is not taken for another
@@ -171,6 +175,9 @@ class SensorsRecipe:
     time_unit: TimeUnit = field(default="auto", metadata=ADDED)
     units: str | list[str] = field(default="", metadata=ADDED)
     max_gap: float = field(default=0.0, metadata=ADDED)
+    start: str = field(default="", metadata=ADDED)
+    norm_only: bool = field(default=False, metadata=ADDED)
+    stages: list[dict[str, Any]] = field(default_factory=list, metadata=ADDED)
 
     def __post_init__(self) -> None:
         self._take_own()

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from audiossl.embedding.embedder import Embedding
 from audiossl.encoder_names import OWN, WRITTEN, parse_name
 from audiossl.errors import ConfigError, DataError, StoreError
 from audiossl.files import read_json, write_json
@@ -86,12 +87,7 @@ class EncoderRow(Row):
             DataError: if it takes other channels, another order or other units.
         """
         name = self.options.name
-        if _takes(name) is not None:
-            self._match(recording)
-        elif parse_name(name)[0] is OWN and not Path(name).exists() and name.count("/") != 1:  # else of a hub
-            raise ConfigError(
-                f"models.{self.name}: there is no '{name}'; expected a folder of an encoder or of its run, {WRITTEN}"
-            )
+        check_takes(f"models.{self.name}", name, recording, self.options.convert_units)
 
     def check(self, out: Path, folds: SensorFolds) -> None:
         """Refuse an encoder that was pre-trained on people whom a fold tests, as `encoder.json` says.
@@ -100,40 +96,91 @@ class EncoderRow(Row):
             ConfigError: for windows that lost their units.
             DataError: if it takes other channels, or saw test people and the row does not say `transductive: true`.
         """
-        name, divisions = self.options.name, folds.sides
-        if folds.config.windows.normalise == "window":
-            raise ConfigError(
-                "an encoder reads recordings in their units, which windows.normalise=window loses; use training or none"
-            )
-        self._match(folds.recordings[0])
-        folder = _folder(name)
-        origin = (read_json(folder / CONFIG).get("pretrained_on") if folder else None) or {}
-        same = origin.get("dataset") == self.dataset
-        tested = sorted({name for sides in divisions for name in sides.test})
-        seen = sorted(set(tested) & set(origin["subjects"])) if same else []
+        name = self.options.name
+        check_units(folds.config.windows.normalise)
+        match_of(name, folds.recordings[0], self.options.convert_units)
+        origin, seen = people_seen(name, self.dataset, folds.sides)
         if seen and not self.options.transductive:
-            raise DataError(_refusal(name, origin, seen, divisions))
+            raise DataError(_refusal(name, origin, seen, folds.sides))
+        tested = {name for sides in folds.sides for name in sides.test}
         write_json(out / ORIGIN, {"name": name, "pretrained_on": origin, "tested": len(tested), "seen": seen})
 
     def features(self, fold: SensorFold, seed: int) -> Float[Tensor, "N D"]:
         """Embed windows."""
-        embedder, windows, match = load(self.options.name), fold.windows, self._match(fold.first)
-        pooled = []
-        for block in torch.tensor(fold.task.rows).split(BLOCK):
-            signal = windows.values[block]
-            if fold.statistics is not None:
-                signal = signal * fold.statistics.deviation[:, None] + fold.statistics.mean[:, None]
-            signal = match.convert(signal)
-            signals = [row[:, :length] for row, length in zip(signal, windows.lengths[block].tolist(), strict=True)]
-            pooled += [embedding.pooled for embedding in embedder.embed(signals, windows.rate)]
-        return torch.stack(pooled)
+        found = embed_windows(self.options.name, fold, fold.task.rows, self.options.convert_units)
+        return torch.stack([embedding.pooled for embedding in found])
 
-    def _match(self, recording: SensorRecording) -> ChannelMatch:
-        name = self.options.name
-        if (takes := _takes(name)) is not None:
-            return match_channels(name, takes, recording, self.options.convert_units)
-        check_other_encoder(name, load(name).encoder, recording)
-        return ChannelMatch(tuple(range(len(recording.channels))), (Conversion(),) * len(recording.channels))
+
+def check_takes(place: str, name: str, recording: SensorRecording, convert: bool = False) -> None:
+    """Compare the channels of an encoder that a sensor run saved with a recording's, before anything is loaded.
+
+    Args:
+        place: what names the encoder, for messages.
+        name: name of the encoder.
+        recording: a recording of the set.
+        convert: bring units and the order of channels to those that it takes.
+
+    Raises:
+        ConfigError: if the encoder lies nowhere.
+        DataError: if it takes other channels, another order or other units.
+    """
+    if _takes(name) is not None:
+        match_of(name, recording, convert)
+    elif parse_name(name)[0] is OWN and not Path(name).exists() and name.count("/") != 1:  # else of a hub
+        raise ConfigError(f"{place}: there is no '{name}'; expected a folder of an encoder or of its run, {WRITTEN}")
+
+
+def check_units(normalise: str) -> None:
+    """Refuse windows that lost their units.
+
+    Raises:
+        ConfigError: saying which are taken.
+    """
+    if normalise == "window":
+        raise ConfigError(
+            "an encoder reads recordings in their units, which windows.normalise=window loses; use training or none"
+        )
+
+
+def people_seen(name: str, dataset: str, divisions: Sequence[SubjectSides]) -> tuple[dict[str, Any], list[str]]:
+    """What an encoder was pre-trained on, and which of the people whom a division tests are among it."""
+    folder = _folder(name)
+    origin = (read_json(folder / CONFIG).get("pretrained_on") if folder else None) or {}
+    tested = sorted({name for sides in divisions for name in sides.test})
+    return origin, sorted(set(tested) & set(origin["subjects"])) if origin.get("dataset") == dataset else []
+
+
+def embed_windows(name: str, fold: SensorFold, rows: Sequence[int], convert: bool = False) -> list[Embedding]:
+    """Embed windows of a fold in the units of the recordings.
+
+    Args:
+        name: anything that `audiossl.load` knows.
+        fold: windows, and what they were normalised by.
+        rows: numbers of the windows.
+        convert: bring units and the order of channels to those that it takes.
+    """
+    embedder, windows, match = load(name), fold.windows, match_of(name, fold.first, convert)
+    found: list[Embedding] = []
+    for block in torch.tensor(rows).split(BLOCK):
+        signal = windows.values[block]
+        if fold.statistics is not None:
+            signal = signal * fold.statistics.deviation[:, None] + fold.statistics.mean[:, None]
+        signal = match.convert(signal)
+        signals = [row[:, :length] for row, length in zip(signal, windows.lengths[block].tolist(), strict=True)]
+        found += embedder.embed(signals, windows.rate)
+    return found
+
+
+def match_of(name: str, recording: SensorRecording, convert: bool = False) -> ChannelMatch:
+    """How a recording becomes what an encoder takes.
+
+    Raises:
+        DataError: if it takes other channels, another order or other units.
+    """
+    if (takes := _takes(name)) is not None:
+        return match_channels(name, takes, recording, convert)
+    check_other_encoder(name, load(name).encoder, recording)
+    return ChannelMatch(tuple(range(len(recording.channels))), (Conversion(),) * len(recording.channels))
 
 
 def _refusal(name: str, origin: dict[str, Any], seen: list[str], divisions: Sequence[SubjectSides]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from audiossl.console import console
 from audiossl.errors import ConfigError
 from audiossl.pipelines.sensors.config import SensorsRecipe
-from audiossl.signals.path_names import is_pattern
+from audiossl.signals.file_search import is_pattern
 from audiossl.signals.sensors.clock import WORDS
 from audiossl.signals.sensors.own_files import FILE, FOLDER, RECORDING, OwnFiles, Reading
 from audiossl.signals.sensors.recording import Rejected, SensorRecording

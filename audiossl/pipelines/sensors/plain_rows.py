@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -42,8 +43,12 @@ class MiniRocketRow(Row):
         """Fit and transform."""
         rocket = import_extra("aeon.transformations.collection.convolution_based", "sensors").MiniRocket(random_state=seed)
         windows = fold.windows
-        rocket.fit(windows.values[windows.of(fold.sides.known)].numpy())
-        return torch.from_numpy(np.array(rocket.transform(windows.values[fold.task.rows].numpy()), dtype=np.float32))
+        num_threads = torch.get_num_threads()
+        try:
+            rocket.fit(windows.values[windows.of(fold.sides.known)].numpy())
+            return torch.from_numpy(np.array(rocket.transform(windows.values[fold.task.rows].numpy()), dtype=np.float32))
+        finally:
+            torch.set_num_threads(num_threads)  # numba changes torch's when it is first used
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,12 @@ class RandomRow(Row):
 
     def features(self, fold: SensorFold, seed: int) -> Float[Tensor, "N D"]:
         """Its mean frames."""
+        return in_blocks(fold.windows, fold.task.rows, pooled(self.network(fold, seed, Path())))
+
+    def network(self, fold: SensorFold, seed: int, out: Path) -> ResNet1d:
+        """The encoder, drawn from torch's global generator."""
         sizes = replace(self.encoder, dim=self.model.dim or self.encoder.dim)
-        encoder = ResNet1d(fold.windows.values.shape[1], fold.windows.rate, sizes)
-        return in_blocks(fold.windows, fold.task.rows, pooled(encoder))
+        return ResNet1d(fold.windows.values.shape[1], fold.windows.rate, sizes)
 
     def entries(self) -> list[tuple[str | Names, object]]:
         """The model and the sizes of the encoder."""

@@ -43,7 +43,8 @@ def report_run(out: Path, inputs: Mapping[str, Path], config: ReportConfig) -> N
     rows = [row for row in read_results(inputs["evaluate"] / "results.json") if row.metric in SHOWN]
     details = Details.read(inputs["evaluate"])
     sections: list[Section | Part] = [
-        _results(rows, details), _subjects(details, recipe), _training(inputs, recipe), _facts(inputs, recipe),
+        results_section(rows, details), subjects_section(details, recipe), _training(inputs, recipe),
+        facts_section(inputs, recipe),
     ]  # fmt: skip
     lead = _lead(inputs, recipe)
     footer = f"audiossl {__version__}, seeds {', '.join(map(str, recipe.seeds))}"
@@ -75,7 +76,8 @@ def _lead(inputs: Mapping[str, Path], config: SensorsRecipe) -> str:
     return " ".join([first, *sentences])
 
 
-def _results(rows: list[ResultRow], details: Details) -> Section:
+def results_section(rows: list[ResultRow], details: Details) -> Section:
+    """Tables and pictures of the results, differences, and values of each seed."""
     main = [row for row in rows if row.task == rows[0].task]
     gaps = [
         [readout, name, *gap_cells(next(iter(details.readouts[readout].values())).metric, gap)]
@@ -107,7 +109,8 @@ def _results(rows: list[ResultRow], details: Details) -> Section:
     )
 
 
-def _subjects(details: Details, config: SensorsRecipe) -> Section:
+def subjects_section(details: Details, config: SensorsRecipe) -> Section:
+    """Values of each test subject."""
     models = details.first
     metric = next(iter(models.values())).metric
     rows = [[name, *(_number(metric, found.subjects[name]) for found in models.values())] for name in _people(details)]
@@ -137,7 +140,8 @@ def _training(inputs: Mapping[str, Path], config: SensorsRecipe) -> Section:
     return Section("Training", [Picture("Loss", figure, alt="Training loss of the first seed of each objective over steps.")])
 
 
-def _facts(inputs: Mapping[str, Path], config: SensorsRecipe) -> Section:
+def facts_section(inputs: Mapping[str, Path], config: SensorsRecipe) -> Section:
+    """Counts, times, rejected recordings and the configuration."""
     counts = read_json(inputs["recordings"] / "set" / "set.json")
     minutes = [(name, f"{read_json(folder / 'stage.json')['seconds'] / 60:.1f} min") for name, folder in inputs.items()]
     rejected = [[row["id"], row["reason"]] for row in read_jsonl(inputs["recordings"] / "set" / "rejected.jsonl")]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError
 from audiossl.kinds import find_kind, import_place
+from audiossl.models.encoder import Encoder
 from audiossl.objectives.kinds import WINDOW_OBJECTIVES, find_objective
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import SensorFold, SensorFolds
@@ -77,6 +78,13 @@ class Row(TableRow):
     def features(self, fold: SensorFold, seed: int) -> Float[Tensor, "N D"]:
         """Features of the labelled windows of a fold, in the order of `fold.task.rows`."""
         raise NotImplementedError(f"{type(self).__name__} defines neither features(fold, seed) nor represent(fold, seed, out)")
+
+    def network(self, fold: SensorFold, seed: int, out: Path) -> Encoder | None:
+        """The encoder of windows itself, as it is drawn, or as `represent` left it in `out`; None where features are no frames.
+
+        Torch's global generator is seeded as for `represent`.
+        """
+        return None
 
     def entries(self) -> list[tuple[str | Names, object]]:
         """The model; next to it earlier runs had the weights that only some rows read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from audiossl.stage import Names, StageConfig
 
 RANKING = "ranking of "  # before the name of a readout: how it ranks windows, whatever it answers
 Scored = dict[str, dict[str, SubjectScores]]  # by readout, by model
+Naming = Callable[[str, SubjectScores], tuple[str, dict[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -52,24 +53,41 @@ def evaluate_models(out: Path, inputs: Mapping[str, Path], config: EvaluateConfi
     """Write `results.json`, and `details.json` with the spread over seeds, scores of each subject and paired differences."""
     folds = SensorFolds(inputs["recordings"] / "set", config.folds)
     scores = _score_all(folds, inputs, config)
-    rows: list[ResultRow] = []
     details = Details(config.folds.seeds, asdict(folds.labels), notes=[said] if (said := str(folds.labels)) else [])
+    rows = tabulate(scores, details, config.dataset, lambda readout, scored: _task_and_metrics(readout, scored, config.task))
+    write_scores(out, rows, details)
+
+
+def tabulate(scores: Scored, details: Details, dataset: str, names: Naming) -> list[ResultRow]:
+    """Rows of results, and what `details` shows of them: values of each seed and subject, and differences.
+
+    Args:
+        scores: scores by readout and model.
+        details: details that are added to.
+        dataset: name in results.
+        names: function of a readout and its scores, that gives the task of its rows, and metrics by the name they have there.
+    """
+    rows: list[ResultRow] = []
     for readout, models in scores.items():
         if not all(scored.metric_names for scored in models.values()):
             details.notes.append(f"{readout}: every fold tests windows of one class only, so there is no area under a ROC curve")
             continue
         for name, scored in models.items():
-            task, metrics = _task_and_metrics(readout, scored, config.task)
+            task, metrics = names(readout, scored)
             for shown, metric in metrics.items():
                 found = scored.interval(metric)
-                of_subjects = scored.scores(metric)
-                rows.append(ResultRow.of(config.dataset, task, name, shown, found, scored.num_windows, of_subjects))
+                rows.append(ResultRow.of(dataset, task, name, shown, found, scored.num_windows, scored.scores(metric)))
             main = next(iter(metrics.values()))
             of_each = dict(zip(scored.subjects, _finite(scored.each_subject(main)), strict=True))
             details.readouts.setdefault(readout, {})[name] = RowDetails(main, scored.each_seed(main), of_each)
         details.differences[readout] = _differences(models)
     if len(tested := next(iter(next(iter(scores.values())).values())).subjects) == 1:
         details.notes.append(f"one test subject, {tested[0]}: values have no interval over subjects, and models are not compared")
+    return rows
+
+
+def write_scores(out: Path, rows: list[ResultRow], details: Details) -> None:
+    """Write `results.json` and `details.json`, and print the notes."""
     write_results(out / "results.json", rows)
     details.write(out)
     for note in details.notes:

@@ -59,7 +59,7 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
     """
     source = source_of(config, folder)
     rows, folds = make_rows(config), FoldsConfig.of(config)
-    trained = [_model_stage(row, folds, tuple(rows.values()), config.dataset) for row in rows.values()]
+    trained = [model_stage(row, folds, tuple(rows.values()), config.dataset) for row in rows.values()]
     names = tuple(stage.name for stage in trained)
     scored = EvaluateConfig(config.dataset, config.task, list(config.models), folds)
     return [
@@ -75,7 +75,8 @@ def stage_of(name: str) -> str:
     return f"model_{name}"
 
 
-def _model_stage(row: Row, folds: FoldsConfig, rows: tuple[Row, ...], dataset: str) -> Stage:
+def model_stage(row: Row, folds: FoldsConfig, rows: tuple[Row, ...], dataset: str) -> Stage:
+    """The stage of a model; `rows` are all models of the recipe."""
     return Stage(
         stage_of(row.name),
         represent,

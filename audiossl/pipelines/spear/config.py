@@ -183,6 +183,10 @@ class SpearRecipe:
         table: CSV, TSV, JSON lines or Parquet whose rows are joined to the recordings by id, path, file name or stem.
         where: condition on the columns, such as "speaker != 'a' and duration < 20"; only these recordings are used.
         tasks: columns that are probed, and files of segments with times (`phones.jsonl`, `phones.csv:frames`).
+        start: run or encoder of the same architecture that pre-training starts from, see `audiossl.pipelines.start`.
+        norm_only: train, of that encoder, the norms alone.
+        stages: earlier pre-training, in order, each by the keys that differ from this recipe, such as `corpus` and
+            `training.max_steps`; each starts from the one before, and this recipe from the last.
     """
 
     dataset: str
@@ -205,6 +209,9 @@ class SpearRecipe:
     table: Path | None = field(default=None, metadata=ADDED)
     where: str | None = field(default=None, metadata=ADDED)
     tasks: list[str] | str = field(default_factory=list, metadata=ADDED)
+    start: str = field(default="", metadata=ADDED)
+    norm_only: bool = field(default=False, metadata=ADDED)
+    stages: list[dict[str, Any]] = field(default_factory=list, metadata=ADDED)
 
     def __post_init__(self) -> None:
         if sources := adopt_corpus(self, "spear"):

@@ -21,6 +21,7 @@ import soundfile
 import torch
 from torch import nn
 
+from audiossl.free_memory import free_memory
 from audiossl.objectives.batch import TokenBatch, collate_tokens
 from audiossl.objectives.masked_prediction import TokenStream
 from audiossl.objectives.objective import Objective
@@ -321,9 +322,4 @@ def _count(module: object) -> int:
 
 
 def _default_bound() -> int:
-    try:
-        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        free = int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):  # not Linux
-        free = 12 * GIB
-    return max(2 * GIB, min(MOST_MEMORY, free // 2))
+    return max(2 * GIB, min(MOST_MEMORY, (free_memory() or 12 * GIB) // 2))

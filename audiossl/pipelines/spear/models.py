@@ -16,10 +16,11 @@ from audiossl.objectives.domains import DualLoss
 from audiossl.objectives.frame_objectives import FrameObjectiveConfig, make_objective
 from audiossl.objectives.masked_prediction import TokenStream
 from audiossl.objectives.objective import Objective
-from audiossl.pipelines.sides import open_split
+from audiossl.pipelines.sides import open_split, read_sides
 from audiossl.pipelines.spear.batches import TokenBatches
 from audiossl.pipelines.spear.config import DataConfig, SpearRecipe, StudentConfig, targets_of
-from audiossl.pipelines.unseen import write_trained_on
+from audiossl.pipelines.start import Start
+from audiossl.pipelines.unseen import check_unseen, trained_ids, write_trained_on
 from audiossl.recipe import console
 from audiossl.seeds import derive_seed
 from audiossl.signals.corpora.corpus import Corpus
@@ -40,6 +41,7 @@ class PretrainStage(StageConfig):
         weights: weights of the streams in the loss, by name; the first is the main one.
         dual_loss: streams that are predicted, by domain.
         by_domain: whether the only stream is of the domain of its name; several always are.
+        start: weights that training starts from; None for drawn ones.
     """
 
     student: StudentConfig
@@ -50,6 +52,7 @@ class PretrainStage(StageConfig):
     seed: int
     dual_loss: DualLoss = field(default="asymmetric", metadata=hashed_by("tokens"))
     by_domain: bool = field(default=False, metadata=ADDED)
+    start: Start | None = field(default=None, metadata=ADDED)
 
     @classmethod
     def of(cls, recipe: SpearRecipe) -> PretrainStage:
@@ -64,6 +67,7 @@ class PretrainStage(StageConfig):
             recipe.seed,
             recipe.dual_loss,
             recipe.only_domain is not None,
+            Start.of(recipe.start, recipe.norm_only),
         )
 
     @property
@@ -80,17 +84,23 @@ def pretrain(out: Path, inputs: Mapping[str, Path], config: PretrainStage) -> No
     student: Any = objective.encoder
     if world.is_first:
         hub.save(student, out / "random")
+    train_side = open_split(inputs["corpus"], "train")
+    trained_on = {item.id for item in train_side.items}
+    if (start := config.start) is not None:
+        check_unseen(read_sides(inputs["corpus"])["test"], start.name, Corpus.open(inputs["corpus"] / "corpus"))
+        start.begin(student)
+        trained_on |= trained_ids(start.name)
     training = replace(config.training, seed=config.seed)
     use_training_devices(student, config.student.devices, training.batch_seconds * training.accumulate * world.size)
     noise = _open_noise(config.data.noise, out / "noise_index", world)
-    train = training_batches(config, open_split(inputs["corpus"], "train"), stores, noise)
+    train = training_batches(config, train_side, stores, noise)
     valid = plain_batches(config, open_split(inputs["corpus"], "valid"), stores)
     result = fit(objective, train, training, out, validation=valid.fixed)
     failed = world.gather({name: str(error) for name, error in {**train.failed, **valid.failed}.items()})
     if not world.is_first:
         return
     hub.save(student, out / "student")
-    write_trained_on(out / "student", (item.id for item in open_split(inputs["corpus"], "train").items))
+    write_trained_on(out / "student", trained_on)
     for name, error in {name: error for some in failed for name, error in some.items()}.items():
         console.print(f"{name} was left out of training: {error}", style="yellow", markup=False, soft_wrap=True)
     write_json(out / "result.json", {"steps": result.progress.step, "seconds": result.progress.seconds, **result.validation})

@@ -26,7 +26,8 @@ from audiossl.pipelines.spear.labels import frame_labels, read_task_sides
 from audiossl.recipe import plain
 from audiossl.report.clip_picture import plot_spectrogram_tokens
 from audiossl.report.content import Highlight, KeyValues, Part, Picture, ReportContent, Section, Table, Text, TokenClip
-from audiossl.report.maps import map_embeddings, plot_embedding_map
+from audiossl.report.map_picture import plot_embedding_map
+from audiossl.report.maps import map_embeddings
 from audiossl.report.page import write_report
 from audiossl.report.pictures import plot_curves, plot_layer_weights
 from audiossl.report.results import gap_cells, interval_in_words, plot_results, results_tables, shown
@@ -172,7 +173,8 @@ def _clip(inputs: Mapping[str, Path], config: SpearRecipe) -> TokenClip:
     signal = corpus.read(item)
     name, stream = next(iter(config.token_streams.items()))
     teacher = load_teacher(stream.teacher)
-    codes = load_quantiser(inputs["quantiser"] / name / "quantiser").encode(teacher.frames([signal], corpus.sample_rate)[0])
+    quantiser = load_quantiser(inputs["quantiser"] / name / "quantiser", trust_code=stream.quantiser.kind)
+    codes = quantiser.encode(teacher.frames([signal], corpus.sample_rate)[0])
     logmel, _ = LogMel(80)(signal[None], torch.tensor([len(signal)]))
     spans = [(segment.label, segment.start, segment.end) for segment in phones.get(item.id, [])]
     figure = plot_spectrogram_tokens(logmel[0].numpy(), LogMel.frame_rate, codes.numpy(), teacher.frame_rate, spans or None)

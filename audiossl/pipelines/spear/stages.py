@@ -24,6 +24,8 @@ from audiossl.pipelines.spear.tokens import (
     StreamTokens,
     TokensStage,
     measure_streams,
+    searches,
+    searches_then,
     train_quantisers,
     write_tokens,
 )
@@ -57,13 +59,15 @@ def stages(config: SpearRecipe, folder: Path) -> list[Stage]:
         Stage("corpus", make_corpus, CorpusStage(source, split, seed), data=source.data),
         Stage("labels", make_labels, LabelsStage(source.labels, tasks, split), ("corpus",), data=source.labels.data),
         # A stage of its own, so that another probe costs a measurement and not the student.
-        Stage("quantiser", train_quantisers, quantisers, ("corpus",), version=3),
+        Stage(
+            "quantiser", train_quantisers, quantisers, ("corpus",), version=3, added=searches(streams, "default"),
+        ),
         Stage(
             "token_quality", measure_streams, QualityStage(streams, tasks, seed, quantisers), ("corpus", "labels", "quantiser")
         ),
         Stage(
             "tokens", write_tokens, TokensStage(streams, config.dual_loss, device), ("corpus", "quantiser"),
-            resumable=True, version=3,
+            resumable=True, version=3, added=searches(streams), added_then=searches_then,
         ),
         Stage(
             "pretrain", pretrain, PretrainStage.of(config), ("corpus", "tokens"),

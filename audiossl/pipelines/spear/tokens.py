@@ -79,6 +79,17 @@ class TokensStage(StageConfig):
     device: str = field(default="auto", metadata=FREE)
 
 
+def searches(streams: Mapping[str, StreamTokens], quality: str | None = None) -> dict[str, str]:
+    """The searches that decide codes, for the `added` of a stage: those of training have the quality `default`."""
+    found = sorted({stream.quantiser.search_name(quality) for stream in streams.values()} - {""})
+    return {"search": ", ".join(found)} if found else {}
+
+
+def searches_then(folder: Path) -> dict[str, str]:
+    """The search of a folder that commit ba6cba2 wrote. Finished tokens stay; unfinished ones must not mix codes of two."""
+    return {"search": "iterated local search"} if folder.name.endswith(".partial") else {}
+
+
 def train_quantisers(out: Path, inputs: Mapping[str, Path], config: QuantiserStage) -> None:
     """Fit the quantiser of each stream to its teacher's frames of training recordings."""
     for name, stream in config.streams.items():
@@ -94,7 +105,7 @@ def measure_streams(out: Path, inputs: Mapping[str, Path], config: QualityStage)
     labelled = frame_labels(inputs["labels"], config.tasks)
     for name, stream in config.streams.items():
         valid = of_domain(open_split(inputs["corpus"], "valid"), config.quantisers.domain(name))
-        quantiser = load_quantiser(inputs["quantiser"] / name / "quantiser")
+        quantiser = load_quantiser(inputs["quantiser"] / name / "quantiser", trust_code=stream.quantiser.kind)
         known = None
         if labelled and any(item.id in labelled[1] for item in valid.items):
             known = labelled[0].name, labelled[1]
@@ -115,7 +126,7 @@ def write_tokens(out: Path, inputs: Mapping[str, Path], config: TokensStage) -> 
     """
     whole = open_split(inputs["corpus"], "train", "valid")
     for name, stream in config.streams.items():
-        quantiser = load_quantiser(inputs["quantiser"] / name / "quantiser")
+        quantiser = load_quantiser(inputs["quantiser"] / name / "quantiser", trust_code=stream.quantiser.kind)
         corpus = whole.subset(item.id for item in whole.items if name in targets_of(item, config.streams, config.dual_loss))
         teacher = _teacher(stream, config.device)
         encoded = encode_corpus(teacher, quantiser, corpus, out / name, stream.quantiser.quality, append=True)

@@ -124,13 +124,14 @@ def encode_corpus(
         quality: quality of the search.
         append: whether to continue the store that is there; recordings that it holds are skipped. Otherwise it is replaced.
         engine: `ray` has the recordings encoded by workers of Ray Data (extra `ray`); the store gets the same bytes.
-        num_workers: number of workers of ray.
+        num_workers: number of processes to work in; 1 by default, with ray one for each CPU of its cluster.
         recordings: the items of the corpus with their files, by id. These are stamped, and kept in the store: a recording whose
             file has changed is tokenised anew, and an id that the store holds of another file is rejected.
         rejected: rows about recordings that did not come into the corpus.
 
     Raises:
-        StoreError: if `append` meets a store of another quantiser, teacher or quality, or another writer.
+        StoreError: if `append` meets a store of another quantiser, teacher or quality, or another writer, or codes of another
+            search that it would have to add to.
     """
     check_rate(teacher, corpus)
     done = Encoded(rejected=list(rejected))
@@ -140,7 +141,7 @@ def encode_corpus(
         teacher=teacher.description,
         teacher_digest=teacher.digest,
         quality=quality,
-        search=quantiser.search_of(quality),
+        search=quantiser.search_name(quantiser.num_codebooks, quality),
         frame_rate=teacher.frame_rate,
         num_codebooks=quantiser.num_codebooks,
         codebook_size=quantiser.codebook_size,
@@ -154,6 +155,8 @@ def encode_corpus(
             path = recordings[id_].path if recordings else Path()
             done.rejected.append({"id": id_, "path": path_text(path), "reason": taken_id(held[id_].path, path)})
         done.num_present = len(corpus) - len(todo) - len(checked.elsewhere)
+        if todo:
+            writer.check_search()
         groups = [[item.id for item in group] for group in _groups(todo)]
         work = _EncodeGroup(teacher, quantiser, corpus, quality, recordings)
         rows = map_groups(work, groups, engine, num_workers, 1.0 if teacher.embedder.device.type == "cuda" else 0.0)

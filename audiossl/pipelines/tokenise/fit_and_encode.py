@@ -54,7 +54,8 @@ def fit_and_encode(
     folder = out / TOKENISER
     if folder.exists():
         _require_same(out, settings)
-        model, fitted, _ = open_tokeniser(folder, device, trust_code=outside_place(teacher.encoder) is not None)
+        is_outside = outside_place(teacher.encoder) is not None
+        model, fitted, _ = open_tokeniser(folder, device, trust_code=is_outside, trust_quantiser=quantiser.kind)
     else:
         model, fitted = load_teacher(teacher, device), None
     with open_recordings(paths, rate_of(model), table, where) as opened:

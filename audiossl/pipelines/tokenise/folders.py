@@ -163,13 +163,16 @@ def usable_device(device: str) -> torch.device:
         raise ConfigError(f"cannot use the device {device}: {str(error).splitlines()[0]}") from error
 
 
-def open_tokeniser(folder: Path, device: str = "cpu", *, trust_code: bool | str = False) -> tuple[Teacher, Quantizer, list[str]]:
+def open_tokeniser(
+    folder: Path, device: str = "cpu", *, trust_code: bool | str = False, trust_quantiser: bool | str = False
+) -> tuple[Teacher, Quantizer, list[str]]:
     """Load teacher, quantiser and the ids of the recordings that it was fitted to.
 
     Args:
         folder: written by `fit_tokeniser`.
         device: device of the teacher.
-        trust_code: import the class of a teacher from outside the package, which the folder names.
+        trust_code: import the classes from outside the package that the folder names.
+        trust_quantiser: import that of its quantiser alone.
 
     Raises:
         StoreError: if the folder is no whole tokeniser, or its teacher has other weights than it was fitted to.
@@ -192,7 +195,7 @@ def open_tokeniser(folder: Path, device: str = "cpu", *, trust_code: bool | str 
         )
     return (
         load_teacher(config, usable_device(device)),
-        load_quantiser(folder / QUANTISER_FOLDER, trust_code=trust_code),
+        load_quantiser(folder / QUANTISER_FOLDER, trust_code=trust_code or trust_quantiser),
         fitted_to,
     )
 

@@ -16,7 +16,8 @@ from audiossl.signals.bold.bids import entities, repetition_time
 from audiossl.signals.bold.people_table import plain_id
 from audiossl.signals.bold.run import bold_run
 from audiossl.signals.bold.tables import TEXT, read_series
-from audiossl.signals.path_names import find_files, ids_of, inner_paths, match_path
+from audiossl.signals.file_search import find_files
+from audiossl.signals.path_names import ids_of, inner_paths, match_path
 from audiossl.signals.sensors.recording import Rejected, SensorRecording
 
 SUFFIXES = (*TEXT, ".npy", ".npz", ".mat")
@@ -41,7 +42,7 @@ def series_files(root: Path, atlas: str = "", left_out: Sequence[Path] = ()) -> 
     """Find tables of series, of one atlas where names say of which they are.
 
     Raises:
-        ConfigError: if there are none, or those of several atlases and none is named.
+        ConfigError: if there are none, those of several atlases and none is named, or an atlas is named that no path holds.
     """
     others = {path.resolve() for path in left_out}
     found = [
@@ -53,8 +54,14 @@ def series_files(root: Path, atlas: str = "", left_out: Sequence[Path] = ()) -> 
         raise ConfigError(f"corpus: no table of series below {root}; looked for {', '.join(SUFFIXES)}")
     named = {path: {name for key in ("seg", "atlas") if (name := entities(path).get(key))} for path in found}
     names = sorted(set().union(*named.values()))
-    if not names:  # a word in the path then, if it is in some
-        return [path for path in found if atlas.lower() in path.as_posix().lower()] or found
+    if not names:  # a word in the path then
+        meant = [path for path in found if atlas.lower() in path.relative_to(root).as_posix().lower()]
+        if not meant:
+            raise ConfigError(
+                f"atlas: none of {len(found)} tables below {root} has '{atlas}' in its name or folder, and none says atlas-NAME "
+                "or seg-NAME: leave atlas out if all are of one atlas"
+            )
+        return meant
     meant = [name for name in names if name == atlas] or [name for name in names if atlas.lower() in name.lower()]
     if len(meant) != 1:
         raise ConfigError(f"atlas: expected one of {', '.join(names)}, got {repr(atlas) if atlas else 'none'}. Say atlas=NAME")

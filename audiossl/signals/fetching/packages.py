@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from audiossl.errors import DataError
-from audiossl.locks import file_lock
+from audiossl.file_locks import file_lock
 from audiossl.signals.fetching.download import check_sum, download
 from audiossl.signals.fetching.unpack import unpack
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.options import nearest
-from audiossl.signals.path_names import ids_of, inner_paths, is_pattern, match_path
+from audiossl.signals.file_search import is_pattern
+from audiossl.signals.path_names import ids_of, inner_paths, match_path
 from audiossl.signals.sensors.clock import TimeUnit
 from audiossl.signals.sensors.columns import SUFFIXES as TABLES
 from audiossl.signals.sensors.columns import read_columns

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.lengths import standardise_known
-from audiossl.signals.sensors.label_counts import LabelCounts, StretchIndex
+from audiossl.signals.sensors.label_counts import LabelCounts
 from audiossl.signals.sensors.labels import Label, LabelKind
 from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.signals.sensors.statistics import ChannelStatistics
+from audiossl.signals.sensors.stretch_index import StretchIndex
 
 Normalisation = Literal["training", "window", "none"]
 _ROUNDING = 0.5 + 1e-6  # samples that a window, as its label, may end behind a recording

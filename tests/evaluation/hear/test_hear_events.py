@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiossl.evaluation.hear.events import EventCounts, count_matches, count_segments, find_events, frame_labels
+from audiossl.evaluation.hear.event_counts import EventCounts, count_matches, count_segments
+from audiossl.evaluation.hear.events import find_events, frame_labels
 from audiossl.evaluation.hear.scores import score_events
 
 EVENTS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 40), st.integers(1, 20)), max_size=4).map(

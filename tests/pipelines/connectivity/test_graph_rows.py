@@ -49,7 +49,7 @@ class Quiet(GraphObjective):
 
 
 class Paired(Quiet):
-    needs = Needs.PARTNER
+    needs = Needs.CROPS
 
 
 class Deviations(GraphRow):
@@ -96,6 +96,38 @@ def test_an_objective_and_a_row_from_one_file_give_vectors(mine):
     assert (mine / "quiet/seed1/encoder/config.json").is_file()
 
 
+def test_people_are_bags_to_an_objective_that_needs_partners(mine):
+    """MICLe: another run of the same person, or where there is none another crop of the same run."""
+    rng = np.random.default_rng(1)
+    runs = [bold_run(f"p{i}_{j}", f"p{i}", rng.standard_normal((4, 80)), 2.0, list("wxyz")) for i in range(3) for j in range(2)]
+    runs.append(bold_run("p3", "p3", rng.standard_normal((4, 80)), 2.0, list("wxyz")))
+    write_recordings(iter(runs), mine / "bags" / "set")
+    options = {"augmentations": {"per_view": 0}, "projector": [8]}
+    config = recipe(micle=GraphModel("audiossl.objectives.micle:MICLe", options))
+    made = configs(config)["micle"]
+    design = designed(Runs.open(mine / "bags" / "set"), config)
+    parts, _ = made.row.parts(design)
+    owner = [design.runs.recordings[part.stretch.run].subject for part in parts]
+
+    def part_of(crop):
+        places = [part.series.unfold(1, 40, 1) == crop[:, None] for part in parts]
+        (found,) = [number for number, same in enumerate(places) if bool(same.all(2).all(0).any())]
+        return found
+
+    paired = set()
+    for epoch in range(4):
+        for batch in made.row.crops(design, seed=1)(epoch):
+            assert batch.bags == batch.subjects and batch.epoch == epoch and len(set(batch.ids)) == len(batch.ids)
+            for name, crop, partner in zip(batch.bags, batch.signal, batch.partner, strict=True):
+                first, second = part_of(crop), part_of(partner)
+                assert owner[first] == owner[second] == name and (first != second) == (owner.count(name) > 1)
+                paired.add(name)
+    assert paired == set(owner) and max(map(owner.count, owner)) == 2
+    represent(mine / "micle", {"recordings": mine / "bags"}, made)
+    assert load_file(mine / "micle/seed1/vectors.safetensors")["segments/pooled"].shape[-1] == 8
+    assert made.row.may_see_probes("all") is False
+
+
 def test_the_source_of_an_outside_class_is_part_of_the_fingerprint(mine):
     def prints() -> list[str]:
         models = {"a": GraphModel("mine.py:Quiet"), "b": GraphModel("mine.py:Deviations"), "c": GraphModel("raw_fc")}
@@ -111,7 +143,10 @@ def test_the_source_of_an_outside_class_is_part_of_the_fingerprint(mine):
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        (GraphModel("mine.py:Paired"), r"models\.a: mine\.py:Paired needs a partner from the same bag, which crops of BOLD runs"),
+        (
+            GraphModel("mine.py:Paired"),
+            r"models\.a: mine\.py:Paired needs overlapping crops .*, which crops of BOLD runs",
+        ),
         (GraphModel("mine.py:Quiet", {"scal": 1}), r"models\.a\.options\.scal: expected one of .*did you mean scale"),
         (GraphModel("raw_fcs"), r"models\.a\.kind: there is no kind of row 'raw_fcs' \(did you mean raw_fc\?\)"),
         (GraphModel("random", encoder={"widow": 3}), r"models\.a\.encoder\.widow: expected one of .*did you mean window"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from sensor_data import people
+import torch
+from sensor_data import people, recording
 
 from audiossl.errors import ConfigError
 from audiossl.models.resnet1d import ResNet1dConfig
+from audiossl.objectives.crops import CropConfig
 from audiossl.objectives.objective import Needs
 from audiossl.pipelines.sensors.batches import WindowBatchConfig, WindowBatches
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe, SubjectConfig
@@ -42,7 +44,11 @@ class Alike(TwoViews):
 
 
 class Greedy(Alike):
-    needs = Needs.CROPS | Needs.DENSE_ENCODER
+    needs = Needs.NEIGHBOUR | Needs.LABELS
+
+
+class Cropped(Alike):
+    needs = Needs.CROPS
 
 
 @dataclass
@@ -98,8 +104,8 @@ def test_options_of_outside_classes_are_read_as_others(mine):
 
 
 def test_a_need_that_windows_do_not_meet_is_refused_by_name(mine):
-    with pytest.raises(ConfigError, match=r"models\.a: mine\.py:Greedy needs overlapping .* and a frozen dense encoder, which"):
-        make_rows(recipe(a=SensorModel("mine.py:Greedy")))
+    with pytest.raises(ConfigError, match=r"models\.a: mine\.py:Greedy needs labels for a part of the items, which"):
+        make_rows(recipe(a=SensorModel("mine.py:Greedy", batches=WindowBatchConfig(neighbours=1.0))))
     near = WindowBatchConfig(neighbours=1.0)
     with pytest.raises(ConfigError, match=r"needs a partner from the same bag, which .* they bring a neighbour in time"):
         make_rows(recipe(a=SensorModel("mine.py:Alike", batches=near)))
@@ -132,17 +138,54 @@ def test_every_kind_of_the_table_is_a_row(kind):
     assert issubclass(find_row("a", SensorModel(kind)), Row)
 
 
-@pytest.mark.parametrize("bag", ["subject", "recording"])
-def test_partners_are_other_windows_of_the_bag_that_are_trained_on(tmp_path, bag):
-    write_recordings(people(6), tmp_path / "set")
+def test_what_an_objective_needs_is_brought(mine):
+    rows = make_rows(recipe(a=SensorModel("mine.py:Alike"), c=SensorModel("mine.py:Cropped"), s=SensorModel("simclr")))
+    batches = {name: row.model.batches for name, row in rows.items()}
+    assert [batches[name].bag for name in "acs"] == ["subject", None, None]
+    assert [batches[name].crops for name in "acs"] == [None, CropConfig(), None]
+
+
+@pytest.mark.parametrize("bag", ["subject", "recording", "window"])
+def test_partners_are_of_another_member_of_the_bag(tmp_path, bag, capsys):
+    """Of four people who are trained on, two have a second recording."""
+    write_recordings([*people(6), *(recording(f"p{i}_2", f"p{i}", seed=9 + i) for i in (0, 1, 2))], tmp_path / "set")
     fold = SensorFolds(tmp_path / "set", FoldsConfig.of(recipe(a=SensorModel("statistics")))).open(0)
     train = fold.windows.of(fold.sides.known)
     batches = WindowBatches(fold.windows, train, WindowBatchConfig(size=8, bag=bag), seed=1)
-    values = [fold.windows.values[row] for row in train]
-    owner = fold.windows.subjects if bag == "subject" else fold.windows.recording.tolist()
-    place = {id_: row for row, id_ in enumerate(fold.windows.ids)}
+    place = {fold.windows.values[row].numpy().tobytes(): row for row in range(len(fold.windows))}
+    row_of = {id_: row for row, id_ in enumerate(fold.windows.ids)}
+    seen = set()
     for batch in batches(0):
-        assert batch.partner is not None
-        for id_, partner in zip(batch.ids, batch.partner, strict=True):
-            (found,) = [row for row, value in zip(train, values, strict=True) if bool((value == partner).all())]
-            assert found != place[id_] and owner[found] == owner[place[id_]]
+        assert batch.partner is not None and batch.bags is not None
+        for id_, name, partner in zip(batch.ids, batch.bags, batch.partner, strict=True):
+            row, found = row_of[id_], place[partner.numpy().tobytes()]
+            subject, recorded = fold.windows.subjects[row], id_.rpartition("@")[0]
+            assert found in train and name == {"subject": subject, "recording": recorded, "window": id_}[bag]
+            other = fold.windows.ids[found].rpartition("@")[0]
+            if bag == "subject" and subject in ("p0", "p1", "p2"):
+                assert fold.windows.subjects[found] == subject and other != recorded
+            elif bag == "recording":
+                assert other == recorded and found != row
+            else:
+                assert found == row, "alone in its bag"
+            seen.add(found != row)
+    said = "are alone in their bag, and their own partners" in " ".join(capsys.readouterr().err.split())
+    assert said == (bag == "subject")
+    assert seen == {"subject": {True, False}, "recording": {True}, "window": {False}}[bag]
+
+
+def test_crops_of_windows_are_drawn_anew_in_every_epoch(tmp_path):
+    write_recordings(people(6), tmp_path / "set")
+    windows = SensorFolds(tmp_path / "set", FoldsConfig.of(recipe(a=SensorModel("statistics")))).open(0).windows
+    batches = WindowBatches(windows, range(len(windows)), WindowBatchConfig(size=8, crops=CropConfig(shortest=0.8)), seed=1)
+    first, again = next(iter(batches(0))), next(iter(batches(0)))
+    assert first.crops is not None and again.crops is not None
+    assert torch.equal(first.crops.signal, again.crops.signal)
+    by_id = {
+        id_: start
+        for epoch in (1, 2)
+        for batch in batches(epoch)
+        for id_, start in zip(batch.ids, batch.crops.start.tolist(), strict=True)
+    }
+    moved = [by_id[id_] != start for id_, start in zip(first.ids, first.crops.start.tolist(), strict=True)]
+    assert sum(moved) > 4

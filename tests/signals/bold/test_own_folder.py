@@ -98,6 +98,16 @@ def test_semicolons_and_decimal_commas(tmp_path):
     assert names == ("a", "b") and values.tolist() == [[0.5, -0.25, 1.125], [1.0, 2.0, 4.0]]
 
 
+def test_an_atlas_that_no_table_names_is_refused(tmp_path):
+    for name in ("Schaefer/sub-1_timeseries.tsv", "AAL/sub-1_timeseries.tsv"):
+        series(tmp_path, name)
+    assert OwnFolder(tmp_path, "schaefer").files() == [tmp_path / "Schaefer" / "sub-1_timeseries.tsv"]
+    with pytest.raises(
+        ConfigError, match=r"atlas: none of 2 tables below .* has 'Gordon' in its name or folder.*leave atlas out"
+    ):
+        OwnFolder(tmp_path, "Gordon").files()
+
+
 def test_xcpd_derivatives_by_a_word_of_the_atlas(tmp_path):
     for person in ("01", "02"):
         for atlas, regions in (("4S156Parcels", 4), ("Gordon", 5)):

@@ -12,7 +12,7 @@ from edf_files import stamped, write_edf
 from own_data import RATE, walk_table, write_people
 
 from audiossl.errors import ConfigError, DataError
-from audiossl.signals.path_names import find_files
+from audiossl.signals.file_search import find_files
 from audiossl.signals.sensors.clock import read_clock
 from audiossl.signals.sensors.columns import read_columns
 from audiossl.signals.sensors.grid import on_grid, stretches

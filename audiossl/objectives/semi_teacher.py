@@ -1,0 +1,77 @@
+"""Methods whose targets come from a moving average of the trained network."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from audiossl.errors import ConfigError
+from audiossl.models.encoder import Encoder
+from audiossl.objectives.moving_average import follow
+from audiossl.objectives.semi_objective import SemiConfig, SemiObjective, encode
+from audiossl.objectives.window_batch import WindowBatch
+
+
+@dataclass
+class TeacherConfig(SemiConfig):
+    """Head, weight and momentum.
+
+    Attributes:
+        momentum: share of the moving average that is kept in each step.
+
+    Raises:
+        ConfigError: for a momentum that is not from 0 to 1.
+
+    >>> TeacherConfig().momentum
+    0.99
+    """
+
+    momentum: float = 0.99
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.momentum <= 1:
+            raise ConfigError(f"expected a momentum of 0 to 1, got {self.momentum}")
+
+
+class TaughtObjective(SemiObjective):
+    """Base of methods with a teacher: a moving average of encoder and head, which has no gradient and answers in the end.
+
+    >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+    >>> objective = TaughtObjective(ResNet1d(3, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8)), num_classes=2)
+    >>> any(parameter.requires_grad for parameter in objective.teacher.parameters())
+    False
+    """
+
+    Config = TeacherConfig
+    config: TeacherConfig
+
+    def __init__(self, encoder: Encoder, num_classes: int, config: SemiConfig | None = None, *, frame_wise: bool = False) -> None:
+        super().__init__(encoder, num_classes, config, frame_wise=frame_wise)
+        self.teacher = deepcopy(self._online()).requires_grad_(False)
+
+    def after_step(self, step: int) -> None:
+        """Move the teacher towards the network."""
+        follow(self.teacher, self._online(), self.config.momentum)
+
+    @torch.no_grad()
+    def teach(self, windows: WindowBatch) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "B T K"], Bool[Tensor, "B T"]]:
+        """The teacher's hidden frames and logits, in evaluation mode, and which are valid."""
+        encoder, head = self.teacher.eval()[:2]  # pyright: ignore[reportGeneralTypeIssues]
+        hidden, valid = encode(cast(Encoder, encoder), windows, self.frame_wise)
+        with torch.autocast(hidden.device.type, enabled=False):
+            return hidden, head(hidden.float()), valid
+
+    @torch.no_grad()
+    def answer(self, windows: WindowBatch) -> Float[Tensor, "B T K"]:
+        """Logarithms of the teacher's probabilities."""
+        return self.teach(windows)[1].log_softmax(2)
+
+    def _online(self) -> nn.ModuleList:
+        """What the teacher is a moving average of; encoder and head come first."""
+        return nn.ModuleList([cast(nn.Module, self.encoder), self.head])

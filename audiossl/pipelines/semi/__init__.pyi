@@ -1,0 +1,2 @@
+from . import stages as stages
+from .config import SemiRecipe as SemiRecipe
