@@ -171,7 +171,7 @@ def recorded_options(value: object, recorded: object) -> object:
             if item.name in free and item.name in known
             else recorded_options(getattr(value, item.name), known.get(item.name))
             for item in dataclasses.fields(value)
-            if item.name in known or not _is_as_before(item, value)
+            if item.name in known or not (item.metadata.get("added") and item.name in free)
         }
     if isinstance(value, Mapping):
         known = recorded if isinstance(recorded, Mapping) else {}

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiossl.lengths import pad_stack, padding_mask, standardise_known
+from audiossl.lengths import known_on_host, mapped, on_host, pad_stack, padding_mask, standardise_known
+from audiossl.objectives.batch import collate_tokens
 
 
 def test_true_is_padding():
@@ -54,3 +55,13 @@ def test_any_unit_is_standardised(offset, scale):
 def test_what_is_constant_but_for_rounding_becomes_zero(value):
     signal = torch.full((1, 2, 1000), value)
     assert not standardise_known(signal, torch.ones_like(signal, dtype=torch.bool)).any()
+
+
+def test_what_the_host_knows_of_lengths_moves_with_them_and_no_further():
+    batch = collate_tokens(["a", "b"], [torch.zeros(1, 800), torch.zeros(1, 500)], [{"t": torch.zeros(2, 1).int()}, {}])
+    assert known_on_host(batch.lengths) == [800, 500] and known_on_host(batch.tokens["t"]) == [2, 0]
+    moved = batch.to(torch.device("cpu"))
+    assert known_on_host(moved.lengths) == [800, 500] and moved.seconds == 1300 / 16000
+    assert on_host(mapped(moved.lengths, lambda length: length // 100)) == [8, 5]
+    for half, length in zip(moved.halves(), (800, 500), strict=True):
+        assert known_on_host(half.lengths) is None and on_host(half.lengths) == [length]

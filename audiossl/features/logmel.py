@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+from audiossl.lengths import mapped, on_host
 
 WINDOW = 400  # 25 ms at 16 kHz
 HOP = 160  # 10 ms
@@ -14,8 +17,10 @@ FFT = 512
 LOG_FLOOR = 1.1920928955078125e-07  # float32 epsilon, Kaldi's floor of a mel bin
 PADDING_VALUE = math.log(1e-10)  # what padded frames hold in published SPEAR batches
 
+Count = TypeVar("Count", int, Tensor)
 
-def num_frames(num_samples: Int[Tensor, "*B"]) -> Int[Tensor, "*B"]:
+
+def num_frames(num_samples: Count) -> Count:
     """Frames of `num_samples` samples without snipping edges: floor((n + 80) / 160)."""
     return (num_samples + HOP // 2) // HOP
 
@@ -64,8 +69,8 @@ class LogMel(nn.Module):
         Returns:
             Features (frames beyond a length hold log(1e-10)) and the number of frames of each clip.
         """
-        frames_per_clip = num_frames(lengths)
-        size = max(int(frames_per_clip.max()), 1)
+        frames_per_clip = mapped(lengths, num_frames)
+        size = max(*on_host(frames_per_clip), 1)
         with torch.autocast(signal.device.type, enabled=False):
             frames = self._mirrored(signal.float(), lengths, size).unfold(1, WINDOW, HOP)  # (B, T, 400)
             frames = frames - frames.mean(-1, keepdim=True)

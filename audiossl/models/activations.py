@@ -14,12 +14,20 @@ SLOPE = 0.08  # both functions fall with this slope far to the left
 
 def swoosh_l(x: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
     """SwooshL(x) = log(1 + exp(x - 4)) - 0.08 x - 0.035, computed in float32."""
-    return _Swoosh.apply(x, 4.0, 0.035)
+    return _swoosh(x, 4.0, 0.035)
 
 
 def swoosh_r(x: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
     """SwooshR(x) = log(1 + exp(x - 1)) - 0.08 x - 0.313261687, computed in float32; zero at zero."""
-    return _Swoosh.apply(x, 1.0, 0.313261687)
+    return _swoosh(x, 1.0, 0.313261687)
+
+
+def _swoosh(x: Tensor, offset: float, constant: float) -> Tensor:
+    if not torch.compiler.is_compiling():
+        return _Swoosh.apply(x, offset, constant)
+    # torch.compile saves no more than it must by itself, and cannot trace the function where sizes are symbols (torch 2.13).
+    shifted = _promoted(x) - offset
+    return (F.softplus(shifted) - SLOPE * shifted - (constant + SLOPE * offset)).to(x.dtype)
 
 
 class _Swoosh(torch.autograd.Function):

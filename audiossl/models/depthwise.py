@@ -24,7 +24,8 @@ class DepthwiseConv(nn.Conv1d):
         self.before = kernel - 1 if causal else kernel // 2  # taps before the frame
 
     def forward(self, input: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
-        if input.device.type == "cpu" and self.weight.dtype == torch.float32:
+        compiled_step = torch.compiler.is_compiling() and torch.is_grad_enabled()  # sizes are symbols then
+        if input.device.type == "cpu" and self.weight.dtype == torch.float32 and not compiled_step:
             with torch.autocast("cpu", enabled=False):
                 if torch.compiler.is_compiling() and not torch.is_grad_enabled():
                     return _opaque_convolve(input.float(), self.weight, self.bias, self.before)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from audiossl.errors import ConfigError, DataError
 from audiossl.features.logmel import LogMel
-from audiossl.lengths import padding_mask
+from audiossl.lengths import mapped, on_host, padding_mask
 from audiossl.models.chunks import WHOLE, Chunks
 from audiossl.models.encoder import Frames
 from audiossl.models.frontend import RECEPTIVE_FRAMES, Conv1dFrontend, Conv2dFrontend, num_output_frames
@@ -206,12 +206,13 @@ class Zipformer(nn.Module):
         Raises:
             DataError: as `forward`.
         """
-        shortest, longest = int(lengths.min()), int(lengths.max())
+        numbers = on_host(lengths)
+        shortest, longest = min(numbers), max(numbers)
         if longest > signal.shape[2]:
             raise DataError(f"a length of {longest} samples was given for signals of {signal.shape[2]} samples.")
         if shortest < self.min_samples:
             raise DataError(
-                f"item {int(lengths.argmin())} of the batch has {shortest} samples; the shortest clip that gives a frame has "
+                f"item {numbers.index(shortest)} of the batch has {shortest} samples; the shortest clip that gives a frame has "
                 f"{self.min_samples} samples ({self.min_samples / self.sample_rate:.3f} s). Pad it or leave it out."
             )
         return self.log_mel(signal[:, 0], lengths)
@@ -224,18 +225,21 @@ class Zipformer(nn.Module):
         Raises:
             DataError: if a clip has fewer than 9 feature frames.
         """
-        compiling = torch.compiler.is_compiling()  # then lengths are not known yet: no check, and every batch counts as padded
-        if not compiling and int(feature_lengths.min()) < RECEPTIVE_FRAMES:
+        # Lengths are not known yet while this is compiled: then there is no check, and every batch counts as padded.
+        numbers = None if torch.compiler.is_compiling() else on_host(feature_lengths)
+        if numbers is not None and min(numbers) < RECEPTIVE_FRAMES:
             raise DataError(
-                f"item {int(feature_lengths.argmin())} of the batch has {int(feature_lengths.min())} feature frames; "
+                f"item {numbers.index(min(numbers))} of the batch has {min(numbers)} feature frames; "
                 f"the shortest clip that gives an output frame has {RECEPTIVE_FRAMES}."
             )
         if self.devices is not None and self.training:
             self.devices.before_forward(len(features))
-        lengths, frames = num_output_frames(feature_lengths), num_output_frames(features.shape[1])
+        frames = num_output_frames(features.shape[1])
+        lengths = num_output_frames(feature_lengths) if numbers is None else mapped(feature_lengths, num_output_frames)
         invariant = self.padding == "invariant"
-        ragged = compiling or bool((lengths < frames).any())
+        ragged = numbers is None or num_output_frames(min(numbers)) < frames
         x = self.encoder_embed(features, padding_mask(lengths, frames) if invariant and ragged else None)
         last, layers = self.encoder(x, lengths if ragged else None, invariant, self.chunks)
         factor = self.config.output_downsampling_factor
-        return Frames(tuple(layers), lengths, last, (lengths + factor - 1) // factor)
+        last_lengths = lengths if factor == 1 else (lengths + factor - 1) // factor
+        return Frames(tuple(layers), lengths, last, last_lengths)

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from audiossl.errors import DataError
-from audiossl.lengths import pad_stack
+from audiossl.lengths import on_host, pad_stack, told
 from audiossl.objectives.signal_batch import DivisibleBatch
 from audiossl.tokens.alignment import IGNORE
 
@@ -79,5 +79,6 @@ def collate_tokens(
     padded = {}
     for name, num_codebooks in streams.items():
         missing = torch.empty(0, num_codebooks, dtype=torch.int64)
-        padded[name], _ = pad_stack([item.get(name, missing).to(torch.int64) for item in tokens], value=float(IGNORE))
+        codes, counts = pad_stack([item.get(name, missing).to(torch.int64) for item in tokens], value=float(IGNORE))
+        padded[name] = told(codes, on_host(counts))
     return TokenBatch(signal.transpose(1, 2).contiguous(), lengths, list(ids), padded, epoch, seed, sample_rate)

@@ -38,7 +38,8 @@ class Loss:
 
     Attributes:
         total: sum over frames (or items) of their loss; carries the graph.
-        weight: divisor that makes a mean of `total`: frames, counted with the weight that they have in `total`.
+        weight: divisor that makes a mean of `total`: frames, counted with their weight in `total`; a tensor where only the
+            device knows it.
         parts: detached metrics as sums and counts, by name.
 
     >>> import torch
@@ -48,7 +49,7 @@ class Loss:
     """
 
     total: Float[Tensor, ""]
-    weight: float
+    weight: float | Float[Tensor, ""]
     parts: Mapping[str, Ratio] = field(default_factory=dict)
 
     def mean(self) -> float:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from audiossl.errors import DataError
-from audiossl.lengths import padding_mask
+from audiossl.lengths import known_on_host, on_host, padding_mask
+from audiossl.models.linear import linear
 from audiossl.models.student import FeatureStudent
 from audiossl.objectives.batch import TokenBatch
 from audiossl.objectives.loss import Loss, Ratio
@@ -31,7 +32,7 @@ class CodebookHeads(nn.Module):
     def forward(self, frames: Float[Tensor, "F D"]) -> Float[Tensor, "F N K"]:
         """Logits of every codebook for a list of frames."""
         with torch.autocast(frames.device.type, enabled=False):
-            logits = F.linear(frames.float(), self.weight.flatten(0, 1).float(), self.bias.flatten().float())
+            logits = linear(frames.float(), self.weight.flatten(0, 1).float(), self.bias.flatten().float())
         return logits.unflatten(1, self.bias.shape)
 
 
@@ -101,13 +102,14 @@ class MaskedTokens(MaskedPrediction):
             codes = self._targets(name, batch, lengths, frames.shape[1])
             present = (codes != IGNORE).float().mean(dim=-1)  # below 1 where a frame has lost some of its r token frames
             chosen = (present > 0) & (frame_weight > 0)
-            logits = self.heads[name](frames[chosen])
-            target = codes[chosen]
+            # All frames go through the heads, those without weight with no target: how many there are the host need not know.
+            target = codes.masked_fill(~chosen[:, :, None], IGNORE).flatten(0, 1)
+            logits = self.heads[name](frames.flatten(0, 1))
             ce = _mean_cross_entropy(logits, target)
-            total = total + stream.weight * (frame_weight[chosen] * ce).sum()
+            total = total + stream.weight * (frame_weight.flatten() * ce).sum()
             counted = torch.maximum(counted, present * chosen)
-            parts |= self._measure(name, logits.detach(), target, ce.detach(), masked[chosen])
-        return Loss(total, float((frame_weight * counted).sum()), parts)
+            parts |= self._measure(name, logits.detach(), target, ce.detach(), masked.flatten())
+        return Loss(total, (frame_weight * counted).sum(), parts)
 
     @torch.no_grad()
     def represent(self, batch: TokenBatch) -> tuple[Float[Tensor, "F D"], dict[str, Int[Tensor, "F _"]]]:
@@ -119,8 +121,9 @@ class MaskedTokens(MaskedPrediction):
     def _targets(self, name: str, batch: TokenBatch, lengths: Int[Tensor, "B"], size: int) -> Int[Tensor, "B {size} _"]:
         """Codes for each frame, -100 where there are none. Items without this stream do not count as short of tokens."""
         codes = batch.tokens[name]
-        present = (codes != IGNORE).flatten(1).any(dim=1)
-        longest = int(lengths[present].max()) if present.any() else 0
+        counts, numbers = known_on_host(codes), on_host(lengths)
+        present = (codes != IGNORE).flatten(1).any(dim=1).tolist() if counts is None else counts
+        longest = max((length for length, has_tokens in zip(numbers, present, strict=True) if has_tokens), default=0)
         aligned = align_tokens(codes, self.streams[name].rate, self.frame_rate, longest)
         aligned = F.pad(aligned, (0, 0, 0, size - longest), value=IGNORE)
         if delay := self.config.target_delay:
@@ -139,9 +142,9 @@ class MaskedTokens(MaskedPrediction):
         right = (logits.argmax(dim=-1) == target).float()
         present = (target != IGNORE).float()
         parts = {}
-        for where, frames in (("masked", masked), ("unmasked", ~masked)):
-            hits, tries = right[frames].sum(dim=0), present[frames].sum(dim=0)
-            parts[f"{name}_loss_{where}"] = Ratio(ce[frames].sum(), present[frames].mean(dim=-1).sum())
+        for where, frames in (("masked", masked.float()), ("unmasked", (~masked).float())):
+            hits, tries = frames @ right, frames @ present
+            parts[f"{name}_loss_{where}"] = Ratio(ce @ frames, tries.mean())
             parts[f"{name}_accuracy_{where}"] = Ratio(hits.sum(), tries.sum())
             if not self.training:
                 for codebook in range(target.shape[1]):

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from audiossl.errors import ConfigError
+from audiossl.lengths import on_host
 from audiossl.seeds import derive_generator
 
 
@@ -65,11 +66,11 @@ def draw_masks(
     """
     time_mask = torch.zeros(len(ids), size, dtype=torch.bool)
     channel_mask = torch.zeros(len(ids), num_bins, dtype=torch.bool)
-    for row, (item, length) in enumerate(zip(ids, lengths.tolist(), strict=True)):
+    for row, (item, length) in enumerate(zip(ids, on_host(lengths), strict=True)):
         generator = derive_generator(seed, epoch, item, "mask")
         channel_mask[row] = channel.draw(num_bins, generator)
         time_mask[row, :length] = time.draw(length, generator)
-    return time_mask.to(lengths.device), channel_mask.to(lengths.device)
+    return time_mask.to(lengths.device, non_blocking=True), channel_mask.to(lengths.device, non_blocking=True)
 
 
 def pool_mask(mask: Bool[Tensor, "B F"], ratio: int, first: int, num_frames: int) -> Bool[Tensor, "B {num_frames}"]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from audiossl.lengths import known_on_host, on_host, told
 
 B = TypeVar("B", bound="SignalBatch")
 D = TypeVar("D", bound="DivisibleBatch")
@@ -35,11 +37,24 @@ class SignalBatch:
     @property
     def seconds(self) -> float:
         """Seconds of signal without padding."""
-        return float(self.lengths.sum()) / self.rate
+        return float(sum(on_host(self.lengths))) / self.rate
 
     def to(self: B, device: torch.device | str) -> B:
         """Move the tensors to a device."""
-        return self._changed(lambda tensor: tensor.to(device, non_blocking=True), lambda sequence: sequence)
+        return self._moved(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self: B) -> B:
+        """Copy the tensors to memory that a GPU reads while the host goes on."""
+        return self._moved(Tensor.pin_memory)
+
+    def _moved(self: B, move: Callable[[Tensor], Tensor]) -> B:
+        """The same numbers elsewhere; what the host knows of lengths stays known."""
+
+        def moved(tensor: Tensor) -> Tensor:
+            known, there = known_on_host(tensor), move(tensor)
+            return there if known is None else told(there, known)
+
+        return self._changed(moved, lambda sequence: sequence)
 
     def _changed(self: B, of_tensor: Any, of_sequence: Any) -> B:
         """The same batch with a function applied to every tensor, and one to every sequence, which has an entry per item."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -18,6 +19,7 @@ from audiossl.lengths import pad_stack
 from audiossl.seeds import derive_generator
 from audiossl.signals.corpora.corpus import Corpus
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +42,13 @@ def collate(items: Sequence[tuple[str, Tensor]]) -> Batch:
     return Batch(padded.transpose(1, 2).contiguous(), lengths, [item_id for item_id, _ in items])
 
 
+def _at_once(function: Callable[[int], T], index: int) -> Future[T]:
+    """What `submit` of a pool gives, of a call that is made here and now."""
+    done: Future[T] = Future()
+    done.set_result(function(index))
+    return done
+
+
 class BatchLoader:
     """Iterate over the batches of one rank, from any step on.
 
@@ -54,7 +63,7 @@ class BatchLoader:
         crop_seconds: read a random excerpt of this length from longer items, drawn from (seed, epoch, item id).
         seed: seed of the excerpts.
         epoch: epoch of the excerpts.
-        num_threads: threads that read.
+        num_threads: threads that read; 0 reads a batch when it is asked for.
         prefetch: batches to read ahead.
         failed: pass one dict to the loaders of all epochs, and no known bad file is read or reported twice.
         max_failed: stop with an error when more than this share of the items fails (and more than 20 of them).
@@ -91,15 +100,16 @@ class BatchLoader:
         return max(0, len(self._batches) - self._start_step)
 
     def __iter__(self) -> Iterator[Batch]:
-        pool = ThreadPoolExecutor(self._num_threads, thread_name_prefix="batches")
+        pool = ThreadPoolExecutor(max(1, self._num_threads), thread_name_prefix="batches")  # starts no thread before it reads
+        read = pool.submit if self._num_threads else _at_once
         waiting: deque[list[Future[tuple[str, Tensor | DataError]]]] = deque()
         ahead = iter(self._batches[self._start_step :])
         step = self._start_step - 1
         num_read = num_failed = 0
         try:
             while True:
-                for batch in islice(ahead, self._prefetch - len(waiting)):
-                    waiting.append([pool.submit(self._read, index) for index in batch])
+                for batch in islice(ahead, (self._prefetch if self._num_threads else 1) - len(waiting)):
+                    waiting.append([read(self._read, index) for index in batch])
                 if not waiting:
                     return
                 results = [future.result() for future in waiting.popleft()]
@@ -143,6 +153,9 @@ class BatchLoader:
             return item.id, self._corpus.read(item, first, size)
         except DataError as error:
             return item.id, error
+        except Exception as error:
+            error.add_note(f"while item '{item.id}' was read")
+            raise
 
     def _note(self, failures: list[tuple[str, DataError]]) -> None:
         for item_id, error in failures:

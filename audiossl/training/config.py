@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from audiossl.errors import ConfigError
+from audiossl.stage import ADDED
 
 # What a run reports of itself, and where it computes: whatever they are, the weights come out the same but for rounding.
 TELLING = frozenset({"validate_every", "health_frames", "log_every", "log_seconds", "tensorboard"})
-PLACING = frozenset({"device", "num_threads", "parallel"})
+PLACING = frozenset({"device", "num_threads", "parallel", "compile", "recompute"})
 ABOVE_0 = ("lr", "accumulate", "keep", "batch_seconds", "eden_steps", "eden_hours")
 FROM_0 = (
     "weight_decay", "final_lr", "warmup_steps", "clip", "rollback_above", "validate_every", "checkpoint_every", "log_every",
@@ -53,6 +54,9 @@ class TrainingConfig:
         num_threads: CPU threads of torch; None leaves torch's choice.
         log_seconds: seconds between lines on stderr where it is not a terminal.
         tensorboard: also write TensorBoard events, if it is installed.
+        compile: run the encoder by `torch.compile`; for GPUs and long runs, since the first steps take minutes.
+        recompute: keep the inputs of layers only and run them again in the backward pass (activation checkpointing): a third more
+            work, for batches that do not fit into memory otherwise.
 
     Raises:
         ConfigError: naming an option out of range.
@@ -90,6 +94,8 @@ class TrainingConfig:
     num_threads: int | None = None
     log_seconds: float = 10.0
     tensorboard: bool = True
+    compile: bool = field(default=False, metadata=ADDED)
+    recompute: bool = field(default=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
         above = {**{name: getattr(self, name) for name in ABOVE_0}, **{f"lr_scales.{k}": v for k, v in self.lr_scales.items()}}

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from audiossl.errors import ConfigError, DataError, StoreError
+from audiossl.errors import ConfigError, StoreError
 from audiossl.objectives.objective import Objective
 from audiossl.seeds import derive_seed
 from audiossl.training.averaging import ModelAverage
 from audiossl.training.backward import back_propagate
 from audiossl.training.batches import Batch, Batches, as_batches
 from audiossl.training.checkpoints import latest_checkpoint
+from audiossl.training.compiling import compiled
 from audiossl.training.config import TrainingConfig
 from audiossl.training.devices import choose_device, keep_freed_memory
+from audiossl.training.feeding import feed
 from audiossl.training.loss_scale import LossScale
 from audiossl.training.meter import Meter
-from audiossl.training.optimisers import make_optimiser, set_lr
+from audiossl.training.optimisers import make_optimiser, set_lr, step_if_finite
+from audiossl.training.outcomes import Number, Outcomes, ids_of, skip
+from audiossl.training.recomputing import recomputed
 from audiossl.training.run_log import RunLog
 from audiossl.training.run_state import Progress, RunState
 from audiossl.training.schedules import make_schedule
@@ -31,8 +36,6 @@ from audiossl.training.sharing import average_gradients, clip_shared_gradients, 
 from audiossl.training.spikes import is_spike
 from audiossl.training.validation import validate
 from audiossl.world import World
-
-MAX_SKIPPED = 10  # steps in a row without a finite gradient before a run gives up
 
 
 @dataclass
@@ -71,6 +74,10 @@ def fit(
     weight. The global random state is set from (seed, step, rank) before each step, so dropout does not depend on what ran
     before. The objective's hooks are called around each step. A run resumed with another number of ranks keeps its batches
     per step: they share the same ones.
+
+    A step whose gradient is not finite is left out by the optimiser itself. What became of the steps is read where a row of the
+    log or a checkpoint is written; no other step waits for the device. In fp16, with `rollback_above` and on several ranks every
+    step does, since what it brings decides what follows.
 
     Args:
         objective: objective that is trained; where it shows frames (`represent`), their health is measured at validation.
@@ -117,14 +124,20 @@ def fit(
     total_steps = _total_steps(config, progress, train)
     schedule = make_schedule(config, total_steps, progress.batches_per_step)
     result = FitResult(progress, resumed.path if resumed else None)
-    meter, pace, skipped = Meter(), _Pace(progress.seconds), 0
+    meter, pace, outcomes, last_norm = Meter(), _Pace(progress.seconds), Outcomes(), math.nan
+    waits = scale.enabled or config.rollback_above > 0
 
-    with RunLog(out, total_steps, progress.step, config.log_seconds, config.tensorboard, world.is_first, quiet) as log:
+    with ExitStack() as contexts:
+        contexts.enter_context(recomputed(objective, config.recompute))
+        contexts.enter_context(compiled(objective, config.compile))
+        log = contexts.enter_context(
+            RunLog(out, total_steps, progress.step, config.log_seconds, config.tensorboard, world.is_first, quiet)
+        )
         for path in resumed.damaged if resumed else []:
             log.message(f"{path} is damaged and was passed over")
         if resumed:
             log.message(f"resumed from {resumed.path}, at {progress.batches_per_step} batches per step")
-        for group in _steps(train, progress, world, total_steps):
+        for group in contexts.enter_context(closing(_steps(train, progress, world, total_steps, device))):
             torch.manual_seed(derive_seed(config.seed, "step", progress.step, world.rank))
             model.train()
             if is_shared:
@@ -135,40 +148,40 @@ def fit(
                 log.skip(progress.step, "does not fit into memory by itself and is left out", too_large)
             for loss in losses:
                 meter.add(loss)
-            sums = sum(float(loss.total) for loss in losses), sum(loss.weight for loss in losses)
-            total, weight, seconds = world.sum(*sums, sum(batch.seconds for batch in group), device=device)
+            total, weight = sum(loss.total for loss in losses), sum(loss.weight for loss in losses)
+            seconds = sum(batch.seconds for batch in group)
+            if world.size > 1:
+                total, weight, seconds = world.sum(float(total), float(weight), seconds, device=device)
             norm = _normalise_gradients(objective, weight / world.size * scale.value, config, is_shared)
             set_lr(optimiser, schedule(progress.step))
-            if not math.isfinite(norm):
-                skipped += 1
-                _skip(progress, group, "the gradient is not finite, the step is left out", log, world)
-                if skipped >= MAX_SKIPPED and not scale.enabled:  # with fp16 a smaller scale may help
-                    raise DataError(
-                        f"no finite gradient in {MAX_SKIPPED} steps in a row; their items are in {log.skipped}. "
-                        "Lower training.lr, or look at the items."
-                    )
-            elif losses and is_spike(progress, total / max(weight, 1e-12), config.rollback_above):
+            finite = not waits or math.isfinite(norm)
+            if waits and finite and losses and is_spike(progress, float(total / max(weight, 1e-12)), config.rollback_above):
                 back_to = state.roll_back(folder)
-                reason = f"the loss {total / weight:.3g} is a spike, back to {back_to or 'nothing: there is no checkpoint yet'}"
-                _skip(progress, group, reason, log, world)
+                mean = float(total / weight)
+                reason = f"the loss {mean:.3g} is a spike, back to {back_to or 'nothing: there is no checkpoint yet'}"
+                skip(progress.step, ids_of(group), reason, progress, log, world)
             else:
-                optimiser.step()
-                skipped = 0
+                outcomes.add(progress.step, ids_of(group), total, weight, norm, knows_usual_loss=waits or not losses)
+                if finite:
+                    step_if_finite(optimiser, norm)
             optimiser.zero_grad(set_to_none=True)
             progress.step += 1
             progress.seconds += seconds
-            if warning := scale.update(progress.step, math.isfinite(norm)):
+            if waits and (warning := scale.update(progress.step, math.isfinite(norm))):
                 log.message(warning)
             objective.after_step(progress.step)
             if average:
                 average.update(objective, progress.step)
 
             is_last = progress.step == total_steps
-            if is_last or _is_due(config.log_every, progress.step):
+            logs, saves = (is_last or _is_due(every, progress.step) for every in (config.log_every, config.checkpoint_every))
+            if waits or logs or saves or outcomes.is_full:
+                last_norm = outcomes.settle(progress, log, world, may_go_on=scale.enabled)
+            if logs:
                 values = {
                     **meter.read(world),
                     "lr": schedule(progress.step - 1),
-                    "grad_norm": norm,
+                    "grad_norm": last_norm,
                     "skipped": progress.skipped,
                     **pace.read(progress),
                 }
@@ -183,7 +196,7 @@ def fit(
                 log.write(progress.step, "validation", progress.validation)
                 log.message(f"validation at step {progress.step}: loss {progress.validation.get('loss', math.nan):.4f}")
                 pace = _Pace(progress.seconds)
-            if is_last or _is_due(config.checkpoint_every, progress.step):
+            if saves:
                 progress.rollbacks = 0
                 result.checkpoint = state.save(folder, world.is_first)
     world.wait()
@@ -209,14 +222,18 @@ class _Pace:
         }
 
 
-def _steps(train: Batches, progress: Progress, world: World, total_steps: int) -> Iterator[list[Batch]]:
+def _steps(
+    train: Batches, progress: Progress, world: World, total_steps: int, device: torch.device
+) -> Generator[list[Batch], None, None]:
     """This rank's batches of each step until `total_steps`; keeps `progress.epoch` and `.epoch_step` at the next to fetch."""
     while progress.step < total_steps:
         first = progress.epoch_step
-        batches = iter(train(progress.epoch, first, progress.batches_per_step))
-        while progress.step < total_steps and (group := list(islice(batches, world.batches_of(progress.batches_per_step)))):
-            progress.epoch_step += 1
-            yield group
+        own = world.batches_of(progress.batches_per_step)
+        wanted = islice(train(progress.epoch, first, progress.batches_per_step), (total_steps - progress.step) * own)
+        with closing(feed(wanted, device, getattr(train, "prefetch", 0))) as batches:
+            while progress.step < total_steps and (group := list(islice(batches, own))):
+                progress.epoch_step += 1
+                yield group
         if progress.step < total_steps:
             if progress.epoch_step == first == 0:
                 raise ConfigError(
@@ -248,22 +265,19 @@ def _total_steps(config: TrainingConfig, progress: Progress, batches: Batches) -
     return max(1, round(config.epochs * steps))
 
 
-def _normalise_gradients(objective: nn.Module, weight: float, config: TrainingConfig, is_shared: bool) -> float:
+def _normalise_gradients(objective: nn.Module, weight: Number, config: TrainingConfig, is_shared: bool) -> Number:
     """Divide gradients by the weight, clip them for AdamW, and return their norm before clipping."""
     if is_shared:
         average_gradients(objective)
     grads = [local(param.grad) for param in objective.parameters() if param.grad is not None]
-    if weight > 0:
+    if isinstance(weight, Tensor):
+        torch._foreach_mul_(grads, weight.reciprocal().where(weight > 0, 1.0))
+    elif weight > 0:
         torch._foreach_mul_(grads, 1 / weight)
     clip = config.clip if config.optimiser == "adamw" and config.clip > 0 else math.inf
-    return clip_shared_gradients(objective, clip) if is_shared else float(nn.utils.clip_grad_norm_(objective.parameters(), clip))
-
-
-def _skip(progress: Progress, batches: list[Batch], reason: str, log: RunLog, world: World) -> None:
-    """Count and list a step that is left out."""
-    own = [str(item) for batch in batches for item in getattr(batch, "ids", [])]
-    log.skip(progress.step, reason, [item for of_rank in world.gather(own) for item in of_rank])
-    progress.skipped += 1
+    if is_shared:
+        return clip_shared_gradients(objective, clip)
+    return nn.utils.get_total_norm(grads) if clip == math.inf else nn.utils.clip_grad_norm_(objective.parameters(), clip)
 
 
 def _is_due(every: int, step: int) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,13 +15,16 @@ from torch.optim.optimizer import ParamsT
 
 from audiossl.training.sharing import local, whole
 
+LARGE = 2**15  # numbers of a tensor from which it is updated where it lies: on a CPU it then stays in the cache
+
 
 class ScaledAdam(Optimizer):
     """Adam with steps relative to each tensor's rms, separately learned scales, and gradient clipping by a running median.
 
     The loss may be scaled by any constant without changing the path, apart from `eps`. A parameter without gradient counts as
-    having a zero gradient. Tensors of one shape are stacked and updated together; that does not change the result. Parameters
-    that are shared out over ranks (DTensors) are updated as the whole ones would be.
+    having a zero gradient, as do all of them in a step whose gradient is not finite. Tensors of one shape are stacked and updated
+    together, on accelerators all stacks by one call for each operation; that does not change the result. Nothing waits for the
+    device. Parameters that are shared out over ranks (DTensors) are updated as the whole ones would be.
 
     Args:
         params: parameters or groups of them; a group may have its own `lr`.
@@ -78,23 +83,26 @@ class ScaledAdam(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         stacks = [
-            (group, *self._gather(params, group)) for group in self.param_groups for params in _same_shapes(group["params"])
+            stack
+            for group in self.param_groups
+            for params in _same_shapes(group["params"])
+            for stack in self._stacks(params, group)
         ]
         factor = self._clipping_factor(stacks)
-        for group, params, state, grads in stacks:
-            if factor == 0:  # after a gradient that is not finite; 0 * inf would be NaN
-                grads.zero_()
-            elif factor < 1:
-                grads.mul_(factor)
-            values = torch.stack(params)
-            update = _scalar_update if params[0].numel() == 1 else _tensor_update
-            news = update(values, grads, state, group).unbind(0)
-            torch._foreach_copy_([local(param) for param in params], [local(new) for new in news])
+        for together in _batches(stacks):
+            first = together[0]
+            for stack in together:
+                stack.grads = stack.grads.mul(factor).nan_to_num_(0.0, 0.0, 0.0)  # with a factor of 0, infinities are NaN now
+            update = _scalar_update if first.params[0].numel() == 1 else _tensor_update
+            update(together, first.group, first.state["step"])
+            for stack in together:
+                stack.write()
+        for state in {id(stack.state): stack.state for stack in stacks}.values():
             state["step"] += 1
         return loss
 
-    def _gather(self, params: list[Tensor], group: dict[str, Any]) -> tuple[list[Tensor], dict[str, Any], Tensor]:
-        """Stacked gradients of equal-shaped parameters, and their state, which lives with the first of them."""
+    def _stacks(self, params: list[Tensor], group: dict[str, Any]) -> list[_Stack]:
+        """Equal-shaped parameters and what belongs to them, whose state lives with the first of them."""
         state = self.state[params[0]]
         if not state:
             values = torch.stack(params)
@@ -104,24 +112,67 @@ class ScaledAdam(Optimizer):
                 state["rms"] = _rms(values)
                 state["scale_grads"] = values.new_zeros(group["size_update_period"], *state["rms"].shape)
                 state["scale_v"] = torch.zeros_like(state["rms"])
-        grads = torch.stack([torch.zeros_like(param) if param.grad is None else param.grad for param in params])
-        return params, state, grads
+        grads = [torch.zeros_like(param) if param.grad is None else param.grad for param in params]
+        apart = params[0].device.type == "cpu" and params[0].numel() >= LARGE and not hasattr(params[0], "to_local")
+        if not apart:
+            return [_Stack(group, params, state, slice(None), torch.stack(params), torch.stack(grads))]
+        return [
+            _Stack(group, [param], state, slice(row, row + 1), param[None], grad[None])
+            for row, (param, grad) in enumerate(zip(params, grads, strict=True))
+        ]
 
-    def _clipping_factor(self, stacks: list[tuple[dict[str, Any], list[Tensor], dict[str, Any], Tensor]]) -> float:
-        """Factor that brings the rms-weighted gradient norm below the threshold."""
+    def _clipping_factor(self, stacks: list[_Stack]) -> Tensor:
+        """Factor that brings the rms-weighted gradient norm below the threshold; 0 where that norm is not finite."""
         memory = self.param_groups[0]
         step, period = memory["clipping_step"], memory["clipping_period"]
         memory["clipping_step"] += 1
-        if step == 0:
-            return 1.0
-        squares = [_squared_norm(grads, state) for _, _, state, grads in stacks]
-        norm = math.sqrt(float(torch.stack([whole(square).to(squares[0].device) for square in squares]).sum()))
-        memory["clipping_norms"][step % period] = norm if math.isfinite(norm) else math.inf
-        if step % period == 0:
-            memory["clipping_threshold"] = memory["clipping_scale"] * sorted(memory["clipping_norms"])[period // 2]
-        if not math.isfinite(norm):
-            return 0.0
-        return 1.0 if step < period else min(1.0, memory["clipping_threshold"] / (norm + 1e-20))
+        squares = [whole(_squared_norm(stack)) for stack in stacks]
+        norm = torch.stack([square.to(squares[0].device) for square in squares]).sum().sqrt()
+        finite = norm.isfinite()
+        # Numbers up to commit ba6cba2, and on the CPU after a checkpoint was read.
+        norms, threshold = (torch.as_tensor(memory[name]).to(norm) for name in ("clipping_norms", "clipping_threshold"))
+        if step > 0:
+            norms[step % period] = norm.where(finite, math.inf)
+            if step % period == 0:
+                threshold = memory["clipping_scale"] * norms.sort().values[period // 2]
+        memory.update(clipping_norms=norms, clipping_threshold=threshold)
+        factor = torch.ones_like(norm) if step < period else (threshold / (norm + 1e-20)).clamp(max=1.0)
+        return factor.where(finite, 0.0)
+
+
+@dataclass
+class _Stack:
+    """Some parameters of one shape as (n, ...): their values, gradients, and the rows of the state that belong to them."""
+
+    group: dict[str, Any]
+    params: list[Tensor]
+    state: dict[str, Any]
+    rows: slice
+    values: Tensor
+    grads: Tensor
+
+    def of(self, name: str) -> Tensor:
+        """A part of the state, as a view."""
+        return self.state[name][self.rows] if self.rows != slice(None) else self.state[name]
+
+    def scale_grads(self) -> Tensor:
+        """Gradients along the tensors themselves, by step of the period."""
+        return self.state["scale_grads"][:, self.rows] if self.rows != slice(None) else self.state["scale_grads"]
+
+    def write(self) -> None:
+        """Copy the values to the parameters, unless they are the same memory."""
+        if self.rows == slice(None):
+            torch._foreach_copy_([local(param) for param in self.params], [local(value) for value in self.values.unbind(0)])
+
+
+def _batches(stacks: list[_Stack]) -> list[list[_Stack]]:
+    """Stacks that are updated together: on a CPU each by itself, which stays in the cache, else all that take the same step."""
+    batches: dict[Any, list[_Stack]] = defaultdict(list)
+    for index, stack in enumerate(stacks):
+        alone = stack.values.device.type == "cpu" or hasattr(stack.values, "to_local")
+        same = (id(stack.group), stack.state["step"], stack.values[0].numel() == 1, stack.values.device, stack.values.dtype)
+        batches[index if alone else same].append(stack)
+    return list(batches.values())
 
 
 def _same_shapes(params: list[Tensor]) -> list[list[Tensor]]:
@@ -132,10 +183,11 @@ def _same_shapes(params: list[Tensor]) -> list[list[Tensor]]:
     return list(groups.values())
 
 
-def _squared_norm(grads: Tensor, state: dict[str, Any]) -> Tensor:
+def _squared_norm(stack: _Stack) -> Tensor:
     """Squared norm of a stack of gradients, each weighted by the rms of its tensor."""
+    grads = stack.grads
     norms = torch.linalg.vector_norm(grads, dim=tuple(range(1, grads.ndim))) if grads.ndim > 1 else grads.abs()
-    return (norms * state["rms"].flatten() if "rms" in state else norms).square().sum()
+    return (norms * stack.of("rms").flatten() if "rms" in stack.state else norms).square().sum()
 
 
 def _rms(values: Tensor) -> Tensor:
@@ -143,37 +195,55 @@ def _rms(values: Tensor) -> Tensor:
     return values.square().mean(dim=tuple(range(1, values.ndim)), keepdim=True).sqrt()
 
 
-def _tensor_update(values: Tensor, grads: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
-    """New values of stacked tensors: a relative Adam step, and every few steps one along the tensor itself, which scales it."""
+def _tensor_update(stacks: Sequence[_Stack], group: dict[str, Any], step: int) -> None:
+    """Change stacked tensors: a relative Adam step, and every few steps one along the tensor itself, which scales it."""
     beta1, beta2 = group["betas"]
-    step, lr, period = state["step"], group["lr"], group["size_update_period"]
-    inner = tuple(range(1, values.ndim))
-    delta = state["delta"].mul_(beta1)
+    values, grads = [stack.values for stack in stacks], [stack.grads for stack in stacks]
+    deltas, squares = [stack.of("delta") for stack in stacks], [stack.of("v") for stack in stacks]
+    torch._foreach_mul_(deltas, beta1)
 
-    state["scale_grads"][step % period] = (values * grads).sum(dim=inner, keepdim=True)
+    period = group["size_update_period"]
+    for stack, product in zip(stacks, torch._foreach_mul(values, grads), strict=True):
+        stack.scale_grads()[step % period] = product.sum(dim=tuple(range(1, product.ndim)), keepdim=True)
     if step % period == period - 1:
-        rms = state["rms"].copy_(_rms(values))
-        decay = beta2**period
-        state["scale_v"].mul_(decay).add_(state["scale_grads"].square().mean(dim=0), alpha=1 - decay)
-        correction = math.sqrt(1 - decay ** ((step + 1) / period))
-        growth = state["scale_grads"].sum(dim=0) / (state["scale_v"].sqrt() + group["eps"])
-        growth.mul_(-lr * group["scalar_lr_scale"] * correction).masked_fill_(rms < group["param_min_rms"], 0.0)
-        growth = torch.minimum(growth, (group["param_max_rms"] - rms) / rms)
-        delta.add_(growth * values, alpha=1 - beta1)
+        for stack in stacks:
+            stack.of("delta").add_(_growth(stack, group, step) * stack.values, alpha=1 - beta1)
 
-    v = state["v"].mul_(beta2).addcmul_(grads, grads, value=1 - beta2)
+    torch._foreach_mul_(squares, beta2)
+    torch._foreach_addcmul_(squares, grads, grads, value=1 - beta2)
     correction = 1 - beta2 ** (step + 1)
-    denominator = (v / correction if correction < 0.99 else v).sqrt().add_(group["eps"])
-    relative = state["rms"].clamp(min=group["param_min_rms"]) * (-lr * (1 - beta1))
-    delta.addcmul_(grads.div_(denominator), relative)
-    return values.add_(delta)
+    roots = torch._foreach_sqrt(torch._foreach_div(squares, correction) if correction < 0.99 else squares)
+    torch._foreach_add_(roots, group["eps"])
+    relative = torch._foreach_clamp_min([stack.of("rms") for stack in stacks], group["param_min_rms"])
+    torch._foreach_mul_(relative, -group["lr"] * (1 - beta1))
+    torch._foreach_div_(grads, roots)
+    torch._foreach_addcmul_(deltas, grads, relative)
+    torch._foreach_add_(values, deltas)
 
 
-def _scalar_update(values: Tensor, grads: Tensor, state: dict[str, Any], group: dict[str, Any]) -> Tensor:
-    """New values of stacked one-element tensors: a plain Adam step."""
+def _growth(stack: _Stack, group: dict[str, Any], step: int) -> Tensor:
+    """How much each tensor of a stack grows, once a period."""
+    period, decay = group["size_update_period"], group["betas"][1] ** group["size_update_period"]
+    rms, scale_v, scale_grads = stack.of("rms").copy_(_rms(stack.values)), stack.of("scale_v"), stack.scale_grads()
+    scale_v.mul_(decay).add_(scale_grads.square().mean(dim=0), alpha=1 - decay)
+    correction = math.sqrt(1 - decay ** ((step + 1) / period))
+    growth = scale_grads.sum(dim=0) / (scale_v.sqrt() + group["eps"])
+    growth.mul_(-group["lr"] * group["scalar_lr_scale"] * correction).masked_fill_(rms < group["param_min_rms"], 0.0)
+    return torch.minimum(growth, (group["param_max_rms"] - rms) / rms)
+
+
+def _scalar_update(stacks: Sequence[_Stack], group: dict[str, Any], step: int) -> None:
+    """Change stacked one-element tensors: a plain Adam step."""
     beta1, beta2 = group["betas"]
-    v = state["v"].mul_(beta2).addcmul_(grads, grads, value=1 - beta2)
-    correction = 1 - beta2 ** (state["step"] + 1)
-    direction = grads / ((v / correction).sqrt() + group["eps"])
-    delta = state["delta"].mul_(beta1).add_(direction, alpha=-group["lr"] * group["scalar_lr_scale"] * (1 - beta1))
-    return values.clamp_(-group["scalar_max"], group["scalar_max"]).add_(delta)
+    values, grads = [stack.values for stack in stacks], [stack.grads for stack in stacks]
+    deltas, squares = [stack.of("delta") for stack in stacks], [stack.of("v") for stack in stacks]
+    torch._foreach_mul_(squares, beta2)
+    torch._foreach_addcmul_(squares, grads, grads, value=1 - beta2)
+    roots = torch._foreach_sqrt(torch._foreach_div(squares, 1 - beta2 ** (step + 1)))
+    torch._foreach_add_(roots, group["eps"])
+    torch._foreach_div_(grads, roots)
+    torch._foreach_mul_(deltas, beta1)
+    torch._foreach_add_(deltas, grads, alpha=-group["lr"] * group["scalar_lr_scale"] * (1 - beta1))
+    torch._foreach_clamp_max_(values, group["scalar_max"])
+    torch._foreach_clamp_min_(values, -group["scalar_max"])
+    torch._foreach_add_(values, deltas)

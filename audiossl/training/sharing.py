@@ -47,7 +47,7 @@ def share_out(objective: Trained, device: torch.device) -> Trained:
     mesh = init_device_mesh(device.type, (distributed.get_world_size(),))
     # Rows (1, N) would lie on one rank alone, where DTensors cannot take ScaledAdam's update.
     unshared = {param for param in shared.parameters() if param.ndim < 2 or len(param) == 1}
-    for module in [*_layers(shared), shared]:
+    for module in [*innermost_layers(shared), shared]:
         fsdp.fully_shard(module, mesh=mesh, ignored_params=unshared)
     shared.to(device)
     shared.set_reduce_scatter_unused_params(True)  # pyright: ignore[reportCallIssue]
@@ -144,7 +144,7 @@ def give_back(shared: nn.Module, objective: nn.Module, device: torch.device) -> 
     objective.to(device).load_state_dict(whole_state(shared.state_dict(), keep=True))
 
 
-def _layers(module: nn.Module) -> list[nn.Module]:
+def innermost_layers(module: nn.Module) -> list[nn.Module]:
     """Members of module lists that hold no module lists themselves, but for those that run unequally often."""
     unequal = {part for one in module.modules() if getattr(one, "runs_unequally", False) for part in one.modules()}
     lists = [part for part in module.modules() if isinstance(part, nn.ModuleList) and part not in unequal]

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from audiossl.models import linear as products
-from audiossl.models.linear import Linear, batched_product
+from audiossl.models.linear import Linear, batched_product, padded_rows
 
 
 @pytest.mark.parametrize("shape", [(5,), (3, 5), (2, 7, 5), (0, 5)])
@@ -54,3 +55,19 @@ def test_batched_products_of_strided_matrices_equal_those_of_torch(frames, keys)
     with torch.no_grad():
         torch.testing.assert_close(batched_product(a, b), a @ b, atol=1e-4, rtol=0)  # sums of up to 230
         torch.testing.assert_close(batched_product(a[:, 0], b[:, 0]), a[:, 0] @ b[:, 0], atol=1e-4, rtol=0)
+
+
+def test_products_come_in_few_sizes():
+    """oneDNN compiles a product for its very sizes; rows below, of zeros, change neither values nor gradients."""
+    torch.manual_seed(0)
+    counts = {len(padded_rows(torch.ones(rows, 1))) for rows in range(1024, 2049)}
+    assert counts == {1024 + 128 * step for step in range(9)}
+    layer, plain = Linear(24, 40), nn.Linear(24, 40)
+    plain.load_state_dict(layer.state_dict())
+    inputs = [torch.randn(3, 37, 24).requires_grad_() for _ in range(1)]
+    other = inputs[0].detach().clone().requires_grad_()
+    for module, x in ((layer, inputs[0]), (plain, other)):
+        (module(x).sin() * torch.arange(40.0)).sum().backward()
+    torch.testing.assert_close(inputs[0].grad, other.grad, rtol=1e-5, atol=1e-4)
+    for one, two in zip(layer.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, two.grad, rtol=1e-5, atol=1e-3)

@@ -167,3 +167,21 @@ def test_threads_end_with_the_loop(corpus: Corpus, batches: list[list[int]]) -> 
     assert threading.active_count() == before
     list(BatchLoader(corpus, batches))
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_batches_are_the_same_whatever_the_workers(corpus: Corpus, batches: list[list[int]], workers: int) -> None:
+    loader = BatchLoader(corpus, batches, 2, crop_seconds=0.3, num_threads=workers, prefetch=2)
+    expected = BatchLoader(corpus, batches, 2, crop_seconds=0.3)
+    assert all(same(a, b) for a, b in zip(loader, expected, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_an_unexpected_error_names_the_item(corpus: Corpus, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Corpus, item: object, *args: int) -> torch.Tensor:
+        raise RuntimeError("the decoder fell over")
+
+    monkeypatch.setattr(Corpus, "read", broken)
+    with pytest.raises(RuntimeError, match="fell over") as raised:
+        list(BatchLoader(corpus, [[4]], num_threads=workers))
+    assert raised.value.__notes__ == [f"while item '{corpus.items[4].id}' was read"]

@@ -165,3 +165,50 @@ def test_trains():
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.25 * losses[0]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("large", [1, 10**9])
+def test_stacks_rows_and_lists_give_the_same(monkeypatch, large):
+    """A CPU updates large tensors where they lie and stacks one after the other; an accelerator all stacks in one call."""
+    monkeypatch.setattr("audiossl.training.scaled_adam.LARGE", large)
+    paths = []
+    for at_once in (False, True):
+        if at_once:
+            monkeypatch.setattr("audiossl.training.scaled_adam._batches", all_at_once)
+        params = [nn.Parameter(p) for p in make_params()]
+        optimiser = ScaledAdam(params)
+        for step in range(130):
+            for param, grad in zip(params, gradients(params, step), strict=True):
+                param.grad = grad
+            optimiser.step()
+        paths.append(params)
+    for one, other in zip(*paths, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)
+
+
+def all_at_once(stacks):
+    scalars = [stack for stack in stacks if stack.params[0].numel() == 1]
+    return [[stack for stack in stacks if stack.params[0].numel() > 1], scalars]
+
+
+@torch.no_grad()
+def test_a_state_of_commit_ba6cba2_goes_on():
+    """Its memory of norms held numbers, where there is a tensor now."""
+    ends = []
+    for as_numbers in (False, True):
+        params = [nn.Parameter(p) for p in make_params()]
+        optimiser = ScaledAdam(params)
+        for step in range(230):
+            if step == 113 and as_numbers:
+                state = copy.deepcopy(optimiser.state_dict())
+                memory = state["param_groups"][0]
+                memory["clipping_norms"] = memory["clipping_norms"].tolist()
+                memory["clipping_threshold"] = float(memory["clipping_threshold"])
+                optimiser = ScaledAdam(params)
+                optimiser.load_state_dict(state)
+            for param, grad in zip(params, gradients(params, step), strict=True):
+                param.grad = grad
+            optimiser.step()
+        ends.append(params)
+    assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))

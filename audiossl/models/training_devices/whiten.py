@@ -59,15 +59,13 @@ class _Whitening(torch.autograd.Function):
         centred, covariance = centred_covariance(*as_frames(x, padding, ctx.channels), ctx.groups)
         metric, ridge = whitening_metric(covariance)
         grad = grads[0]
-        if metric > ctx.limit:
-            # The metric's gradient is proportional to this; its size does not matter.
-            penalty = (
-                (centred @ (covariance - ridge * torch.eye(covariance.shape[1], device=x.device))).transpose(0, 1).flatten(1)
-            )
-            size = torch.linalg.vector_norm(grad[..., ctx.channels].float())
-            penalty *= ctx.grad_scale * size / (torch.linalg.vector_norm(penalty) + TINY)
-            grad = add_to_channels(grad, penalty, ctx.channels)
-        return grad, None, None, None, None, None
+        # The metric's gradient is proportional to this; its size does not matter. Below the limit it is multiplied by 0: whether
+        # it is there to be added is known on the device only.
+        penalty = (centred @ (covariance - ridge * torch.eye(covariance.shape[1], device=x.device))).transpose(0, 1).flatten(1)
+        size = torch.linalg.vector_norm(grad[..., ctx.channels].float())
+        scale = ctx.grad_scale * size / (torch.linalg.vector_norm(penalty) + TINY)
+        penalty = penalty * scale.where(metric > ctx.limit, 0.0)
+        return add_to_channels(grad, penalty, ctx.channels), None, None, None, None, None
 
 
 def centred_covariance(

@@ -12,6 +12,7 @@ from audiossl.errors import DataError
 from audiossl.objectives.labelled_batch import LabelledBatch, collate_labelled
 from audiossl.signals.batches import BatchLoader, BatchPlan, plan_batches
 from audiossl.signals.corpora.corpus import Corpus
+from audiossl.signals.loading_options import LoadingOptions
 from audiossl.world import World
 
 
@@ -24,6 +25,7 @@ class LabelledBatches:
         batch_seconds: signal per batch and rank, padding included.
         seed: seed of the batch order, the crops and, through the batch, of augmentation.
         crop_seconds: length of a random excerpt of longer recordings, a new one each epoch.
+        loading: number of threads that read, and of batches that are read ahead.
     """
 
     def __init__(
@@ -33,9 +35,12 @@ class LabelledBatches:
         batch_seconds: float,
         seed: int,
         crop_seconds: float | None = None,
+        loading: LoadingOptions | None = None,
     ) -> None:
         self.corpus, self.targets, self.seed, self.crop_seconds = corpus, targets, seed, crop_seconds
         self.batch_seconds = batch_seconds
+        self.loading = loading or LoadingOptions()
+        self.prefetch = self.loading.prefetch if self.loading.workers else 0
         self.failed: dict[str, DataError] = {}
         self.world = World.join()
         self.plan = lru_cache(maxsize=2)(self._plan)
@@ -60,7 +65,7 @@ class LabelledBatches:
     def _read(self, batches: list[list[int]], epoch: int, first_batch: int = 0, in_step: bool = False) -> Iterator[LabelledBatch]:
         loader = BatchLoader(
             self.corpus, batches, first_batch, crop_seconds=self.crop_seconds, seed=self.seed, epoch=epoch, failed=self.failed,
-            in_step=in_step,
+            in_step=in_step, num_threads=self.loading.workers, prefetch=self.loading.prefetch,
         )  # fmt: skip
         for batch in loader:
             signals = [row[:, : int(length)] for row, length in zip(batch.signal, batch.lengths, strict=True)]

@@ -19,6 +19,7 @@ from audiossl.pipelines.finetune.tasks import FINETUNE_TASKS, find_finetune_task
 from audiossl.pipelines.own.keys import adopt_corpus
 from audiossl.pipelines.recipe_names import check_limit
 from audiossl.pipelines.sides import SplitConfig
+from audiossl.signals.loading_options import LoadingOptions
 from audiossl.stage import ADDED
 from audiossl.training.config import TrainingConfig
 
@@ -57,6 +58,7 @@ class FinetuneRecipe:
         split: fractions of groups; `split.by` is also what intervals resample.
         max_item_seconds: longer training items are left out (ctc) or cropped at random (tagging).
         text, ctc, tagging: options of these tasks.
+        data: number of threads that read recordings, and of batches that are read ahead; they decide nothing.
         training: the loop; `lr_scales: {encoder: 0.05}` slows the encoder.
         evaluation: options of the scores of test items.
         options: options of a task from outside, as the dataclass that its class names reads them.
@@ -87,6 +89,7 @@ class FinetuneRecipe:
     tagging: TaggingConfig = field(default_factory=TaggingConfig)
     training: TrainingConfig = field(default_factory=lambda: TrainingConfig(lr_scales={"encoder": 0.05}))
     evaluation: FinetuneEvaluation = field(default_factory=FinetuneEvaluation)
+    data: LoadingOptions = field(default_factory=LoadingOptions, metadata=ADDED)
     options: dict[str, Any] = field(default_factory=dict, metadata=ADDED)
     source: str = field(default="", init=False, metadata=ADDED)
     corpus: Any = field(default=None, metadata=ADDED)

@@ -23,6 +23,7 @@ from audiossl.pipelines.unseen import check_unseen, trained_ids, write_trained_o
 from audiossl.recipe import console
 from audiossl.seeds import derive_seed
 from audiossl.signals.corpora.corpus import Corpus
+from audiossl.signals.loading_options import LoadingOptions
 from audiossl.stage import FREE, Names, StageConfig
 from audiossl.training.config import TrainingConfig
 from audiossl.training.fit import fit
@@ -41,6 +42,7 @@ class TrainStage(StageConfig):
         identity: digest that the encoder's weights are known by.
         digest: digest of the source of a task from outside.
         encoder: name that the encoder is loaded by.
+        data: number of threads that read, and of batches that are read ahead.
     """
 
     task: str
@@ -50,6 +52,7 @@ class TrainStage(StageConfig):
     identity: str
     digest: str = ""
     encoder: str = field(default="", metadata=FREE)
+    data: LoadingOptions = field(default_factory=LoadingOptions, metadata=FREE)
 
     def decides(self) -> list[object]:
         """The options, and the weights; a digest where there is one."""
@@ -118,4 +121,4 @@ def _batches(task: FinetuneTask, side: Corpus, config: TrainStage, left_out: dic
         items = items.subset({item.id for item in items} - set(long))
     targets = {item.id: task.target(item.id) for item in items}
     crop = config.max_item_seconds if task.crops else None
-    return LabelledBatches(items, targets, config.training.batch_seconds, config.training.seed, crop)
+    return LabelledBatches(items, targets, config.training.batch_seconds, config.training.seed, crop, config.data)

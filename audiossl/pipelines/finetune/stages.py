@@ -40,6 +40,7 @@ def stages(config: FinetuneRecipe, folder: Path) -> list[Stage]:
         encoder_identity(config.encoder),
         config.source,
         config.encoder,
+        config.data,
     )
     corpus = CorpusStage(source, config.keep, config.parts, config.split, config.seed)
     scores = EvaluateStage(

@@ -12,10 +12,12 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from audiossl.errors import ConfigError, DataError
+from audiossl.lengths import on_host
 from audiossl.objectives.batch import TokenBatch, collate_tokens
 from audiossl.seeds import derive_generator
 from audiossl.signals.batches import BatchLoader, BatchPlan, plan_batches
 from audiossl.signals.corpora.corpus import Corpus, CorpusItem, garbage_kept
+from audiossl.signals.loading_options import LoadingOptions
 from audiossl.signals.mixing import MixedCorpus, MixingConfig, Mixture, draw_mixture
 from audiossl.tokens.mixing import mix_tokens
 from audiossl.tokens.store import TokenStore
@@ -47,6 +49,7 @@ class TokenBatches:
         repeats: number of times that a recording comes in an epoch, by its custom field `source` or `domain`: 2.0 twice, 1.7 once
             and in 7 of 10 epochs twice. Where both are given they are multiplied.
         main_domain: recordings of this domain are utterances; where it is None, all are.
+        loading: number of threads that read, and of batches that are read ahead.
 
     Raises:
         ConfigError: if noise is asked for and there is none, or a repeat is negative or names nothing.
@@ -65,9 +68,12 @@ class TokenBatches:
         noise: Corpus | None = None,
         repeats: Mapping[str, float] | None = None,
         main_domain: str | None = None,
+        loading: LoadingOptions | None = None,
     ) -> None:
         self.stores, self.targets, self.batch_seconds, self.seed = stores, targets, batch_seconds, seed
         self.mixing, self.noise, self.repeats, self.main_domain = mixing or MixingConfig(), noise, repeats or {}, main_domain
+        self.loading = loading or LoadingOptions()
+        self.prefetch = self.loading.prefetch if self.loading.workers else 0
         self.origin: dict[str, tuple[str, int, int]] = {}  # piece to recording, first sample, number of samples
         self.grid = math.lcm(*(round(corpus.sample_rate / store.frame_rate) for store in stores.values()))
         with garbage_kept():
@@ -100,9 +106,12 @@ class TokenBatches:
     ) -> Iterator[TokenBatch]:
         rate = self.corpus.sample_rate
         items = {item.id: item for item in read.corpus.items}
-        loader = BatchLoader(read.corpus, batches, first_batch, seed=self.seed, epoch=epoch, failed=self.failed, in_step=in_step)
+        loader = BatchLoader(
+            read.corpus, batches, first_batch, seed=self.seed, epoch=epoch, num_threads=self.loading.workers,
+            prefetch=self.loading.prefetch, failed=self.failed, in_step=in_step,
+        )  # fmt: skip
         for batch in loader:
-            signals = [row[:, : int(length)] for row, length in zip(batch.signal, batch.lengths, strict=True)]
+            signals = [row[:, :length] for row, length in zip(batch.signal, on_host(batch.lengths), strict=True)]
             tokens = [self._tokens(items[id_], read.corpus.mixtures.get(id_), epoch) for id_ in batch.ids]
             yield collate_tokens(batch.ids, signals, tokens, epoch=epoch, seed=self.seed, sample_rate=float(rate))
 

@@ -22,6 +22,7 @@ from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.pipelines.sides import SplitConfig
 from audiossl.pipelines.tokenise.corpus import QuantiserConfig
 from audiossl.signals.corpora.corpus import CorpusItem
+from audiossl.signals.loading_options import LoadingOptions
 from audiossl.signals.mixing import MixingConfig
 from audiossl.stage import ADDED
 from audiossl.teachers.teacher import TeacherConfig
@@ -44,10 +45,11 @@ class StreamConfig:
 
 
 @dataclass
-class DataConfig:
+class DataConfig(LoadingOptions):
     """In which proportions, and with what mixed in, the training side is read.
 
     Attributes:
+        workers, prefetch: threads that read recordings, and batches that are read ahead; they decide nothing.
         repeats: number of times that a recording comes in an epoch, by its custom field `source` or `domain`; 1.7 is once or
             twice. Batches are drawn from all recordings, so sources are interleaved by their number of recordings times this.
         mixing: noise and second utterances.

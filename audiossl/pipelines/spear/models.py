@@ -128,7 +128,7 @@ def training_batches(
     return TokenBatches(
         corpus, stores, lambda item: targets_of(item, config.weights, config.dual_loss), config.training.batch_seconds,
         config.student.max_item_seconds, config.seed, mixing=data.mixing, noise=noise, repeats=data.repeats,
-        main_domain=config.main_domain,
+        main_domain=config.main_domain, loading=data,
     )  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def plain_batches(config: PretrainStage, corpus: Corpus, stores: Mapping[str, To
     """Batches of a corpus as it is."""
     return TokenBatches(
         corpus, stores, lambda item: targets_of(item, config.weights, config.dual_loss), config.training.batch_seconds,
-        config.student.max_item_seconds, config.seed,
+        config.student.max_item_seconds, config.seed, loading=config.data,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import torch
 from audiossl.errors import ConfigError, DataError
 from audiossl.pipelines.spear.batches import TokenBatches
 from audiossl.signals.corpora.corpus import Corpus, Item, build_corpus
+from audiossl.signals.loading_options import LoadingOptions
 from audiossl.signals.mixing import MixingConfig
 from audiossl.tokens.store import TokenStore
 from audiossl.tokens.store_writer import TokenWriter
@@ -174,3 +175,14 @@ def test_no_piece_is_longer_than_asked_for_where_that_is_no_number_of_frames(rec
     pieces = [item for item in batches.epoch(0).corpus.items if item.id.startswith("long")]
     assert len(pieces) == 4 and sum(piece.num_samples for piece in pieces) == 5 * 16_000
     assert max(piece.num_samples for piece in pieces) <= 1.67 * 16_000
+
+
+def test_batches_are_the_same_whatever_the_workers(recordings):
+    alone = make_batches(recordings, batch_seconds=2.0, loading=LoadingOptions(workers=0))
+    for workers in (1, 3):
+        batches = make_batches(recordings, batch_seconds=2.0, loading=LoadingOptions(workers=workers, prefetch=2))
+        for expected, got in zip(alone(3, 1), batches(3, 1), strict=True):
+            assert expected.ids == got.ids and torch.equal(expected.signal, got.signal)
+            assert torch.equal(expected.tokens["speech"], got.tokens["speech"])
+    with pytest.raises(ConfigError, match=r"data\.workers should be at least 0"):
+        LoadingOptions(workers=-1)
