@@ -63,10 +63,10 @@ class MomentumContrast(TwoViews):
     Config = MomentumContrastConfig
 
     def __init__(self, encoder: Encoder, config: MomentumContrastConfig | None = None) -> None:
-        config = self.Config() if config is None else config
-        super().__init__(encoder, config)
-        self.contrast_options = config
-        self.queue = Queue(config.queue, config.projector[-1])
+        chosen: MomentumContrastConfig = self.Config() if config is None else config
+        super().__init__(encoder, chosen)
+        self.contrast_options = chosen
+        self.queue = Queue(chosen.queue, chosen.projector[-1])
         self.target = nn.ModuleList([deepcopy(cast(nn.Module, encoder)), deepcopy(self.projector)]).requires_grad_(False)
 
     def query(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"]) -> tuple[Frames, Float[Tensor, "B D"]]:

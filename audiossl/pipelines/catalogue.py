@@ -151,9 +151,10 @@ def run_config(
     output = default_output(config, method if file is None else file.stem)
     whole = config
     if getattr(config, "stages", None):
-        config = _after_earlier(config, file, output, dry_run=dry_run, verify=verify)
-        if config is None:
+        continued = _after_earlier(config, file, output, dry_run=dry_run, verify=verify)
+        if continued is None:
             return output
+        config = cast(Recipe, continued)
     stages = METHODS[method][1](config, Path() if file is None else file.parent)
     if world.is_first:
         console.print(f"{config.dataset} in {output}", markup=False)

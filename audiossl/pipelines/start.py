@@ -81,7 +81,7 @@ class Start:
         """
         found: Any = load(str(self.place(training) or self.name)).encoder
         kind = type(encoder).__name__
-        inner = found if type(found) is type(encoder) else getattr(found, "encoder", found)
+        inner: Any = found if type(found) is type(encoder) else getattr(found, "encoder", found)
         if type(inner) is not type(encoder):
             raise ConfigError(f"start={self.name} holds a {type(inner).__name__}, and a {kind} is trained here")
         try:
