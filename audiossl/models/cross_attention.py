@@ -21,6 +21,7 @@ class CrossAttention(nn.Module):
     Raises:
         ConfigError: if it does not.
 
+    >>> import torch
     >>> layer = CrossAttention(6, 8, 2)
     >>> layer(torch.randn(2, 3, 6), torch.randn(2, 5, 6), torch.tensor([5, 4])).shape
     torch.Size([2, 3, 8])

@@ -34,9 +34,9 @@ def follow(target: nn.Module, online: nn.Module, keep: float) -> None:
         keep: share of the target that is kept.
 
     >>> target, online = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
-    >>> before = float(0.75 * target.weight + 0.25 * online.weight)
+    >>> before = (0.75 * target.weight + 0.25 * online.weight).item()
     >>> follow(target, online, 0.75)
-    >>> abs(float(target.weight) - before) < 1e-6
+    >>> abs(target.weight.item() - before) < 1e-6
     True
     """
     for value, source in zip(target.state_dict().values(), online.state_dict().values(), strict=True):
