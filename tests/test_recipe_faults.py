@@ -33,7 +33,7 @@ IN_FILES = {
     "models: {a: {kind: simclr}, b: {kind: simclr, lr: fast}}": "models.b.lr: expected a number or null, got 'fast'",
     "models: {a: {kind: simclr, mappers: [real, nome]}}": f"models.a.mappers[1]: {VARIANTS}, got 'nome' (did you mean none?)",
     "models: {a: {kind: byol, batches: {crop: 3}}}": "models.a.batches.crop: expected one of the keys "
-    "size, subjects, neighbours, bag, got 'crop'",
+    "size, subjects, neighbours, bag, crops, matches, got 'crop' (did you mean crops?)",
     "models: {a: {lr: 1}}": "models.a: expected the keys that are required: kind, got only lr",
     "models: [a, b]": "models: expected a mapping, got ['a', 'b']",
     "seeds: [1, two]\nmodels: {a: {kind: simclr}}": "seeds[1]: expected a whole number, got 'two'",

@@ -366,6 +366,7 @@ def test_free_options_never_count_and_earlier_records_give_them_back(rate, log, 
 
 def test_which_options_of_training_are_free():
     told = {"validate_every", "health_frames", "log_every", "log_seconds", "tensorboard", "device", "num_threads", "parallel"}
+    told |= {"compile", "recompute"}
     assert TrainingConfig().free_options() == told | {"keep", "checkpoint_every"}
     assert TrainingConfig(average_every=10).free_options() == told, "the average is over the checkpoints that are kept"
     assert TrainingConfig(rollback_above=3.0).free_options() == told | {"keep"}, "a spike goes back to the newest checkpoint"

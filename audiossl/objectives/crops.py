@@ -91,6 +91,9 @@ def cut_crops(
         ids: ids of the items.
         key: seed and epoch.
         config: how they are drawn.
+
+    >>> cut_crops(torch.randn(2, 3, 100), torch.tensor([100, 80]), ["a", "b"], (0, 0)).signal.shape[:3]
+    torch.Size([2, 2, 3])
     """
     config = config or CropConfig()
     pieces = []

@@ -62,6 +62,10 @@ class DenseFrames:
         frames: (N, T, D), zero beyond the number of each.
         counts: valid frames.
         hop: samples from one frame to the next.
+
+    >>> dense = DenseFrames.of(torch.randn(4, 10, 3), torch.full((4,), 10), hop=5)
+    >>> dense.frames.shape, bool((dense.frames.norm(dim=2) - 1).abs().max() < 1e-5)
+    (torch.Size([4, 10, 3]), True)
     """
 
     frames: Float[Tensor, "N T D"]
@@ -99,6 +103,10 @@ class Matcher:
         owners: recording or subject of each window; a match is of another one.
         rows: numbers of the windows that may be matches.
         config: how.
+
+    >>> dense = DenseFrames.of(torch.randn(4, 10, 3), torch.full((4,), 10), hop=5)
+    >>> Matcher(dense, ["ann", "ann", "ben", "ben"], range(4), MatchConfig()).dense is dense
+    True
     """
 
     def __init__(self, dense: DenseFrames, owners: Sequence[str], rows: Sequence[int], config: MatchConfig) -> None:

@@ -63,7 +63,7 @@ class MomentumContrast(TwoViews):
     Config = MomentumContrastConfig
 
     def __init__(self, encoder: Encoder, config: MomentumContrastConfig | None = None) -> None:
-        chosen: MomentumContrastConfig = self.Config() if config is None else config
+        chosen = self.Config() if config is None else config
         super().__init__(encoder, chosen)
         self.contrast_options = chosen
         self.queue = Queue(chosen.queue, chosen.projector[-1])

@@ -85,7 +85,7 @@ class Start:
         if type(inner) is not type(encoder):
             raise ConfigError(f"start={self.name} holds a {type(inner).__name__}, and a {kind} is trained here")
         try:
-            fill(cast(nn.Module, encoder), inner.state_dict())
+            fill(cast(nn.Module, encoder), cast(nn.Module, inner).state_dict())
         except StoreError as error:
             raise ConfigError(f"start={self.name} holds a {kind} of other sizes than are trained here: {error}") from error
         if self.norm_only:

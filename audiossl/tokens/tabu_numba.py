@@ -21,7 +21,7 @@ from torch import Tensor
 from audiossl.tokens.gram_table import LIFT
 from audiossl.tokens.tabu import draw_tenures
 
-ENABLED = not numba.config.DISABLE_JIT
+ENABLED = not numba.config.DISABLE_JIT  # pyright: ignore[reportAttributeAccessIssue]  # set when numba is imported
 FEWEST = 16  # frames for which a thread is begun
 SIGNATURE = "void(int16[:, ::1], int16[:, ::1], int32[::1], int64[:, ::1], int32[::1])"
 

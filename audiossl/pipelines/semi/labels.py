@@ -127,7 +127,9 @@ def _counts(budgets: LabelBudgets, classes: Sequence[Sequence[str]]) -> dict[str
 
 def _valid(orders: Sequence[Sequence[str]], train: Sequence[str], counts: Sequence[int]) -> list[str]:
     """Of each class as many as are learned, and together no more than these."""
-    chosen = [id_ for order, count in zip(orders, counts, strict=True) for id_ in order[:count]]
+    chosen: list[str] = []
+    for order, count in zip(orders, counts, strict=True):
+        chosen += order[:count]
     return chosen[: len(train)]
 
 

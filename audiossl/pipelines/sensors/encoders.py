@@ -142,7 +142,7 @@ def check_units(normalise: str) -> None:
         )
 
 
-def people_seen(name: str, dataset: str, divisions: Sequence[SubjectSides]) -> tuple[dict[str, Any], list[str]]:
+def people_seen(name: str, dataset: str, divisions: Sequence[SubjectSides]) -> tuple[dict[str, object], list[str]]:
     """What an encoder was pre-trained on, and which of the people whom a division tests are among it."""
     folder = _folder(name)
     origin = (read_json(folder / CONFIG).get("pretrained_on") if folder else None) or {}

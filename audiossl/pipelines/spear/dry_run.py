@@ -226,7 +226,7 @@ def _two_steps(objective: Objective, config: SpearRecipe, batches: Iterator[Toke
         (loss.total / loss.weight).backward()
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        losses.append(float(loss.total.detach()) / loss.weight)
+        losses.append(loss.mean())
         step_seconds = time.perf_counter() - begin
     return losses, step_seconds
 
