@@ -8,7 +8,7 @@ from audiossl.errors import ConfigError
 from audiossl.stage import ADDED
 
 
-@dataclass
+@dataclass(kw_only=True)
 class LoadingOptions:
     """How many read, and how far ahead. Batches are the same whatever these are.
 

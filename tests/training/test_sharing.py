@@ -17,7 +17,7 @@ from audiossl.models.resnet1d import ResNet1d
 from audiossl.objectives.frame_projection import FrameProjection, FrameProjectionConfig
 from audiossl.training.checkpoints import list_checkpoints
 from audiossl.training.fit import fit
-from audiossl.training.sharing import _layers, share_out
+from audiossl.training.sharing import innermost_layers, share_out
 from audiossl.world import World
 
 ADAMW = {"optimiser": "adamw", "lr": 0.01, "clip": 0.5}
@@ -70,7 +70,7 @@ def test_statistics_are_those_of_the_first_rank_also_after_a_kill(tmp_path):
 
 def test_layers_that_ranks_run_unequally_often_are_gathered_with_the_rest():
     objective = FrameProjection(ResNet1d(3, 50.0), FrameProjectionConfig(views=["time", "fourier"]))
-    assert _layers(objective) == list(objective.encoder.blocks)
+    assert innermost_layers(objective) == list(objective.encoder.blocks)
 
 
 @pytest.fixture
