@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import cast
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.option_checks import require_positive, require_widths
 from audiossl.objectives.semi_batch import SemiBatch
 from audiossl.objectives.semi_objective import SemiConfig, Terms, turned
-from audiossl.objectives.semi_teacher import TaughtObjective, TeacherConfig
-from audiossl.objectives.two_views import mlp
+from audiossl.objectives.semi_teacher import TaughtProjection, TeacherConfig
 
 
 @dataclass
@@ -45,7 +43,7 @@ class SelfEnsemblingConfig(TeacherConfig):
         require_widths("projector", self.projector, fewest=1)
 
 
-class SelfEnsembling(TaughtObjective):
+class SelfEnsembling(TaughtProjection):
     """Contrast of regions: a region is what the teacher gives one class in one window, confidently.
 
     The student's mean embedding of each region, in a strong view, finds the teacher's mean embedding of that class over the
@@ -62,9 +60,7 @@ class SelfEnsembling(TaughtObjective):
 
     def __init__(self, encoder: Encoder, num_classes: int, config: SemiConfig | None = None, *, frame_wise: bool = False) -> None:
         super().__init__(encoder, num_classes, config, frame_wise=frame_wise)
-        self.projector = mlp([encoder.dim, *self.config.projector], batch_norm=False)
-        self.teacher.append(mlp([encoder.dim, *self.config.projector], batch_norm=False).requires_grad_(False))
-        self.teacher[2].load_state_dict(self.projector.state_dict())
+        self.add_projector([encoder.dim, *self.config.projector])
 
     def learn_unlabelled(self, batch: SemiBatch) -> Terms:
         """Contrast of the student's regions with the teacher's classes."""
@@ -82,10 +78,6 @@ class SelfEnsembling(TaughtObjective):
         embedding = functional.normalize(self.projector(strong.float()), dim=2)
         loss = region_contrast(embedding, turned(region, move), classes, present, self.config.temperature)
         return {"contrast": loss}, self.measure(pseudo, used, valid, batch.truth)
-
-    def _online(self) -> nn.ModuleList:
-        projector = [self.projector] if hasattr(self, "projector") else []
-        return nn.ModuleList([cast(nn.Module, self.encoder), self.head, *projector])
 
 
 def class_means(rows: Float[Tensor, "N E"], classes: Int[Tensor, "N"], num_classes: int) -> tuple[Tensor, Tensor]:

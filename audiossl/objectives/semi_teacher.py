@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import cast
@@ -14,6 +15,7 @@ from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.moving_average import follow
 from audiossl.objectives.semi_objective import SemiConfig, SemiObjective, encode
+from audiossl.objectives.two_views import mlp
 from audiossl.objectives.window_batch import WindowBatch
 
 
@@ -52,7 +54,7 @@ class TaughtObjective(SemiObjective):
 
     def __init__(self, encoder: Encoder, num_classes: int, config: SemiConfig | None = None, *, frame_wise: bool = False) -> None:
         super().__init__(encoder, num_classes, config, frame_wise=frame_wise)
-        self.teacher = deepcopy(self._online()).requires_grad_(False)
+        self.teacher = deepcopy(TaughtObjective._online(self)).requires_grad_(False)
 
     def after_step(self, step: int) -> None:
         """Move the teacher towards the network."""
@@ -74,3 +76,24 @@ class TaughtObjective(SemiObjective):
     def _online(self) -> nn.ModuleList:
         """What the teacher is a moving average of; encoder and head come first."""
         return nn.ModuleList([cast(nn.Module, self.encoder), self.head])
+
+
+class TaughtProjection(TaughtObjective):
+    """Base of methods that compare embeddings: a projector behind the frames, which the teacher follows too, as `teacher[2]`.
+
+    >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
+    >>> objective = TaughtProjection(ResNet1d(3, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8)), num_classes=2)
+    >>> objective.add_projector([8, 4])
+    >>> objective.teacher[2](torch.zeros(5, 8)).shape
+    torch.Size([5, 4])
+    """
+
+    projector: nn.Module
+
+    def add_projector(self, widths: Sequence[int]) -> None:
+        """Make the projector, of these widths from frames to embeddings; a subclass calls it when it is made."""
+        self.projector = mlp(widths, batch_norm=False)
+        self.teacher.append(deepcopy(self.projector).requires_grad_(False))
+
+    def _online(self) -> nn.ModuleList:
+        return nn.ModuleList([*super()._online(), self.projector])

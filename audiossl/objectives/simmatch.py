@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import cast
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from audiossl.errors import ConfigError
@@ -16,8 +15,7 @@ from audiossl.objectives.contrast import gather
 from audiossl.objectives.option_checks import require_positive, require_widths
 from audiossl.objectives.semi_batch import SemiBatch
 from audiossl.objectives.semi_objective import SemiConfig, Terms, mean_where, soft_cross_entropy, turned
-from audiossl.objectives.semi_teacher import TaughtObjective, TeacherConfig
-from audiossl.objectives.two_views import mlp
+from audiossl.objectives.semi_teacher import TaughtProjection, TeacherConfig
 
 
 @dataclass
@@ -57,7 +55,7 @@ class SimMatchConfig(TeacherConfig):
             )
 
 
-class SimMatch(TaughtObjective):
+class SimMatch(TaughtProjection):
     """Two kinds of pseudo-labels of the weak view: of classes, and of similarities to labelled windows; each corrects the other.
 
     The memory is a queue of the teacher's embeddings of labelled windows, which is saved with the weights; the paper keeps one
@@ -77,9 +75,7 @@ class SimMatch(TaughtObjective):
     def __init__(self, encoder: Encoder, num_classes: int, config: SemiConfig | None = None, *, frame_wise: bool = False) -> None:
         super().__init__(encoder, num_classes, config, frame_wise=frame_wise)
         options = self.config
-        self.projector = mlp([encoder.dim, *options.projector], batch_norm=False)
-        self.teacher.append(mlp([encoder.dim, *options.projector], batch_norm=False).requires_grad_(False))
-        self.teacher[2].load_state_dict(self.projector.state_dict())
+        self.add_projector([encoder.dim, *self.config.projector])
         self.register_buffer("memory", torch.zeros(options.memory, options.projector[-1]))
         self.register_buffer("memory_classes", torch.full((options.memory,), -1))
 
@@ -125,10 +121,6 @@ class SimMatch(TaughtObjective):
         keep = len(self.memory) - len(rows)
         self.memory = torch.cat([rows[:, :-1], self.memory[:keep]])
         self.memory_classes = torch.cat([rows[:, -1].long(), self.memory_classes[:keep]])
-
-    def _online(self) -> nn.ModuleList:
-        projector = [self.projector] if hasattr(self, "projector") else []
-        return nn.ModuleList([cast(nn.Module, self.encoder), self.head, *projector])
 
 
 def unfolded(similar: Float[Tensor, "*B M"], semantic: Float[Tensor, "*B K"], classes: Int[Tensor, "M"]) -> Float[Tensor, "*B M"]:

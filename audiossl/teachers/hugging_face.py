@@ -12,6 +12,7 @@ from audiossl.encoder_names import Wanted
 from audiossl.errors import ConfigError, DataError
 from audiossl.models.encoder import Encoder, Frames
 from audiossl.teachers.clip_by_clip import joined
+from audiossl.teachers.foreign import Foreign
 from audiossl.teachers.hugging_face_families import FrontEnd, Waveform, WhisperMel
 
 
@@ -56,7 +57,7 @@ class HuggingFaceEncoder(nn.Module):
         self,
         model: nn.Module,
         normalise_waveform: bool = False,
-        mel_extractor: object | None = None,
+        mel_extractor: Foreign | None = None,
         last_layer: int | None = None,
         *,
         front_end: FrontEnd | None = None,

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from audiossl.errors import ConfigError, DataError
+from audiossl.teachers.foreign import Foreign
 
 DEFAULT_RATE = 16000.0  # of every feature extractor of these families that says nothing else
 
@@ -73,7 +74,7 @@ class Waveform:
     max_samples: None = None
 
     @classmethod
-    def of(cls, config: Any, sample_rate: float = DEFAULT_RATE, normalise: bool = False) -> Waveform:  # Any: of transformers
+    def of(cls, config: Foreign, sample_rate: float = DEFAULT_RATE, normalise: bool = False) -> Waveform:
         """Read hops off a config.
 
         Raises:
@@ -92,7 +93,7 @@ class Waveform:
         return cls(sample_rate, hop, field, int(getattr(config, "squeeze_factor", 1)), normalise)
 
     @classmethod
-    def published(cls, config: Any, extractor: object) -> Waveform:  # Any: of transformers
+    def published(cls, config: Foreign, extractor: object) -> Waveform:
         """Take rate and normalisation from the feature extractor."""
         return cls.of(config, _rate(extractor), bool(getattr(extractor, "do_normalize", False)))
 
@@ -124,7 +125,7 @@ class WhisperMel:
     normalise = False
     min_samples = 400
 
-    def __init__(self, config: Any, extractor: Any) -> None:  # Any: of transformers
+    def __init__(self, config: Foreign, extractor: Foreign) -> None:
         """Compare an extractor with the config.
 
         Raises:
@@ -143,7 +144,7 @@ class WhisperMel:
         self.frame_offset = self.hop / 2 / self.sample_rate
 
     @classmethod
-    def default(cls, transformers: ModuleType, config: Any) -> object:  # Any: of transformers
+    def default(cls, transformers: ModuleType, config: Foreign) -> object:
         """The extractor that published models of this config have."""
         return transformers.WhisperFeatureExtractor(feature_size=config.num_mel_bins)
 

@@ -1,6 +1,6 @@
 """No code path unpickles, evaluates or hands to a shell what came from outside, but for the one reader of plain pickles.
 
-What a process hands to workers of its own came from nowhere else: `worker_processes.py` may read it.
+What a process hands to workers of its own came from nowhere else: one line may read that, and no other of its file.
 """
 
 from __future__ import annotations
@@ -23,14 +23,18 @@ FORBIDDEN = {
 }
 
 
+# Written by the parent a moment before, into a folder that only its user can read.
+OWN_PARCEL = ("worker_processes.py", "_work = pickle.loads(Path(parcel).read_bytes())")
+
+
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_nothing_from_outside_is_run(what):
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
         for path in SOURCES
-        if path.name not in ("plain_pickle.py", "worker_processes.py")
+        if path.name != "plain_pickle.py"
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
-        if FORBIDDEN[what].search(line.split("  #")[0])
+        if FORBIDDEN[what].search(line.split("  #")[0]) and (path.name, line.strip()) != OWN_PARCEL
     ]
     assert found == []
 

@@ -48,7 +48,7 @@ def stages(config: SemiRecipe, folder: Path) -> list[Stage]:
     source = source_of(config, folder)
     rows, folds = make_rows(config), FoldsConfig.of(config)
     for name, model in config.models.items():
-        if model.finetune or model.kind == "supervised":
+        if type(rows[name]).reads_labels(model):
             raise ConfigError(
                 f"models.{name}: it reads labels; here models are represented without, and methods learn from few: say "
                 f"methods={{{name}: {{kind: supervised, end_to_end: true}}}}"

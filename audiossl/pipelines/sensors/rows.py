@@ -51,6 +51,11 @@ class Row(TableRow):
         """
         return cls(name, model, cls.read_options(name, model))
 
+    @classmethod
+    def reads_labels(cls, model: SensorModel) -> bool:
+        """Whether a row of this section trains on labels; no, unless a kind says otherwise."""
+        return False
+
     @property
     def rows(self) -> list[str]:
         """Names of the rows that it gives."""
