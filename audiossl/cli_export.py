@@ -15,10 +15,18 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", help=f"{about}; or my_module:MyExport")
     parser.add_argument("model", help="anything that `audiossl.load` takes, such as myenc.py:MyEncoder; for hf a Zipformer")
     parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="options of the export, such as padding=reference for s3prl"
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="options of the export, such as padding=reference for s3prl or precision=int8 for onnx",
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder; for hear and xares a file such as my_embed.py")
-    parser.add_argument("--layers", help="for hear and xares: last (default), all, or numbers such as 2,4, concatenated")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder; for hear and xares a file such as my_embed.py, for onnx model.onnx"
+    )
+    parser.add_argument(
+        "--layers",
+        help="last (default), all, or numbers such as 2,4: for hear and xares concatenated, for onnx outputs of their own",
+    )
     parser.add_argument(
         "--pooling", choices=["mean", "mean+max"], help="for hear: pooling of scene embeddings over time (default mean)"
     )
@@ -26,10 +34,14 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def export_model(options: argparse.Namespace) -> int:
-    """Export an encoder: an s3prl upstream, a module for HEAR or X-ARES, or the layout of published SPEAR models."""
+    """Export an encoder: a graph, an s3prl upstream, a module for HEAR or X-ARES, or the layout of published SPEAR models."""
+    from audiossl.files import read_json
     from audiossl.verbs.export import export
 
     layers = {"layers": parse_layers(options.layers)} if options.layers else {}
     pooling = {"pooling": options.pooling} if options.pooling else {}
-    print(export(options.model, options.target, options.out, options.overrides, **layers, **pooling))
+    path = export(options.model, options.target, options.out, options.overrides, **layers, **pooling)
+    print(path)
+    if (report := path.with_suffix(".parity.json")).is_file():
+        print(read_json(report)["summary"])
     return 0

@@ -157,6 +157,15 @@ ENCODERS: dict[str, EncoderName] = {
             window_seconds=31,
             teacher_layers=True,
         ),
+        EncoderName(
+            "audiossl.teachers.onnx:load_named",
+            "graph of `audiossl export onnx`, or of others with ?rate=16000 behind it",
+            "onnx",
+            "onnx:FILE[?rate=HZ]",
+            prefix="onnx:",
+            takes_options=True,
+            example="model.onnx",
+        ),
         OWN,
         OUTSIDE,
     )
@@ -203,6 +212,15 @@ def _name_and_layer(text: str, encoder: EncoderName) -> tuple[str, int | None]:
         example = f"{encoder.prefix or encoder.kind}{encoder.example}"
         raise ConfigError(f"expected {encoder.written}, for instance {example}:9, got '{text}'")
     return name, int(layer) if colon else None
+
+
+def without_options(name: str) -> str:
+    """A file without the options that `onnx:FILE?rate=16000` has behind it.
+
+    >>> without_options("perch.onnx?rate=32000")
+    'perch.onnx'
+    """
+    return name.partition("?")[0]
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,11 @@ def load(
         name: a folder with `config.json` and `model.safetensors`, of any encoder that audiossl saved or a Hugging Face audio
             model; a run folder (its student or fine-tuned encoder is meant, or its only one); `logmel`; `hama`; `resemblyzer`;
             `hf:NAME` for a Hugging Face audio model; `dasheng:NAME` with dasheng_base, dasheng_06B, dasheng_12B or a checkpoint
-            file; a SPEAR repository on the Hugging Face hub; `module:Class` or `FILE.py:Class` of a class that is made without
-            arguments, or of a function that returns an encoder, with `@FOLDER` for weights that were saved there. `:LAYER` after
-            any of these ends the model at that layer. An object that meets the contract of `audiossl.models.encoder`, its class,
-            or a function that returns one, is taken as well.
+            file; `onnx:FILE` for a graph that `audiossl export onnx` wrote, `onnx:FILE?rate=HZ` for one of others, see
+            `docs/onnx.md`; a SPEAR repository on the Hugging Face hub; `module:Class` or `FILE.py:Class` of a class that is made
+            without arguments, or of a function that returns an encoder, with `@FOLDER` for weights that were saved there.
+            `:LAYER` after any of these ends the model at that layer. An object that meets the contract of
+            `audiossl.models.encoder`, its class, or a function that returns one, is taken as well.
         padding: padding of Zipformers. `invariant` gives each clip the same frames in any batch; `reference` reproduces the
             padded batches of the published code, in which the last frames of shorter clips see padding.
         window_seconds: seconds in which longer signals are read; "auto" is 30 s, or what suits slower signals. None runs every

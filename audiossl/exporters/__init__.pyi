@@ -1,5 +1,6 @@
 from .hear import HearExport as HearExport
 from .hf import HuggingFaceExport as HuggingFaceExport
+from .onnx import OnnxExport as OnnxExport
 from .s3prl import S3prlExport as S3prlExport
 from .s3prl import UpstreamExpert as UpstreamExpert
 from .source import ModelSource as ModelSource

@@ -11,7 +11,7 @@ from typing import Literal
 from torch import nn
 
 from audiossl.embedding.embedder import Embedder
-from audiossl.encoder_names import outside_place, parse_name
+from audiossl.encoder_names import outside_place, parse_name, without_options
 from audiossl.errors import AudiosslError, ConfigError
 from audiossl.load import load
 from audiossl.models import hub
@@ -115,7 +115,7 @@ def absolute_name(name: str) -> str:
         file = Path(module) if module.endswith(".py") else _lone_file(module)
         where = f"{file.expanduser().absolute()}:{kind}" if file is not None else place.where
         return where + (f"@{Path(place.folder).absolute()}" if place.folder else "") + end
-    if rest and Path(rest).exists():
+    if rest and Path(without_options(rest)).exists():
         return f"{known.prefix or ''}{Path(rest).absolute()}{end}"
     return name
 

@@ -14,6 +14,7 @@ EXPORTS: dict[str, Kind] = {
     "s3prl": Kind("audiossl.exporters.s3prl:S3prlExport", "a folder that s3prl loads as an upstream"),
     "hear": Kind("audiossl.exporters.hear:HearExport", "a module for the kits of HEAR 2021, such as my_embed.py"),
     "hf": Kind("audiossl.exporters.hf:HuggingFaceExport", "a Zipformer in the layout of published SPEAR models"),
+    "onnx": Kind("audiossl.exporters.onnx:OnnxExport", "a graph that runs without torch, such as model.onnx"),
     "xares": Kind("audiossl.exporters.xares:XaresExport", "a file for X-ARES, such as my_encoder.py"),
 }
 NEEDS = ("write",)

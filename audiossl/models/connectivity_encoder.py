@@ -150,7 +150,7 @@ class ConnectivityEncoder(nn.Module):
         if int(lengths.min()) < sizes.window:
             raise DataError(f"expected runs of at least {sizes.window} volumes, one window, got {int(lengths.min())}")
         kept = ~padding_mask(lengths, signal.shape[2]) & ~signal.isnan().all(1)
-        series = _standardised(signal.float(), kept)
+        series = standardised(signal.float(), kept)
         counts = (lengths - sizes.window) // sizes.stride + 1
         valid = torch.arange(int(counts.max()), device=lengths.device) < counts[:, None]
         seen = kept.unfold(1, sizes.window, sizes.stride)[:, : valid.shape[1]]
@@ -230,7 +230,7 @@ class ConnectivityEncoder(nn.Module):
         return encoder
 
 
-def _standardised(series: Float[Tensor, "B N T"], kept: Bool[Tensor, "B T"]) -> Float[Tensor, "B N T"]:
+def standardised(series: Float[Tensor, "B N T"], kept: Bool[Tensor, "B T"]) -> Float[Tensor, "B N T"]:
     """Zero mean and unit deviation over kept volumes, zeros at others and in constant regions."""
     left_out = ~kept[:, None]
     count = kept.sum(1).clamp(min=1)[:, None, None].float()

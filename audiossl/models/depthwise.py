@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from audiossl.models.exporting import is_exporting
+
 
 class DepthwiseConv(nn.Conv1d):
     """One kernel per channel, zeros beyond the ends, same length; parameters of a `Conv1d` with `groups=dim`.
@@ -24,6 +26,8 @@ class DepthwiseConv(nn.Conv1d):
         self.before = kernel - 1 if causal else kernel // 2  # taps before the frame
 
     def forward(self, input: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+        if is_exporting():
+            return _convolve(input, self.weight, self.bias, self.before)
         compiled_step = torch.compiler.is_compiling() and torch.is_grad_enabled()  # sizes are symbols then
         if input.device.type == "cpu" and self.weight.dtype == torch.float32 and not compiled_step:
             with torch.autocast("cpu", enabled=False):

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from audiossl.models.activations import BiasNorm, swoosh_l, swoosh_r
+from audiossl.models.exporting import is_exporting
 from audiossl.models.linear import Linear, linear
 from audiossl.models.scaled_linear import scale_initial_values
 
@@ -115,5 +116,7 @@ class Conv1dFrontend(nn.Module):
         """The convolution alone."""
         # As a matrix product: convolution kernels round differently for other batch shapes, by more than the contract allows.
         features = (features - LOG_MEL_MEAN) / LOG_MEL_SPREAD
+        if is_exporting():
+            return self.conv(features.mT).mT
         windows = features.unfold(1, RECEPTIVE_FRAMES, 2).flatten(2)  # (B, T2, M * 9)
         return linear(windows, self.conv.weight.flatten(1), self.conv.bias)

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from audiossl.models.exporting import is_exporting
+
 HAS_ONEDNN = torch.backends.mkldnn.is_available()
 LARGE = 200 * 200  # entries of a matrix from which a call of its own costs less than it saves
 
@@ -50,7 +52,7 @@ def padded_rows(rows: Float[Tensor, "R D"]) -> Float[Tensor, "R2 D"]:
 
 def batched_product(a: Float[Tensor, "*S T K"], b: Float[Tensor, "*S K D"]) -> Float[Tensor, "*S T D"]:
     """a @ b with the same leading axes, by oneDNN one after the other where they are large and no gradient is wanted."""
-    if a.shape[-2] * a.shape[-1] < LARGE or torch.is_grad_enabled() or not by_onednn(a, b):
+    if not by_onednn(a, b) or a.shape[-2] * a.shape[-1] < LARGE or torch.is_grad_enabled():
         return a @ b
     return _opaque_products(a, b) if torch.compiler.is_compiling() else _onednn_products(a, b)
 
@@ -59,6 +61,7 @@ def by_onednn(x: Tensor, weight: Tensor) -> bool:
     """Whether a product of the two is one for oneDNN: float32 on a CPU, not empty, not under autocast."""
     return (
         x.device.type == "cpu"
+        and not is_exporting()
         and x.dtype == weight.dtype == torch.float32
         and x.numel() > 0
         and HAS_ONEDNN

@@ -8,7 +8,9 @@ from functools import lru_cache
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from audiossl.models.exporting import is_exporting
 from audiossl.models.linear import by_onednn, linear
 from audiossl.models.scaled_linear import scaled_linear
 
@@ -45,7 +47,7 @@ class RelativeAttentionWeights(nn.Module):
         masked = None if padding is None else padding[:, None, None, :]
         if hidden is not None:
             masked = hidden[None, None] if masked is None else hidden | masked
-        if x.shape[1] < LONG or torch.is_grad_enabled() or not by_onednn(query, key):
+        if not by_onednn(query, key) or x.shape[1] < LONG or torch.is_grad_enabled():
             return attention_weights(query, key, pos_query, codes, masked)
         in_blocks = _opaque_attention_weights if torch.compiler.is_compiling() else attention_weights_in_blocks
         return in_blocks(query, key, pos_query, codes, masked)
@@ -78,9 +80,13 @@ def attention_weights(
         codes: codes of the offsets -(S-1) .. T-1, S + T - 1 in all.
         masked: True at pairs that get no weight.
     """
-    scores = torch.baddbmm(
-        relative_shift(pos_query @ codes).flatten(0, 1), query.flatten(0, 1), key.transpose(2, 3).flatten(0, 1)
-    ).unflatten(0, query.shape[:2])
+    by_position = relative_shift(pos_query @ codes)
+    if is_exporting():
+        scores = by_position + query @ key.mT
+    else:
+        scores = torch.baddbmm(by_position.flatten(0, 1), query.flatten(0, 1), key.transpose(2, 3).flatten(0, 1)).unflatten(
+            0, query.shape[:2]
+        )
     compute_dtype = scores.dtype
     scores = scores.float() if compute_dtype in (torch.float16, torch.bfloat16) else scores
     if masked is not None:
@@ -134,6 +140,9 @@ def relative_shift(by_offset: Float[Tensor, "B H T O"]) -> Float[Tensor, "B H T 
     No copy is made: stepping one query down and one offset left is a constant stride.
     """
     batch, heads, queries, offsets = by_offset.shape
+    if is_exporting():  # a row more than the offsets, read as rows of as many: each begins one offset further left
+        flat = F.pad(by_offset, (0, 1)).flatten(2)[:, :, queries - 1 : queries - 1 + queries * offsets]
+        return flat.unflatten(2, (queries, offsets))[..., : offsets - queries + 1]
     by_offset = by_offset.contiguous()
     strides = by_offset.stride()
     size = (batch, heads, queries, offsets - queries + 1)
@@ -146,17 +155,19 @@ def position_codes(frames: int, dim: int, device: torch.device) -> Float[Tensor,
     u = c sign(x) (ln(|x| + c) - ln c) with c = sqrt(dim) compresses the offset x, a = atan(2 pi u / dim) bends it into an angle,
     and the code holds cos(a f), sin(a f) for f = 1 .. dim/2, its last entry replaced by 1.
     """
+    if is_exporting():
+        return _position_codes(frames, dim, device, torch.float32)  # runtimes lack the arc tangent of doubles
     if torch.compiler.is_compiling():
         return _position_codes(frames, dim, device)
     return _cached_position_codes(frames, dim, device)
 
 
-def _position_codes(frames: int, dim: int, device: torch.device) -> Tensor:
-    offset = torch.arange(1 - frames, frames, device="cpu", dtype=torch.float64)
+def _position_codes(frames: int, dim: int, device: torch.device, dtype: torch.dtype = torch.float64) -> Tensor:
+    offset = torch.arange(1 - frames, frames, device="cpu").to(dtype)
     scale = math.sqrt(dim)
     compressed = scale * offset.sign() * ((offset.abs() + scale).log() - math.log(scale))
     angle = torch.atan(compressed * (2 * math.pi / dim))
-    phases = angle[:, None] * torch.arange(1, dim // 2 + 1, device="cpu", dtype=torch.float64)
+    phases = angle[:, None] * torch.arange(1, dim // 2 + 1, device="cpu", dtype=dtype)
     codes = torch.stack([phases.cos(), phases.sin()], dim=2).flatten(1)
     codes[:, -1] = 1.0
     return codes.float().to(device)

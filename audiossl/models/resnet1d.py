@@ -13,6 +13,7 @@ from audiossl.errors import ConfigError
 from audiossl.lengths import padding_mask
 from audiossl.models.dropout import Dropout
 from audiossl.models.encoder import Frames
+from audiossl.models.exporting import is_exporting
 from audiossl.models.masked_norm import MaskedBatchNorm
 
 
@@ -88,7 +89,8 @@ class ResNet1d(nn.Module):
 
     def forward(self, signal: Float[Tensor, "B C S"], lengths: Int[Tensor, "B"]) -> Frames:
         """Encode a padded batch."""
-        valid = None if bool((lengths == signal.shape[2]).all()) else ~padding_mask(lengths, signal.shape[2])
+        is_whole = not is_exporting() and bool((lengths == signal.shape[2]).all())
+        valid = None if is_whole else ~padding_mask(lengths, signal.shape[2])
         hidden = functional.relu(self.stem_norm(self.stem(_only(signal, valid)), valid))
         for block in self.blocks:
             hidden, lengths = block(hidden, lengths, valid)
@@ -118,8 +120,13 @@ class _Block(nn.Module):
         hidden = self.conv_mid(_only(self.dropout(functional.relu(self.norm_mid(hidden, after))), after))
         if self.stride > 1:
             # The maximum must not see padding, which is zero and may be larger than the signal.
-            x = x if valid is None else x.masked_fill(~valid[:, None], torch.finfo(x.dtype).min)
-            x = functional.max_pool1d(x, self.stride, ceil_mode=True)
+            lowest = torch.finfo(x.dtype).min
+            x = x if valid is None else x.masked_fill(~valid[:, None], lowest)
+            if is_exporting():  # the pool over one axis would fix the size, and rounding up whether it is even
+                image = functional.pad(x, (0, self.stride - 1), value=lowest)[:, :, None]
+                x = functional.max_pool2d(image, (1, self.stride))[:, :, 0]
+            else:
+                x = functional.max_pool1d(x, self.stride, ceil_mode=True)
         if self.widening:
             x = functional.pad(x, (0, 0, self.widening // 2, self.widening - self.widening // 2))
         return _only(hidden + _only(x, after), after), lengths

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from audiossl.encoder_names import outside_place, parse_name
+from audiossl.encoder_names import outside_place, parse_name, without_options
 from audiossl.errors import ConfigError
 from audiossl.kinds import import_place, source_digest
 from audiossl.models.hub import CONFIG, WEIGHTS
@@ -43,10 +43,11 @@ def local_path(name: str) -> Path | None:
     """
     place = outside_place(name)
     try:
-        path = Path(parse_name(name)[1] if place is None else place.folder)
+        text = parse_name(name)[1] if place is None else place.folder
     except ConfigError:
         return None
-    return path if path.name and path.exists() else None
+    found = [path for path in map(Path, (text, without_options(text))) if path.name and path.exists()]
+    return found[0] if found else None
 
 
 def weights_digest(name: str | Path) -> str:
@@ -62,9 +63,10 @@ def weights_digest(name: str | Path) -> str:
         source = source_digest(import_place(place.where, "encoder"))
         return source + (weights_digest(place.folder) if place.folder else "")
     path = encoder_folder(local_path(str(name)) or Path(name))
-    # The config of a checkpoint file lies next to it.
-    files = [path, path.with_name(CONFIG)] if path.is_file() else sorted(path.glob("*"))
-    kept = [file for file in files if file == path or file.name == CONFIG or file.suffix in WEIGHT_SUFFIXES]
+    # The config of a checkpoint file, and the weights of a large graph, lie next to it.
+    beside = [path.with_name(CONFIG), path.with_name(f"{path.name}.data")]
+    files = [path, *beside] if path.is_file() else sorted(path.glob("*"))
+    kept = [file for file in files if file in (path, *beside) or file.name == CONFIG or file.suffix in WEIGHT_SUFFIXES]
     sha = hashlib.sha256()
     for file in (kept := [file for file in kept if file.is_file()]):
         with file.open("rb") as opened:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from audiossl.lengths import padding_mask
 from audiossl.models.chunks import WHOLE, Chunks
+from audiossl.models.exporting import is_exporting
 from audiossl.models.zipformer_config import ZipformerConfig
 from audiossl.models.zipformer_layer import Bypass, ZipformerLayer
 
@@ -30,11 +31,11 @@ class Downsample(nn.Module):
         """
         frames = x.shape[1]
         missing = -frames % self.factor
-        if missing:
+        if is_exporting() or missing:
             # Not by concatenation: compiled code (torch 2.13) gives memory away that a concatenation shares with its parts.
             x = x.index_select(1, torch.arange(frames + missing, device=x.device).clamp_max(frames - 1))
         if lengths is not None:
-            rows = torch.arange(len(x), device=x.device)
+            rows = torch.arange(x.shape[0], device=x.device)  # len() would fix the batch of a graph
             x = torch.where(padding_mask(lengths, frames + missing)[:, :, None], x[rows, lengths - 1][:, None], x)
         groups = x.unflatten(1, (-1, self.factor)).unbind(2)
         weights = self.bias.softmax(0)
