@@ -64,9 +64,9 @@ def weights_digest(name: str | Path) -> str:
         return source + (weights_digest(place.folder) if place.folder else "")
     path = encoder_folder(local_path(str(name)) or Path(name))
     # The config of a checkpoint file, and the weights of a large graph, lie next to it.
-    beside = [path.with_name(CONFIG), path.with_name(f"{path.name}.data")]
-    files = [path, *beside] if path.is_file() else sorted(path.glob("*"))
-    kept = [file for file in files if file in (path, *beside) or file.name == CONFIG or file.suffix in WEIGHT_SUFFIXES]
+    own = [path, path.with_name(CONFIG), path.with_name(f"{path.name}.data")] if path.is_file() else []
+    files = own or sorted(path.glob("*"))
+    kept = [file for file in files if file in own or file.name == CONFIG or file.suffix in WEIGHT_SUFFIXES]
     sha = hashlib.sha256()
     for file in (kept := [file for file in kept if file.is_file()]):
         with file.open("rb") as opened:
