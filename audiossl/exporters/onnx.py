@@ -9,15 +9,17 @@ from typing import Literal
 
 from audiossl.embedding.embedder import Embedder, Layers
 from audiossl.errors import ConfigError, import_extra
-from audiossl.exporters.onnx_forms import make_form
+from audiossl.exporters.onnx_forms import GraphForm, make_form
 from audiossl.exporters.onnx_graph import Precision, write_graph
 from audiossl.exporters.onnx_parity import Parity, measure
 from audiossl.exporters.source import ModelSource
 from audiossl.files import write_json
 from audiossl.models.encoder import last_offset
 from audiossl.teachers.onnx_metadata import OnnxMetadata
+from audiossl.teachers.onnx_session import weights_beside
 
 REPORT = ".parity.json"
+CHOSEN_ALIKE = 0.9  # share of the frames that agree where rounding may choose another edge
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class OnnxExport:
         layers: layers that are outputs besides the final one: last for none, all, or numbers such as [2, 4].
         precision: float32; float16, in which products are computed, and norms, softmax and log-mel in float32; int8, in which
             linear layers of Zipformers are computed, frame by frame, and weights of all other layers are stored.
-        tolerance: largest error of a float32 graph, for frames of a size of 1; above it nothing is written.
+        tolerance: largest error of a float32 graph, for frames of a size of 1; above it nothing is written. Of connectivity
+            encoders 90 % of the frames have to be within 1e-4, for rounding may choose another edge.
 
     >>> OnnxExport(layers="all").precision
     'float32'
@@ -63,20 +66,17 @@ class OnnxExport:
             partial = Path(folder) / output.name
             write_graph(form, numbers, self.precision, metadata, partial)
             parity = measure(partial, form, embedder, numbers, self.precision)
-            self._judge(parity, embedder.name)
+            if self.precision == "float32" and not self._is_right(parity, form):
+                raise ConfigError(f"export onnx {embedder.name}: {parity.fault(self.tolerance)}: nothing was written")
             write_json(output.with_suffix(REPORT), parity.to_json())
+            for old in weights_beside(output):
+                old.unlink()
             for made in sorted(partial.parent.glob(f"{output.name}*"), reverse=True):  # weights first
                 made.replace(output.with_name(made.name))
         return output
 
-    def _judge(self, parity: Parity, name: str) -> None:
-        if self.precision == "float32" and not parity.relative_error <= self.tolerance:
-            worst = parity.worst
-            raise ConfigError(
-                f"export onnx {name}: the graph differs from torch by {worst.max_error:.2g} at size {worst.size}, "
-                f"{parity.relative_error:.2g} of the size of a frame; at most {self.tolerance:g} is accepted (tolerance=...): "
-                "nothing was written"
-            )
+    def _is_right(self, parity: Parity, form: GraphForm) -> bool:
+        return parity.relative_error <= self.tolerance or (form.chooses and parity.within >= CHOSEN_ALIKE)
 
 
 def describe(embedder: Embedder, form: str, precision: Precision, layers: list[int]) -> OnnxMetadata:
@@ -85,7 +85,7 @@ def describe(embedder: Embedder, form: str, precision: Precision, layers: list[i
     is_brain = bool(getattr(encoder, "regions", ()))
     log_mel = getattr(encoder, "num_mel_bins", 0) if form == "features" else 0
     return OnnxMetadata(
-        encoder=embedder.name,
+        encoder=Path(embedder.name).name if Path(embedder.name).exists() else embedder.name,  # folders are nobody's business
         domain="brain" if is_brain else "audio" if takes.is_audio else "sensors",
         form=form,
         precision=precision,

@@ -22,6 +22,8 @@ class ConnectivityForm(GraphForm):
     kept, are computed in vain and replaced. A run without any window is not refused: its frames are undefined, its length is 0.
     """
 
+    chooses = True  # edges
+
     def __init__(self, encoder: ConnectivityEncoder) -> None:
         super().__init__()
         self.encoder = encoder

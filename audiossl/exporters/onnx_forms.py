@@ -41,11 +41,13 @@ class GraphForm(nn.Module):
         step: sizes that differ by a multiple of it have the same place on the grid of frames.
         unit: size in which residues are counted: samples, or the samples of a feature frame.
         samples_a_step: samples of a signal for each step of the input.
+        chooses: whether a threshold on computed values decides what enters a frame, so that rounding may change single frames.
     """
 
     name = "signal"
     unit = 1
     samples_a_step = 1
+    chooses = False
     smallest: int
     step: int
 

@@ -80,6 +80,11 @@ def write_graph(form: GraphForm, layers: list[int], precision: Precision, metada
     _forget_sources(proto)
     for key, value in {MARK: __version__, **metadata.to_properties()}.items():
         proto.metadata_props.add(key=key, value=value)
+    save_graph(proto, path)
+
+
+def save_graph(proto: Foreign, path: Path) -> None:
+    """Write a `ModelProto`, with its weights in `NAME.onnx.data` where they are large."""
     onnx = import_extra("onnx", "onnx")
     is_large = sum(len(tensor.raw_data) for tensor in proto.graph.initializer) > LARGE
     beside = {"save_as_external_data": True, "location": f"{path.name}.data"} if is_large else {}

@@ -81,13 +81,26 @@ class Parity:
         errors = [one.relative_error for one in self.sizes]
         return max(errors) if all(map(math.isfinite, errors)) else math.nan
 
+    @property
+    def within(self) -> float:
+        """Share of all frames of which no number differs by more than 1e-4."""
+        return sum(one.within * one.frames for one in self.sizes) / sum(one.frames for one in self.sizes)
+
+    def fault(self, accepted: float) -> str:
+        """What is wrong, in words."""
+        return (
+            f"the graph differs from torch by {self.worst.max_error:.2g} at size {self.worst.size}, {self.relative_error:.2g} of "
+            f"the size of a frame, and {1 - self.within:.2%} of the frames by more than 1e-4; at most {accepted:g} is accepted "
+            "(tolerance=...)"
+        )
+
     def summary(self) -> str:
         """One line."""
         frames, residues = sum(one.frames for one in self.sizes), len({one.residue for one in self.sizes})
         return (
             f"{self.precision}, {self.file_bytes / 1e6:.1f} MB: against torch, over {len(self.sizes)} sizes of {residues} "
             f"residues ({frames} frames of noise), largest error {self.worst.max_error:.2g} at size {self.worst.size}, "
-            f"smallest cosine {min(one.cosine for one in self.sizes):.6f}"
+            f"{self.within:.2%} of the frames within 1e-4, smallest cosine {min(one.cosine for one in self.sizes):.6f}"
         )
 
     def to_json(self) -> dict[str, object]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+from audiossl.exporters.onnx_graph import save_graph
 from audiossl.exporters.onnx_precision import SCOPES, products_in_float16, weights_in_int8
+from audiossl.models.run_folder import weights_digest
+from audiossl.teachers.onnx_session import OnnxSession
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -75,3 +79,20 @@ def test_log_mel_and_attention_weights_stay_as_they_are(change, scope):
     expected = run(model)
     change(model)
     assert operators(model) == ["MatMul", "Transpose", "Conv"] and np.array_equal(run(model), expected)
+
+
+def test_weights_of_a_large_graph_lie_in_a_file_of_their_own(tmp_path, monkeypatch):
+    """And count where graphs are told apart."""
+    monkeypatch.setattr("audiossl.exporters.onnx_graph.LARGE", 100)
+    path, model = tmp_path / "large.onnx", two_products()
+    expected = run(model)
+    save_graph(model, path)
+    assert path.stat().st_size < 2000 < path.with_name("large.onnx.data").stat().st_size
+    session = OnnxSession(path)
+    np.testing.assert_array_equal(session({"x": torch.from_numpy(X)}, ["y"])[0], expected)
+    before = weights_digest(f"onnx:{path}")
+    damaged = bytearray(path.with_name("large.onnx.data").read_bytes())
+    damaged[5] ^= 1
+    path.with_name("large.onnx.data").write_bytes(damaged)
+    assert weights_digest(f"onnx:{path}") != before
+    assert not OnnxSession(path).file_digest.equal(session.file_digest)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from audiossl.models.activations import BiasNorm, swoosh_l, swoosh_r
+from audiossl.models.activations import BiasNorm, swoosh_in_graph, swoosh_l, swoosh_r
 
 POINTS = torch.tensor([-3.0, 0.0, 1.0, 5.0])
 
@@ -43,3 +43,9 @@ def test_bias_norm_removes_the_scale_of_unbiased_channels():
     x = torch.randn(2, 3, 8)
     torch.testing.assert_close(norm(100 * x), norm(x))
     torch.testing.assert_close(norm(x).square().mean(-1).sqrt(), torch.full((2, 3), 2.718281828))
+
+
+@pytest.mark.parametrize(("swoosh", "numbers"), [(swoosh_l, (4.0, 0.035)), (swoosh_r, (1.0, 0.313261687))])
+def test_swoosh_of_graphs_is_the_same_far_out_as_well(swoosh, numbers):
+    x = torch.cat([torch.linspace(-200, 200, 4001), torch.tensor([-1e6, 1e6, 0.0])])
+    torch.testing.assert_close(swoosh_in_graph(x, *numbers), swoosh(x), atol=1e-5, rtol=1e-6)
