@@ -11,10 +11,10 @@ from typing import Any
 
 from audiossl.console import console
 from audiossl.pipelines.dry_times import in_words, measure, size_in_words
+from audiossl.pipelines.sensors.cases import own_source
 from audiossl.pipelines.sensors.checks import check_labels
 from audiossl.pipelines.sensors.config import SensorsRecipe
 from audiossl.pipelines.sensors.data import FoldsConfig, SensorFold, SensorFolds, rejections
-from audiossl.pipelines.sensors.own import OwnRecordings
 from audiossl.pipelines.sensors.rows import Row, make_rows
 from audiossl.signals.sensors.recording_set import write_recordings
 
@@ -33,7 +33,7 @@ def dry_run(config: SensorsRecipe, output: Path) -> None:
     if config.corpus is None:
         return
     with tempfile.TemporaryDirectory(prefix="audiossl-dry-run-") as name:
-        found = write_recordings(OwnRecordings.of(config).recordings(), Path(name) / "set")
+        found = write_recordings(own_source(config).recordings(), Path(name) / "set")
         if said := rejections(found):
             _print(said)
         folds = SensorFolds(found.folder, FoldsConfig.of(config))

@@ -9,10 +9,10 @@ from pathlib import Path
 from audiossl.pipelines.earlier_runs import dataset_then
 from audiossl.pipelines.own.output import refuse_without_corpus
 from audiossl.pipelines.recording_source import RecordingSource, ScriptRecordings
+from audiossl.pipelines.sensors.cases import own_source
 from audiossl.pipelines.sensors.config import SensorsRecipe
 from audiossl.pipelines.sensors.data import FoldsConfig, rejections
 from audiossl.pipelines.sensors.models import ModelConfig, represent
-from audiossl.pipelines.sensors.own import OwnRecordings
 from audiossl.pipelines.sensors.report import ReportConfig, report_run
 from audiossl.pipelines.sensors.rows import Row, make_rows
 from audiossl.pipelines.sensors.scores import EvaluateConfig, evaluate_models
@@ -39,7 +39,7 @@ class SetConfig(StageConfig):
 def source_of(config: SensorsRecipe, folder: Path) -> RecordingSource:
     """Where the recordings of a recipe come from; `folder` is that of its YAML."""
     if config.corpus is not None:
-        return OwnRecordings.of(config)
+        return own_source(config)
     refuse_without_corpus(config.dataset, config.corpus)
     return ScriptRecordings.load(folder / config.prepare, config.data_root, config.limit)
 
