@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     add_tokenise(commands.add_parser("tokenise", help="recordings into tokens of a teacher", description=tokenise_files.__doc__))
     add_tokens(commands.add_parser("tokens", help="fit a tokeniser, encode recordings, measure the tokens"))
     add_recipes(commands.add_parser("recipes", help="list recipes, or copy one", description=print_recipes.__doc__))
-    add_kits(commands.add_parser("kits", help="environments for the original code of s3prl and heareval"))
+    add_kits(commands.add_parser("kits", help="environments for the original code of s3prl, heareval and MTEB"))
     models = commands.add_parser("models", help="list the encoders that can be loaded by name", description=list_models.__doc__)
     models.set_defaults(command=list_models)
     return parser

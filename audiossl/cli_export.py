@@ -17,16 +17,16 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="options of the export, such as padding=reference for s3prl"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder; for hear and xares a file such as my_embed.py")
-    parser.add_argument("--layers", help="for hear and xares: last (default), all, or numbers such as 2,4, concatenated")
     parser.add_argument(
-        "--pooling", choices=["mean", "mean+max"], help="for hear: pooling of scene embeddings over time (default mean)"
+        "--out", type=Path, required=True, help="folder; for hear, xares, mteb and marble a file such as my_embed.py"
     )
+    parser.add_argument("--layers", help="for hear, xares, mteb and marble: last, all, or numbers such as 2,4, concatenated")
+    parser.add_argument("--pooling", choices=["mean", "mean+max"], help="for hear and mteb: pooling over time (default mean)")
     parser.set_defaults(command=export_model)
 
 
 def export_model(options: argparse.Namespace) -> int:
-    """Export an encoder: an s3prl upstream, a module for HEAR or X-ARES, or the layout of published SPEAR models."""
+    """Export an encoder: an s3prl upstream, a module for HEAR, X-ARES, MTEB or MARBLE, or a published layout."""
     from audiossl.verbs.export import export
 
     layers = {"layers": parse_layers(options.layers)} if options.layers else {}

@@ -14,6 +14,7 @@ from audiossl.errors import DataError
 
 L2_GRID = (1e-2, 1e-3, 1e-4)
 MAX_ITERATIONS = 40
+TOLERANCE = 1e-5  # gradient at which L-BFGS ends
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,12 @@ def fit_probe_path(
     num_classes: int,
     l2_grid: Sequence[float] = L2_GRID,
     max_iterations: int = MAX_ITERATIONS,
+    tolerance: float = TOLERANCE,
 ) -> list[LinearProbe]:
-    """Fit a probe for every L2 strength, the strongest first; arguments and errors as for `fit_linear_probe`."""
+    """Fit a probe for every L2 strength, the strongest first; arguments and errors as for `fit_linear_probe`.
+
+    A `tolerance` below the default solves the problem further than a choice among strengths needs.
+    """
     check_split("train", train_x, train_y)
     if int(train_y.min()) < 0 or int(train_y.max()) >= num_classes:
         raise DataError(f"expected training classes 0 .. {num_classes - 1}, got {int(train_y.min())} .. {int(train_y.max())}")
@@ -105,7 +110,7 @@ def fit_probe_path(
     solver = _SoftmaxRegression((train_x - mean) / deviation, train_y, num_classes)
     probes = []
     for l2 in sorted(l2_grid, reverse=True):
-        weight, bias = solver.solve(l2, max_iterations)
+        weight, bias = solver.solve(l2, max_iterations, tolerance)
         folded = weight / deviation[:, None]
         probes.append(LinearProbe(folded, bias - mean @ folded, l2, {}))
     return probes
@@ -144,7 +149,7 @@ class _SoftmaxRegression:
         self._weight = x.new_zeros((x.shape[1], num_classes))
         self._bias = x.new_zeros(num_classes)
 
-    def solve(self, l2: float, max_iterations: int) -> tuple[Float[Tensor, "D K"], Float[Tensor, "K"]]:
+    def solve(self, l2: float, max_iterations: int, tolerance: float) -> tuple[Float[Tensor, "D K"], Float[Tensor, "K"]]:
         """Minimise from the last solution on."""
         ridge = (2 * l2 + 1e-6) * torch.eye(len(self._gram), dtype=torch.float64)
         factor = torch.linalg.cholesky(self._gram + ridge)  # gram + ridge = F F', so W = F'^-1 V
@@ -155,8 +160,8 @@ class _SoftmaxRegression:
             [coordinates, bias],
             max_iter=max_iterations,
             history_size=10,
-            tolerance_grad=1e-5,
-            tolerance_change=1e-6,
+            tolerance_grad=tolerance,
+            tolerance_change=min(1e-6, tolerance),
             line_search_fn="strong_wolfe",
         )
 
