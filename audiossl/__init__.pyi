@@ -57,6 +57,8 @@ from .verbs.lists import copy_recipe as copy_recipe
 from .verbs.lists import list_models as list_models
 from .verbs.lists import list_recipes as list_recipes
 from .verbs.probe import probe as probe
+from .verbs.publish import Publication as Publication
+from .verbs.publish import publish as publish
 from .verbs.run import Run as Run
 from .verbs.run import run as run
 from .verbs.search import search as search
