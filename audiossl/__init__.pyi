@@ -37,6 +37,7 @@ from .estimators.window_encoder import RandomEncoder as RandomEncoder
 from .estimators.window_statistics import WindowStatistics as WindowStatistics
 from .evaluation.results import ResultRow as ResultRow
 from .evaluation.results import Results as Results
+from .exporters.auto_model import register_transformers as register_transformers
 from .load import load as load
 from .models.encoder import Encoder as Encoder
 from .models.encoder import Frames as Frames
