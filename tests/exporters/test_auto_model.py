@@ -101,6 +101,17 @@ def test_what_is_refused(checkpoint, tmp_path):
         type(model).from_pretrained(tmp_path)
 
 
+def test_hf_names_say_how_such_a_folder_is_loaded(checkpoint, hub_stub, monkeypatch):
+    wanted = r"is an encoder of audiossl, of type spear: load it as '.*', without hf:"
+    with pytest.raises(ConfigError, match=wanted):
+        audiossl.load(f"hf:{checkpoint}")
+    monkeypatch.delitem(transformers.models.auto.configuration_auto.CONFIG_MAPPING._extra_content, "spear")
+    Zipformer.from_pretrained(checkpoint).push_to_hub("anna/enc")
+    for name in (checkpoint, "anna/enc"):  # also where nobody registered anything
+        with pytest.raises(ConfigError, match=wanted):
+            audiossl.load(f"hf:{name}")
+
+
 def test_code_that_a_config_points_to_is_not_run(checkpoint, tmp_path):
     hub.save(hub.load(checkpoint), tmp_path)
     assert "auto_map" in json.loads((tmp_path / "config.json").read_text())
