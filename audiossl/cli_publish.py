@@ -20,6 +20,7 @@ def add_publish(parser: argparse.ArgumentParser) -> None:
         "--languages", nargs="+", default=[], metavar="CODE", help="languages that the model is for, such as en es"
     )
     parser.add_argument("--data", metavar="TEXT", help="source and licence of the training data, for the card")
+    parser.add_argument("--trust-code", action="store_true", help="import the class of an encoder that is not part of audiossl")
     parser.set_defaults(command=publish_run)
 
 
@@ -27,7 +28,7 @@ def publish_run(options: argparse.Namespace) -> int:
     """Send the encoder of a run to the Hugging Face hub, with a model card made from its results; --dry-run writes the folder."""
     from audiossl.verbs.publish import publish
 
-    names = ("output", "dry_run", "private", "licence", "languages", "data")
+    names = ("output", "dry_run", "private", "licence", "languages", "data", "trust_code")
     done = publish(options.run, options.name, **{name: getattr(options, name) for name in names})
     for file in done.files:
         print(file if done.folder is None else done.folder / file)

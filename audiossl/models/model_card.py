@@ -49,7 +49,7 @@ CARD_TEXT = """{metadata}
 
 {limits}
 
-Written by audiossl {version} from the records of the run.
+Written by audiossl {version}.
 """
 TRANSFORMERS = """
 Or by `transformers`, with the code of the installed audiossl (nothing of this repository is run):
@@ -79,6 +79,7 @@ def model_card(facts: ModelFacts, *, scores: str = "", padding: str = "", limits
     >>> print(card.splitlines()[7], "|", "not stated by its author" in card)
     # mine | True
     """
+    is_registered = facts.model_type in hub.MODELS and facts.model_type != hub.NAMED
     own = tuple(filter(None, (*limits, _shortest(facts), _unknown_languages(facts))))
     return CARD_TEXT.format(
         metadata=_metadata(facts),
@@ -86,9 +87,7 @@ def model_card(facts: ModelFacts, *, scores: str = "", padding: str = "", limits
         lead=_lead(facts),
         facts="\n".join(f"| {name} | {value} |" for name, value in _facts(facts)),
         use=_use(facts),
-        transformers=TRANSFORMERS.format(name=facts.name)
-        if facts.model_type in hub.MODELS and facts.model_type != hub.NAMED
-        else "",
+        transformers=TRANSFORMERS.format(name=facts.name) if is_registered else "",
         padding=padding or NO_PADDING.format(name=facts.name),
         training=_training(facts),
         scores=scores or NO_SCORES,

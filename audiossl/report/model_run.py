@@ -82,6 +82,7 @@ class ModelRun:
         recipe = str(_json(self.run / "recipe.json").get("recipe", ""))
         return replace(
             ModelFacts.of(embedder.encoder, name),
+            model_type=hub.read_model_type(self.encoder),
             training=self._training(config),
             teacher=_teacher(config),
             started_from=_public(start) if isinstance(start, str) and start else "",

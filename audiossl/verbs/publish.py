@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from audiossl.errors import ConfigError
 
 if TYPE_CHECKING:
+    from audiossl.embedding.embedder import Embedder
     from audiossl.models.model_facts import ModelFacts
     from audiossl.report.model_run import ModelRun
     from audiossl.verbs.run import Run
@@ -50,6 +51,7 @@ def publish(
     licence: str | None = None,
     languages: Sequence[str] = (),
     data: str | None = None,
+    trust_code: bool = False,
 ) -> Publication:
     """Send the encoder of a run to the Hugging Face hub: weights, config, and a model card made from the run's results.
 
@@ -65,6 +67,8 @@ def publish(
         licence: licence of the weights, such as "apache-2.0".
         languages: languages that the model is for, such as "en"; by default those that the training data are labelled with.
         data: source and licence of the training data, a sentence for the card.
+        trust_code: whether a class may be imported that the run's encoder is of and that is not part of audiossl. The card names
+            it; whoever loads the model needs its code.
 
     Returns:
         What was published, with the address of the repository.
@@ -88,9 +92,11 @@ def publish(
         require_token()
     found = ModelRun.find(run if isinstance(run, str | Path) else run.folder)
     _check_output(output)
+    embedder = _loaded(found, trust_code)
+    facts = found.facts(embedder, name).stated(licence, languages or None, data)
     with tempfile.TemporaryDirectory() as spare:
         folder = Path(spare, "model") if output is None else Path(output)
-        facts, files = _write(found, name, folder, licence=licence, languages=languages, data=data)
+        files = _write(found, embedder, facts, folder)
         address = None if dry_run else upload(folder, name, files, private=private)
     return Publication(facts, files, None if output is None else folder, address, found.people())
 
@@ -109,31 +115,33 @@ def _check_output(output: str | Path | None) -> None:
         raise ConfigError(f"{folder} holds other files: choose another output=DIR (on the command line, --out DIR)")
 
 
-def _write(
-    found: ModelRun, name: str, output: Path, *, licence: str | None, languages: Sequence[str], data: str | None
-) -> tuple[ModelFacts, tuple[str, ...]]:
-    """Write the files, all or none, and say what the card says."""
-    import shutil
-
-    from audiossl.files import whole_folder, write_json
+def _loaded(found: ModelRun, trust_code: bool) -> Embedder:
+    """The encoder, if others can load it as well."""
     from audiossl.load import load
     from audiossl.models import hub
-    from audiossl.models.extractor_config import write_extractor
-    from audiossl.models.hub_upload import published_config
-    from audiossl.models.model_card import CARD, model_card
     from audiossl.models.run_folder import local_path
-    from audiossl.report.model_run import padding_in_words
 
     config = hub.read_config(found.encoder / hub.CONFIG)
     if config.get("model_type") == hub.NAMED and local_path(str(config.get("name"))) is not None:
         raise ConfigError(f"{found.encoder} is made from {config['name']}, which only this machine has: publish that first")
-    embedder = load(found.encoder)
-    facts = found.facts(embedder, name).stated(licence, languages or None, data)
+    return load(found.encoder, trust_code=trust_code)
+
+
+def _write(found: ModelRun, embedder: Embedder, facts: ModelFacts, output: Path) -> tuple[str, ...]:
+    """Write the files, all or none, and return their names."""
+    import shutil
+
+    from audiossl.files import whole_folder, write_json
+    from audiossl.models import hub
+    from audiossl.models.extractor_config import write_extractor
+    from audiossl.models.hub_upload import published_config
+    from audiossl.models.model_card import CARD, model_card
+    from audiossl.report.model_run import padding_in_words
+
     card = model_card(facts, scores=found.scores(), padding=padding_in_words(embedder), limits=found.limits())
     with whole_folder(output) as folder:
         shutil.copyfile(found.encoder / hub.WEIGHTS, folder / hub.WEIGHTS)
-        write_json(folder / hub.CONFIG, published_config(config))
+        write_json(folder / hub.CONFIG, published_config(hub.read_config(found.encoder / hub.CONFIG)))
         write_extractor(facts, folder)
         (folder / CARD).write_text(card, encoding="utf-8")
-        files = tuple(sorted(path.name for path in folder.iterdir()))
-    return facts, files
+        return tuple(sorted(path.name for path in folder.iterdir()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -12,10 +13,12 @@ import torch
 import yaml
 from hub_stub import TOKEN
 from model_runs import ROWS, write_run
+from own_student import MyEncoder
 
 import audiossl
 from audiossl.cli import main
 from audiossl.errors import ConfigError
+from audiossl.models import hub
 
 FILES = ("README.md", "config.json", "model.safetensors", "preprocessor_config.json")
 NAME = "anna/calls-student"
@@ -82,6 +85,24 @@ def test_what_is_sent_comes_back(run, checkpoint, hub_stub):
     assert torch.equal(model.embed(signal).frames, audiossl.load(checkpoint).embed(signal).frames)
     audiossl.publish(run, NAME, private=True, licence="apache-2.0")
     assert len(kept.commits) == 3 and b"license: apache-2.0" in kept.files["README.md"]
+
+
+def test_encoders_from_outside_and_by_name(run, tmp_path):
+    for number, (encoder, name) in enumerate(((MyEncoder(), ""), (audiossl.load("logmel").encoder, "logmel"))):
+        other = shutil.copytree(run, tmp_path / str(number))
+        hub.save(encoder, other / "pretrain" / "student", name=name)
+        how = {"dry_run": True, "output": tmp_path / f"card{number}"}
+        if not name:
+            with pytest.raises(ConfigError, match="nothing was imported"):
+                audiossl.publish(other, NAME, **how)
+        audiossl.publish(other, NAME, trust_code=not name, **how)
+        card = (tmp_path / f"card{number}" / "README.md").read_text()
+        assert ('trust_code="own_student:MyEncoder"' in card) == (not name) and "AutoModel" not in card
+        loaded = audiossl.load(tmp_path / f"card{number}", trust_code=not name)
+        assert type(loaded.encoder) is type(encoder)
+    hub.save(encoder, other / "pretrain" / "student", name=f"dasheng:{__file__}")
+    with pytest.raises(ConfigError, match="which only this machine has"):
+        audiossl.publish(other, NAME, dry_run=True, output=tmp_path / "card")
 
 
 @pytest.mark.parametrize(
