@@ -21,7 +21,8 @@ T = TypeVar("T")
 class Pretrained(nn.Module):
     """An encoder with the methods of the hub's own mixin, by our reader: safetensors alone, and no class that a config names.
 
-    The hub's `PyTorchModelHubMixin` is not used, for it builds a class from whatever its config holds.
+    The hub's `PyTorchModelHubMixin` is not used: it hands the keys of a config to the class unchecked, and knows no layout of
+    weights but its own.
 
     >>> from audiossl.models import Zipformer
     >>> folder = Zipformer.from_preset("tiny").save_pretrained("student")
@@ -56,6 +57,8 @@ class Pretrained(nn.Module):
 
     def save_pretrained(self, save_directory: str | Path) -> Path:
         """Write `config.json` and `model.safetensors`, as `audiossl.models.hub.save` does.
+
+        Which people the encoder was trained on is known to its run alone and not written; `audiossl.publish` keeps it.
 
         Returns:
             The folder.
