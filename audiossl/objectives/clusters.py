@@ -34,7 +34,7 @@ class ClustersConfig:
             time.
         augmentations: strength of the changes; its `kinds` and `per_view` are for `drawn_clips`.
         drawn_clips: whether the second clip gets changes drawn from `augmentations`, which may move samples in time, in the place
-            of `changes`. Clips need not keep time, and what frames are spared makes their clusters too easy to predict.
+            of `changes`: clips need not keep time.
         projector: widths of the layers between a frame, or a clip, and the prototypes; ReLU between them.
         batch_norm: normalise hidden layers of the projectors over the batch, as SwAV does.
         frames: frames of each window that are clustered, at even distances; short windows give some more than once.
