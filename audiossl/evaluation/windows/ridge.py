@@ -1,4 +1,4 @@
-"""Ridge regression on standardised features, for quantities and for very wide features."""
+"""Ridge regression, for quantities, very wide features, and features whose scales were learned."""
 
 from __future__ import annotations
 
@@ -27,16 +27,28 @@ class Ridge:
         return torch.addmm(self.bias, x.float(), self.weight)
 
 
-def fit_ridge_path(x: Float[Tensor, "N D"], targets: Float[Tensor, "N M"], strengths: Sequence[float] = STRENGTHS) -> list[Ridge]:
+def fit_ridge_path(
+    x: Float[Tensor, "N D"],
+    targets: Float[Tensor, "N M"],
+    strengths: Sequence[float] = STRENGTHS,
+    *,
+    keep_scale: bool = False,
+) -> list[Ridge]:
     """Solve min |x w + b - y|^2 / N + strength |w|^2 on standardised features, exactly, for every strength.
 
     Solved over examples where these are fewer than the features.
+
+    Args:
+        x: features.
+        targets: what is predicted.
+        strengths: penalties.
+        keep_scale: whether features are centred only: for those whose scales were learned and mean something.
 
     Raises:
         DataError: if there is no example or a feature is not finite.
     """
     check_split("train", x, torch.zeros(len(x), dtype=torch.int64))
-    mean, deviation = standardisation(x)
+    mean, deviation = standardisation(x, keep_scale=keep_scale)
     z = ((x.float() - mean) / deviation).double()
     centre = targets.double().mean(0)
     y = targets.double() - centre

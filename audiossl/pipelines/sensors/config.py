@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from audiossl.errors import ConfigError
 from audiossl.models.resnet1d import ResNet1dConfig
+from audiossl.objectives.pooling import Pooling
 from audiossl.options import kind_of
 from audiossl.pipelines.own.output import OWN, corpus_name, corpus_places
 from audiossl.pipelines.recipe_names import check_limit, check_names
@@ -43,6 +44,7 @@ class SensorModel:
         lr: learning rate in place of the recipe's; for `supervised` in place of `task.finetune_lr`.
         untrained: leave an objective's networks as they are drawn, a control.
         finetune: also train the whole encoder on labels after pre-training, row `MODEL_finetuned`.
+        pooling: `mean` of frames, or `rich`, four times as wide: mean, deviation, maximum and share of positive values.
     """
 
     kind: str = field(metadata=kind_of(KINDS))
@@ -53,6 +55,7 @@ class SensorModel:
     lr: float | None = None
     untrained: bool = False
     finetune: bool = False
+    pooling: Pooling = field(default="mean", metadata=ADDED)
 
 
 @dataclass
