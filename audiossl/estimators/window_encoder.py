@@ -29,7 +29,8 @@ class PooledEncoder(nn.Module):
 
     def __init__(self, normaliser: Normaliser, encoder: Encoder, pooling: Pooling = "mean") -> None:
         super().__init__()
-        self.normaliser, self.encoder, self.pooling = normaliser, encoder, pooling
+        self.normaliser, self.encoder = normaliser, encoder
+        self.pooling: Pooling = pooling
 
     def forward(self, signal: Float[Tensor, "B C T"]) -> Float[Tensor, "B D"]:
         """Represent windows."""

@@ -81,7 +81,7 @@ class KernelBank(FeatureBank[KernelOptions]):
             number = self._count_of(values, lengths, index)
             last = first + NUM_KERNELS * count
             biases = self.biases[first:last].reshape(NUM_KERNELS, count)
-            above = [(values > biases[:, place, None]).sum(2) for place in range(count)]
+            above = [(values > biases[:, place, None]).sum(2, dtype=torch.int32) for place in range(count)]
             parts.append((torch.stack(above, dim=2) / number[..., None]).flatten(1))
             first = last
         return torch.cat(parts, dim=1)
