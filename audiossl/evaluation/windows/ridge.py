@@ -1,4 +1,4 @@
-"""Ridge regression, for quantities, very wide features, and features whose scales were learned."""
+"""Ridge regression on standardised features, for quantities and for very wide features."""
 
 from __future__ import annotations
 
@@ -32,24 +32,20 @@ def fit_ridge_path(
     targets: Float[Tensor, "N M"],
     strengths: Sequence[float] = STRENGTHS,
     *,
-    keep_scale: bool = False,
+    deviation: Float[Tensor, "D"] | None = None,
 ) -> list[Ridge]:
     """Solve min |x w + b - y|^2 / N + strength |w|^2 on standardised features, exactly, for every strength.
 
-    Solved over examples where these are fewer than the features.
-
-    Args:
-        x: features.
-        targets: what is predicted.
-        strengths: penalties.
-        keep_scale: whether features are centred only: for those whose scales were learned and mean something.
+    Solved over examples where these are fewer than the features. Features are divided by `deviation`, where it is given, in place
+    of their own.
 
     Raises:
         DataError: if there is no example or a feature is not finite.
     """
     check_split("train", x, torch.zeros(len(x), dtype=torch.int64))
-    mean, deviation = standardisation(x, keep_scale=keep_scale)
-    z = ((x.float() - mean) / deviation).double()
+    mean, own = standardisation(x)
+    divisor = own if deviation is None else deviation
+    z = ((x.float() - mean) / divisor).double()
     centre = targets.double().mean(0)
     y = targets.double() - centre
     is_wide = z.shape[1] > len(z)
@@ -60,6 +56,6 @@ def fit_ridge_path(
     for strength in strengths:
         solved = torch.cholesky_solve(right, torch.linalg.cholesky(gram + strength * eye))
         weight = z.T @ solved / len(z) if is_wide else solved
-        folded = (weight / deviation.double()[:, None]).float()
+        folded = (weight / divisor.double()[:, None]).float()
         fits.append(Ridge(folded, (centre - mean.double() @ folded.double()).float(), strength))
     return fits

@@ -95,7 +95,8 @@ class WindowTask:
             probe = fit_probe_path(*self._pick(features, both), len(self.classes), [chosen.l2])[0]
             return probe.logits(test).double().log_softmax(1)
         strength = self._ridge_strength(features, train, valid, keep_scale)
-        answers = fit_ridge_path(features[both], self._targets(both), [strength], keep_scale=keep_scale)[0].predict(test)
+        (fit,) = fit_ridge_path(features[both], self._targets(both), [strength], deviation=_ones(features, keep_scale))
+        answers = fit.predict(test)
         return answers if self.classes else answers[:, 0]
 
     def probe_bins(
@@ -110,7 +111,7 @@ class WindowTask:
         if keep_scale:  # the strength that is best for the quantity
             strength = self._ridge_strength(features, train, valid, keep_scale)
             indicators = functional.one_hot(bins[both], count).float()
-            fit = fit_ridge_path(features[both], indicators, [strength], keep_scale=True)[0]
+            (fit,) = fit_ridge_path(features[both], indicators, [strength], deviation=_ones(features, keep_scale))
             return fit.predict(features[self.sides["test"]]).argmax(1).float() + low
         chosen = fit_linear_probe(features[train], bins[train], features[valid], bins[valid], count, L2_GRID)
         probe = fit_probe_path(features[both], bins[both], count, [chosen.l2])[0]
@@ -153,7 +154,8 @@ class WindowTask:
     ) -> float:
         """The strongest penalty that is best on valid."""
         errors = {}
-        for fit in reversed(fit_ridge_path(features[train], self._targets(train), keep_scale=keep_scale)):
+        deviation = _ones(features, keep_scale)
+        for fit in reversed(fit_ridge_path(features[train], self._targets(train), deviation=deviation)):
             answers = fit.predict(features[valid])
             wrong = answers.argmax(1) != self.y[valid] if self.classes else (answers[:, 0] - self.y[valid]).abs()
             errors[fit.strength] = float(wrong.float().mean())
@@ -172,3 +174,8 @@ class WindowTask:
 
     def _by_class(self, places: Int[Tensor, "N"]) -> list[Int[Tensor, "_"]]:
         return [places[self.y[places] == number] for number in range(len(self.classes))]
+
+
+def _ones(features: Float[Tensor, "N D"], keep_scale: bool) -> Float[Tensor, "D"] | None:
+    """What columns are divided by where their scales are kept; None where they are standardised."""
+    return torch.ones(features.shape[1]) if keep_scale else None

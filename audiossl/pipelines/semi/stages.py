@@ -66,7 +66,7 @@ def stages(config: SemiRecipe, folder: Path) -> list[Stage]:
     learned = [f"method_{name}" for name in methods]
     scored = EvaluateConfig(
         config.dataset, list(rows), list(methods), config.labels.budgets, folds, config.frames, config.encoder,
-        [name for name, row in methods.items() if row.pool.test],
+        [name for name, row in methods.items() if row.pool.test], config.pool,
     )  # fmt: skip
     return [
         Stage("recordings", write_set, SetConfig(source), data=source.data),
