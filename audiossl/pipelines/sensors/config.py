@@ -32,8 +32,8 @@ class SensorModel:
 
     Attributes:
         kind: an objective of `audiossl.objectives.kinds`; `random`, the encoder as it is drawn; `supervised`, trained on the
-            labels alone; `encoder`, any that `audiossl.load` knows, frozen; a baseline without an encoder; or an objective or a
-            row of one's own, `my_module:MyClass`.
+            labels alone; `encoder`, any that `audiossl.load` knows, frozen; `neighbour_whitening`, banks of features, whitened;
+            a baseline without an encoder; or an objective or a row of one's own, `my_module:MyClass`.
         options: options of the objective; of an `encoder` its `name`, `transductive: true` to test people whom it was pre-trained
             on, and `convert_units: true` to bring units and the order of channels to those that it takes.
         mappers: mappers of frame projections, for what stands next to h_t in the features. The first gives the row that is named
