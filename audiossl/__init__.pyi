@@ -24,6 +24,7 @@ from .estimators.audio_embedder import AudioEmbedder as AudioEmbedder
 from .estimators.connectivity_mae import ConnectivityMAE as ConnectivityMAE
 from .estimators.frame_projection import FrameProjection as FrameProjection
 from .estimators.minirocket import MiniRocket as MiniRocket
+from .estimators.neighbour_whitening import NeighbourWhitening as NeighbourWhitening
 from .estimators.semi_supervised import SemiSupervised as SemiSupervised
 from .estimators.time_contrast import TSTCC as TSTCC
 from .estimators.time_contrast import TS2Vec as TS2Vec

@@ -118,10 +118,13 @@ def fit_probe_path(
     return probes
 
 
-def standardisation(x: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "D"], Float[Tensor, "D"]]:
-    """Mean and deviation of every feature in float32; a constant feature has deviation 1, so that it stays harmless."""
+def standardisation(x: Float[Tensor, "N D"], *, keep_scale: bool = False) -> tuple[Float[Tensor, "D"], Float[Tensor, "D"]]:
+    """Mean and deviation of every feature in float32; a constant feature has deviation 1, so that it stays harmless.
+
+    With `keep_scale` every deviation is 1: where scales were learned, dividing columns by their deviations would undo them.
+    """
     deviation, mean = torch.std_mean(x.float(), dim=0, correction=0)
-    constant = deviation <= 1e-6 * mean.abs().clamp(min=1e-6)
+    constant = (deviation <= 1e-6 * mean.abs().clamp(min=1e-6)) | keep_scale
     return mean, torch.where(constant, torch.ones_like(deviation), deviation)
 
 

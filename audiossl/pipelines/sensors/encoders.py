@@ -14,6 +14,7 @@ from torch import Tensor
 from audiossl.embedding.embedder import Embedding
 from audiossl.encoder_names import OWN, WRITTEN, parse_name
 from audiossl.errors import ConfigError, DataError, StoreError
+from audiossl.features.rich_pooling import rich_pooling
 from audiossl.files import read_json, write_json
 from audiossl.load import load
 from audiossl.models.hub import CONFIG, SEEN, SENSOR, read_model_type
@@ -60,6 +61,7 @@ class EncoderRow(Row):
 
     Options = EncoderOptions
     random = False
+    pools = True
 
     options: EncoderOptions
     dataset: str
@@ -109,7 +111,9 @@ class EncoderRow(Row):
     def features(self, fold: SensorFold, seed: int) -> Float[Tensor, "N D"]:
         """Embed windows."""
         found = embed_windows(self.options.name, fold, fold.task.rows, self.options.convert_units)
-        return torch.stack([embedding.pooled for embedding in found])
+        if self.model.pooling == "mean":
+            return torch.stack([embedding.pooled for embedding in found])
+        return torch.cat([rich_pooling(one.frames[None], torch.tensor([len(one.frames)])) for one in found])
 
 
 def check_takes(place: str, name: str, recording: SensorRecording, convert: bool = False) -> None:

@@ -47,6 +47,7 @@ class ObjectiveRow(LearningRow):
     """
 
     pretrained = True
+    pools = True
 
     dense: str = ""
     start: Start | None = None
@@ -178,11 +179,13 @@ class ObjectiveRow(LearningRow):
 
     def vectors(self, objective: Objective, fold: SensorFold, train: list[int], seed: int) -> Vectors:
         """Features of the labelled windows, by variant, from a trained objective; `train` are the windows that it saw."""
-        return {"": in_blocks(fold.windows, fold.task.rows, pooled(objective.encoder))}
+        return {"": in_blocks(fold.windows, fold.task.rows, pooled(objective.encoder, self.model.pooling))}
 
 
 class FrameProjectionRow(ObjectiveRow):
     """Frame projections: frames of the signal and next to them what each mapper makes of them, `MODEL_MAPPER`."""
+
+    pools = False  # views are means of frames
 
     @property
     def rows(self) -> list[str]:
