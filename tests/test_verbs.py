@@ -36,6 +36,7 @@ VERBS: dict[str, str] = {
     "recipes": "list_recipes",
     "recipes copy": "copy_recipe",
     "probe": "probe",
+    "publish": "publish",
 }
 NO_VERBS = {
     "tokens fit": "a half of tokenise",

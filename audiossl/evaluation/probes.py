@@ -53,6 +53,8 @@ def fit_linear_probe(
     num_classes: int,
     l2_grid: Sequence[float] = L2_GRID,
     max_iterations: int = MAX_ITERATIONS,
+    *,
+    deviation: Float[Tensor, "D"] | None = None,
 ) -> LinearProbe:
     """Fit a probe on the training data for every L2 strength and keep the one with the best validation accuracy.
 
@@ -60,13 +62,15 @@ def fit_linear_probe(
     `C = 1 / (l2 N)`). Among equals the stronger L2 wins. Deterministic: no random draw is made.
 
     Args:
-        train_x: features; mean and deviation come from here only.
+        train_x: features; mean and deviation come from here, unless `deviation` is given.
         train_y: classes 0 .. num_classes - 1.
         valid_x: features to choose with.
         valid_y: classes; those outside 0 .. num_classes - 1 count as errors.
         num_classes: K.
         l2_grid: strengths to try.
         max_iterations: L-BFGS steps for each strength, each begun at the solution of the stronger one.
+        deviation: what features are divided by in place of their deviation in the training data, of which few labels say little.
+            Their mean decides nothing, since the bias has no penalty.
 
     Raises:
         DataError: if a split is empty, a feature is not finite or a training class is out of range.
@@ -81,7 +85,7 @@ def fit_linear_probe(
     check_split("valid", valid_x, valid_y)
     best: LinearProbe | None = None
     accuracies: dict[float, float] = {}
-    for probe in fit_probe_path(train_x, train_y, num_classes, l2_grid, max_iterations):
+    for probe in fit_probe_path(train_x, train_y, num_classes, l2_grid, max_iterations, deviation=deviation):
         accuracies[probe.l2] = (probe.predict(valid_x) == valid_y).float().mean().item()
         if best is None or accuracies[probe.l2] > accuracies[best.l2]:
             best = probe
@@ -96,6 +100,8 @@ def fit_probe_path(
     num_classes: int,
     l2_grid: Sequence[float] = L2_GRID,
     max_iterations: int = MAX_ITERATIONS,
+    *,
+    deviation: Float[Tensor, "D"] | None = None,
     tolerance: float = TOLERANCE,
 ) -> list[LinearProbe]:
     """Fit a probe for every L2 strength, the strongest first; arguments and errors as for `fit_linear_probe`.
@@ -106,20 +112,24 @@ def fit_probe_path(
     if int(train_y.min()) < 0 or int(train_y.max()) >= num_classes:
         raise DataError(f"expected training classes 0 .. {num_classes - 1}, got {int(train_y.min())} .. {int(train_y.max())}")
     train_x = train_x.float()
-    mean, deviation = standardisation(train_x)
-    solver = _SoftmaxRegression((train_x - mean) / deviation, train_y, num_classes)
+    mean, own = standardisation(train_x)
+    divisor = own if deviation is None else deviation
+    solver = _SoftmaxRegression((train_x - mean) / divisor, train_y, num_classes)
     probes = []
     for l2 in sorted(l2_grid, reverse=True):
         weight, bias = solver.solve(l2, max_iterations, tolerance)
-        folded = weight / deviation[:, None]
+        folded = weight / divisor[:, None]
         probes.append(LinearProbe(folded, bias - mean @ folded, l2, {}))
     return probes
 
 
-def standardisation(x: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "D"], Float[Tensor, "D"]]:
-    """Mean and deviation of every feature in float32; a constant feature has deviation 1, so that it stays harmless."""
+def standardisation(x: Float[Tensor, "N D"], *, keep_scale: bool = False) -> tuple[Float[Tensor, "D"], Float[Tensor, "D"]]:
+    """Mean and deviation of every feature in float32; a constant feature has deviation 1, so that it stays harmless.
+
+    With `keep_scale` every deviation is 1: where scales were learned, dividing columns by their deviations would undo them.
+    """
     deviation, mean = torch.std_mean(x.float(), dim=0, correction=0)
-    constant = deviation <= 1e-6 * mean.abs().clamp(min=1e-6)
+    constant = (deviation <= 1e-6 * mean.abs().clamp(min=1e-6)) | keep_scale
     return mean, torch.where(constant, torch.ones_like(deviation), deviation)
 
 

@@ -1,3 +1,4 @@
+from .auto_model import register_transformers as register_transformers
 from .hear import HearExport as HearExport
 from .hf import HuggingFaceExport as HuggingFaceExport
 from .marble import MarbleEncoder as MarbleEncoder

@@ -21,6 +21,7 @@ from audiossl.exporters.hear import require_module_path
 from audiossl.exporters.source import ModelSource
 from audiossl.files import whole_file
 from audiossl.load import load
+from audiossl.models.model_facts import ModelFacts
 from audiossl.signals.audio import read_audio
 from audiossl.version import __version__
 
@@ -231,6 +232,7 @@ class MtebExport:
 
     def _facts(self, encoder: MtebEncoder, place: str) -> dict[str, object]:
         """The fields of `ModelMeta`."""
+        known = ModelFacts.of(encoder.embedder.encoder, encoder.embedder.name).stated(self.licence, self.languages)
         weights = [*encoder.embedder.parameters(), *encoder.embedder.buffers()]
         bytes_ = sum(tensor.numel() * tensor.element_size() for tensor in weights)
         return {
@@ -238,13 +240,13 @@ class MtebExport:
             "name": self.name or f"audiossl/{re.sub(r'[^A-Za-z0-9.-]+', '_', encoder.embedder.name).strip('_.')}",
             "revision": encoder.embedder.digest,
             "release_date": self.release_date,
-            "languages": None if self.languages is None else [*self.languages],
-            "n_parameters": sum(tensor.numel() for tensor in encoder.embedder.parameters()),
+            "languages": None if known.languages is None else [*known.languages],
+            "n_parameters": known.parameters,
             "n_embedding_parameters": 0,  # those of a table of words
             "memory_usage_mb": round(bytes_ / 2**20, 1),
             "max_tokens": float("inf"),
             "embed_dim": encoder.embed_dim,
-            "license": self.licence,
+            "license": known.licence,
             "open_weights": self.open_weights,
             "public_training_code": self.training_code,
             "public_training_data": None,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from audiossl.errors import ConfigError
 from audiossl.models.resnet1d import ResNet1dConfig
+from audiossl.objectives.pooling import Pooling
 from audiossl.options import kind_of
 from audiossl.pipelines.own.output import OWN, corpus_name, corpus_places
 from audiossl.pipelines.recipe_names import check_limit, check_names
@@ -34,8 +35,8 @@ class SensorModel:
 
     Attributes:
         kind: an objective of `audiossl.objectives.kinds`; `random`, the encoder as it is drawn; `supervised`, trained on the
-            labels alone; `encoder`, any that `audiossl.load` knows, frozen; a baseline without an encoder; or an objective or a
-            row of one's own, `my_module:MyClass`.
+            labels alone; `encoder`, any that `audiossl.load` knows, frozen; `neighbour_whitening`, banks of features, whitened;
+            a baseline without an encoder; or an objective or a row of one's own, `my_module:MyClass`.
         options: options of the objective; of an `encoder` its `name`, `transductive: true` to test people whom it was pre-trained
             on, and `convert_units: true` to bring units and the order of channels to those that it takes.
         mappers: mappers of frame projections, for what stands next to h_t in the features. The first gives the row that is named
@@ -46,6 +47,7 @@ class SensorModel:
         lr: learning rate in place of the recipe's; for `supervised` in place of `task.finetune_lr`.
         untrained: leave an objective's networks as they are drawn, a control.
         finetune: also train the whole encoder on labels after pre-training, row `MODEL_finetuned`.
+        pooling: `mean` of frames, or `rich`, four times as wide: mean, deviation, maximum and share of positive values.
     """
 
     kind: str = field(metadata=kind_of(KINDS))
@@ -56,6 +58,7 @@ class SensorModel:
     lr: float | None = None
     untrained: bool = False
     finetune: bool = False
+    pooling: Pooling = field(default="mean", metadata=ADDED)
 
 
 @dataclass

@@ -40,7 +40,7 @@ def dry_run(config: SensorsRecipe, output: Path) -> None:
         check_labels(folds)
         _print_windows(folds)
         fold = folds.open(0)
-        seconds = {name: _time_of(row, fold, folds, config) for name, row in make_rows(config).items()}
+        seconds = {name: _time_of(row, fold, folds, config) for name, row in make_rows(config).items() if not row.reads}
         size = sum(file.stat().st_size for file in found.folder.rglob("*") if file.is_file())
     _print(
         f"time     about {in_words(sum(seconds.values()))} here: " + ", ".join(f"{k} {in_words(v)}" for k, v in seconds.items())

@@ -61,7 +61,8 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
     rows, folds = make_rows(config), FoldsConfig.of(config)
     trained = [model_stage(row, folds, tuple(rows.values()), config.dataset) for row in rows.values()]
     names = tuple(stage.name for stage in trained)
-    scored = EvaluateConfig(config.dataset, config.task, list(config.models), folds)
+    kept = tuple(name for name in config.models if rows[name].keeps_scale)
+    scored = EvaluateConfig(config.dataset, config.task, list(config.models), folds, kept)
     return [
         Stage("recordings", write_set, SetConfig(source), data=source.data),
         *trained,
@@ -81,7 +82,7 @@ def model_stage(row: Row, folds: FoldsConfig, rows: tuple[Row, ...], dataset: st
         stage_of(row.name),
         represent,
         ModelConfig(row, folds, rows),
-        ("recordings",),
+        ("recordings", *map(stage_of, row.reads)),
         resumable=True,
         every_rank=True,
         added={"dataset": dataset} if row.of_dataset else {},
