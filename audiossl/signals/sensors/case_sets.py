@@ -35,10 +35,13 @@ def find_case_set(places: Sequence[str | Path], person: str = "") -> CaseSet | N
     arrays = sorted(file.name.removesuffix(SIGNALS) for file in folder.glob(f"*{SIGNALS}") if holds_cases(file))
     below = [*folder.glob(f"*/*{TRAIN}"), *filter(holds_cases, folder.glob(f"*/*{SIGNALS}"))]
     inside = sorted({file.parent.name for file in below})
+    if folder.absolute().name in ts:  # next to it may lie variants, as JapaneseVowels_eq
+        return _of_ts(folder, folder.absolute().name)
     if len(ts) + len(arrays) > 1 or (not ts and not arrays and inside):
         names = ts + arrays or inside
         listed = ", ".join(names[:FEW]) + ", ..." * (len(names) > FEW)
-        raise ConfigError(f"corpus: {folder} holds the sets {listed}: a run is of one, such as corpus={folder / names[0]}")
+        one = folder / (f"{names[0]}{TRAIN}" if ts else names[0])
+        raise ConfigError(f"corpus: {folder} holds the sets {listed}: a run is of one, such as corpus={one}")
     if ts:
         return _of_ts(folder, ts[0])
     return MonsterCases(arrays[0], folder, *([person] if person else [])) if arrays else None

@@ -163,6 +163,12 @@ def test_several_sets_and_halves_are_refused(tmp_path):
     write_ts(tmp_path / "all" / "B", "B")
     with pytest.raises(ConfigError, match=r"holds the sets A, B: a run is of one"):
         find_case_set([tmp_path / "all"])
+    write_ts(tmp_path / "all" / "A", "A_eq")
+    assert find_case_set([tmp_path / "all" / "A"]).name == "A", "a set of the folder's name comes before its variants"
+    write_ts(tmp_path / "both", "A")
+    write_ts(tmp_path / "both", "B")
+    with pytest.raises(ConfigError, match=r"such as corpus=.*A_TRAIN\.ts"):
+        find_case_set([tmp_path / "both"])
     (tmp_path / "all" / "A" / "A_TEST.ts").unlink()
     with pytest.raises(ConfigError, match=r"A_TEST\.ts is not there"):
         find_case_set([tmp_path / "all" / "A"])
