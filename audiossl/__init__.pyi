@@ -24,6 +24,7 @@ from .estimators.audio_embedder import AudioEmbedder as AudioEmbedder
 from .estimators.connectivity_mae import ConnectivityMAE as ConnectivityMAE
 from .estimators.frame_projection import FrameProjection as FrameProjection
 from .estimators.minirocket import MiniRocket as MiniRocket
+from .estimators.neighbour_whitening import NeighbourWhitening as NeighbourWhitening
 from .estimators.semi_supervised import SemiSupervised as SemiSupervised
 from .estimators.time_contrast import TSTCC as TSTCC
 from .estimators.time_contrast import TS2Vec as TS2Vec
@@ -37,6 +38,7 @@ from .estimators.window_encoder import RandomEncoder as RandomEncoder
 from .estimators.window_statistics import WindowStatistics as WindowStatistics
 from .evaluation.results import ResultRow as ResultRow
 from .evaluation.results import Results as Results
+from .exporters.auto_model import register_transformers as register_transformers
 from .load import load as load
 from .models.encoder import Encoder as Encoder
 from .models.encoder import Frames as Frames
@@ -57,6 +59,8 @@ from .verbs.lists import copy_recipe as copy_recipe
 from .verbs.lists import list_models as list_models
 from .verbs.lists import list_recipes as list_recipes
 from .verbs.probe import probe as probe
+from .verbs.publish import Publication as Publication
+from .verbs.publish import publish as publish
 from .verbs.run import Run as Run
 from .verbs.run import run as run
 from .verbs.search import search as search

@@ -13,6 +13,7 @@ from typing import Any
 from audiossl.cli_evaluate import add_check, add_evaluate, check_model
 from audiossl.cli_export import add_export, export_model
 from audiossl.cli_probe import add_probe, probe_model
+from audiossl.cli_publish import add_publish, publish_run
 from audiossl.cli_recipes import add_kits, add_recipes, print_recipes
 from audiossl.cli_stores import add_embed, add_search, add_tokenise, add_tokens, embed_files, search_store, tokenise_files
 from audiossl.errors import AudiosslError, ConfigError
@@ -113,6 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     add_probe(commands.add_parser("probe", help="score a model on a label of recordings", description=probe_model.__doc__))
     add_evaluate(commands.add_parser("evaluate", help="measure the quality of an encoder on labelled tasks"))
     add_export(commands.add_parser("export", help="write an encoder for other frameworks", description=export_model.__doc__))
+    add_publish(
+        commands.add_parser("publish", help="send the encoder of a run to the Hugging Face hub", description=publish_run.__doc__)
+    )
     compare = commands.add_parser("compare", help="put the results of runs side by side", description=compare_results.__doc__)
     compare.add_argument("runs", nargs="+", type=Path, help="folders of runs, or results.json files")
     compare.add_argument("--metrics", nargs="+", default=[], help="take these only, for instance accuracy auroc")
@@ -126,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     add_tokenise(commands.add_parser("tokenise", help="recordings into tokens of a teacher", description=tokenise_files.__doc__))
     add_tokens(commands.add_parser("tokens", help="fit a tokeniser, encode recordings, measure the tokens"))
     add_recipes(commands.add_parser("recipes", help="list recipes, or copy one", description=print_recipes.__doc__))
-    add_kits(commands.add_parser("kits", help="environments for the original code of s3prl and heareval"))
+    add_kits(commands.add_parser("kits", help="environments for the original code of s3prl, heareval and MTEB"))
     models = commands.add_parser("models", help="list the encoders that can be loaded by name", description=list_models.__doc__)
     models.set_defaults(command=list_models)
     return parser

@@ -1,4 +1,4 @@
-"""`audiossl evaluate`, an encoder on sensors, fMRI, HEAR or SUPERB, and `audiossl check`: parsed here, done in `verbs/`."""
+"""`audiossl evaluate`, an encoder on sensors, fMRI, HEAR, SUPERB or MTEB, and `audiossl check`: parsed here, done in `verbs/`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["add_check", "add_evaluate", "load_on", "parse_layers", "parse_number
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """Add the kinds of evaluation to the command's parser."""
-    kinds = parser.add_subparsers(required=True, metavar="sensors|fmri|hear|superb")
+    kinds = parser.add_subparsers(required=True, metavar="sensors|fmri|hear|superb|mteb")
     sensors = kinds.add_parser(
         "sensors", help="on the windows and held-out people of a sensor recipe", description=evaluate_sensors.__doc__
     )
@@ -62,6 +62,20 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     superb.add_argument("--layer-sweep", action="store_true", help="each layer by itself as well, with a picture")
     superb.add_argument("--seed", type=int, default=0, help="seed of the heads")
     superb.set_defaults(command=evaluate_superb)
+    mteb = kinds.add_parser("mteb", help="on audio tasks of MTEB (MAEB), by its own code", description=evaluate_mteb.__doc__)
+    mteb.add_argument("model", help="anything that `audiossl.load` takes")
+    mteb.add_argument(
+        "--tasks", nargs="+", default=[], metavar="TASK",
+        help="names of tasks and benchmarks, such as BeijingOpera, or FILE.py with tasks (default a stand-in that needs no data)",
+    )  # fmt: skip
+    mteb.add_argument("--out", type=Path, help="folder that is written (default runs/mteb_MODEL); the same call resumes it")
+    mteb.add_argument("--name", help="name of the model in the results (default: MODEL)")
+    mteb.add_argument("--device", default="cpu", help="device of the model: cpu, cuda, cuda:1")
+    mteb.add_argument("--kit", action="store_true", help="run MTEB in its own environment, see docs/kits.md")
+    mteb.add_argument("--layers", default="last", help="last (default), all, or numbers such as 2,4, laid side by side")
+    mteb.add_argument("--pooling", choices=["mean", "mean+max"], default="mean", help="pooling of clips over time")
+    mteb.add_argument("--batch-size", type=int, default=32, metavar="N", help="number of clips in a batch (default 32)")
+    mteb.set_defaults(command=evaluate_mteb)
 
 
 def _add_benchmark(parser: argparse.ArgumentParser, recipe: str, unit: str) -> None:
@@ -117,6 +131,20 @@ def evaluate_superb(options: argparse.Namespace) -> int:
     rates = "search" if options.lr == ["search"] else _rates(options.lr)
     same = ("updates", "normalise", "layer", "layer_sweep", "seed")
     return _benchmark("superb", options, official_table, {"lr": rates}, same)
+
+
+def evaluate_mteb(options: argparse.Namespace) -> int:
+    """Evaluate an encoder on audio tasks of MTEB; without tasks on a stand-in that needs no download.
+
+    `audiossl evaluate mteb runs/asterisk --tasks BeijingOpera ESC50 --out runs/mteb_student`
+    """
+    from audiossl.evaluation.results import print_results
+    from audiossl.verbs.evaluate import evaluate
+
+    given = {key: getattr(options, key) for key in ("name", "device", "kit", "pooling", "batch_size")}
+    layers = parse_layers(options.layers)
+    print_results(evaluate(options.model, "mteb", tuple(options.tasks), output=options.out, layers=layers, **given))
+    return 0
 
 
 def _benchmark(

@@ -21,20 +21,21 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         help="options of the export, such as padding=reference for s3prl or precision=int8 for onnx",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder; for hear and xares a file such as my_embed.py, for onnx model.onnx"
+        "--out",
+        type=Path,
+        required=True,
+        help="folder; for hear, xares, mteb and marble a file such as my_embed.py, for onnx model.onnx",
     )
     parser.add_argument(
         "--layers",
-        help="last (default), all, or numbers such as 2,4: for hear and xares concatenated, for onnx outputs of their own",
+        help="last, all, or numbers such as 2,4: for hear, xares, mteb and marble concatenated, for onnx outputs of their own",
     )
-    parser.add_argument(
-        "--pooling", choices=["mean", "mean+max"], help="for hear: pooling of scene embeddings over time (default mean)"
-    )
+    parser.add_argument("--pooling", choices=["mean", "mean+max"], help="for hear and mteb: pooling over time (default mean)")
     parser.set_defaults(command=export_model)
 
 
 def export_model(options: argparse.Namespace) -> int:
-    """Export an encoder: a graph, an s3prl upstream, a module for HEAR or X-ARES, or the layout of published SPEAR models."""
+    """Export an encoder: a graph, an s3prl upstream, a module for HEAR, X-ARES, MTEB or MARBLE, or a published layout."""
     from audiossl.files import read_json
     from audiossl.verbs.export import export
 

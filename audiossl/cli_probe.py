@@ -21,6 +21,7 @@ def add_probe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="STORE", help="folder of the embedding store; by default nothing is kept")
     parser.add_argument("--device", help="cpu (default), cuda, cuda:1, mps")
     parser.add_argument("--seed", type=int, default=1, help="seed of the split (default 1)")
+    parser.add_argument("--attentive", action="store_true", help="also fit a probe that attends to frames of all layers")
     parser.set_defaults(command=probe_model)
 
 
@@ -29,7 +30,7 @@ def probe_model(options: argparse.Namespace) -> int:
     from audiossl.evaluation.results import print_results
     from audiossl.verbs.probe import probe
 
-    names = ("group", "table", "where", "device", "seed")
+    names = ("group", "table", "where", "device", "seed", "attentive")
     how = {name: getattr(options, name) for name in names}
     rows = probe(options.model, options.paths, options.label, layers=parse_layers(options.layers), output=options.out, **how)
     print_results(rows)

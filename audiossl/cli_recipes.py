@@ -42,7 +42,7 @@ def add_kits(parser: argparse.ArgumentParser) -> None:
     """Add `make` to the command."""
     actions = parser.add_subparsers(required=True, metavar="make")
     make = actions.add_parser("make", help="make or check environments", description=make_kits.__doc__)
-    make.add_argument("kits", nargs="+", metavar="KIT", help="names of kits: s3prl, hear")
+    make.add_argument("kits", nargs="+", metavar="KIT", help="names of kits: s3prl, hear, mteb")
     make.add_argument(
         "--folder", type=Path, help="folder of the environments; by default $AUDIOSSL_KITS or the cache of audiossl"
     )
@@ -50,7 +50,7 @@ def add_kits(parser: argparse.ArgumentParser) -> None:
 
 
 def make_kits(options: argparse.Namespace) -> int:
-    """Make the isolated environments of s3prl, or of heareval with hearvalidator; those that are there are checked."""
+    """Make the isolated environments of s3prl, of heareval with hearvalidator, or of MTEB; those that are there are checked."""
     from audiossl.kits.environments import KITS
     from audiossl.kits.making import make_kit
 

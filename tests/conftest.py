@@ -66,3 +66,22 @@ def checkpoint(tmp_path_factory):
     folder = tmp_path_factory.mktemp("student")
     hub.save(Zipformer(config), folder)
     return folder
+
+
+@pytest.fixture
+def hub_stub(tmp_path, monkeypatch):
+    """A hub on this machine, to which huggingface_hub and its token lead; large files go by LFS, for there is no Xet server."""
+    import huggingface_hub
+    from hub_stub import TOKEN, HubStub
+    from huggingface_hub import constants
+
+    with HubStub().running() as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub_cache"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no_token"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield hub
+        getattr(huggingface_hub, "close_session", lambda: None)()  # since version 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 EXTRAS = {  # what the examples of a file need beyond the core
+    "exporters/auto_model.py": "transformers",
     "teachers/hugging_face.py": "transformers",
     "tokens/finite_scalar.py": "vector_quantize_pytorch",
     "tokens/residual.py": "vector_quantize_pytorch",

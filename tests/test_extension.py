@@ -30,6 +30,8 @@ SPEECH = [*(word for word in TINY if not word.startswith(("teacher", "student"))
 SMALL = {
     "spear": [*SPEECH, next(word for word in TINY if word.startswith("student"))],
     "my_hums.yaml": [*TINY, "training.max_steps=1"],
+    "semi": ["labels={per_class: [1], shares: [], draws: 1}", "learning.max_steps=2", "models={statistics: {kind: statistics}}",
+             "subjects.folds=2", "subjects.valid=1"],
     "simclr": ["training.max_steps=1", "encoder.width=8", "encoder.num_blocks=2", "encoder.dim=8", "task.fractions=[1.0]",
                "subjects.folds=2", "subjects.valid=1"],
 }  # fmt: skip
@@ -91,7 +93,7 @@ def scores(run: str) -> dict[str, float]:
 
 def test_the_page_has_a_screen_for_each_row_and_none_is_long():
     rows = re.findall(r"^\| \[(.+?)\]\(#(.+?)\)", PAGE, re.M)
-    assert [title.lower() for title in SCREENS] == [said.lower() for said, _ in rows] and len(rows) == 7
+    assert [title.lower() for title in SCREENS] == [said.lower() for said, _ in rows] and len(rows) == 8
     assert all(re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") == anchor for title, anchor in rows)
     lengths = {title: len(screen.strip().splitlines()) for title, screen in SCREENS.items()}
     assert max(lengths.values()) <= MOST_LINES, lengths
@@ -115,6 +117,15 @@ def test_an_objective(desk, capfd):
     assert command(f"{again} --dry-run") == 0
     said = capfd.readouterr().err
     assert re.search(r"model_slow +would run.*its source", said) and not re.search(r"model_simclr +would run", said)
+
+
+def test_a_method_for_few_labels(desk):
+    write_people(desk / "people", 4, seconds=10.0)
+    names = follow("A method for few labels")
+    found = {row.model for row in read_results(Path("runs/semi-people/results.json"))}
+    assert found == {"supervised", "fixmatch", "softmatch", "simmatch", "sharp", "statistics"}
+    assert "agreement" in Path("runs/semi-people/method_sharp/fold0-1_per_class-draw0/metrics.jsonl").read_text()
+    assert names["accuracy"] > 0.9
 
 
 def test_a_teacher(desk, capfd):

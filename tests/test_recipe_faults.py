@@ -53,10 +53,12 @@ def test_the_model_of_a_wrong_kind_is_named(tmp_path):
 
 def test_the_entry_of_a_list_is_named(tmp_path):
     said = refusal(tmp_path, f"{SPEAR}evaluation: {{tasks: [{{name: word, kind: clips}}, {{name: who, kind: clip}}]}}")
-    kinds = "one of 'frames', 'segments', 'clips', 'folded_clips', or my_module:MyClass"
+    kinds = "one of 'frames', 'segments', 'clips', 'attentive_segments', 'attentive_clips', 'folded_clips', or my_module:MyClass"
     assert said == f"evaluation.tasks[1].kind: expected {kinds}, got 'clip' (did you mean clips?)"
     said = refusal(tmp_path, f"{SPEAR}evaluation: {{tasks: [{{name: word, kind: clips}}, {{name: who, knd: clips}}]}}")
-    assert said == "evaluation.tasks[1].knd: expected one of the keys name, kind, folds, got 'knd' (did you mean kind?)"
+    assert (
+        said == "evaluation.tasks[1].knd: expected one of the keys name, kind, folds, attentive, got 'knd' (did you mean kind?)"
+    )
     said = refusal(tmp_path, f"{BOLD}phenotypes: [{{label: age}}, {{label: sex, options: {{by_site: 3}}}}]")
     assert said == "phenotypes[1].options.by_site: expected true or false, got 3"
 

@@ -14,6 +14,7 @@ import pytest
 import audiossl
 from audiossl.cli import _parser
 from audiossl.verbs.evaluate_hear import HearOptions
+from audiossl.verbs.evaluate_mteb import MtebOptions
 from audiossl.verbs.evaluate_recipe import evaluate_sensors
 from audiossl.verbs.evaluate_superb import SuperbOptions
 
@@ -26,6 +27,7 @@ VERBS: dict[str, str] = {
     "check": "check",
     "evaluate superb": "evaluate",
     "evaluate hear": "evaluate",
+    "evaluate mteb": "evaluate",
     "evaluate sensors": "evaluate",
     "evaluate fmri": "evaluate",
     "compare": "compare",
@@ -34,6 +36,7 @@ VERBS: dict[str, str] = {
     "recipes": "list_recipes",
     "recipes copy": "copy_recipe",
     "probe": "probe",
+    "publish": "publish",
 }
 NO_VERBS = {
     "tokens fit": "a half of tokenise",
@@ -45,6 +48,7 @@ NO_VERBS = {
 MORE: dict[str, Mapping[str, object]] = {
     "evaluate superb": {item.name: item.default for item in dataclasses.fields(SuperbOptions)},
     "evaluate hear": {item.name: item.default for item in dataclasses.fields(HearOptions)},
+    "evaluate mteb": {item.name: item.default for item in dataclasses.fields(MtebOptions)},
     "evaluate sensors": {
         name: one.default for name, one in inspect.signature(evaluate_sensors).parameters.items() if one.kind is one.KEYWORD_ONLY
     },
@@ -54,13 +58,14 @@ ONLY_COMMAND = {
     ("search", "json"): "prints JSON in place of a table",
     ("evaluate superb", "list"): "prints what official tasks need",
     ("evaluate hear", "list"): "prints what official tasks need",
-    ("export", "layers"): "a spelling of the option of two exports: layers=... works as well",
-    ("export", "pooling"): "a spelling of the option of an export: pooling=... works as well",
+    ("export", "layers"): "a spelling of the option of four exports: layers=... works as well",
+    ("export", "pooling"): "a spelling of the option of two exports: pooling=... works as well",
 }
 ONLY_FUNCTION = {
-    **{(f"evaluate {name}", "benchmark"): "the word after evaluate" for name in ("superb", "hear", "sensors", "fmri")},
+    **{(f"evaluate {name}", "benchmark"): "the word after evaluate" for name in ("superb", "hear", "mteb", "sensors", "fmri")},
     ("evaluate superb", "overrides"): "for recipes; refused here",
     ("evaluate hear", "overrides"): "for recipes; refused here",
+    ("evaluate mteb", "overrides"): "for recipes; refused here",
 }
 OTHER_DEFAULT = {
     ("finetune", "encoder"): "left out, where the function takes None",

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from audiossl.errors import DataError
+from audiossl.models.encoder import channels_of
 from audiossl.signals.audio import MAX_AMPLITUDE, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from audiossl.signals.levels import mixed_to_mono
 
@@ -37,9 +38,8 @@ class Takes:
     @classmethod
     def of(cls, encoder: object) -> Takes:
         """Ask an encoder: `takes` of sensor encoders, `regions` of connectivity encoders, else its rate alone."""
-        about, regions = getattr(encoder, "takes", None), tuple(getattr(encoder, "regions", ()))
-        channels = tuple(getattr(about, "channels", regions))
-        return cls(float(cast(Any, encoder).sample_rate), channels, tuple(getattr(about, "units", ())), bool(channels))
+        channels, units = channels_of(encoder)
+        return cls(float(cast(Any, encoder).sample_rate), channels, units, bool(channels))
 
     @property
     def is_audio(self) -> bool:

@@ -5,6 +5,7 @@ from .catalogue import ESTIMATORS as ESTIMATORS
 from .connectivity_mae import ConnectivityMAE as ConnectivityMAE
 from .frame_projection import FrameProjection as FrameProjection
 from .minirocket import MiniRocket as MiniRocket
+from .neighbour_whitening import NeighbourWhitening as NeighbourWhitening
 from .semi_supervised import SemiSupervised as SemiSupervised
 from .time_contrast import TSTCC as TSTCC
 from .time_contrast import TS2Vec as TS2Vec

@@ -19,5 +19,8 @@ ESTIMATORS: dict[str, Kind] = {
     "RandomEncoder": Kind(f"{_HERE}.window_encoder:RandomEncoder", "the network of the objectives as it is drawn, a control"),
     "MiniRocket": Kind(f"{_HERE}.minirocket:MiniRocket", "aeon's fixed convolutions, about 10,000 features"),
     "WindowStatistics": Kind(f"{_HERE}.window_statistics:WindowStatistics", "hand-made moments, correlations and spectra"),
+    "NeighbourWhitening": Kind(
+        f"{_HERE}.neighbour_whitening:NeighbourWhitening", "fixed features, whitened by differences of neighbouring windows"
+    ),
     "ConnectivityMAE": Kind(f"{_HERE}.connectivity_mae:ConnectivityMAE", "masked auto-encoding of regional BOLD series"),
 }

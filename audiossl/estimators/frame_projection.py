@@ -86,6 +86,10 @@ class FrameProjection(WindowObjective):
     config = FrameProjectionConfig
 
     def _make_objective(self, encoder: ResNet1d) -> Objective:
+        if self.pooling != "mean":
+            raise ConfigError(
+                f"FrameProjection.pooling: its views are means of frames, so only mean is taken, got {self.pooling!r}"
+            )
         if self.mapper not in get_args(Mapper):
             raise ConfigError(f"FrameProjection.mapper: expected one of {', '.join(get_args(Mapper))}, got {self.mapper!r}")
         options = read_options(FrameProjectionConfig, self._options(), "FrameProjection")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
@@ -13,15 +10,12 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
-from audiossl.errors import ConfigError, import_extra
+from audiossl.errors import ConfigError
 from audiossl.estimators.array_transformer import ArrayTransformer
 from audiossl.estimators.array_windows import Normaliser, windows_of_array
 from audiossl.estimators.arrays import Seed, seed_of
+from audiossl.models.banks.minirocket import PARAMETERS, TAPS, aeon, others_left_alone
 from audiossl.signals.sensors.windows import Normalisation
-
-# What aeon fits, in the order of its `parameters`.
-PARAMETERS = ("channels_per_combination", "channel_indices", "dilations", "features_per_dilation", "biases")
-TAPS = 9  # of every kernel
 
 
 class Kernels(nn.Module):
@@ -88,19 +82,3 @@ class MiniRocket(ArrayTransformer):
 
     def _shortest(self) -> int:
         return TAPS
-
-
-@contextmanager
-def others_left_alone() -> Iterator[None]:
-    """Give NumPy's global draws and torch's number of threads back as they were: aeon seeds the one, numba changes the other."""
-    state, num_threads = np.random.get_state(), torch.get_num_threads()  # noqa: NPY002
-    try:
-        yield
-    finally:
-        np.random.set_state(state)  # noqa: NPY002
-        torch.set_num_threads(num_threads)
-
-
-def aeon() -> ModuleType:
-    """The module of aeon that has MiniRocket; it compiles when it is first used."""
-    return import_extra("aeon.transformations.collection.convolution_based", "sensors")

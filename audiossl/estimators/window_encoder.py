@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import torch
@@ -17,22 +18,24 @@ from audiossl.estimators.arrays import Seed, seed_of
 from audiossl.models.encoder import Encoder
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
 from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
-from audiossl.objectives.pooling import mean_frame
+from audiossl.objectives.pooling import Pooling, pool_frames
 from audiossl.options import read_options
 from audiossl.seeds import derive_seed
 from audiossl.signals.sensors.windows import Normalisation
 
 
 class PooledEncoder(nn.Module):
-    """Mean frame of normalised windows."""
+    """Frames of normalised windows, pooled."""
 
-    def __init__(self, normaliser: Normaliser, encoder: Encoder) -> None:
+    def __init__(self, normaliser: Normaliser, encoder: Encoder, pooling: Pooling = "mean") -> None:
         super().__init__()
         self.normaliser, self.encoder = normaliser, encoder
+        self.pooling: Pooling = pooling
 
     def forward(self, signal: Float[Tensor, "B C T"]) -> Float[Tensor, "B D"]:
         """Represent windows."""
-        return mean_frame(self.encoder(self.normaliser(signal), torch.full((len(signal),), signal.shape[2])))
+        frames = self.encoder(self.normaliser(signal), torch.full((len(signal),), signal.shape[2]))
+        return pool_frames(frames, self.pooling)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -44,6 +47,7 @@ class WindowEncoder(ArrayTransformer):
         dim: width of the features, as the recipes give it to baselines.
         width, num_blocks, kernel, dropout: sizes of the network, see `ResNet1dConfig`.
         normalise: `training` subtracts mean and deviation of the channels of `fit`, `window` those of each, `none` nothing.
+        pooling: `mean` of the frames, or `rich`, four times as wide: mean, deviation, maximum and share of positive values.
         random_state: seed of everything random. None draws one from NumPy's global state.
     """
 
@@ -54,6 +58,7 @@ class WindowEncoder(ArrayTransformer):
     kernel: int = 5
     dropout: float | int = 0.1
     normalise: Normalisation = "training"
+    pooling: Pooling = "mean"
     random_state: Seed = 1
 
     @property
@@ -67,6 +72,7 @@ class WindowEncoder(ArrayTransformer):
         return SensorEncoder(encoder, takes, normaliser.mean, normaliser.deviation).eval()
 
     def _make_encoder(self, num_channels: int) -> ResNet1d:
+        self._checked_pooling()  # before anything is trained
         names = ("width", "num_blocks", "kernel", "dropout", "dim")
         sizes = read_options(ResNet1dConfig, {name: getattr(self, name) for name in names}, type(self).__name__)
         return ResNet1d(num_channels, self._checked_rate(), sizes)
@@ -76,8 +82,16 @@ class WindowEncoder(ArrayTransformer):
             raise ConfigError(f"{type(self).__name__}.rate: expected a number of Hz above 0, got {self.rate!r}")
         return float(self.rate)
 
+    def _checked_pooling(self) -> Pooling:
+        if self.pooling not in get_args(Pooling):
+            raise ConfigError(
+                f"{type(self).__name__}.pooling: expected one of {', '.join(get_args(Pooling))}, got {self.pooling!r}"
+            )
+        return self.pooling
+
     def _make_network(self) -> nn.Module:
-        return PooledEncoder(Normaliser(self.normalise, self.n_features_in_), self._make_encoder(self.n_features_in_))
+        normaliser = Normaliser(self.normalise, self.n_features_in_)
+        return PooledEncoder(normaliser, self._make_encoder(self.n_features_in_), self._checked_pooling())
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -94,4 +108,4 @@ class RandomEncoder(WindowEncoder):
         normaliser = windows_of_array(values, groups, self._checked_rate(), self.normalise)[1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed_of(self.random_state), "encoder"))
-            return PooledEncoder(normaliser, self._make_encoder(values.shape[1]))
+            return PooledEncoder(normaliser, self._make_encoder(values.shape[1]), self._checked_pooling())

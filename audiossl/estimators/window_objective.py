@@ -80,7 +80,7 @@ class WindowObjective(WindowEncoder):
 
     def _network_after(self, objective: Objective, normaliser: Normaliser, windows: WindowSet, seed: int) -> nn.Module:
         """The module that represents windows, from an objective that was trained."""
-        return PooledEncoder(normaliser, objective.encoder)
+        return PooledEncoder(normaliser, objective.encoder, self._checked_pooling())
 
     def _batches(self, groups: list[str] | None, shape: tuple[int, ...]) -> WindowBatchConfig:
         if groups is None and (self.neighbours or self.groups_per_batch):

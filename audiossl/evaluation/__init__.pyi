@@ -1,3 +1,7 @@
+from .attentive_probe import AttentiveProbe as AttentiveProbe
+from .attentive_probe import fit_attentive_probe as fit_attentive_probe
+from .attentive_tasks import AttentiveClipTask as AttentiveClipTask
+from .attentive_tasks import AttentiveSegmentTask as AttentiveSegmentTask
 from .bootstrap import Interval as Interval
 from .bootstrap import bootstrap_rate as bootstrap_rate
 from .clip_task import ClipTask as ClipTask

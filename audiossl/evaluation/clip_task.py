@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from audiossl.embedding.store import EmbeddingStore
@@ -84,9 +85,13 @@ class ClipTask(ClipRows):
                     f"{item_id}: expected a vector like the {tuple(vectors[0].shape)} of '{ids[0]}', got {tuple(vector.shape)}"
                 )
         numbers = self.splits.group_numbers(split)
-        y = torch.tensor([self._numbers.get(self._label_of[item_id], -1) for item_id in ids])
+        y = self.classes(split)
         groups = torch.tensor([numbers[self.splits.groups[item_id]] for item_id in ids])
         return Examples(torch.stack(vectors).float(), y, groups, len(numbers), list(numbers))
+
+    def classes(self, split: Split) -> Int[Tensor, "N"]:
+        """Class of each item of a split; -1 where training never saw its label."""
+        return torch.tensor([self._numbers.get(self._label_of[item_id], -1) for item_id in self.splits.ids[split]])
 
     def run(self, model: str, vector_of: VectorOf, readout: Readout = CLIP_READOUT) -> Outcome:
         """Score a model: fit on train, choose on valid, test once.

@@ -65,6 +65,8 @@ def fit_knn(
     k_grid: Sequence[int] = K_GRID,
     max_references: int | None = None,
     generator: torch.Generator | None = None,
+    *,
+    keep_scale: bool = False,
 ) -> NearestNeighbours:
     """Keep the training data as references and choose k on the validation data; among equals the smaller k.
 
@@ -77,6 +79,7 @@ def fit_knn(
         k_grid: numbers of neighbours to try.
         max_references: keep a random choice of so many training rows; needs `generator`.
         generator: draws the choice.
+        keep_scale: whether features are centred only: for those whose scales were learned and mean something.
 
     Raises:
         DataError: if a split is empty or not finite.
@@ -92,7 +95,7 @@ def fit_knn(
     check_split("valid", valid_x, valid_y)
     if not k_grid or min(k_grid) < 1:
         raise DataError(f"expected numbers of neighbours of 1 and more to try, got {tuple(k_grid)}")
-    mean, deviation = standardisation(train_x)
+    mean, deviation = standardisation(train_x, keep_scale=keep_scale)
     if max_references is not None and len(train_x) > max_references:
         if generator is None:
             raise ValueError("max_references needs a generator")

@@ -14,6 +14,7 @@ from audiossl.errors import DataError
 
 L2_GRID = (1e-2, 1e-3, 1e-4)
 MAX_ITERATIONS = 40
+TOLERANCE = 1e-5  # gradient at which L-BFGS ends
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ def fit_linear_probe(
     num_classes: int,
     l2_grid: Sequence[float] = L2_GRID,
     max_iterations: int = MAX_ITERATIONS,
+    *,
+    deviation: Float[Tensor, "D"] | None = None,
 ) -> LinearProbe:
     """Fit a probe on the training data for every L2 strength and keep the one with the best validation accuracy.
 
@@ -59,13 +62,15 @@ def fit_linear_probe(
     `C = 1 / (l2 N)`). Among equals the stronger L2 wins. Deterministic: no random draw is made.
 
     Args:
-        train_x: features; mean and deviation come from here only.
+        train_x: features; mean and deviation come from here, unless `deviation` is given.
         train_y: classes 0 .. num_classes - 1.
         valid_x: features to choose with.
         valid_y: classes; those outside 0 .. num_classes - 1 count as errors.
         num_classes: K.
         l2_grid: strengths to try.
         max_iterations: L-BFGS steps for each strength, each begun at the solution of the stronger one.
+        deviation: what features are divided by in place of their deviation in the training data, of which few labels say little.
+            Their mean decides nothing, since the bias has no penalty.
 
     Raises:
         DataError: if a split is empty, a feature is not finite or a training class is out of range.
@@ -80,7 +85,7 @@ def fit_linear_probe(
     check_split("valid", valid_x, valid_y)
     best: LinearProbe | None = None
     accuracies: dict[float, float] = {}
-    for probe in fit_probe_path(train_x, train_y, num_classes, l2_grid, max_iterations):
+    for probe in fit_probe_path(train_x, train_y, num_classes, l2_grid, max_iterations, deviation=deviation):
         accuracies[probe.l2] = (probe.predict(valid_x) == valid_y).float().mean().item()
         if best is None or accuracies[probe.l2] > accuracies[best.l2]:
             best = probe
@@ -95,26 +100,36 @@ def fit_probe_path(
     num_classes: int,
     l2_grid: Sequence[float] = L2_GRID,
     max_iterations: int = MAX_ITERATIONS,
+    *,
+    deviation: Float[Tensor, "D"] | None = None,
+    tolerance: float = TOLERANCE,
 ) -> list[LinearProbe]:
-    """Fit a probe for every L2 strength, the strongest first; arguments and errors as for `fit_linear_probe`."""
+    """Fit a probe for every L2 strength, the strongest first; arguments and errors as for `fit_linear_probe`.
+
+    A `tolerance` below the default solves the problem further than a choice among strengths needs.
+    """
     check_split("train", train_x, train_y)
     if int(train_y.min()) < 0 or int(train_y.max()) >= num_classes:
         raise DataError(f"expected training classes 0 .. {num_classes - 1}, got {int(train_y.min())} .. {int(train_y.max())}")
     train_x = train_x.float()
-    mean, deviation = standardisation(train_x)
-    solver = _SoftmaxRegression((train_x - mean) / deviation, train_y, num_classes)
+    mean, own = standardisation(train_x)
+    divisor = own if deviation is None else deviation
+    solver = _SoftmaxRegression((train_x - mean) / divisor, train_y, num_classes)
     probes = []
     for l2 in sorted(l2_grid, reverse=True):
-        weight, bias = solver.solve(l2, max_iterations)
-        folded = weight / deviation[:, None]
+        weight, bias = solver.solve(l2, max_iterations, tolerance)
+        folded = weight / divisor[:, None]
         probes.append(LinearProbe(folded, bias - mean @ folded, l2, {}))
     return probes
 
 
-def standardisation(x: Float[Tensor, "N D"]) -> tuple[Float[Tensor, "D"], Float[Tensor, "D"]]:
-    """Mean and deviation of every feature in float32; a constant feature has deviation 1, so that it stays harmless."""
+def standardisation(x: Float[Tensor, "N D"], *, keep_scale: bool = False) -> tuple[Float[Tensor, "D"], Float[Tensor, "D"]]:
+    """Mean and deviation of every feature in float32; a constant feature has deviation 1, so that it stays harmless.
+
+    With `keep_scale` every deviation is 1: where scales were learned, dividing columns by their deviations would undo them.
+    """
     deviation, mean = torch.std_mean(x.float(), dim=0, correction=0)
-    constant = deviation <= 1e-6 * mean.abs().clamp(min=1e-6)
+    constant = (deviation <= 1e-6 * mean.abs().clamp(min=1e-6)) | keep_scale
     return mean, torch.where(constant, torch.ones_like(deviation), deviation)
 
 
@@ -144,7 +159,7 @@ class _SoftmaxRegression:
         self._weight = x.new_zeros((x.shape[1], num_classes))
         self._bias = x.new_zeros(num_classes)
 
-    def solve(self, l2: float, max_iterations: int) -> tuple[Float[Tensor, "D K"], Float[Tensor, "K"]]:
+    def solve(self, l2: float, max_iterations: int, tolerance: float) -> tuple[Float[Tensor, "D K"], Float[Tensor, "K"]]:
         """Minimise from the last solution on."""
         ridge = (2 * l2 + 1e-6) * torch.eye(len(self._gram), dtype=torch.float64)
         factor = torch.linalg.cholesky(self._gram + ridge)  # gram + ridge = F F', so W = F'^-1 V
@@ -155,8 +170,8 @@ class _SoftmaxRegression:
             [coordinates, bias],
             max_iter=max_iterations,
             history_size=10,
-            tolerance_grad=1e-5,
-            tolerance_change=1e-6,
+            tolerance_grad=tolerance,
+            tolerance_change=min(1e-6, tolerance),
             line_search_fn="strong_wolfe",
         )
 

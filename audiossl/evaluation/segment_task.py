@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from audiossl.embedding.store import EmbeddingStore
@@ -53,9 +54,14 @@ class SegmentTask(SegmentRows, ClipTask):
         def vector_of(key: str) -> Tensor:
             id_, span = self.spans[key]
             frames, times = frames_of(id_)
-            inside = (times >= span.start) & (times < span.end)
-            if not inside.any():
-                inside[(times - (span.start + span.end) / 2).abs().argmin()] = True
-            return frames[inside].mean(0)
+            return frames[self.inside(times, span)].mean(0)
 
         return vector_of
+
+    @staticmethod
+    def inside(times: Float[Tensor, "T"], span: Segment) -> Bool[Tensor, "T"]:
+        """Which frames are centred in a segment; the nearest one where none is."""
+        inside = (times >= span.start) & (times < span.end)
+        if not inside.any():
+            inside[(times - (span.start + span.end) / 2).abs().argmin()] = True
+        return inside

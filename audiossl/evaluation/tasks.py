@@ -11,6 +11,12 @@ TASKS: dict[str, Kind] = {
         "audiossl.evaluation.segment_task:SegmentTask", "a label for each stretch (a word), read from its mean frame"
     ),
     "clips": Kind("audiossl.evaluation.clip_task:ClipTask", "one label for each recording, read from its mean frame"),
+    "attentive_segments": Kind(
+        "audiossl.evaluation.attentive_tasks:AttentiveSegmentTask", "segments, read by an attentive probe over all layers as well"
+    ),
+    "attentive_clips": Kind(
+        "audiossl.evaluation.attentive_tasks:AttentiveClipTask", "clips, read by an attentive probe over all layers as well"
+    ),
     "folded_clips": Kind(
         "audiossl.evaluation.folded_clip_task:FoldedClipTask", "one label for each recording; groups are tested in turn"
     ),

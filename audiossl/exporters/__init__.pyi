@@ -1,5 +1,10 @@
+from .auto_model import register_transformers as register_transformers
 from .hear import HearExport as HearExport
 from .hf import HuggingFaceExport as HuggingFaceExport
+from .marble import MarbleEncoder as MarbleEncoder
+from .marble import MarbleExport as MarbleExport
+from .mteb import MtebEncoder as MtebEncoder
+from .mteb import MtebExport as MtebExport
 from .onnx import OnnxExport as OnnxExport
 from .s3prl import S3prlExport as S3prlExport
 from .s3prl import UpstreamExpert as UpstreamExpert

@@ -15,7 +15,9 @@ EXPORTS: dict[str, Kind] = {
     "hear": Kind("audiossl.exporters.hear:HearExport", "a module for the kits of HEAR 2021, such as my_embed.py"),
     "hf": Kind("audiossl.exporters.hf:HuggingFaceExport", "a Zipformer in the layout of published SPEAR models"),
     "onnx": Kind("audiossl.exporters.onnx:OnnxExport", "a graph that runs without torch, such as model.onnx"),
-    "xares": Kind("audiossl.exporters.xares:XaresExport", "a file for X-ARES, such as my_encoder.py"),
+    "xares": Kind("audiossl.exporters.xares:XaresExport", "a file for X-ARES and XARES-LLM, such as my_encoder.py"),
+    "mteb": Kind("audiossl.exporters.mteb:MtebExport", "a file for MTEB, such as my_encoder.py"),
+    "marble": Kind("audiossl.exporters.marble:MarbleExport", "a file for MARBLE v2, such as my_encoder.py"),
 }
 NEEDS = ("write",)
 

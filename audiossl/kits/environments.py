@@ -1,7 +1,7 @@
-"""The real s3prl and heareval, each in an environment of its own, run as child processes: nothing of them is imported here.
+"""The real s3prl, heareval and MTEB, each in an environment of its own, run as child processes.
 
-Both kits pin packages that exclude each other and ours, and neither installs cleanly today; what was found to work together is
-written down in `KITS`. `audiossl kits make` builds the environments from the command line.
+The first two pin packages that exclude each other and ours, and neither installs cleanly today; what was found to work together
+is written down in `KITS`. `audiossl kits make` builds the environments from the command line.
 """
 
 from __future__ import annotations
@@ -124,6 +124,18 @@ KITS = {
         variables=TRUSTING,
         stubs={"tensorflow": TENSORFLOW_STUB},
     ),
+    "mteb": Kit(
+        requirements=(
+            "mteb==2.26.24",
+            "torch==2.13.0",
+            "datasets==5.2.0",  # reads recordings undecoded; its own decoder, torchcodec, wants FFmpeg
+            "sentence-transformers==6.2.0",
+            "transformers==5.24.0",
+            "numpy==2.4.6",
+            "scikit-learn==1.9.1",
+            *FOR_ENCODERS,
+        ),
+    ),
 }
 
 
@@ -137,7 +149,7 @@ def build_kit(name: str, folder: Path | None = None) -> Path:
     """Make the environment of a kit if it is not there; takes minutes, some GB and pip's own settings and cache.
 
     Args:
-        name: "s3prl" or "hear".
+        name: "s3prl", "hear" or "mteb".
         folder: folder of all environments, by default `kits_folder()`.
 
     Returns:
@@ -201,7 +213,7 @@ def run_kit(
     """Run Python in the environment of a kit, with this very package importable there.
 
     Args:
-        name: "s3prl" or "hear".
+        name: "s3prl", "hear" or "mteb".
         arguments: arguments of Python, for instance `["-m", "heareval.predictions.runner", ...]`.
         folder: folder of all environments, by default `kits_folder()`.
         search: folders of modules that the child imports, such as that of an exported HEAR module.

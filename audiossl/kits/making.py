@@ -30,7 +30,7 @@ def make_kit(name: str, folder: Path | None = None) -> MadeKit:
     Takes minutes, some GB and pip's own settings and cache.
 
     Args:
-        name: "s3prl" or "hear".
+        name: "s3prl", "hear" or "mteb".
         folder: folder of all environments; by default `$AUDIOSSL_KITS`, or `kits` in the cache of audiossl.
 
     Raises:

@@ -8,6 +8,9 @@ from .encoder import Frames as Frames
 from .encoder import as_encoder as as_encoder
 from .encoder import last_offset as last_offset
 from .int8 import quantise_int8 as quantise_int8
+from .model_card import model_card as model_card
+from .model_facts import ModelFacts as ModelFacts
+from .model_facts import TrainingSet as TrainingSet
 from .resnet1d import ResNet1d as ResNet1d
 from .resnet1d import ResNet1dConfig as ResNet1dConfig
 from .sensor_encoder import SensorEncoder as SensorEncoder

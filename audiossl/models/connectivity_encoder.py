@@ -18,6 +18,7 @@ from audiossl.models import hub
 from audiossl.models.encoder import Frames
 from audiossl.models.gin import GINLayer
 from audiossl.models.graph_readout import Readout, make_readout
+from audiossl.models.pretrained import Pretrained
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Windows:
         return out[rows, distance.argmin(2)].masked_fill(is_beyond.reshape(*is_beyond.shape, *[1] * (out.ndim - 2)), 0.0)
 
 
-class ConnectivityEncoder(nn.Module):
+class ConnectivityEncoder(Pretrained):
     """Windows of a run as frames: correlation graphs, nodes that know their region and time, and GIN layers with read-outs.
 
     A node enters as W [one-hot region || eta], where eta is the state of a GRU that ran over the regional series from its first

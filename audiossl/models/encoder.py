@@ -94,6 +94,16 @@ def last_offset(encoder: Encoder) -> float:
     return float(getattr(encoder, "last_frame_offset", middle))
 
 
+def channels_of(encoder: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names and units of the channels that an encoder takes, in order; none of audio, which has one.
+
+    >>> channels_of(object())
+    ((), ())
+    """
+    about, regions = getattr(encoder, "takes", None), tuple(getattr(encoder, "regions", ()))
+    return tuple(getattr(about, "channels", regions)), tuple(getattr(about, "units", ()))
+
+
 def as_encoder(model: object) -> Encoder:
     """Return a model that meets the contract.
 

@@ -91,8 +91,7 @@ def load(
     if not path.is_file():
         if config is not None:
             raise ConfigError(f"a config can be given for an icefall checkpoint only; {source} brings its own.")
-        if not path.exists() and isinstance(source, str) and REPOSITORY.fullmatch(source):
-            path = _download(source)
+        path = folder_of(source)
         values = read_config(path / CONFIG)
         model = _restored(_class_of(values, path, trust_code), values, path, lambda: read_weights(path / WEIGHTS))
     elif path.suffix == ".pt":
@@ -103,6 +102,31 @@ def load(
     if hasattr(model, "padding"):
         model.padding = padding
     return model.eval()
+
+
+def folder_of(source: str | Path, **how: str | Path | bool | None) -> Path:
+    """The folder that a name leads to; a repository of the hub is downloaded, config and weights alone.
+
+    Args:
+        source: folder, or the id of a repository, owner/name.
+        how: options of `huggingface_hub.snapshot_download`, such as `revision`, `token`, `cache_dir`.
+
+    Raises:
+        StoreError: if the repository cannot be downloaded.
+    """
+    if Path(source).exists() or not (isinstance(source, str) and REPOSITORY.fullmatch(source)):
+        return Path(source)
+    from huggingface_hub import snapshot_download
+
+    options: dict[str, Any] = dict(how)
+    try:
+        return Path(snapshot_download(source, allow_patterns=[CONFIG, WEIGHTS], **options))
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StoreError(
+            f"'{source}' is no folder here and could not be fetched from the Hugging Face hub ({reason}). "
+            "Check the name and the network."
+        ) from error
 
 
 def load_as(kind: type[T], folder: Path) -> T:
@@ -215,16 +239,3 @@ def _restored(kind: type, values: Mapping[str, object], origin: Path, read: Call
 
 def _noun(kind: type) -> str:
     return next((row.about for row in MODELS.values() if row.place == place_of(kind)), kind.__name__)
-
-
-def _download(repository: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(repository, allow_patterns=[CONFIG, WEIGHTS]))
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise StoreError(
-            f"'{repository}' is no folder here and could not be fetched from the Hugging Face hub ({reason}). "
-            "Check the name and the network."
-        ) from error

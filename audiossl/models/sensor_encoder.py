@@ -9,12 +9,13 @@ from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from audiossl.errors import DataError
 from audiossl.lengths import padding_mask, standardise_known
 from audiossl.models import hub
 from audiossl.models.encoder import Frames
+from audiossl.models.pretrained import Pretrained
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
 
 
@@ -37,7 +38,7 @@ class SensorInput:
     normalise: Literal["training", "window", "none"] = "training"
 
 
-class SensorEncoder(nn.Module):
+class SensorEncoder(Pretrained):
     """A `ResNet1d` behind the normalisation that it was trained with; missing samples (NaN) are taken for the mean.
 
     Args:

@@ -159,6 +159,15 @@ class PlaneEncoder(nn.Module):
 
     def forward(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B D"]:
         """Encode windows; padding is kept out of every convolution, norm and mean."""
+        features, frames = self.last_plane(signal, lengths)
+        is_whole = bool((lengths == signal.shape[2]).all())
+        mean = features.sum(-1) / (features.shape[-1] if is_whole else frames[:, None, None])
+        return self.head(mean.flatten(1))
+
+    def last_plane(
+        self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"]
+    ) -> tuple[Float[Tensor, "B D A T"], Int[Tensor, "B"]]:
+        """What the last convolution gives at each of A scales, zero beyond the frames of each window, and the number of these."""
         plane = self.frame(signal, lengths)
         plane = plane.mul(self.gain).log1p() if self.gain else plane
         frames = self.frame.num_frames(lengths)
@@ -172,8 +181,7 @@ class PlaneEncoder(nn.Module):
             valid = None if is_whole else ~padding_mask(frames, hidden.shape[-1])
             hidden = norm(hidden, valid).relu()
             features, hidden = hidden, torch.cat([hidden, plane], dim=1)
-        mean = features.sum(-1) / (features.shape[-1] if is_whole else frames[:, None, None])
-        return self.head(mean.flatten(1))
+        return features, frames
 
 
 def _halve(plane: Float[Tensor, "B C A T"], valid: Bool[Tensor, "B T"] | None) -> Float[Tensor, "B C A2 T2"]:

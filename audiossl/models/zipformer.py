@@ -16,6 +16,7 @@ from audiossl.lengths import mapped, on_host, padding_mask
 from audiossl.models.chunks import WHOLE, Chunks
 from audiossl.models.encoder import Frames
 from audiossl.models.frontend import RECEPTIVE_FRAMES, Conv1dFrontend, Conv2dFrontend, num_output_frames
+from audiossl.models.pretrained import Pretrained
 from audiossl.models.spear_layout import from_published, to_published
 from audiossl.models.training_devices import TrainingDevices
 from audiossl.models.training_devices.attach import AttachedDevices
@@ -30,7 +31,7 @@ Padding = Literal["invariant", "reference"]
 HOP = 320  # samples between frames at 50 Hz
 
 
-class Zipformer(nn.Module):
+class Zipformer(Pretrained):
     """Log-mel, front end and stacks; meets the `Encoder` protocol.
 
     `padding` says what a clip sees beyond its end in a padded batch. "invariant": what it sees alone, so that batch-mates change

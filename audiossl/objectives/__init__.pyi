@@ -70,6 +70,7 @@ from .pcrl import PCRLConfig as PCRLConfig
 from .pgl import PGL as PGL
 from .pgl import PGLConfig as PGLConfig
 from .pooling import mean_frame as mean_frame
+from .pooling import pool_frames as pool_frames
 from .pseudo_label import PseudoLabel as PseudoLabel
 from .pseudo_label import PseudoLabelConfig as PseudoLabelConfig
 from .self_ensembling import SelfEnsembling as SelfEnsembling

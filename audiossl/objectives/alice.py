@@ -15,8 +15,8 @@ from audiossl.errors import ConfigError
 from audiossl.lengths import padding_mask
 from audiossl.models.cross_attention import CrossAttention
 from audiossl.models.encoder import Encoder, Frames
-from audiossl.models.gin import kept_statistics
 from audiossl.objectives.contrast import world_size
+from audiossl.objectives.corrupted_input import encode_corrupted
 from audiossl.objectives.loss import Loss, Ratio
 from audiossl.objectives.moving_average import follow, momentum_at
 from audiossl.objectives.objective import Needs, Objective
@@ -137,7 +137,7 @@ class Alice(Objective[Encoder, WindowBatch]):
             ConfigError: if the batch brings no matches, or signals of another number of channels than the encoder takes.
         """
         signal, lengths, ids = self._crops(batch)
-        frames = self._student(signal * self._kept(batch, ids, signal, lengths), signal, lengths)
+        frames = encode_corrupted(self.encoder, signal * self._kept(batch, ids, signal, lengths), signal, lengths)
         with torch.no_grad():
             taught: Frames = self.teacher.eval()[0](signal, lengths)
         counts = frames.last_lengths
@@ -199,14 +199,6 @@ class Alice(Objective[Encoder, WindowBatch]):
             generator = derive_generator(batch.seed, batch.epoch, id_, "mask")
             kept[row, torch.randperm(count, generator=generator)[: round(self.config.mask * count)]] = 0
         return kept.repeat_interleave(block, 1)[:, None, : signal.shape[2]].to(signal)
-
-    def _student(self, masked: Float[Tensor, "N C L"], signal: Float[Tensor, "N C L"], lengths: Int[Tensor, "N"]) -> Frames:
-        encoder = cast(nn.Module, self.encoder)
-        if self.training and any(isinstance(module, nn.BatchNorm1d) for module in encoder.modules()):
-            with torch.no_grad():
-                self.encoder(signal, lengths)  # for its statistics
-        with kept_statistics(encoder):
-            return self.encoder(masked, lengths)
 
     def _agree(
         self, student: Float[Tensor, "N *T K"], teacher: Float[Tensor, "N *T K"], centre: Float[Tensor, "K"]

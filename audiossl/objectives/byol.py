@@ -14,7 +14,7 @@ from torch.nn import functional
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
 from audiossl.objectives.loss import Loss
-from audiossl.objectives.moving_average import follow, momentum_at
+from audiossl.objectives.moving_average import follow, in_the_mode_of, momentum_at
 from audiossl.objectives.option_checks import require_same_width
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.two_views import TwoViewConfig, TwoViews, mlp
@@ -55,8 +55,8 @@ class BYOLConfig(TwoViewConfig):
 class BYOL(TwoViews):
     """The online network predicts the target's embedding of the other view; the target is its moving average, buffers included.
 
-    No negatives; batch normalisation in the heads wants 32 windows or more. Nothing is gathered: the loss of a window does not
-    depend on others.
+    No negatives; batch normalisation wants 32 windows or more. In training the target's norms are of the batch too, as in the
+    authors' code. Nothing is gathered: the loss of a window depends on others of its rank by norms alone.
 
     Args:
         encoder: encoder of the windows, which is trained; the target is a copy of it.
@@ -102,10 +102,11 @@ class BYOL(TwoViews):
 
     @torch.no_grad()
     def _target(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"]) -> Float[Tensor, "B D"]:
-        encoder, projector = self.target.eval()  # its averaged statistics, not those of the batch
-        hidden = mean_frame(encoder(signal, lengths))
-        with torch.autocast(signal.device.type, enabled=False):
-            return projector(hidden)
+        encoder, projector = self.target
+        with in_the_mode_of(encoder, _module(self.encoder)), in_the_mode_of(projector, self.projector):
+            hidden = mean_frame(encoder(signal, lengths))
+            with torch.autocast(signal.device.type, enabled=False):
+                return projector(hidden)
 
 
 def distance(prediction: Float[Tensor, "B D"], target: Float[Tensor, "B D"]) -> Float[Tensor, ""]:

@@ -32,8 +32,11 @@ class ClustersConfig:
     Attributes:
         changes: changes that a view gets, in this order: of noise, scale, rotate and negate, which leave every sample at its
             time.
-        augmentations: strength of the changes; its `kinds` and `per_view` are not used.
+        augmentations: strength of the changes; its `kinds` and `per_view` are for `drawn_clips`.
+        drawn_clips: whether the second clip gets changes drawn from `augmentations`, which may move samples in time, in the place
+            of `changes`: clips need not keep time.
         projector: widths of the layers between a frame, or a clip, and the prototypes; ReLU between them.
+        batch_norm: normalise hidden layers of the projectors over the batch, as SwAV does.
         frames: frames of each window that are clustered, at even distances; short windows give some more than once.
         prototypes, clip_prototypes: number of clusters of frames and of clips.
         temperature: temperature of predictions.
@@ -52,7 +55,9 @@ class ClustersConfig:
 
     changes: list[str] = field(default_factory=lambda: ["scale", "noise"])
     augmentations: AugmentationConfig = field(default_factory=AugmentationConfig)
+    drawn_clips: bool = False
     projector: list[int] = field(default_factory=lambda: [128, 128])
+    batch_norm: bool = False
     frames: int = 8
     prototypes: int = 64
     clip_prototypes: int = 64
@@ -115,9 +120,9 @@ class Clusters(Objective[Encoder, WindowBatch]):
         self.config = config = config or ClustersConfig()
         out = config.projector[-1]
         self.transformer = SequenceTransformer(encoder.dim, width=config.width, num_layers=config.layers, num_heads=config.heads)
-        self.frame_head = mlp([encoder.dim, *config.projector], batch_norm=False)
-        self.clip_head = mlp([config.width, *config.projector], batch_norm=False)
-        self.mean_head = mlp([encoder.dim, *config.projector], batch_norm=False)
+        self.frame_head = mlp([encoder.dim, *config.projector], config.batch_norm)
+        self.clip_head = mlp([config.width, *config.projector], config.batch_norm)
+        self.mean_head = mlp([encoder.dim, *config.projector], config.batch_norm)
         self.predictor = nn.Linear(config.width, encoder.dim)
         self.hidden_frame = nn.Parameter(0.02 * torch.randn(encoder.dim))
         self.frame_prototypes = nn.Parameter(torch.randn(config.prototypes, out))
@@ -127,11 +132,11 @@ class Clusters(Objective[Encoder, WindowBatch]):
     def forward(self, batch: WindowBatch) -> Loss:
         """Compute the loss of a batch, summed over its windows."""
         first, second = (self.encoder(self._view(batch.signal, batch.lengths, batch, i), batch.lengths) for i in (0, 1))
-        clip = second
+        config, clip = self.config, second
         if batch.partner is not None and batch.partner_lengths is not None:
-            signal = self._view(batch.partner, batch.partner_lengths, batch, 2)
-            clip = self.encoder(signal, batch.partner_lengths)
-        config = self.config
+            clip = self._second_clip(batch.partner, batch.partner_lengths, batch)
+        elif config.drawn_clips:
+            clip = self._second_clip(batch.signal, batch.lengths, batch)
         with torch.autocast(batch.signal.device.type, enabled=False):
             terms = {
                 "frame": config.frame_weight * self._frame_loss(first, second),
@@ -144,11 +149,14 @@ class Clusters(Objective[Encoder, WindowBatch]):
         """Note how far training is, which decides whether prototypes learn."""
         self.steps.fill_(step)
 
+    def _second_clip(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"], batch: WindowBatch) -> Frames:
+        return self.encoder(self._view(signal, lengths, batch, 2, drawn=self.config.drawn_clips), lengths)
+
     def _view(
-        self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"], batch: WindowBatch, number: int
+        self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"], batch: WindowBatch, number: int, *, drawn: bool = False
     ) -> Float[Tensor, "B C L"]:
-        key = (batch.seed, batch.epoch, number)
-        return augment(signal, lengths, batch.ids, key, self.config.augmentations, self.config.changes)
+        key, changes = (batch.seed, batch.epoch, number), None if drawn else self.config.changes
+        return augment(signal, lengths, batch.ids, key, self.config.augmentations, changes)
 
     def _scores(self, rows: Float[Tensor, "N D"], prototypes: Float[Tensor, "K D"]) -> Float[Tensor, "N K"]:
         if self.training and int(self.steps) < self.config.freeze_steps:
@@ -156,7 +164,7 @@ class Clusters(Objective[Encoder, WindowBatch]):
         return functional.normalize(rows, dim=1) @ functional.normalize(prototypes, dim=1).T
 
     def _frame_loss(self, first: Frames, second: Frames) -> Float[Tensor, ""]:
-        rows = [gather(self.frame_head(even_frames(frames, self.config.frames)).flatten(0, 1)) for frames in (first, second)]
+        rows = [gather(self.frame_head(even_frames(frames, self.config.frames).flatten(0, 1))) for frames in (first, second)]
         scores = [self._scores(row, self.frame_prototypes) for row in rows]
         return self._swapped(scores, scores)
 

@@ -26,8 +26,10 @@ def encode_corrupted(
     (True, 2)
     """
     module = cast(nn.Module, encoder)
+    with kept_statistics(module):
+        frames = encoder(corrupted, lengths)
+    # After the pass that is trained, since torch up to 2.10 gives a pass the weights that autocast cast without gradients before.
     if module.training and any(isinstance(norm, nn.BatchNorm1d) for norm in module.modules()):
         with torch.no_grad():
             encoder(clean, lengths)
-    with kept_statistics(module):
-        return encoder(corrupted, lengths)
+    return frames

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import cast
@@ -14,8 +12,7 @@ from torch import Tensor, nn
 
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder, Frames
-from audiossl.models.gin import kept_statistics
-from audiossl.objectives.moving_average import follow, momentum_at
+from audiossl.objectives.moving_average import follow, in_the_mode_of, momentum_at
 from audiossl.objectives.option_checks import require_positive, require_widths
 from audiossl.objectives.pooling import mean_frame
 from audiossl.objectives.queue import Queue
@@ -79,7 +76,7 @@ class MomentumContrast(TwoViews):
     def key(self, signal: Float[Tensor, "B C L"], lengths: Int[Tensor, "B"]) -> tuple[Frames, Float[Tensor, "B D"]]:
         """Frames of windows by the moving average, and their keys, without gradients."""
         encoder, projector = self.target
-        with _in_the_mode_of(encoder, cast(nn.Module, self.encoder)), _in_the_mode_of(projector, self.projector):
+        with in_the_mode_of(encoder, cast(nn.Module, self.encoder)), in_the_mode_of(projector, self.projector):
             frames = encoder(signal, lengths)
             with torch.autocast(signal.device.type, enabled=False):
                 return frames, projector(mean_frame(frames))
@@ -94,14 +91,3 @@ class MomentumContrast(TwoViews):
         options = self.contrast_options
         online = nn.ModuleList([cast(nn.Module, self.encoder), self.projector])
         follow(self.target, online, momentum_at(step, options.momentum, options.momentum_steps))
-
-
-@contextmanager
-def _in_the_mode_of(target: nn.Module, online: nn.Module) -> Iterator[None]:
-    """Let batch norms normalise as those of the trained network do, without keeping anything, and all else evaluate."""
-    target.eval()
-    for norm in target.modules():
-        if isinstance(norm, nn.BatchNorm1d):
-            norm.train(online.training)
-    with kept_statistics(target):
-        yield

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
+
+from audiossl.models.gin import kept_statistics
 
 
 def momentum_at(step: int, momentum: float, steps: int) -> float:
@@ -44,3 +48,28 @@ def follow(target: nn.Module, online: nn.Module, keep: float) -> None:
             value.lerp_(source, 1 - keep)
         else:
             value.copy_(source)
+
+
+@contextmanager
+def in_the_mode_of(target: nn.Module, online: nn.Module) -> Iterator[None]:
+    """Let batch norms of a moving average normalise as those of the trained network do, without keeping anything.
+
+    In training they are of the batch, as in the published code of BYOL (arXiv 2006.07733) and MoCo: statistics that follow slowly
+    from nothing would belong to neither network. All else of the moving average evaluates.
+
+    Args:
+        target: network that follows.
+        online: network that is trained.
+
+    >>> target, online = nn.BatchNorm1d(2, affine=False), nn.BatchNorm1d(2, affine=False).train()
+    >>> with in_the_mode_of(target, online):
+    ...     normalised = target(torch.tensor([[1.0, 5.0], [3.0, 9.0]]))
+    >>> normalised.round(decimals=2).tolist(), target.running_mean.tolist()
+    ([[-1.0, -1.0], [1.0, 1.0]], [0.0, 0.0])
+    """
+    target.eval()
+    for norm in target.modules():
+        if isinstance(norm, nn.BatchNorm1d):
+            norm.train(online.training)
+    with kept_statistics(target):
+        yield

@@ -59,8 +59,8 @@ class PCRL(MomentumContrast):
     mixture of their second views; of a mixture and the mixture of keys. Mixtures are `share * own + (1 - share) * other`, with a
     share of at least a half. `rebuild` is the mean of four squared errors: of the view, of the mixture, and of both where the
     frames are a mixture of the student's and the moving average's, from which the mixture of what each saw is to be rebuilt. What
-    is rebuilt is the window with another sign, direction, gain and speed; the decoder is told by a code that scales the frames'
-    channels through a sigmoid, and frames are read in the direction and at the speed of the target.
+    is rebuilt is the window with another sign, direction, gain, speed and band; the decoder is told by a code that scales the
+    frames' channels through a sigmoid, and frames are read in the direction and at the speed of the target.
 
     Everything is drawn from (seed, epoch, id). The other window of a mixture may lie on another rank. Transformations are linear,
     so that what is to be rebuilt of a mixture is the mixture of what is to be rebuilt.

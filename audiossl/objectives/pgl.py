@@ -13,13 +13,12 @@ from torch.nn import functional
 
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
-from audiossl.models.gin import kept_statistics
 from audiossl.objectives.augmentations import augment
 from audiossl.objectives.byol import BYOLConfig
 from audiossl.objectives.crops import Crops
 from audiossl.objectives.frame_alignment import on_shared_axis
 from audiossl.objectives.loss import Loss, Ratio
-from audiossl.objectives.moving_average import follow, momentum_at
+from audiossl.objectives.moving_average import follow, in_the_mode_of, momentum_at
 from audiossl.objectives.objective import Needs, Objective
 from audiossl.objectives.two_views import mlp
 from audiossl.objectives.vicreg import off_diagonal_covariance, variance_hinge
@@ -146,11 +145,8 @@ class PGL(Objective[Encoder, WindowBatch]):
 
     @torch.no_grad()
     def _targets(self, views: list[tuple[Tensor, Tensor]], crops: Crops) -> list[Float[Tensor, "M D"]]:
-        encoder, projector = self.target.eval()
-        # Norms are of the batch where the online ones are: with statistics that follow from nothing, all targets are alike.
-        _train_norms(encoder, cast(nn.Module, self.encoder).training)
-        _train_norms(projector, self.training)
-        with kept_statistics(self.target):
+        encoder, projector = self.target
+        with in_the_mode_of(encoder, cast(nn.Module, self.encoder)), in_the_mode_of(projector, self.projector):
             first, second = (encoder(*view) for view in views)
             rows = on_shared_axis(self.encoder, first, second, crops)[:2]
             with torch.autocast(rows[0].device.type, enabled=False):
@@ -160,9 +156,3 @@ class PGL(Objective[Encoder, WindowBatch]):
 def distances(prediction: Float[Tensor, "M D"], target: Float[Tensor, "M D"]) -> Float[Tensor, "M"]:
     """Squared distance of each two rows of unit length, 2 - 2 cos, in float32."""
     return 2 - 2 * functional.cosine_similarity(prediction.float(), target.float(), dim=1)
-
-
-def _train_norms(module: nn.Module, training: bool) -> None:
-    for norm in module.modules():
-        if isinstance(norm, nn.BatchNorm1d):
-            norm.train(training)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from audiossl.objectives.loss import Ratio
+from audiossl.objectives.mixup import draw_beta
 from audiossl.objectives.option_checks import require_positive
 from audiossl.objectives.semi_batch import SemiBatch
 from audiossl.objectives.semi_objective import SemiConfig, SemiObjective, Terms, cross_entropy, mean_where, turned
@@ -58,11 +59,14 @@ class Semixup(SemiObjective):
     config: SemixupConfig
 
     def learn_labelled(self, batch: SemiBatch) -> tuple[Float[Tensor, ""], dict[str, Ratio]]:
-        """Cross entropy of mixtures with both classes, by their shares."""
-        hidden, _ = self.encode(batch.labelled.weak)
+        """Cross entropy of mixtures with both classes, by their shares, in the weak view and, if asked for, a strong one."""
+        views = batch.labelled
+        hidden, _ = self.encode(views.weak)
         share, order = self._mixture(batch, len(hidden), "labelled")
-        logits = self.head(mixed(hidden.float(), order, share))
-        loss = share * cross_entropy(logits, batch.y) + (1 - share) * cross_entropy(logits, batch.y[order])
+        loss = self._of_mixtures(hidden.float(), batch.y, share, order)
+        if self.config.labelled_strong and views.strong:
+            strong, _ = self.encode(views.strong[0])
+            loss = (loss + self._of_mixtures(strong.float(), turned(batch.y, views.moves[0]), share, order)) / 2
         with torch.no_grad():
             right = (self.head(hidden.float()).argmax(2) == batch.y) & (batch.y >= 0)
         return loss, {"accuracy": Ratio(right.sum().float(), (batch.y >= 0).sum().float())}
@@ -86,6 +90,13 @@ class Semixup(SemiObjective):
         there = valid[: len(batch.truth)]
         return terms, self.measure(pseudo, there, there, batch.truth)
 
+    def _of_mixtures(
+        self, hidden: Float[Tensor, "B T D"], y: Int[Tensor, "B T"], share: float, order: Int[Tensor, "B"]
+    ) -> Float[Tensor, ""]:
+        """Cross entropy of mixtures of outputs of the encoder."""
+        logits = self.head(mixed(hidden, order, share))
+        return share * cross_entropy(logits, y) + (1 - share) * cross_entropy(logits, y[order])
+
     def _pooled(self, batch: SemiBatch) -> tuple[Float[Tensor, "N T D"], Float[Tensor, "N T D"], Bool[Tensor, "N T"]]:
         """Outputs of the encoder for weak and strong views of unlabelled and labelled windows; strong ones are turned back."""
         clean, changed, valid = [], [], []
@@ -103,18 +114,6 @@ class Semixup(SemiObjective):
         generator = derive_generator(weak.seed, self.step, *weak.ids[:1], what, "semixup")
         order = torch.randperm(count, generator=generator).to(weak.signal.device)
         return draw_beta(self.config.beta, generator), order
-
-
-def draw_beta(beta: float, generator: torch.Generator) -> float:
-    """Draw from Beta(beta, beta) by Jöhnk's method, which needs uniform draws alone; it suits small parameters.
-
-    >>> 0 <= draw_beta(0.75, torch.Generator().manual_seed(0)) <= 1
-    True
-    """
-    while True:
-        first, second = (torch.rand(2, generator=generator, dtype=torch.float64) ** (1 / beta)).tolist()
-        if 0 < first + second <= 1:
-            return first / (first + second)
 
 
 def mixed(values: Float[Tensor, "N T D"], order: Tensor, share: float) -> Float[Tensor, "N T D"]:

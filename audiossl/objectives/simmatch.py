@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
+from audiossl.objectives.class_alignment import ClassAlignment, of_all_ranks
 from audiossl.objectives.contrast import gather
 from audiossl.objectives.option_checks import require_positive, require_widths
 from audiossl.objectives.semi_batch import SemiBatch
@@ -29,6 +30,8 @@ class SimMatchConfig(TeacherConfig):
         mix: alpha: share of the classifier in the pseudo-label; the rest is what similar labelled windows say.
         instance_weight: weight of the agreement of similarities.
         memory: number of embeddings of labelled windows or frames that are kept.
+        align: share of the running mean of predicted classes that is kept in each step; predictions are divided by that mean. 1
+            leaves them as they are.
 
     Raises:
         ConfigError: for an option out of range.
@@ -43,15 +46,16 @@ class SimMatchConfig(TeacherConfig):
     mix: float = 0.9
     instance_weight: float = 1.0
     memory: int = 256
+    align: float = 0.99
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive("temperature", self.temperature)
         require_widths("projector", self.projector, fewest=1)
-        if not 0 <= self.mix <= 1 or self.memory < 1 or self.instance_weight < 0:
+        if not (0 <= self.mix <= 1 and 0 <= self.align <= 1) or self.memory < 1 or self.instance_weight < 0:
             raise ConfigError(
-                f"expected mix of 0 to 1, memory of at least 1 and instance_weight of at least 0, got {self.mix}, {self.memory} "
-                f"and {self.instance_weight}"
+                f"expected mix and align of 0 to 1, memory of at least 1 and instance_weight of at least 0, got {self.mix}, "
+                f"{self.align}, {self.memory} and {self.instance_weight}"
             )
 
 
@@ -59,7 +63,7 @@ class SimMatch(TaughtProjection):
     """Two kinds of pseudo-labels of the weak view: of classes, and of similarities to labelled windows; each corrects the other.
 
     The memory is a queue of the teacher's embeddings of labelled windows, which is saved with the weights; the paper keeps one
-    for each labelled image. Distribution alignment is left out.
+    for each labelled image. The teacher's probabilities are aligned, so that all classes are predicted equally often.
 
     >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
     >>> objective = SimMatch(ResNet1d(3, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8)), 2)
@@ -75,7 +79,8 @@ class SimMatch(TaughtProjection):
     def __init__(self, encoder: Encoder, num_classes: int, config: SemiConfig | None = None, *, frame_wise: bool = False) -> None:
         super().__init__(encoder, num_classes, config, frame_wise=frame_wise)
         options = self.config
-        self.add_projector([encoder.dim, *self.config.projector])
+        self.add_projector([encoder.dim, *options.projector])
+        self.alignment = ClassAlignment(num_classes, options.align)
         self.register_buffer("memory", torch.zeros(options.memory, options.projector[-1]))
         self.register_buffer("memory_classes", torch.full((options.memory,), -1))
 
@@ -87,9 +92,12 @@ class SimMatch(TaughtProjection):
         known = self.memory_classes >= 0
         memory, classes = self.memory[known], self.memory_classes[known]
         hidden, logits, valid = self.teach(views.weak)
+        predicted = logits.softmax(2)
+        if self.training:
+            self.alignment.follow(of_all_ranks(predicted, valid))
         with torch.no_grad():
             similar = self._similar(self.teacher[2](hidden.float()), memory)
-            semantic = logits.softmax(2)
+            semantic = self.alignment(predicted)
             pseudo = options.mix * semantic + (1 - options.mix) * aggregated(similar, classes, self.num_classes)
             calibrated = unfolded(similar, semantic, classes)
             used = (pseudo.amax(2) >= options.threshold) & valid

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
-from audiossl.objectives.contrast import gather
+from audiossl.objectives.class_alignment import ClassAlignment, of_all_ranks
 from audiossl.objectives.semi_batch import SemiBatch
 from audiossl.objectives.semi_objective import SemiConfig, SemiObjective, Terms, mean_where, turned
 
@@ -57,13 +57,12 @@ class SoftMatch(SemiObjective):
     config: SoftMatchConfig
     mean: Tensor
     variance: Tensor
-    classes: Tensor
 
     def __init__(self, encoder: Encoder, num_classes: int, config: SemiConfig | None = None, *, frame_wise: bool = False) -> None:
         super().__init__(encoder, num_classes, config, frame_wise=frame_wise)
         self.register_buffer("mean", torch.tensor(1.0 / num_classes))
         self.register_buffer("variance", torch.tensor(1.0))
-        self.register_buffer("classes", torch.full((num_classes,), 1.0 / num_classes))
+        self.alignment = ClassAlignment(num_classes, self.config.momentum)
 
     def learn_unlabelled(self, batch: SemiBatch) -> Terms:
         """Weighted cross entropy of the first strong view with the class of the weak one."""
@@ -71,7 +70,7 @@ class SoftMatch(SemiObjective):
         logits, valid = self.classify(views.weak)
         probabilities = logits.detach().softmax(2)
         if self.training:
-            self._follow(gather(torch.cat([probabilities, valid[..., None].float()], 2).flatten(0, 1)))
+            self._follow(of_all_ranks(probabilities, valid))
         pseudo = probabilities.argmax(2)
         weight = weights_of(self._aligned(probabilities).amax(2), self.mean, self.variance, self.config.num_sigmas) * valid
         strong, _ = self.classify(views.strong[0])
@@ -81,22 +80,18 @@ class SoftMatch(SemiObjective):
         return {"consistency": term}, self.measure(pseudo, (weight > 0.5) & valid, valid, batch.truth)
 
     @torch.no_grad()
-    def _follow(self, rows: Float[Tensor, "N K1"]) -> None:
-        """Follow the classes and confidences of a batch; the last column says which rows are valid."""
-        probabilities = rows[rows[:, -1] > 0, :-1]
+    def _follow(self, probabilities: Float[Tensor, "N K"]) -> None:
+        """Follow the classes and confidences of a batch."""
         if len(probabilities) < 2:
             return
+        self.alignment.follow(probabilities)
         step = 1 - self.config.momentum
-        self.classes.lerp_(probabilities.mean(0), step)
         confidence = self._aligned(probabilities).amax(-1)
         self.mean.lerp_(confidence.mean(), step)
         self.variance.lerp_(confidence.var(), step)
 
     def _aligned(self, probabilities: Float[Tensor, "*B K"]) -> Float[Tensor, "*B K"]:
-        if not self.config.align:
-            return probabilities
-        scaled = probabilities / (self.classes * self.num_classes).clamp(min=1e-6)
-        return scaled / scaled.sum(-1, keepdim=True)
+        return self.alignment(probabilities) if self.config.align else probabilities
 
 
 def weights_of(

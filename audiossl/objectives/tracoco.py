@@ -10,12 +10,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from audiossl.errors import ConfigError
 from audiossl.models.encoder import Encoder
+from audiossl.objectives.cutmix import CutMix
 from audiossl.objectives.loss import Ratio
 from audiossl.objectives.semi_batch import SemiBatch, Views
 from audiossl.objectives.semi_objective import SemiConfig, SemiObjective, Terms, cross_entropy, encode, mean_where, turned
 from audiossl.objectives.two_views import mlp
 from audiossl.objectives.window_batch import WindowBatch
+from audiossl.seeds import derive_generator
 
 
 @dataclass
@@ -27,6 +30,7 @@ class TraCoCoConfig(SemiConfig):
         absent: probability below which it is taught that a class is absent.
         translation: weight of the agreement on the overlap.
         certainty: weight of the negative entropy there, which discourages trivial certainty.
+        cutmix: both parameters of the distribution from which the share of a window is drawn that stays in CutMix; 0 for none.
 
     >>> TraCoCoConfig().confident
     0.65
@@ -37,6 +41,12 @@ class TraCoCoConfig(SemiConfig):
     absent: float = 0.1
     translation: float = 0.3
     certainty: float = 0.1
+    cutmix: float = 4.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cutmix < 0:
+            raise ConfigError(f"expected cutmix of at least 0, got {self.cutmix}")
 
 
 class TraCoCo(SemiObjective):
@@ -44,8 +54,11 @@ class TraCoCo(SemiObjective):
 
     Where batches bring crops of windows at two offsets, predictions agree frame by frame on their overlap; that is exact, since
     encoders are invariant to padding. Without crops, as on frozen vectors, two strong views of a window agree. With more than two
-    classes the one that is taught to be absent is the least probable one. Time-CutMix, which the paper gives one of the networks,
-    is left out. The answer is the mean of both. Means over confident places are those of a rank.
+    classes the one that is taught to be absent is the least probable one.
+
+    The second network is taught on windows of which a stretch is another window's (CutMix); the first one's answers to both are
+    put together alike, or, where windows are classified as a whole, taught by their shares. Frozen vectors have no stretches. The
+    answer is the mean of both networks. Means over confident places, and pairs, are those of a rank.
 
     >>> from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
     >>> TraCoCo(ResNet1d(3, 50.0, ResNet1dConfig(width=4, num_blocks=2, dim=8)), 2).config.translation
@@ -74,9 +87,10 @@ class TraCoCo(SemiObjective):
         """Pseudo-labels from network to network, and agreement of each with itself."""
         options, views = self.config, batch.unlabelled
         one, valid = self.classify(views.weak)
-        two, _ = self._classify_other(views.weak)
-        taught = taught_by(two.detach(), one, valid, options.confident, options.absent)
-        taught = taught + taught_by(one.detach(), two, valid, options.confident, options.absent)
+        with torch.no_grad():
+            two, _ = self._classify_other(views.weak)
+        taught = taught_by(two, one, valid, options.confident, options.absent)
+        taught = taught + self._teach_other(views.weak, one.detach(), valid)
         shifted = [self._overlap(encoder, head, views) for encoder, head in self._networks()]
         divergence = torch.stack([kl_on_overlap(a, b, there) for a, b, there in shifted]).sum()
         certainty = torch.stack([negative_entropy(a, there) for a, _, there in shifted]).sum()
@@ -90,6 +104,17 @@ class TraCoCo(SemiObjective):
         """Logarithms of the mean probabilities of both networks."""
         both = self.classify(windows)[0].softmax(2) + self._classify_other(windows)[0].softmax(2)
         return (both / 2).clamp(min=1e-30).log()
+
+    def _teach_other(self, windows: WindowBatch, one: Float[Tensor, "B T K"], valid: Bool[Tensor, "B T"]) -> Float[Tensor, ""]:
+        """What the first network teaches the second one of windows with stretches of others."""
+        options = self.config
+        generator = derive_generator(windows.seed, self.step, *windows.ids[:1], "cutmix")
+        mixture = CutMix.draw(windows, self.encoder.alignment, options.cutmix, generator)
+        student, _ = self._classify_other(mixture.of_signal(windows))
+        if self.frame_wise:
+            return taught_by(mixture.of_frames(one), student, valid, options.confident, options.absent)
+        parts = [taught_by(logits, student, valid, options.confident, options.absent) for logits in (one, one[mixture.order])]
+        return (1 - mixture.share) * parts[0] + mixture.share * parts[1]
 
     def _classify_other(self, windows: WindowBatch) -> tuple[Float[Tensor, "B T K"], Bool[Tensor, "B T"]]:
         hidden, valid = encode(cast(Encoder, self.other_encoder), windows, self.frame_wise)

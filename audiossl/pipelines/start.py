@@ -115,11 +115,13 @@ class Start:
         return places[0]
 
     def seen(self, training: str = "") -> dict[str, object]:
-        """What the encoder says that it was pre-trained on; empty where it says nothing."""
+        """What the encoder of one training says that it was pre-trained on; empty where it says nothing."""
         place = self.place(training)
-        config = None if place is None else place / CONFIG
-        values = read_json(config) if config is not None and config.is_file() else {}
-        return (values.get(SEEN) if isinstance(values, dict) else None) or {}
+        return {} if place is None else _seen(place)
+
+    def origins(self) -> list[dict[str, object]]:
+        """What each of the encoders that it holds says."""
+        return [] if local_path(self.name) is None else [_seen(place) for place in _encoders(self.name, self.row)]
 
 
 def train_norms_only(encoder: nn.Module) -> None:
@@ -151,3 +153,8 @@ def _encoders(name: str, row: str) -> list[Path]:
         return own or [encoder_folder(folder)]
     except ConfigError as error:
         raise ConfigError(f"start: {error}") from error
+
+
+def _seen(place: Path) -> dict[str, object]:
+    values = read_json(place / CONFIG) if (place / CONFIG).is_file() else {}
+    return (values.get(SEEN) if isinstance(values, dict) else None) or {}

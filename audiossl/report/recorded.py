@@ -16,6 +16,7 @@ from audiossl.evaluation.results import ResultRow, read_results
 from audiossl.files import read_json, read_jsonl, write_jsonl
 from audiossl.provenance import versions
 
+RESULTS = "results.json"
 ORIGIN = ("commit", "seed", "machine")
 KEY = ("dataset", "task", "model", "metric")
 
@@ -48,26 +49,31 @@ def record_run(run: Path, file: Path, seed: int | None = None, machine: str | No
         StoreError: if the run has no results.
         ConfigError: if neither the run nor the call says the seed.
     """
-    folder = run / "evaluate" if (run / "evaluate" / "results.json").is_file() else run
-    if not (folder / "results.json").is_file():
-        raise StoreError(f"{run} has no results.json: run its recipe to the stage evaluate")
-    origin = _origin(run, folder, seed, machine)
+    folder = run / "evaluate" if (run / "evaluate" / RESULTS).is_file() else run
+    if not (folder / RESULTS).is_file():
+        raise StoreError(f"{run} has no {RESULTS}: run its recipe to the stage evaluate")
+    commit, recorded = scored_by(run)
+    if not (folder / "stage.json").is_file():  # of `audiossl evaluate`, which was run a moment ago
+        commit = versions()["commit"]
+    seeds = recorded if recorded is not None else seed
+    if seeds is None:
+        raise ConfigError(f"{run} does not record its seed: give it with --seed")
+    origin = Origin(commit, seeds, machine or machine_name())
     there = read_jsonl(file)
     known = {_identity(row) for row in there}
-    rows = [_line(row, origin) for row in read_results(folder / "results.json")]
+    rows = [_line(row, origin) for row in read_results(folder / RESULTS)]
     new = [row for row in rows if _identity(row) not in known]
     write_jsonl(file, [*there, *new])
     return len(new)
 
 
-def _origin(run: Path, folder: Path, seed: int | None, machine: str | None) -> Origin:
+def scored_by(run: Path) -> tuple[str | None, int | list[int] | None]:
+    """The commit that scored a run, with `+` where files differed from it, and its seed or seeds; None where they are unknown."""
+    folder = run / "evaluate" if (run / "evaluate" / RESULTS).is_file() else run
     stage, recipe = folder / "stage.json", run / "recipe.json"
-    commit = (read_json(stage) if stage.is_file() else {"versions": versions()})["versions"]["commit"]
+    commit = read_json(stage)["versions"]["commit"] if stage.is_file() else None
     config = read_json(recipe)["config"] if recipe.is_file() else {}
-    seeds = config.get("seeds", config.get("seed", seed))
-    if seeds is None:
-        raise ConfigError(f"{run} does not record its seed: give it with --seed")
-    return Origin(commit, seeds, machine or machine_name())
+    return commit, config.get("seeds", config.get("seed"))
 
 
 def machine_name() -> str:

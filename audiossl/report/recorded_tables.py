@@ -55,8 +55,11 @@ def _table(dataset: str, rows: Sequence[dict[str, Any]]) -> str:
     for model in models:
         cells = [_cell(at.get((model, task, metric))) for _, task, metric in tasks]
         lines.append(f"| {model} | {' | '.join(cells)} |")
-    origins = dict.fromkeys((row["commit"], str(row["seed"]).strip("[]"), row["machine"]) for row in rows)
-    said = "; ".join(f"commit {(commit or 'not known')[:7]}, seed {seed}, {machine}" for commit, seed, machine in origins)
+    origins = dict.fromkeys((row["commit"], str(row["seed"] or "").strip("[]"), row["machine"]) for row in rows)
+    said = "; ".join(
+        f"commit {commit[:7] if commit else 'not known'}{seed and f', seed {seed}'}{machine and f', {machine}'}"
+        for commit, seed, machine in origins
+    )
     units = " in per cent" if all(is_share(metric) for _, _, metric in tasks) else ""
     note = f"Values{units} with [95 % intervals] (over so many groups); without brackets there is no interval. {said}."
     return "\n".join([*lines, "", note, ""])

@@ -13,6 +13,7 @@ from torch import nn
 
 from audiossl.errors import ConfigError, import_extra
 from audiossl.files import read_json
+from audiossl.models.hub import MODELS, read_model_type
 from audiossl.teachers.foreign import Foreign
 from audiossl.teachers.hugging_face_families import FrontEnd, family_of
 from audiossl.torchaudio_import import import_torchaudio
@@ -43,9 +44,23 @@ def read_config(name: str) -> Foreign:
     """
     transformers = import_transformers()
     try:
-        return transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
     except Exception as error:  # of many kinds
+        named = (kind for kind in MODELS if f"`{kind}`" in str(error))  # all that is known of a repository
+        refuse_own(name, read_model_type(Path(name)) or next(named, ""))
         raise ConfigError(f"cannot load '{name}' from the Hugging Face hub or a folder: {first_sentence(error)}") from error
+    refuse_own(name, config.model_type)  # which `audiossl.register_transformers` made known
+    return config
+
+
+def refuse_own(name: str, model_type: str) -> None:
+    """Refuse an encoder of audiossl, which needs no `hf:`.
+
+    Raises:
+        ConfigError: saying how it is loaded.
+    """
+    if model_type in MODELS:
+        raise ConfigError(f"'{name}' is an encoder of audiossl, of type {model_type}: load it as '{name}', without hf:")
 
 
 def load_pretrained(name: str) -> tuple[nn.Module, FrontEnd]:

@@ -34,8 +34,8 @@ class OnnxMetadata:
         num_mel_bins: bins of a feature frame, for features alone.
         channels, units: channels of sensors or regions of brains, in order.
 
-    >>> OnnxMetadata("runs/mine", "audio", "waveform", "float32", 16000.0, 320, 50.0, 50.0, 0.045, 0.045, 192).hop
-    320
+    >>> OnnxMetadata("runs/mine", "audio", "waveform", "float32", 16000.0, 320.0, 50.0, 50.0, 0.045, 0.045, 192).hop
+    320.0
     """
 
     encoder: str

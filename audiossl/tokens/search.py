@@ -19,8 +19,8 @@ from audiossl.tokens import tabu
 from audiossl.tokens.gram_table import BLOCK, CUT, GramTable
 
 log = logging.getLogger(__name__)
-SEARCH = "tabu-1"  # name and version, for token stores and fingerprints: another whenever codes change
-STEPS = {"fast": 1, "default": 14, "best": 40}  # for each codebook
+SEARCH = "tabu-2"  # name and version, for token stores and fingerprints: another whenever codes change
+STEPS = {"fast": 1, "default": 11, "best": 36}  # for each codebook
 LARGE_BLOCK = 8192  # frames searched together on other devices than CPUs, where a launch costs more than its work
 Search = Callable[[Tensor, Tensor, int, int], tuple[Tensor, Tensor]]
 
@@ -32,7 +32,7 @@ def steps_of(quality: str, num_codebooks: int, passes: int | None = None) -> int
         ConfigError: for an unknown name or a negative number of passes.
 
     >>> steps_of("fast", 8), steps_of("default", 8), steps_of("best", 8, passes=400)
-    (8, 112, 400)
+    (8, 88, 400)
     """
     if passes is not None and passes < 0:
         raise ConfigError(f"passes must be 0 or more, not {passes}")

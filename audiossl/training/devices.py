@@ -14,6 +14,9 @@ from audiossl.world import World
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names of malloc.h
 KEPT_BYTES = 2**30
+# Up to torch 2.10 a weight that a pass without gradients brings to 16 bits has none in the next pass of the same context either
+# (pytorch/pytorch issue 112583): a teacher's pass first, and a student of the same weights does not learn.
+KEEPS_CASTS = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 11)
 
 
 def choose_device(config: TrainingConfig | str, world: World | None = None) -> torch.device:
@@ -85,7 +88,7 @@ def autocast(config: TrainingConfig, device: torch.device) -> AbstractContextMan
     if config.precision == "bf16" and device.type == "cuda" and not has_bf16(device):
         raise ConfigError(f"{torch.cuda.get_device_name(device)} has no native bf16; use training.precision=float32 (or auto).")
     if config.precision == "fp16":
-        return torch.autocast(device.type, dtype=torch.float16)
+        return torch.autocast(device.type, dtype=torch.float16, cache_enabled=KEEPS_CASTS)
     if config.precision == "bf16" or (config.precision == "auto" and has_bf16(device)):
-        return torch.autocast(device.type, dtype=torch.bfloat16)
+        return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=KEEPS_CASTS)
     return nullcontext()

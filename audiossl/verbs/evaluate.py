@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BENCHMARKS: dict[str, Kind] = {
     "superb": Kind("audiossl.verbs.evaluate_superb:evaluate_superb", "SUPERB task folders, with its heads"),
     "hear": Kind("audiossl.verbs.evaluate_hear:evaluate_hear", "HEAR 2021 task folders, by the kit's protocol"),
+    "mteb": Kind("audiossl.verbs.evaluate_mteb:evaluate_mteb", "audio tasks of MTEB (MAEB), by its own code"),
     "sensors": Kind("audiossl.verbs.evaluate_recipe:evaluate_sensors", "the windows and held-out people of a sensor recipe"),
     "fmri": Kind("audiossl.verbs.evaluate_recipe:evaluate_fmri", "the tasks of a connectivity recipe"),
 }
@@ -27,7 +28,7 @@ BENCHMARKS: dict[str, Kind] = {
 def evaluate(
     model: str | Path | Encoder | nn.Module,
     benchmark: str,
-    tasks: str | Path | None = None,
+    tasks: str | Path | Sequence[str] | None = None,
     overrides: Sequence[str] = (),
     *,
     output: str | Path | None = None,
@@ -37,13 +38,14 @@ def evaluate(
 
     Args:
         model: whatever `audiossl.load` takes: a name, a folder, `FILE.py:Class`, `module:Class` or an encoder.
-        benchmark: "superb", "hear", "sensors" or "fmri".
-        tasks: for superb and hear a folder of task folders, or a recipe that makes them, by default its stand-ins; for sensors
-            and fmri the recipe, which is required.
+        benchmark: "superb", "hear", "mteb", "sensors" or "fmri".
+        tasks: for superb and hear a folder of task folders, or a recipe that makes them, by default its stand-ins; for mteb
+            names of its tasks and benchmarks, or FILE.py with tasks of one's own, by default a stand-in; for sensors and fmri the
+            recipe, which is required.
         overrides: `key=value` words over the recipe of sensors and fmri.
         output: folder that is written, by default below `runs/`.
-        options: options of the benchmark: `SuperbOptions`, `HearOptions`; for sensors `convert_units`, and for both kinds of
-            recipe its keys.
+        options: options of the benchmark: `SuperbOptions`, `HearOptions`, `MtebOptions`; for sensors
+            `convert_units`, and for both kinds of recipe its keys.
 
     Returns:
         A row for each task and metric.
@@ -55,7 +57,7 @@ def evaluate(
     >>> evaluate("logmel", "superbb")
     Traceback (most recent call last):
         ...
-    audiossl.errors.ConfigError: expected a benchmark of superb, hear, sensors, fmri, got 'superbb' (did you mean superb?)
+    audiossl.errors.ConfigError: expected a benchmark of superb, hear, mteb, sensors, fmri, got 'superbb' (did you mean superb?)
     """
     if benchmark not in BENCHMARKS:
         raise ConfigError(f"expected a benchmark of {', '.join(BENCHMARKS)}, got '{benchmark}'{nearest(benchmark, BENCHMARKS)}")

@@ -22,13 +22,14 @@ def export(
     overrides: Sequence[str] = (),
     **options: object,
 ) -> Path:
-    """Write an encoder for another framework: a graph, an s3prl upstream, a module for HEAR's kits or X-ARES, a published layout.
+    """Write an encoder for another framework: an ONNX graph, an s3prl upstream, a module for a benchmark, a published layout.
 
     Args:
         model: whatever `audiossl.load` takes: a name, a folder, `FILE.py:Class`, `module:Class` or an encoder. An object in
             memory is saved with what is written, if its class has a layout on disk.
-        target: "s3prl", "hear", "hf", "onnx" or "xares", or the `my_module:MyExport` of your own; see `audiossl.exporters`.
-        output: folder, for hear and xares a file such as my_embed.py, for onnx one such as model.onnx.
+        target: "s3prl", "hear", "hf", "onnx", "xares", "mteb" or "marble", or the `my_module:MyExport` of your own; see
+            `audiossl.exporters`.
+        output: folder, for hear, xares, mteb and marble a file such as my_embed.py, for onnx model.onnx.
         overrides: options as `key=value` words, as on the command line.
         options: options of the export, such as `layers=[2, 4]` and `pooling="mean+max"` for hear: the fields of its class.
 

@@ -43,6 +43,7 @@ def probe(
     output: str | Path | None = None,
     device: str | None = None,
     seed: int = 1,
+    attentive: bool = False,
 ) -> Results:
     """Score a frozen model on a label of recordings: linear probe and nearest neighbours, with chance and majority next to them.
 
@@ -60,6 +61,7 @@ def probe(
         output: folder of the embedding store, which the same call reads again; by default nothing is kept.
         device: device to embed on; None leaves an encoder where it is, and loads names on the CPU.
         seed: seed of the split.
+        attentive: also fit a probe that attends to frames of all layers (`attentive_accuracy`), for more than 12 groups.
 
     Returns:
         Rows of `accuracy` and `knn_accuracy` of the model, with 95 % intervals over groups, and of `chance` and `majority`.
@@ -79,6 +81,8 @@ def probe(
     1.0
     """
     from audiossl.embedding.wanted import gather_wanted
+    from audiossl.errors import ConfigError
+    from audiossl.evaluation.attentive_tasks import AttentiveClipTask
     from audiossl.evaluation.clip_task import CLIP_READOUT, ClipTask
     from audiossl.evaluation.folded_clip_task import FoldedClipTask
     from audiossl.evaluation.results import Results
@@ -99,8 +103,11 @@ def probe(
     labels = {id_: value for id_, value in labels.items() if id_ in groups}
     check_column(wanted, labels, groups, group or "recording")
     dataset, name = _name_of(paths), wanted.name
+    num_groups = len({groups[id_] for id_ in labels})
+    if attentive and num_groups <= FEW_GROUPS:
+        raise ConfigError(f"an attentive probe needs more than {FEW_GROUPS} groups for three sides, got {num_groups}")
     with tempfile.TemporaryDirectory() if output is None else nullcontext(str(output)) as folder:
-        store = embed(embedder, paths, folder, layers=layers, pool="mean", table=table, where=where)
+        store = embed(embedder, paths, folder, layers=layers, pool=None if attentive else "mean", table=table, where=where)
         labels = {id_: value for id_, value in labels.items() if id_ in store}
         groups = {id_: groups[id_] for id_ in labels}
         if 3 <= len(set(groups.values())) <= FEW_GROUPS:
@@ -110,7 +117,8 @@ def probe(
         clips = [_Clip(id_, recordings[id_].path, {"group": value}) for id_, value in groups.items()]
         sides = split_by(clips, "group", dict(SHARES), seed)
         splits = Splits({"train": sides["train"], "valid": sides["valid"], "test": sides["test"]}, groups)
-        outcome, _ = ClipTask(dataset, name, labels, splits).score(embedder.name, store, CLIP_READOUT)
+        kind = AttentiveClipTask if attentive else ClipTask
+        outcome, _ = kind(dataset, name, labels, splits).score(embedder.name, store, CLIP_READOUT)
         return Results([*outcome.rows, *_guesses(dataset, name, labels, groups, sides["train"], sides["test"])])
 
 

@@ -16,6 +16,7 @@ from audiossl.estimators import (
     ConnectivityMAE,
     FrameProjection,
     MiniRocket,
+    NeighbourWhitening,
     RandomEncoder,
     SimCLR,
     TS2Vec,
@@ -39,6 +40,7 @@ SMALL: dict[str, ArrayTransformer] = {
     "RandomEncoder": RandomEncoder(dim=8, width=4, num_blocks=2),
     "MiniRocket": MiniRocket(n_kernels=84),
     "WindowStatistics": WindowStatistics(num_bins=4),
+    "NeighbourWhitening": NeighbourWhitening(bank=["kernels", "statistics"], options={"kernels": {"num_features": 168}}),
     "ConnectivityMAE": ConnectivityMAE(window=8, stride=4, dim=8, num_layers=1, steps=2),
 }
 

@@ -230,4 +230,4 @@ def test_all_checks_of_the_issue_are_there_and_run_on_all_estimators():
     assert wanted <= set(CHECKS)
     assert len(CHECKS) == 17
     assert set(SMALL) == set(ESTIMATORS)
-    assert len(ESTIMATORS) == 13
+    assert len(ESTIMATORS) == 14

@@ -13,7 +13,10 @@ from array_examples import SMALL, windows
 # aeon's checks that are left out, and why: none.
 EXCLUDED: dict[str, str] = {}
 # Estimators that aeon's data do not suit, and why.
-NOT_RUN = {"ConnectivityMAE": "aeon's examples have one channel, and a single region is connected with nothing"}
+NOT_RUN = {
+    "ConnectivityMAE": "aeon's examples have one channel, and a single region is connected with nothing",
+    "NeighbourWhitening": "aeon's fit has no groups, so that neighbours are not known",
+}
 
 
 @pytest.mark.slow  # aeon and numba

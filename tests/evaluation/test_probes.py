@@ -100,3 +100,19 @@ def test_broken_splits_are_named(split):
             fit_linear_probe(*args, 2)
     with pytest.raises(DataError, match=r"classes 0 \.\. 0"):
         fit_linear_probe(good, y, good, y, 1)
+
+
+def test_with_one_example_a_class_the_deviation_decides_what_counts():
+    """A weight is as its feature's difference over the square of what this is divided by; alone both features count alike."""
+    x, y, deviation = torch.tensor([[3.0, 1.0], [1.0, 1.2]]), torch.tensor([0, 1]), torch.tensor([0.5, 4.0])
+    probe = fit_linear_probe(x, y, x, y, 2, l2_grid=[1e-2], deviation=deviation)
+    towards = probe.weight[:, 0] * deviation.square() / (x[0] - x[1])
+    assert float(towards[0]) == pytest.approx(float(towards[1]), rel=1e-3) and towards[0] > 0
+    alone = fit_linear_probe(x, y, x, y, 2, l2_grid=[1e-2]).weight[:, 0] * (x[0] - x[1])
+    assert float(alone[0]) == pytest.approx(float(alone[1]), rel=1e-3)
+
+
+def test_the_own_deviation_is_what_is_taken_by_default(blobs):
+    x, y = blobs(200)
+    probes = [fit_linear_probe(x, y, x, y, 4, deviation=given) for given in (None, standardisation(x)[1])]
+    assert torch.equal(probes[0].weight, probes[1].weight)

@@ -84,7 +84,7 @@ def test_failures_end_with_what_the_child_said(toy):
 def test_missing_and_unknown_kits(tmp_path, monkeypatch):
     with pytest.raises(StoreError, match=r"audiossl kits make hear"):
         run_kit("hear", ["-c", "print(1)"], folder=tmp_path)
-    with pytest.raises(ConfigError, match="s3prl, hear, got 'superb'"):
+    with pytest.raises(ConfigError, match="s3prl, hear, mteb, got 'superb'"):
         build_kit("superb", tmp_path)
     write_json(tmp_path / "hear" / "kit.json", {})
     monkeypatch.delenv("AUDIOSSL_KITS", raising=False)

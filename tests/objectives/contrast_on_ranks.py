@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import replace
-from pathlib import Path
-
 import torch
-from torch import distributed
+from gradients_on_ranks import COUNT, Gradients, mean_gradients, own_rows, rank, write_gradients
 from window_examples import fed, reorder, small_resnet, windows
 
-from audiossl.objectives.contrast import world_size
 from audiossl.objectives.kinds import make_window_objective
 
 # Norms over the batch are those of a rank, so they are left out: with them the gradients may differ.
@@ -31,38 +26,21 @@ OPTIONS = {
 }
 
 
-def gradients(name: str) -> dict[str, torch.Tensor]:
-    """Gradient of the mean loss, from sums as the training loop does it, on the second of two batches."""
+def gradients(name: str) -> Gradients:
+    """Those of the second of two batches."""
     objective = fed(make_window_objective(name, small_resnet(), OPTIONS[name]))
     objective.train()
     objective.encoder.eval()
-    rank = distributed.get_rank() if world_size() > 1 else 0
+    rows = own_rows()
     for seed in (0, 1):
-        whole = windows(8, seed=seed, lengths=[64, 50, 64, 20, 64, 64, 2, 64])
-        share = 8 // world_size()
-        batch = replace(reorder(whole, list(range(rank * share, (rank + 1) * share))))
+        whole = windows(COUNT, seed=seed, lengths=[64, 50, 64, 20, 64, 64, 2, 64])
         objective.zero_grad()
-        loss = objective(batch)
-        loss.total.backward()
-    if rank == 0:  # no other rank takes part: without gradients nothing is gathered
+        objective(reorder(whole, list(range(rows.start, rows.stop)))).total.backward()
+    if rank() == 0:  # no other rank takes part: without gradients nothing is gathered
         with torch.no_grad():
             objective(reorder(whole, [0, 1]))
-    found = {}
-    for key, parameter in objective.named_parameters():
-        if parameter.grad is not None:
-            found[key] = parameter.grad.clone()
-            if world_size() > 1:
-                distributed.all_reduce(found[key])
-            found[key] /= 8  # the weight of all ranks
-    return found
+    return mean_gradients(objective)
 
 
 if __name__ == "__main__":
-    torch.manual_seed(0)
-    if torch.distributed.is_torchelastic_launched():
-        distributed.init_process_group("gloo")
-    results = {name: gradients(name) for name in OPTIONS}
-    if world_size() == 1 or distributed.get_rank() == 0:
-        torch.save(results, Path(sys.argv[1]) / f"{world_size()}.pt")
-    if world_size() > 1:
-        distributed.destroy_process_group()
+    write_gradients(gradients, OPTIONS)

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 from window_examples import small_resnet, windows
 
 from audiossl.errors import ConfigError
+from audiossl.objectives.augmentations import augment
 from audiossl.objectives.clusters import Clusters, ClustersConfig
 from audiossl.objectives.swapped_clusters import sinkhorn
 
@@ -53,6 +55,32 @@ def test_clips_and_mean_frames_predict_the_clusters_of_clips():
     codes = [sinkhorn(x) for x in clips]
     terms = [-(codes[1 - i] * (x[i] / 0.1).log_softmax(1)).sum(1).mean() for x in (clips, means) for i in range(2)]
     assert objective(batch).means()["clip"] == pytest.approx(float(sum(terms)) / 4, rel=1e-4)
+
+
+@torch.no_grad()
+def test_the_second_clip_may_get_drawn_changes():
+    """Of the partner, and of the window itself where there is none."""
+    objective, batch = make(drawn_clips=True, changes=[]), windows(4)
+    other = windows(4, seed=1)
+    for whole, signal in (
+        (batch, batch.signal),
+        (replace(batch, partner=other.signal, partner_lengths=other.lengths), other.signal),
+    ):
+        changed = augment(signal, batch.lengths, batch.ids, (3, 1, 2), objective.config.augmentations)
+        assert not torch.equal(changed, signal)
+        plain = replace(batch, partner=changed, partner_lengths=batch.lengths)
+        assert objective(whole).means() == pytest.approx(make(changes=[])(plain).means())
+
+
+def test_projectors_may_normalise_over_the_batch_and_frames_count_one_by_one():
+    objective, batch = make(batch_norm=True).train(), windows(5)
+    seen = []
+    objective.frame_head[1].register_forward_hook(lambda _, inputs, out: seen.append(out.detach()))
+    objective(batch).total.backward()
+    assert [hidden.shape for hidden in seen] == [(5 * 8, 16)] * 2
+    for hidden in seen:
+        torch.testing.assert_close(hidden.mean(0), torch.zeros(16), atol=1e-5, rtol=0)
+    assert not any(isinstance(layer, nn.BatchNorm1d) for layer in make().clip_head)
 
 
 def test_hidden_frames_are_a_tenth_to_a_half_and_targets_have_no_gradient():

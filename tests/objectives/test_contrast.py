@@ -1,11 +1,8 @@
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from gradients_on_ranks import assert_two_ranks_equal_one
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
@@ -120,16 +117,4 @@ def gradient(loss, x):
 
 
 def test_two_ranks_average_to_the_gradient_of_the_joined_batch(tmp_path):
-    script = str(Path(__file__).with_name("contrast_on_ranks.py"))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script, str(tmp_path)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error::FutureWarning"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
-    subprocess.run([sys.executable, script, str(tmp_path)], check=True, env=environment)
-    one, two = torch.load(tmp_path / "1.pt"), torch.load(tmp_path / "2.pt")
-    assert one.keys() == two.keys() and len(one) >= 4
-    for name, values in one.items():
-        largest = max(float(value.abs().max()) for value in values.values())
-        assert largest > 0
-        for key, value in values.items():
-            torch.testing.assert_close(two[name][key], value, rtol=1e-4, atol=1e-5 * largest, msg=f"{name} {key}")
+    assert_two_ranks_equal_one("contrast_on_ranks.py", tmp_path)

@@ -79,6 +79,14 @@ def test_norms_keep_the_statistics_of_windows_as_they_are():
             torch.testing.assert_close(objective.encoder.get_buffer(name), value)
 
 
+def test_the_pass_without_gradients_takes_none_from_the_other_under_autocast():
+    objective = make().train()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = objective(windows(6))
+    loss.total.backward()
+    assert all(param.grad is not None and bool(param.grad.any()) for param in objective.encoder.parameters() if param.ndim > 1)
+
+
 def test_a_window_that_is_rebuilt_has_no_loss():
     objective, batch = make(spectral=1.0, resolutions=[16]), windows(3)
     objective.decoder.forward = lambda frames, size: batch.signal

@@ -1,6 +1,6 @@
 """PCRL: the three contrasts and the four reconstructions, by hand."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -54,7 +54,7 @@ def test_the_loss_is_that_of_loops(lengths):
             query, key = functional.normalize(query, dim=1), functional.normalize(key, dim=1)
             scores = torch.cat([query @ key.T, query @ objective.queue.rows.T], dim=1)[0] / objective.options.temperature
             contrasts.append(-float(scores.log_softmax(0)[0]))
-        own = Transforms(transforms.factor[one], transforms.speed[one], transforms.is_reversed[one], transforms.code[one])
+        own = Transforms(*(getattr(transforms, field.name)[one] for field in fields(transforms)))
         for s, t, a, b in ((0, None, 0, 0), (1, None, 2, 2), (0, 0, 0, 1), (1, 1, 2, 3)):
             weight = 1.0 if t is None else cross
             frames = weight * student[s] + (1 - weight) * teacher[t or 0]

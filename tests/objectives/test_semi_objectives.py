@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from gradients_on_ranks import assert_two_ranks_equal_one
 from semi_examples import K, batch, features, make
 
 from audiossl.errors import ConfigError
@@ -120,14 +117,4 @@ def test_measures_of_pseudo_labels():
 
 @pytest.mark.slow
 def test_two_ranks_equal_one(tmp_path):
-    script = str(Path(__file__).with_name("semi_on_ranks.py"))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script, str(tmp_path)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
-    subprocess.run([sys.executable, script, str(tmp_path)], check=True, env=environment)
-    one, two = torch.load(tmp_path / "1.pt"), torch.load(tmp_path / "2.pt")
-    for name, values in one.items():
-        assert values.keys() == two[name].keys() and any(float(value.abs().max()) > 0 for value in values.values())
-        for key, value in values.items():
-            torch.testing.assert_close(two[name][key], value, rtol=1e-4, atol=1e-6, msg=f"{name} {key}")
+    assert_two_ranks_equal_one("semi_on_ranks.py", tmp_path)

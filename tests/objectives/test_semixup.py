@@ -2,8 +2,9 @@ import pytest
 import torch
 from semi_examples import batch, make
 
+from audiossl.objectives.mixup import draw_beta
 from audiossl.objectives.semi_objective import cross_entropy
-from audiossl.objectives.semixup import distance, draw_beta
+from audiossl.objectives.semixup import distance
 
 
 def test_a_linear_head_interpolates_anyway():
@@ -23,13 +24,22 @@ def test_the_distance_is_a_mean_over_classes_and_windows():
     assert float(distance(p, q, torch.ones(2, 1, dtype=torch.bool))) == 0.5
 
 
-def test_labels_are_mixed_by_their_shares():
-    objective, example = make("semixup"), batch()
+@pytest.mark.parametrize("strong", [False, True])
+def test_labels_are_mixed_by_their_shares_in_as_many_views_as_others_learn(strong):
+    objective, example = make("semixup", labelled_strong=strong), batch()
     share, order = objective._mixture(example, 6, "labelled")
-    x = example.labelled.weak.signal[:, :, 0]
-    logits = objective.head(share * x + (1 - share) * x[order])[:, None]
-    expected = share * cross_entropy(logits, example.y) + (1 - share) * cross_entropy(logits, example.y[order])
-    assert objective(example).means()["labelled"] == pytest.approx(float(expected.detach()), rel=1e-5)
+    losses = []
+    for view in [example.labelled.weak, example.labelled.strong[0]][: 1 + strong]:
+        x = view.signal[:, :, 0]
+        logits = objective.head(share * x + (1 - share) * x[order])[:, None]
+        losses.append(share * cross_entropy(logits, example.y) + (1 - share) * cross_entropy(logits, example.y[order]))
+    expected = float(torch.stack(losses).mean().detach())
+    assert objective(example).means()["labelled"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_targets_of_a_strong_view_are_turned_with_it():
+    still, moved = (make("semixup", frames=True)(batch(4, moves, same=True)).means()["labelled"] for moves in ((0, 0), (1, 3)))
+    assert moved == pytest.approx(still, rel=1e-5)
 
 
 def test_shares_are_those_of_a_beta_distribution():

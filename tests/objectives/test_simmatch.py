@@ -1,6 +1,6 @@
 import pytest
 import torch
-from semi_examples import batch, make
+from semi_examples import batch, fixed_logits, make
 
 from audiossl.objectives.simmatch import aggregated, unfolded
 
@@ -30,3 +30,27 @@ def test_without_similarity_and_a_high_threshold_it_is_supervised():
     example = batch()
     found = make("simmatch", threshold=1.01, instance_weight=0.0)(example)
     assert found.mean() == pytest.approx(make("supervised")(example).mean())
+
+
+def taught(logits, **options):
+    """A method whose teacher gives every window the same logits."""
+    objective = fixed_logits(make("simmatch", momentum=0.0, **options).train(), logits)
+    objective.after_step(1)
+    return objective
+
+
+def test_the_teachers_probabilities_are_aligned():
+    """A teacher that gives every window the same class is aligned to uniform ones: no pseudo-label is left."""
+    example, logits = batch(), [4.0, 0.0, 0.0]
+    for align, used in ((0.0, 0.0), (1.0, 1.0)):
+        objective = taught(logits, align=align, mix=1.0, threshold=0.9)
+        means = objective(example).means()
+        assert means["used"] == used
+        assert (means["consistency"] > 0) == bool(used)
+    torch.testing.assert_close(objective.alignment.mean, torch.full((3,), 1 / 3))
+    objective = taught(logits, align=0.75)
+    objective(example)
+    expected = 0.75 / 3 + 0.25 * torch.tensor(logits).softmax(0)
+    torch.testing.assert_close(objective.alignment.mean, expected)
+    objective.eval()(example)
+    torch.testing.assert_close(objective.alignment.mean, expected)

@@ -24,9 +24,9 @@ def test_statistics_follow_the_batch_in_training_alone():
     assert float(objective.variance) == pytest.approx(0.75 + 0.25 * float(confidence.var()), rel=1e-5)
 
 
-def test_alignment_leaves_uniform_classes_alone_and_lowers_frequent_ones():
-    objective = make("softmatch")
+def test_classes_are_made_equally_frequent_before_confidence_is_read_if_asked_for():
     p = torch.tensor([[0.5, 0.3, 0.2]])
-    torch.testing.assert_close(objective._aligned(p), p)
-    objective.classes.copy_(torch.tensor([0.6, 0.3, 0.1]))
-    torch.testing.assert_close(objective._aligned(p), torch.tensor([[5 / 6, 1, 2]]) / (5 / 6 + 3))
+    for align in (True, False):
+        objective = make("softmatch", align=align)
+        objective.alignment.mean.copy_(torch.tensor([0.6, 0.3, 0.1]))
+        assert torch.equal(objective._aligned(p), p) != align

@@ -7,8 +7,9 @@ from audiossl.errors import ConfigError
 from audiossl.objectives.transform_code import TransformConfig, Transforms
 
 
-def of(factor=1.0, speed=1.0, is_reversed=False):
-    return Transforms(torch.tensor([factor]), torch.tensor([speed]), torch.tensor([is_reversed]), torch.zeros(1, 8))
+def of(factor=1.0, speed=1.0, is_reversed=False, band=(0.0, 1.0)):
+    ends = torch.tensor([band])
+    return Transforms(torch.tensor([factor]), torch.tensor([speed]), torch.tensor([is_reversed]), ends, torch.zeros(1, 11))
 
 
 def test_what_they_do_to_a_signal():
@@ -51,7 +52,10 @@ def test_codes_say_all_and_depend_on_the_id_alone():
     assert torch.equal(drawn.code[:, 1].bool(), drawn.is_reversed) and torch.equal(drawn.speed, torch.ones(64))
     again = Transforms.draw(ids[::-1], (0, 1), config)
     assert torch.equal(again.code, drawn.code.flip(0))
-    plain = Transforms.draw(ids, (0, 1), TransformConfig(negate=False, reverse=False, gains=[1.0], speeds=[1.0]))
+    where = drawn.code[:, 5:].argmax(1)
+    assert torch.equal(drawn.band, torch.tensor(config.bands)[where]) and where.unique().tolist() == [0, 1, 2]
+    only = {"negate": False, "reverse": False, "gains": [1.0], "speeds": [1.0], "bands": [[0.0, 1.0]]}
+    plain = Transforms.draw(ids, (0, 1), TransformConfig(**only))
     assert not bool(plain.is_reversed.any()) and torch.equal(plain.factor, torch.ones(64))
 
 
@@ -60,3 +64,27 @@ def test_impossible_factors_are_refused():
         TransformConfig(speeds=[0.0])
     with pytest.raises(ConfigError, match="gains above 0"):
         TransformConfig(gains=[])
+    for bands in ([], [[0.5, 0.25]], [[0.0, 1.5]], [[0.5]]):
+        with pytest.raises(ConfigError, match="bands as pairs of rising shares"):
+            TransformConfig(bands=bands)
+
+
+def test_a_band_keeps_the_tones_inside_of_it_whatever_the_padding():
+    """Of a constant, a slow and a fast tone, each a whole number of periods long; the second window is shorter."""
+    times = torch.arange(40.0)
+    parts = [torch.ones(40), torch.sin(2 * torch.pi * times * 0.1), torch.sin(2 * torch.pi * times * 0.3)]
+    for band, inside in (((0.0, 0.25), parts[:2]), ((0.25, 1.0), parts[2:]), ((0.1, 1.0), parts[1:]), ((0.0, 1.0), parts)):
+        both = Transforms(torch.ones(2), torch.ones(2), torch.tensor([False] * 2), torch.tensor([band] * 2), torch.zeros(2, 1))
+        signal = sum(parts).repeat(2, 1, 1)
+        signal[1, :, 20:] = 0
+        found, sizes = both.of_signal(signal, torch.tensor([40, 20]))
+        expected = sum(inside)
+        torch.testing.assert_close(found[0, 0], expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(found[1, 0, :20], expected[:20], atol=1e-5, rtol=0)
+        assert not found[1, :, 20:].any() and sizes.tolist() == [40, 20]
+
+
+def test_bands_that_cover_everything_add_up_to_the_window():
+    x, lengths = torch.randn(1, 3, 21), torch.tensor([21])
+    low, high = (of(band=band).of_signal(x, lengths)[0] for band in ((0.0, 0.25), (0.25, 1.0)))
+    torch.testing.assert_close(low + high, x, atol=1e-5, rtol=1e-5)

@@ -164,6 +164,9 @@ def test_stages_follow_each_other(desk, capsys):
     run_pipeline(Path("simclr"), keys, last="model_simclr", verify=True)
     assert capsys.readouterr().err.count("as recorded") == 10
     assert audiossl.load(run / MODEL).takes.channels == ("x", "y", "z")
+    with pytest.raises(DataError, match=r"was pre-trained on .* of those that fold 0 tests here"):
+        back = ["corpus=many", *KEYS, *TINY, "seed=5", f"start={run / MODEL}", "output=back"]
+        run_pipeline(Path("simclr"), back, last="model_simclr")
     with pytest.raises(ConfigError, match=r"stages\[1\]: corpsu"):
         run_pipeline(Path("simclr"), [*keys[:-1], "stages=[{corpsu: many}]", "output=x"])
     with pytest.raises(ConfigError, match=r"stages\[1\]: expected keys of the recipe other than stages and output"):

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from audiossl.errors import DataError, StoreError
 from audiossl.tokens import TokenStore, TokenWriter
+from audiossl.tokens.search import SEARCH
 
 ABOUT = {"quantiser_id": "0123abcd", "num_codebooks": 3, "codebook_size": 256, "frame_rate": 50.0, "teacher": "logmel: 80 bins"}
 
@@ -329,15 +330,15 @@ def write_searched(folder, cut_id, search, append=True):
 def test_codes_of_two_searches_never_mix(tmp_path, then, said):
     write_searched(tmp_path / "s", "a", then)
     before = (tmp_path / "s" / "store.json").read_bytes()
-    write_searched(tmp_path / "s", "", "tabu-1")  # nothing to add: it opens, and stays as it is
-    with pytest.raises(StoreError, match=rf"found by {said}.* by tabu-1"):
-        write_searched(tmp_path / "s", "b", "tabu-1")
+    write_searched(tmp_path / "s", "", SEARCH)  # nothing to add: it opens, and stays as it is
+    with pytest.raises(StoreError, match=rf"found by {said}.* by {SEARCH}"):
+        write_searched(tmp_path / "s", "b", SEARCH)
     assert (tmp_path / "s" / "store.json").read_bytes() == before
     assert TokenStore.open(tmp_path / "s").search == then and TokenStore.open(tmp_path / "s").cut_ids() == ["a"]
 
 
 def test_a_store_without_cuts_takes_the_search_of_its_first(tmp_path):
     write_searched(tmp_path / "s", "", "")
-    write_searched(tmp_path / "s", "a", "tabu-1")
-    write_searched(tmp_path / "s", "b", "tabu-1")
-    assert TokenStore.open(tmp_path / "s").search == "tabu-1" and len(TokenStore.open(tmp_path / "s")) == 2
+    write_searched(tmp_path / "s", "a", SEARCH)
+    write_searched(tmp_path / "s", "b", SEARCH)
+    assert TokenStore.open(tmp_path / "s").search == SEARCH and len(TokenStore.open(tmp_path / "s")) == 2

@@ -61,3 +61,15 @@ def test_a_step_in_bf16_is_close_and_has_its_islands(frontend: str, devices: boo
     low = {name: types for name, types in seen.items() if name in (*ISLANDS, *BACKWARD) and torch.bfloat16 in types}
     assert not low, low
     assert {"_softmax", "_log_softmax", "rsqrt"} <= set(seen)
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_casts_are_kept_only_where_torch_keeps_their_gradients(monkeypatch, keeps):
+    monkeypatch.setattr("audiossl.training.devices.KEEPS_CASTS", keeps)
+    layer, x = torch.nn.Linear(3, 2), torch.ones(1, 3)
+    with autocast(TrainingConfig(max_steps=1, precision="bf16"), torch.device("cpu")):
+        assert torch.is_autocast_cache_enabled() is keeps
+        with torch.no_grad():
+            layer(x)
+        layer(x).sum().backward()
+    assert layer.weight.grad is not None

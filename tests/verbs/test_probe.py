@@ -9,6 +9,7 @@ import soundfile
 import audiossl
 from audiossl.cli import main
 from audiossl.errors import ConfigError, DataError
+from audiossl.evaluation.attentive_tasks import AttentiveClipTask
 from audiossl.evaluation.guesses import guess_rows
 
 
@@ -66,3 +67,11 @@ def test_what_cannot_be_probed_is_refused_by_name(tones, label, group, error, co
 def test_majority_is_that_of_training():
     rows = guess_rows("d", "t", {"train": ["a", "b", "b"], "test": ["b", "a", "b", "a"]}, ["g", "g", "h", "h"])
     assert [(row.model, row.value) for row in rows] == [("chance", 0.5), ("majority", 0.5)]
+
+
+def test_an_attentive_probe_on_request(tones, monkeypatch):
+    monkeypatch.setattr(AttentiveClipTask, "steps", 40)
+    rows = audiossl.probe("logmel", tones, "speaker", attentive=True)
+    assert rows.where(model="logmel", metric="attentive_accuracy")[0].value == 1
+    with pytest.raises(ConfigError, match="more than 12 groups"):
+        audiossl.probe("logmel", tones, "speaker", group="session", attentive=True)

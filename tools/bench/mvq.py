@@ -288,11 +288,15 @@ def main() -> None:
         "cpu": platform.processor(),
     }
     if options.codebooks:
-        state = torch.load(options.codebooks / "reference.pt", weights_only=True)
-        trained = {"reference": MultiCodebookQuantizer.from_multi_quantization(state)}
+        trained = {}
+        if (options.codebooks / "reference.pt").exists():  # not after --only-ours
+            state = torch.load(options.codebooks / "reference.pt", weights_only=True)
+            trained["reference"] = MultiCodebookQuantizer.from_multi_quantization(state)
         trained["audiossl"] = MultiCodebookQuantizer.load(options.codebooks / "ours")
     elif options.only_ours:
         trained = {"audiossl": train_ours(train, setting, options.steps)}
+        if options.keep:
+            trained["audiossl"].save(options.keep / "ours")
     else:
         rows["training"], reference, ours = compare_training(train, valid[:4096], setting, options.keep)
         show(f"training on {options.data} frames", rows["training"])

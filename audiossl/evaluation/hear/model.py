@@ -53,7 +53,7 @@ class HearModel(nn.Module):
         rate, offset = embedder.grid(layers)
         # In samples, of which rates and offsets are whole numbers or simple fractions: no error that grows with time.
         self.hop, self.first = round(self.sample_rate / rate, 6), round(offset * self.sample_rate, 6)
-        self.timestamp_embedding_size = _side_by_side(embedder.embed(torch.zeros(self.sample_rate), layers=layers)).shape[1]
+        self.timestamp_embedding_size = side_by_side(embedder.embed(torch.zeros(self.sample_rate), layers=layers)).shape[1]
         self.scene_embedding_size = self.timestamp_embedding_size * len(pooling.split("+"))
 
     @classmethod
@@ -71,7 +71,7 @@ class HearModel(nn.Module):
         """Frames of each clip and the milliseconds of their centres, on the CPU; frames centred beyond the end are dropped."""
         if audio.ndim != 2:
             raise ConfigError(f"expected audio (clips, samples), got shape {tuple(audio.shape)}")
-        frames = [_side_by_side(embedding) for embedding in self.embedder.embed(list(audio.float()), layers=self.layers)]
+        frames = [side_by_side(embedding) for embedding in self.embedder.embed(list(audio.float()), layers=self.layers)]
         num_frames = len(frames[0])
         times = (self.first + self.hop * torch.arange(num_frames, dtype=torch.float64)) * 1000 / self.sample_rate
         duration = audio.shape[1] * 1000 / self.sample_rate
@@ -94,6 +94,7 @@ def get_scene_embeddings(audio: Float[Tensor, "B S"], model: HearModel) -> Float
     return torch.cat([torch.stack(parts[part]) for part in model.pooling.split("+")], dim=1).to(audio.device)
 
 
-def _side_by_side(embedding: Embedding) -> Float[Tensor, "T D"]:
+def side_by_side(embedding: Embedding) -> Float[Tensor, "T D"]:
+    """Frames of the chosen layers, concatenated."""
     frames = embedding.frames
     return frames if frames.ndim == 2 else frames.permute(1, 0, 2).flatten(1)

@@ -27,17 +27,25 @@ class Ridge:
         return torch.addmm(self.bias, x.float(), self.weight)
 
 
-def fit_ridge_path(x: Float[Tensor, "N D"], targets: Float[Tensor, "N M"], strengths: Sequence[float] = STRENGTHS) -> list[Ridge]:
+def fit_ridge_path(
+    x: Float[Tensor, "N D"],
+    targets: Float[Tensor, "N M"],
+    strengths: Sequence[float] = STRENGTHS,
+    *,
+    deviation: Float[Tensor, "D"] | None = None,
+) -> list[Ridge]:
     """Solve min |x w + b - y|^2 / N + strength |w|^2 on standardised features, exactly, for every strength.
 
-    Solved over examples where these are fewer than the features.
+    Solved over examples where these are fewer than the features. Features are divided by `deviation`, where it is given, in place
+    of their own.
 
     Raises:
         DataError: if there is no example or a feature is not finite.
     """
     check_split("train", x, torch.zeros(len(x), dtype=torch.int64))
-    mean, deviation = standardisation(x)
-    z = ((x.float() - mean) / deviation).double()
+    mean, own = standardisation(x)
+    divisor = own if deviation is None else deviation
+    z = ((x.float() - mean) / divisor).double()
     centre = targets.double().mean(0)
     y = targets.double() - centre
     is_wide = z.shape[1] > len(z)
@@ -48,6 +56,6 @@ def fit_ridge_path(x: Float[Tensor, "N D"], targets: Float[Tensor, "N M"], stren
     for strength in strengths:
         solved = torch.cholesky_solve(right, torch.linalg.cholesky(gram + strength * eye))
         weight = z.T @ solved / len(z) if is_wide else solved
-        folded = (weight / deviation.double()[:, None]).float()
+        folded = (weight / divisor.double()[:, None]).float()
         fits.append(Ridge(folded, (centre - mean.double() @ folded.double()).float(), strength))
     return fits

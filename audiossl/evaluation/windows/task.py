@@ -77,43 +77,56 @@ class WindowTask:
         """Places of the training and validation windows with readable labels: the same share of each class, at least one."""
         return self._drawn("train", fraction, seed), self._drawn("valid", fraction, seed)
 
-    def probe(self, features: Float[Tensor, "N D"], fraction: float = 1.0, seed: int = 0) -> Tensor:
+    def probe(self, features: Float[Tensor, "N D"], fraction: float = 1.0, seed: int = 0, *, keep_scale: bool = False) -> Tensor:
         """Score the classes (T, K) of the test windows, or answer their quantity (T,), by a linear probe.
 
         Scores are logarithms of probabilities, which unlike logits can be compared between windows; those of ridge regression are
         its estimates of the class indicators.
 
         Features are in the order of `rows`. The strength is chosen on valid by a probe of train; then a probe of that strength is
-        fitted to both. Classes are read by logistic regression, quantities and very wide features by ridge regression.
+        fitted to both. Classes are read by logistic regression, quantities and very wide features by ridge regression. Both
+        standardise every feature; with `keep_scale`, for features whose scales were learned, ridge regression reads them as they
+        are.
         """
         train, valid = self.labelled(fraction, seed)
         both, test = torch.cat([train, valid]), features[self.sides["test"]]
-        if self.classes and features.shape[1] <= WIDEST_LOGISTIC:
+        if self.classes and features.shape[1] <= WIDEST_LOGISTIC and not keep_scale:
             chosen = fit_linear_probe(*self._pick(features, train), *self._pick(features, valid), len(self.classes), L2_GRID)
             probe = fit_probe_path(*self._pick(features, both), len(self.classes), [chosen.l2])[0]
             return probe.logits(test).double().log_softmax(1)
-        strength = self._ridge_strength(features, train, valid)
-        answers = fit_ridge_path(features[both], self._targets(both), [strength])[0].predict(test)
+        strength = self._ridge_strength(features, train, valid, keep_scale)
+        (fit,) = fit_ridge_path(features[both], self._targets(both), [strength], deviation=_ones(features, keep_scale))
+        answers = fit.predict(test)
         return answers if self.classes else answers[:, 0]
 
-    def probe_bins(self, features: Float[Tensor, "N D"], fraction: float = 1.0, seed: int = 0) -> Float[Tensor, "T"]:
+    def probe_bins(
+        self, features: Float[Tensor, "N D"], fraction: float = 1.0, seed: int = 0, *, keep_scale: bool = False
+    ) -> Float[Tensor, "T"]:
         """Answer a quantity by classification into bins of width 1, the most probable one, as in arXiv 2510.22655."""
         train, valid = self.labelled(fraction, seed)
         both = torch.cat([train, valid])
         low = int(self.y[both].min().round())
         bins = (self.y.round() - low).long()
         count = int(bins[both].max()) + 1
+        if keep_scale:  # the strength that is best for the quantity
+            strength = self._ridge_strength(features, train, valid, keep_scale)
+            indicators = functional.one_hot(bins[both], count).float()
+            (fit,) = fit_ridge_path(features[both], indicators, [strength], deviation=_ones(features, keep_scale))
+            return fit.predict(features[self.sides["test"]]).argmax(1).float() + low
         chosen = fit_linear_probe(features[train], bins[train], features[valid], bins[valid], count, L2_GRID)
         probe = fit_probe_path(features[both], bins[both], count, [chosen.l2])[0]
         return probe.predict(features[self.sides["test"]]).float() + low
 
-    def nearest(self, features: Float[Tensor, "N D"], fraction: float = 1.0, seed: int = 0) -> Int[Tensor, "T"]:
+    def nearest(
+        self, features: Float[Tensor, "N D"], fraction: float = 1.0, seed: int = 0, *, keep_scale: bool = False
+    ) -> Int[Tensor, "T"]:
         """Answer the test windows by their nearest labelled neighbours in train and valid, their number chosen on valid."""
         train, valid = self.labelled(fraction, seed)
         count = len(self.classes)
-        chosen = fit_knn(*self._pick(features, train), *self._pick(features, valid), count)
+        chosen = fit_knn(*self._pick(features, train), *self._pick(features, valid), count, keep_scale=keep_scale)
         both = self._pick(features, torch.cat([train, valid]))
-        return fit_knn(*both, *self._pick(features, valid), count, [chosen.k]).predict(features[self.sides["test"]])
+        found = fit_knn(*both, *self._pick(features, valid), count, [chosen.k], keep_scale=keep_scale)
+        return found.predict(features[self.sides["test"]])
 
     def score(self, answers: Sequence[Tensor]) -> WindowScores:
         """Score answers to the test windows, one set for each seed; of scores of classes the highest is the answer."""
@@ -136,10 +149,13 @@ class WindowTask:
             return functional.one_hot(self.y[places], len(self.classes)).float()
         return self.y[places][:, None]
 
-    def _ridge_strength(self, features: Float[Tensor, "N D"], train: Int[Tensor, "M"], valid: Int[Tensor, "V"]) -> float:
+    def _ridge_strength(
+        self, features: Float[Tensor, "N D"], train: Int[Tensor, "M"], valid: Int[Tensor, "V"], keep_scale: bool
+    ) -> float:
         """The strongest penalty that is best on valid."""
         errors = {}
-        for fit in reversed(fit_ridge_path(features[train], self._targets(train))):
+        deviation = _ones(features, keep_scale)
+        for fit in reversed(fit_ridge_path(features[train], self._targets(train), deviation=deviation)):
             answers = fit.predict(features[valid])
             wrong = answers.argmax(1) != self.y[valid] if self.classes else (answers[:, 0] - self.y[valid]).abs()
             errors[fit.strength] = float(wrong.float().mean())
@@ -158,3 +174,8 @@ class WindowTask:
 
     def _by_class(self, places: Int[Tensor, "N"]) -> list[Int[Tensor, "_"]]:
         return [places[self.y[places] == number] for number in range(len(self.classes))]
+
+
+def _ones(features: Float[Tensor, "N D"], keep_scale: bool) -> Float[Tensor, "D"] | None:
+    """What columns are divided by where their scales are kept; None where they are standardised."""
+    return torch.ones(features.shape[1]) if keep_scale else None

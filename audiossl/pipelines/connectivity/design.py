@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -126,7 +127,11 @@ class Design:
     @cached_property
     def is_transductive(self) -> bool:
         """Whether pre-training sees volumes that are to be identified."""
+        return self.shows_probes(self.training)
+
+    def shows_probes(self, training: Sequence[Stretch]) -> bool:
+        """Whether volumes that are to be identified are among some that are trained on."""
         probes: dict[int, list[Stretch]] = {}
         for probe in self.fingerprint[1]:
             probes.setdefault(probe.run, []).append(probe)
-        return any(seen.meets(probe) for seen in self.training for probe in probes.get(seen.run, ()))
+        return any(seen.meets(probe) for seen in training for probe in probes.get(seen.run, ()))

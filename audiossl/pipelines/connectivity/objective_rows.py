@@ -19,6 +19,8 @@ from audiossl.pipelines.connectivity.design import Design, Windows
 from audiossl.pipelines.connectivity.parts import Part, training_parts
 from audiossl.pipelines.connectivity.readers import Reader, of_encoder
 from audiossl.pipelines.connectivity.rows import GraphRow
+from audiossl.pipelines.connectivity.seen_before import check_start
+from audiossl.pipelines.origin import CONTINUES
 from audiossl.pipelines.start import Start
 from audiossl.pipelines.table_row import ModelSection
 from audiossl.signals.sensors.recording import Rejected
@@ -131,12 +133,18 @@ class GraphEncoderRow(GraphRow):
         """Batches of crops."""
         return RunCrops(self.parts(design)[0], self.crop(design), self.batch_runs, 1 / design.runs.tr, seed)
 
+    def before(self, training: str) -> Mapping[str, object]:
+        """What the encoder was trained on before this training; empty for one that is drawn."""
+        return {}
+
     def train(self, objective: Objective, crops: RunCrops, design: Design, seed: int, out: Path) -> None:
         """Train an objective and save its encoder; both are then in evaluation mode on the CPU."""
         fit(objective, crops, replace(self.training, seed=seed), out / "pretrain")
-        seen = {
+        seen: dict[str, object] = {
             "dataset": self.dataset, **asdict(design.config.pretrain), "steps": self.training.max_steps, "seed": seed,
         }  # fmt: skip
+        if before := self.before(out.name):
+            seen[CONTINUES] = before
         if len(design.runs.repetition_times) > 1:
             seen["repetition_times"] = list(design.runs.repetition_times)
         keep(objective, seen, out)
@@ -175,6 +183,21 @@ class GraphObjectiveRow(GraphEncoderRow):
         if self.start is not None:
             self.start.begin(encoder, out.name)
         return encoder
+
+    def before(self, training: str) -> Mapping[str, object]:
+        """What the encoder that it starts from says."""
+        return {} if self.start is None else self.start.seen(training)
+
+    def check(self, design: Design) -> None:
+        """Refuse a start that saw people, or volumes, that are to be new.
+
+        Raises:
+            ConfigError, DataError: as without one.
+        """
+        super().check(design)
+        if self.start is not None:
+            for origin in self.start.origins():
+                check_start(self.start.name, origin, self.dataset, design)
 
     @classmethod
     def read_options(cls, name: str, model: ModelSection) -> object:

@@ -120,6 +120,13 @@ def starts_of(windows: WindowSet) -> Int[Tensor, "N"]:
     return torch.tensor([int(id_.rpartition("@")[2]) for id_ in windows.ids])
 
 
+def frame_counts(windows: WindowSet, grid: Grid | None) -> Int[Tensor, "N"]:
+    """Valid frames of every window; 1 where windows are classified as a whole."""
+    if grid is None:
+        return torch.ones_like(windows.lengths)
+    return -(-windows.lengths // round(windows.rate / grid.rate))
+
+
 def neighbours(
     starts: Int[Tensor, "N"], recording: Int[Tensor, "N"], pool: Int[Tensor, "U"], *, size: int, hop: int
 ) -> tuple[Int[Tensor, "N 2"], int] | None:

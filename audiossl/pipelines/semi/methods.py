@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from audiossl.errors import ConfigError
-from audiossl.evaluation.probes import standardisation
 from audiossl.files import whole_file, write_json
 from audiossl.models.encoder import Encoder
 from audiossl.models.frozen_frames import FrozenFrames
@@ -24,7 +23,7 @@ from audiossl.pipelines.semi.config import PairConfig, SemiMethod, SemiRecipe
 from audiossl.pipelines.semi.data import Targets, neighbours, starts_of, targets_of, test_rows
 from audiossl.pipelines.semi.labels import Draw, read_draws
 from audiossl.pipelines.semi.models import all_windows, grid_of, moved_frames, network_of, read_views, turned_device
-from audiossl.pipelines.semi.pool import PoolConfig, rows_of_pool
+from audiossl.pipelines.semi.pool import PoolConfig, of_training, rows_of_pool, scale_of
 from audiossl.pipelines.semi.pseudo_quality import pseudo_quality
 from audiossl.pipelines.semi.views import FeatureViews, SignalViews, ViewConfig, ViewSource
 from audiossl.pipelines.sensors.blocks import BLOCK
@@ -185,10 +184,10 @@ class Learner:
             ]
             return sources[0], network, sources[1] if degrees else None
         features = [self._features(draw.number, device) for device in ([0.0, degrees] if degrees else [0.0])]
-        known = torch.cat([features[0][0, labelled], features[-1][0, self.pool]])
-        mean, deviation = standardisation(known.transpose(1, 2).flatten(0, 1))
         sources = [self._feature_views(views) for views in features]
-        return sources[0], FrozenFrames(mean, deviation), sources[1] if degrees else None
+        counts, pool = sources[0].about.lengths, of_training(self.pool, self.windows.subjects, self.fold.sides)
+        scale = scale_of([features[0][0, labelled], features[-1][0, pool]], [counts[labelled], counts[pool]])
+        return sources[0], FrozenFrames(*scale), sources[1] if degrees else None
 
     def _features(self, draw: int, degrees: float) -> Float[Tensor, "V N D T"]:
         """Features of a draw, which others with the same seed of the encoder share."""

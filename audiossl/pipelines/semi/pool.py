@@ -1,4 +1,4 @@
-"""Which windows are learned from without their labels."""
+"""Which windows are learned from without their labels, and how features are standardised by them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from audiossl.errors import ConfigError
+from audiossl.evaluation.probes import standardisation
 from audiossl.seeds import derive_generator
 from audiossl.signals.sensors.subjects import SubjectSides
 
@@ -66,6 +67,31 @@ def rows_of_pool(
     if not len(rows):
         raise ConfigError("pool: no window of the training subjects is left in the pool; say pool.foreign=true")
     return rows
+
+
+def of_training(rows: Int[Tensor, "U"], subjects: Sequence[str], sides: SubjectSides) -> Int[Tensor, "_"]:
+    """The rows among those of a pool that are of training subjects: features are standardised by nobody else's."""
+    names = frozenset(sides.train)
+    return torch.tensor([row for row in rows.tolist() if subjects[row] in names], dtype=torch.int64)
+
+
+def scale_of(
+    features: Sequence[Float[Tensor, "_ D T"]], counts: Sequence[Int[Tensor, "_"]]
+) -> tuple[Float[Tensor, "D"], Float[Tensor, "D"]]:
+    """Mean and deviation of every feature over labelled windows and the pool together.
+
+    A few labelled windows say little of either, and one of each class nothing. Heads of methods and probes of models are
+    standardised alike, so that they can be compared.
+
+    Args:
+        features: those of labelled windows, and those of the pool; T is 1 for one vector a window.
+        counts: valid frames of each window.
+
+    >>> scale_of([torch.tensor([[[1.0, 9.0]]]), torch.tensor([[[3.0, 5.0]]])], [torch.tensor([1]), torch.tensor([2])])
+    (tensor([3.]), tensor([1.6330]))
+    """
+    rows = [x.transpose(1, 2)[torch.arange(x.shape[2]) < count[:, None]] for x, count in zip(features, counts, strict=True)]
+    return standardisation(torch.cat(rows))
 
 
 def _imbalanced(rows: Int[Tensor, "U"], classes: Int[Tensor, "N"], ratio: float, key: tuple[int, int]) -> Int[Tensor, "_"]:

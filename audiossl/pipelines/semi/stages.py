@@ -53,6 +53,11 @@ def stages(config: SemiRecipe, folder: Path) -> list[Stage]:
                 f"models.{name}: it reads labels; here models are represented without, and methods learn from few: say "
                 f"methods={{{name}: {{kind: supervised, end_to_end: true}}}}"
             )
+        if model.pooling != "mean" or rows[name].keeps_scale:
+            raise ConfigError(
+                f"models.{name}: here frames are pooled by their mean, and probes standardise features; leave pooling out, and "
+                f"neighbour_whitening to recipes of method sensors"
+            )
     methods = {name: MethodRow.of(name, method, config, rows[method.on]) for name, method in config.methods.items()}
     frozen = [row.on.name for row in methods.values() if not row.model.end_to_end]
     viewed = [name for name in rows if config.frames or name in frozen]
@@ -61,7 +66,7 @@ def stages(config: SemiRecipe, folder: Path) -> list[Stage]:
     learned = [f"method_{name}" for name in methods]
     scored = EvaluateConfig(
         config.dataset, list(rows), list(methods), config.labels.budgets, folds, config.frames, config.encoder,
-        [name for name, row in methods.items() if row.pool.test],
+        [name for name, row in methods.items() if row.pool.test], config.pool,
     )  # fmt: skip
     return [
         Stage("recordings", write_set, SetConfig(source), data=source.data),

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from audiossl.objectives.pooling import mean_frame
+from audiossl.objectives.pooling import Pooling, pool_frames
 from audiossl.signals.sensors.windows import WindowSet
 
 BLOCK = 512  # windows encoded at once
@@ -23,7 +23,7 @@ def in_blocks(
     return torch.cat([function(windows.values[block], windows.lengths[block]).float() for block in blocks])
 
 
-def pooled(encoder: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
-    """The mean frame of an encoder in evaluation mode, as a function of signals and lengths."""
+def pooled(encoder: nn.Module, pooling: Pooling = "mean") -> Callable[[Tensor, Tensor], Tensor]:
+    """The pooled frames of an encoder in evaluation mode, as a function of signals and lengths."""
     encoder.eval()
-    return lambda signal, lengths: mean_frame(encoder(signal, lengths))
+    return lambda signal, lengths: pool_frames(encoder(signal, lengths), pooling)

@@ -8,21 +8,25 @@ from typing import Any, ClassVar, Literal
 
 from audiossl.errors import ConfigError
 from audiossl.models.resnet1d import ResNet1dConfig
+from audiossl.objectives.pooling import Pooling
 from audiossl.options import kind_of
 from audiossl.pipelines.own.output import OWN, corpus_name, corpus_places
 from audiossl.pipelines.recipe_names import check_limit, check_names
 from audiossl.pipelines.sensors.batches import WindowBatchConfig
 from audiossl.pipelines.sensors.row_kinds import KINDS
 from audiossl.signals.file_search import find_files
+from audiossl.signals.sensors.case_sets import find_case_set
+from audiossl.signals.sensors.cases import CaseSet
 from audiossl.signals.sensors.clock import TimeUnit
 from audiossl.signals.sensors.labels import LabelKind
-from audiossl.signals.sensors.own_files import RECORDING, SUFFIXES, OwnFiles, triples, words_of
+from audiossl.signals.sensors.own_files import PLACES, RECORDING, SUFFIXES, OwnFiles, triples, words_of
 from audiossl.signals.sensors.windows import WindowConfig
 from audiossl.stage import ADDED
 from audiossl.training.config import TrainingConfig
 
 Variant = Literal["none", "conv", "linear", "mlp", "random", "real"]
 AUTO = "auto"  # in a recipe for one's own files: augmentations.axes are found by the names of channels
+CASE_TASK = "class"  # name of the labels of a set of cases, unless `label` says another
 
 
 @dataclass
@@ -31,8 +35,8 @@ class SensorModel:
 
     Attributes:
         kind: an objective of `audiossl.objectives.kinds`; `random`, the encoder as it is drawn; `supervised`, trained on the
-            labels alone; `encoder`, any that `audiossl.load` knows, frozen; a baseline without an encoder; or an objective or a
-            row of one's own, `my_module:MyClass`.
+            labels alone; `encoder`, any that `audiossl.load` knows, frozen; `neighbour_whitening`, banks of features, whitened;
+            a baseline without an encoder; or an objective or a row of one's own, `my_module:MyClass`.
         options: options of the objective; of an `encoder` its `name`, `transductive: true` to test people whom it was pre-trained
             on, and `convert_units: true` to bring units and the order of channels to those that it takes.
         mappers: mappers of frame projections, for what stands next to h_t in the features. The first gives the row that is named
@@ -43,6 +47,7 @@ class SensorModel:
         lr: learning rate in place of the recipe's; for `supervised` in place of `task.finetune_lr`.
         untrained: leave an objective's networks as they are drawn, a control.
         finetune: also train the whole encoder on labels after pre-training, row `MODEL_finetuned`.
+        pooling: `mean` of frames, or `rich`, four times as wide: mean, deviation, maximum and share of positive values.
     """
 
     kind: str = field(metadata=kind_of(KINDS))
@@ -53,6 +58,7 @@ class SensorModel:
     lr: float | None = None
     untrained: bool = False
     finetune: bool = False
+    pooling: Pooling = field(default="mean", metadata=ADDED)
 
 
 @dataclass
@@ -132,7 +138,7 @@ class SensorsRecipe:
         training: options of the training loop in pre-training.
         task: task that is evaluated.
         corpus: one's own files in place of a prepare script: a folder, a file, a pattern such as `people/*.csv`, or a list of
-            them. The keys below say what is in them.
+            them. The keys below say what is in them. A folder of UCR or UEA (`.ts`) or of MONSTER (`_X.npy`) is a set of cases.
         time: column of times: seconds, milliseconds, ..., or date and time. Without, samples follow each other at `rate`.
         channels: columns of the signals, `x,y,z` or a list; by default all that hold numbers and are nothing else.
         label: column of the classes that are read from features; its name is that of the task.
@@ -201,6 +207,17 @@ class SensorsRecipe:
             self.max_gap,
         )  # fmt: skip
 
+    @property
+    def case_set(self) -> CaseSet | None:
+        """The set of UCR, UEA or MONSTER that the corpus is; None if it is none.
+
+        Raises:
+            ConfigError: if it is several, or half of one.
+        """
+        if self.corpus is None:
+            return None
+        return find_case_set(corpus_places(self.corpus), "" if self.person in PLACES else self.person)
+
     def _take_own(self) -> None:
         """Read what recipes for one's own files leave to the corpus: names of data set and task, and lists of columns."""
         for key in ("channels", "units"):
@@ -218,13 +235,48 @@ class SensorsRecipe:
             return
         if self.dataset == OWN:
             self.dataset = corpus_name(self.corpus)
+        if (cases := self.case_set) is not None:
+            self._take_cases(cases)
         unknown = [model.options["augmentations"] for model in self.models.values() if _has_open_axes(model)]
-        axes = triples(self.channels or words_of(self.own_files).channels) if unknown else []
+        axes = triples(self.channels or ([] if cases else words_of(self.own_files).channels)) if unknown else []
         for augmentations in unknown:
             augmentations["axes"] = axes
         if self.label:
             self.task = replace(self.task, name=self.label)
         if self.person == RECORDING and self.subjects_are == "people":
+            self.subjects_are = "recordings"
+
+    def _take_cases(self, cases: CaseSet) -> None:
+        """Cut whole cases, and read what the set says of labels and people.
+
+        Raises:
+            ConfigError: if a key does not suit a set of cases, or the rate is missing.
+        """
+        if given := [key for key in ("time", "max_gap") if getattr(self, key)]:
+            raise ConfigError(f"{given[0]}: {cases.name} is a set of cases ({cases.archive}), which has no such thing")
+        if not self.rate:
+            raise ConfigError(
+                f"rate: {cases.name} ({cases.archive}) does not say how many samples a second has: say rate=HZ, or rate=1 where "
+                "samples are no times"
+            )
+        if self.channels and len(self.channels) != cases.num_channels:
+            raise ConfigError(f"channels: expected a name for each of {cases.num_channels}, got {len(self.channels)}")
+        if len(self.units) > 1 and len(self.units) != cases.num_channels:
+            raise ConfigError(f"units: expected one, or one for each of {cases.num_channels} channels, got {len(self.units)}")
+        if self.person in PLACES[1:] and (cases.subjects or self.person != RECORDING):
+            raise ConfigError(f"person: expected a key of the metadata of {cases.name}, got '{self.person}'")
+        usual, cut = WindowConfig(), self.windows
+        # Whole cases are cut with a share of 0, which this wrote if the recipe is made a second time.
+        if (cut.seconds, cut.hop) != (usual.seconds, usual.hop) and cut.min_share:
+            raise ConfigError(
+                f"windows: cases of {cases.name} are cut and scored whole; leave out windows.seconds and windows.hop"
+            )
+        whole = cases.longest / self.rate
+        self.windows = replace(cut, seconds=whole, hop=whole, by="time", min_share=0.0)
+        self.task = replace(
+            self.task, name=self.label or CASE_TASK, kind=cases.kind if self.task.kind == "auto" else self.task.kind
+        )
+        if not cases.subjects and self.subjects_are == "people":
             self.subjects_are = "recordings"
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from audiossl.errors import ConfigError, DataError
 from audiossl.evaluation.windows.task import WindowTask
 from audiossl.pipelines.sensors.config import SensorsRecipe, SubjectConfig
+from audiossl.signals.sensors.cases import TEST_FOLD
 from audiossl.signals.sensors.labels import LabelKind
 from audiossl.signals.sensors.recording import SensorRecording
 from audiossl.signals.sensors.recording_set import RecordingSet
 from audiossl.signals.sensors.statistics import ChannelStatistics
-from audiossl.signals.sensors.subjects import SubjectSides, held_out_sides, sides_by_number, subject_folds
+from audiossl.signals.sensors.subjects import SubjectSides, given_folds, held_out_sides, sides_by_number, subject_folds
 from audiossl.signals.sensors.windows import Normalisation, WindowConfig, WindowSet, cut_and_count
 from audiossl.stage import Names
 
@@ -76,15 +77,23 @@ class SensorFold:
     normalise: Normalisation
 
 
-def divide(subjects: list[str], config: FoldsConfig, labels: Mapping[str, Set[object]] | None = None) -> list[SubjectSides]:
+def divide(
+    subjects: list[str],
+    config: FoldsConfig,
+    labels: Mapping[str, Set[object]] | None = None,
+    tested: Mapping[str, Set[str]] | None = None,
+) -> list[SubjectSides]:
     """Sides of every fold; one fold where test subjects are named.
 
     Args:
         subjects: subjects of the set.
         config: says how.
         labels: labels that each subject has, for divisions that are chosen here.
+        tested: subjects of each fold that the recordings themselves say; they count where the recipe says nothing of sides.
     """
     if not config.subjects.test and not config.subjects.folds:
+        if tested:
+            return given_folds(subjects, tested, labels or {}, config.seed)
         return sides_by_number(subjects, labels or {}, config.seed)
     if config.subjects.test:
         return [held_out_sides(subjects, config.subjects.test, config.subjects.valid, config.seed)]
@@ -110,6 +119,15 @@ def _labels_of(recordings: RecordingSet, task: str) -> dict[str, set[object]]:
     return found
 
 
+def _tested_in(recordings: RecordingSet) -> dict[str, set[str]]:
+    """Subjects of each fold that recordings say they are tested in."""
+    found: dict[str, set[str]] = {}
+    for row in recordings.rows:
+        if (fold := row["custom"].get(TEST_FOLD)) is not None:
+            found.setdefault(str(fold), set()).add(row["subject"])
+    return found
+
+
 class SensorFolds:
     """The divisions of the subjects of a set of recordings; `labels` counts what windows make of the labels.
 
@@ -127,7 +145,9 @@ class SensorFolds:
     def __init__(self, folder: Path, config: FoldsConfig) -> None:
         self.config, self.recordings = config, RecordingSet(folder)
         try:
-            self.sides = divide(self.recordings.subjects, config, _labels_of(self.recordings, config.task))
+            self.sides = divide(
+                self.recordings.subjects, config, _labels_of(self.recordings, config.task), _tested_in(self.recordings)
+            )
         except (ConfigError, DataError) as error:
             causes = [
                 rejections(self.recordings),

@@ -11,10 +11,10 @@ from typing import Any
 
 from audiossl.console import console
 from audiossl.pipelines.dry_times import in_words, measure, size_in_words
+from audiossl.pipelines.sensors.cases import own_source
 from audiossl.pipelines.sensors.checks import check_labels
 from audiossl.pipelines.sensors.config import SensorsRecipe
 from audiossl.pipelines.sensors.data import FoldsConfig, SensorFold, SensorFolds, rejections
-from audiossl.pipelines.sensors.own import OwnRecordings
 from audiossl.pipelines.sensors.rows import Row, make_rows
 from audiossl.signals.sensors.recording_set import write_recordings
 
@@ -33,14 +33,14 @@ def dry_run(config: SensorsRecipe, output: Path) -> None:
     if config.corpus is None:
         return
     with tempfile.TemporaryDirectory(prefix="audiossl-dry-run-") as name:
-        found = write_recordings(OwnRecordings.of(config).recordings(), Path(name) / "set")
+        found = write_recordings(own_source(config).recordings(), Path(name) / "set")
         if said := rejections(found):
             _print(said)
         folds = SensorFolds(found.folder, FoldsConfig.of(config))
         check_labels(folds)
         _print_windows(folds)
         fold = folds.open(0)
-        seconds = {name: _time_of(row, fold, folds, config) for name, row in make_rows(config).items()}
+        seconds = {name: _time_of(row, fold, folds, config) for name, row in make_rows(config).items() if not row.reads}
         size = sum(file.stat().st_size for file in found.folder.rglob("*") if file.is_file())
     _print(
         f"time     about {in_words(sum(seconds.values()))} here: " + ", ".join(f"{k} {in_words(v)}" for k, v in seconds.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -14,11 +14,13 @@ from torch import Tensor
 from audiossl.embedding.embedder import Embedding
 from audiossl.encoder_names import OWN, WRITTEN, parse_name
 from audiossl.errors import ConfigError, DataError, StoreError
+from audiossl.features.rich_pooling import rich_pooling
 from audiossl.files import read_json, write_json
 from audiossl.load import load
-from audiossl.models.hub import CONFIG, SENSOR, read_model_type
+from audiossl.models.hub import CONFIG, SEEN, SENSOR, read_model_type
 from audiossl.models.run_folder import encoder_folder, local_path, weights_digest
 from audiossl.models.sensor_encoder import SensorInput
+from audiossl.pipelines.origin import people_of
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
 from audiossl.pipelines.sensors.data import SensorFold, SensorFolds
 from audiossl.pipelines.sensors.encoder_channels import ChannelMatch, check_other_encoder, match_channels
@@ -59,6 +61,7 @@ class EncoderRow(Row):
 
     Options = EncoderOptions
     random = False
+    pools = True
 
     options: EncoderOptions
     dataset: str
@@ -101,14 +104,16 @@ class EncoderRow(Row):
         match_of(name, folds.recordings[0], self.options.convert_units)
         origin, seen = people_seen(name, self.dataset, folds.sides)
         if seen and not self.options.transductive:
-            raise DataError(_refusal(name, origin, seen, folds.sides))
+            raise DataError(_refusal(name, people_of(origin, self.dataset), seen, folds.sides))
         tested = {name for sides in folds.sides for name in sides.test}
         write_json(out / ORIGIN, {"name": name, "pretrained_on": origin, "tested": len(tested), "seen": seen})
 
     def features(self, fold: SensorFold, seed: int) -> Float[Tensor, "N D"]:
         """Embed windows."""
         found = embed_windows(self.options.name, fold, fold.task.rows, self.options.convert_units)
-        return torch.stack([embedding.pooled for embedding in found])
+        if self.model.pooling == "mean":
+            return torch.stack([embedding.pooled for embedding in found])
+        return torch.cat([rich_pooling(one.frames[None], torch.tensor([len(one.frames)])) for one in found])
 
 
 def check_takes(place: str, name: str, recording: SensorRecording, convert: bool = False) -> None:
@@ -143,11 +148,14 @@ def check_units(normalise: str) -> None:
 
 
 def people_seen(name: str, dataset: str, divisions: Sequence[SubjectSides]) -> tuple[dict[str, object], list[str]]:
-    """What an encoder was pre-trained on, and which of the people whom a division tests are among it."""
+    """What an encoder was pre-trained on, and which of the people whom a division tests are among it.
+
+    People of encoders that it comes from count as well, whatever data sets came after them.
+    """
     folder = _folder(name)
-    origin = (read_json(folder / CONFIG).get("pretrained_on") if folder else None) or {}
-    tested = sorted({name for sides in divisions for name in sides.test})
-    return origin, sorted(set(tested) & set(origin["subjects"])) if origin.get("dataset") == dataset else []
+    origin = (read_json(folder / CONFIG).get(SEEN) if folder else None) or {}
+    tested = {name for sides in divisions for name in sides.test}
+    return origin, sorted(tested & people_of(origin, dataset))
 
 
 def embed_windows(name: str, fold: SensorFold, rows: Sequence[int], convert: bool = False) -> list[Embedding]:
@@ -183,13 +191,13 @@ def match_of(name: str, recording: SensorRecording, convert: bool = False) -> Ch
     return ChannelMatch(tuple(range(len(recording.channels))), (Conversion(),) * len(recording.channels))
 
 
-def _refusal(name: str, origin: dict[str, Any], seen: list[str], divisions: Sequence[SubjectSides]) -> str:
+def _refusal(name: str, known: set[str], seen: list[str], divisions: Sequence[SubjectSides]) -> str:
     everybody = sorted({name for sides in divisions for name in (*sides.known, *sides.test)})
-    unseen = [name for name in everybody if name not in set(origin["subjects"])]
+    unseen = [name for name in everybody if name not in known]
     ways = ["evaluate on another data set", "say transductive: true in the options of the row, and the report will say it, too"]
     if unseen:
         names = ", ".join(unseen[:MOST_NAMES]) + ", ..." * (len(unseen) > MOST_NAMES)
-        ways.insert(0, f"test the {len(unseen)} that fold {origin.get('fold')} of its own run held out, subjects.test=[{names}]")
+        ways.insert(0, f"test the {len(unseen)} whom it did not see, subjects.test=[{names}]")
     others = f" and {len(seen) - 5} others" if len(seen) > 5 else ""
     return (
         f"{name} was pre-trained on {len(seen)} of those that are tested here ({', '.join(seen[:5])}{others}), so its scores "

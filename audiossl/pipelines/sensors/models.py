@@ -51,7 +51,7 @@ def represent(out: Path, inputs: Mapping[str, Path], config: ModelConfig) -> Non
 
     A model without anything random is run for the first seed only. Finished folders of an interrupted run are kept.
     """
-    row = config.row
+    row = config.row.reading({name: inputs[f"model_{name}"] for name in config.row.reads})
     folds = SensorFolds(inputs["recordings"] / "set", config.folds)
     for other in config.rows or (row,):
         other.check_recording(folds.recordings[0])

@@ -18,6 +18,7 @@ from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
 from audiossl.objectives.frame_projection import TIME, FrameProjection, fit_mappers
 from audiossl.objectives.kinds import WINDOW_OBJECTIVES, find_objective, read_config
 from audiossl.objectives.objective import Objective
+from audiossl.pipelines.origin import CONTINUES, MATCHED_BY
 from audiossl.pipelines.sensors.batches import WindowBatches
 from audiossl.pipelines.sensors.blocks import in_blocks, pooled
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe
@@ -46,6 +47,7 @@ class ObjectiveRow(LearningRow):
     """
 
     pretrained = True
+    pools = True
 
     dense: str = ""
     start: Start | None = None
@@ -156,7 +158,9 @@ class ObjectiveRow(LearningRow):
         encoder = cast(ResNet1d, objective.encoder).requires_grad_(True)
         if World.join().is_first:
             seen: dict[str, object] = {"dataset": self.dataset, "subjects": sorted(known), "seed": seed, "fold": fold.number}
-            seen |= {"start": before} if before else {}
+            seen |= {CONTINUES: before} if before else {}
+            if self._frozen and (matched := people_seen(self._frozen, self.dataset, [])[0]):
+                seen[MATCHED_BY] = matched
             _describe(fold, encoder).save(out / "encoder", None if self.model.untrained else seen)
         features = self.vectors(objective, fold, train, seed)
         finetuned = self.train_on_labels(fold, encoder, seed, out, variant="finetuned") if self.model.finetune else {}
@@ -175,11 +179,13 @@ class ObjectiveRow(LearningRow):
 
     def vectors(self, objective: Objective, fold: SensorFold, train: list[int], seed: int) -> Vectors:
         """Features of the labelled windows, by variant, from a trained objective; `train` are the windows that it saw."""
-        return {"": in_blocks(fold.windows, fold.task.rows, pooled(objective.encoder))}
+        return {"": in_blocks(fold.windows, fold.task.rows, pooled(objective.encoder, self.model.pooling))}
 
 
 class FrameProjectionRow(ObjectiveRow):
     """Frame projections: frames of the signal and next to them what each mapper makes of them, `MODEL_MAPPER`."""
+
+    pools = False  # views are means of frames
 
     @property
     def rows(self) -> list[str]:

@@ -55,6 +55,8 @@ class MiniRocketRow(Row):
 class RandomRow(Row):
     """The encoder as it is drawn."""
 
+    pools = True
+
     encoder: ResNet1dConfig
 
     @classmethod
@@ -63,8 +65,8 @@ class RandomRow(Row):
         return cls(name, model, cls.read_options(name, model), recipe.encoder)
 
     def features(self, fold: SensorFold, seed: int) -> Float[Tensor, "N D"]:
-        """Its mean frames."""
-        return in_blocks(fold.windows, fold.task.rows, pooled(self.network(fold, seed, Path())))
+        """Its pooled frames."""
+        return in_blocks(fold.windows, fold.task.rows, pooled(self.network(fold, seed, Path()), self.model.pooling))
 
     def network(self, fold: SensorFold, seed: int, out: Path) -> ResNet1d:
         """The encoder, drawn from torch's global generator."""

@@ -28,6 +28,7 @@ from audiossl.stage import StageConfig, plain
 from audiossl.version import __version__
 
 SHOWN = ("accuracy", "macro_f1", "auroc", "knn_accuracy", "mae", "correlation")
+MOST_SUBJECTS = 200  # rows of a table
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,9 @@ def subjects_section(details: Details, config: SensorsRecipe) -> Section:
     models = details.first
     metric = next(iter(models.values())).metric
     rows = [[name, *(_number(metric, found.subjects[name]) for found in models.values())] for name in _people(details)]
-    title = f"{config.task.name} of each test subject, {name_of(metric)}, mean over seeds"
-    return Section("Subjects", [Table(title, ["Subject", *models], rows)])
+    part = f", {MOST_SUBJECTS} of {len(rows)}" if len(rows) > MOST_SUBJECTS else ""
+    title = f"{config.task.name} of each test subject, {name_of(metric)}, mean over seeds{part}"
+    return Section("Subjects", [Table(title, ["Subject", *models], rows[:MOST_SUBJECTS])])
 
 
 def _people(details: Details) -> list[str]:

@@ -13,6 +13,10 @@ ROWS: dict[str, Kind] = {
     "random": Kind("audiossl.pipelines.sensors.plain_rows:RandomRow", "the encoder as it is drawn"),
     "statistics": Kind("audiossl.pipelines.sensors.plain_rows:StatisticsRow", "hand-made statistics of each window"),
     "minirocket": Kind("audiossl.pipelines.sensors.plain_rows:MiniRocketRow", "random convolutions (arXiv 2012.08791)"),
+    "neighbour_whitening": Kind(
+        "audiossl.pipelines.sensors.whitening_rows:NeighbourWhiteningRow",
+        "banks of fixed features, whitened by differences of neighbouring windows",
+    ),
     "supervised": Kind("audiossl.pipelines.sensors.label_rows:SupervisedRow", "the encoder trained on the labels alone"),
     "encoder": Kind("audiossl.pipelines.sensors.encoders:EncoderRow", "any encoder that `audiossl.load` knows, frozen"),
 }

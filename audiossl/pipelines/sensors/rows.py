@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -34,10 +35,14 @@ class Row(TableRow):
 
     Attributes:
         pretrained: whether it pre-trains an objective, so that `untrained` and `finetune` have a meaning.
+        pools: whether its features are pooled frames, so that `pooling` has a meaning.
+        keeps_scale: whether the scales of its features were learned, so that probes must not standardise columns.
         model: section of the recipe.
     """
 
     pretrained: ClassVar[bool] = False
+    pools: ClassVar[bool] = False
+    keeps_scale: ClassVar[bool] = False
 
     model: SensorModel
     options: Any
@@ -60,6 +65,23 @@ class Row(TableRow):
     def rows(self) -> list[str]:
         """Names of the rows that it gives."""
         return [self.name]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of other models of the recipe whose encoders it takes; their stages come first."""
+        return ()
+
+    def next_to(self, others: Mapping[str, Row]) -> Row:
+        """The row with those that it reads among the others of the recipe.
+
+        Raises:
+            ConfigError: if one is not there, or has no encoder.
+        """
+        return self
+
+    def reading(self, folders: Mapping[str, Path]) -> Row:
+        """The row with the folders of the stages of those that it reads, by their names."""
+        return self
 
     def check_recording(self, recording: SensorRecording) -> None:
         """Refuse recordings like this one, before any row is worked on."""
@@ -97,7 +119,7 @@ class Row(TableRow):
 
 
 def make_rows(recipe: SensorsRecipe) -> dict[str, Row]:
-    """Make the rows of a recipe, by the names of its models.
+    """Make the rows of a recipe, by the names of its models; those that read others come last.
 
     Raises:
         ConfigError: naming the model with an unknown kind or option, or two with rows of one name.
@@ -109,6 +131,8 @@ def make_rows(recipe: SensorsRecipe) -> dict[str, Row]:
         if not kind.pretrained and (model.finetune or model.untrained):
             said = "finetune" if model.finetune else "untrained"
             raise ConfigError(f"models.{name}.{said}: it is for models that are pre-trained, which {model.kind} is not")
+        if not kind.pools and model.pooling != "mean":
+            raise ConfigError(f"models.{name}.pooling: the features of {model.kind} are no pooled frames, so leave it out")
         rows[name] = kind.of(name, model, recipe)
         for row in rows[name].rows:
             if row in owners:
@@ -116,7 +140,8 @@ def make_rows(recipe: SensorsRecipe) -> dict[str, Row]:
                     f"models {owners[row]} and {name} both give a row '{row}'; rename one of them, or leave the mapper out"
                 )
             owners[row] = name
-    return rows
+    rows = {name: row.next_to(rows) for name, row in rows.items()}
+    return dict(sorted(rows.items(), key=lambda item: bool(item[1].reads)))
 
 
 def find_row(name: str, model: SensorModel) -> type[Row]:

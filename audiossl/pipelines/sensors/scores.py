@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.progress import track
@@ -21,7 +21,7 @@ from audiossl.pipelines.sensors.config import WindowTaskConfig
 from audiossl.pipelines.sensors.data import FoldsConfig, SensorFold, SensorFolds
 from audiossl.pipelines.sensors.details import Details, Ends, RowDetails
 from audiossl.pipelines.sensors.models import ANSWERS, FEATURES, folder_name
-from audiossl.stage import Names, StageConfig
+from audiossl.stage import ADDED, Names, StageConfig
 
 RANKING = "ranking of "  # before the name of a readout: how it ranks windows, whatever it answers
 Scored = dict[str, dict[str, SubjectScores]]  # by readout, by model
@@ -37,16 +37,19 @@ class EvaluateConfig(StageConfig):
         task: readouts.
         models: names, in the order of the recipe.
         folds: windows, sides and labels.
+        keep_scale: names of models whose features have scales that were learned, which probes leave as they are.
     """
 
     dataset: str
     task: WindowTaskConfig
     models: list[str]
     folds: FoldsConfig
+    keep_scale: tuple[str, ...] = field(default=(), metadata=ADDED)
 
     def names(self) -> Names:
         """Names of the fields, and of what the folds are decided by."""
-        return ("dataset", "task", "models", self.folds.names())
+        kept = ["keep_scale"] if self.keep_scale else []
+        return ("dataset", "task", "models", self.folds.names(), *kept)
 
 
 def evaluate_models(out: Path, inputs: Mapping[str, Path], config: EvaluateConfig) -> None:
@@ -122,6 +125,7 @@ def _score_fold(
 def _answers(folder: Path, model: str, fold: int, task: WindowTask, config: EvaluateConfig) -> dict[str, dict[str, list[Tensor]]]:
     """Answers of every seed, by readout and row."""
     found: dict[str, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
+    kept = model in config.keep_scale
     for seed in config.folds.seeds:
         place = folder / folder_name(seed, fold)
         if not place.is_dir():
@@ -135,11 +139,11 @@ def _answers(folder: Path, model: str, fold: int, task: WindowTask, config: Eval
                         f"the recipe again"
                     )
                 for fraction in config.task.fractions:
-                    found[readout_of(fraction)][row].append(task.probe(features, fraction, seed))
+                    found[readout_of(fraction)][row].append(task.probe(features, fraction, seed, keep_scale=kept))
                 if config.task.knn and task.classes:
-                    found["knn"][row].append(task.nearest(features))
+                    found["knn"][row].append(task.nearest(features, keep_scale=kept))
                 if config.task.bins and not task.classes:
-                    found["bins"][row].append(task.probe_bins(features))
+                    found["bins"][row].append(task.probe_bins(features, keep_scale=kept))
         if (place / ANSWERS).is_file():
             for key, answer in load_file(place / ANSWERS).items():
                 variant, _, fraction = key.partition("@")

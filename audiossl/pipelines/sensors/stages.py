@@ -9,10 +9,10 @@ from pathlib import Path
 from audiossl.pipelines.earlier_runs import dataset_then
 from audiossl.pipelines.own.output import refuse_without_corpus
 from audiossl.pipelines.recording_source import RecordingSource, ScriptRecordings
+from audiossl.pipelines.sensors.cases import own_source
 from audiossl.pipelines.sensors.config import SensorsRecipe
 from audiossl.pipelines.sensors.data import FoldsConfig, rejections
 from audiossl.pipelines.sensors.models import ModelConfig, represent
-from audiossl.pipelines.sensors.own import OwnRecordings
 from audiossl.pipelines.sensors.report import ReportConfig, report_run
 from audiossl.pipelines.sensors.rows import Row, make_rows
 from audiossl.pipelines.sensors.scores import EvaluateConfig, evaluate_models
@@ -39,7 +39,7 @@ class SetConfig(StageConfig):
 def source_of(config: SensorsRecipe, folder: Path) -> RecordingSource:
     """Where the recordings of a recipe come from; `folder` is that of its YAML."""
     if config.corpus is not None:
-        return OwnRecordings.of(config)
+        return own_source(config)
     refuse_without_corpus(config.dataset, config.corpus)
     return ScriptRecordings.load(folder / config.prepare, config.data_root, config.limit)
 
@@ -61,7 +61,8 @@ def stages(config: SensorsRecipe, folder: Path) -> list[Stage]:
     rows, folds = make_rows(config), FoldsConfig.of(config)
     trained = [model_stage(row, folds, tuple(rows.values()), config.dataset) for row in rows.values()]
     names = tuple(stage.name for stage in trained)
-    scored = EvaluateConfig(config.dataset, config.task, list(config.models), folds)
+    kept = tuple(name for name in config.models if rows[name].keeps_scale)
+    scored = EvaluateConfig(config.dataset, config.task, list(config.models), folds, kept)
     return [
         Stage("recordings", write_set, SetConfig(source), data=source.data),
         *trained,
@@ -81,7 +82,7 @@ def model_stage(row: Row, folds: FoldsConfig, rows: tuple[Row, ...], dataset: st
         stage_of(row.name),
         represent,
         ModelConfig(row, folds, rows),
-        ("recordings",),
+        ("recordings", *map(stage_of, row.reads)),
         resumable=True,
         every_rank=True,
         added={"dataset": dataset} if row.of_dataset else {},

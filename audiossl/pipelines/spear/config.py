@@ -114,17 +114,24 @@ class TaskConfig:
         kind: `frames` reads a label at each instant, `segments` one a stretch (a word) from its mean frame, `clips`
             one for each recording from its mean frame; or `my_module:MyTask`, see `audiossl.evaluation.tasks`.
         folds: leave one group out at a time instead of one split (clips only).
+        attentive: also read frames of all layers by an attentive probe, metric `attentive_accuracy` (segments and clips).
         source: digest of the source of a kind from outside the package.
     """
 
     name: str
     kind: str = field(metadata=kind_of(TASKS))
     folds: bool = False
+    attentive: bool = field(default=False, metadata=ADDED)
     source: str = field(default="", init=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
         if self.folds and f"folded_{self.kind}" not in TASKS:
             raise ConfigError(f"evaluation.tasks: {self.name}: folds are for tasks of kind clips, not for {self.kind}")
+        if self.attentive and (self.folds or f"attentive_{self.kind}" not in TASKS):
+            raise ConfigError(
+                f"evaluation.tasks: {self.name}: attentive is for tasks of kind segments or clips without folds, "
+                f"got {self.kind}{' with folds' if self.folds else ''}"
+            )
         if self.kind not in TASKS:  # imported now: what is wrong with it is better found before anything is run
             try:
                 self.source = source_digest(self.task)
@@ -134,7 +141,7 @@ class TaskConfig:
     @property
     def task(self) -> type[Task]:
         """The class of the task."""
-        return find_task(f"folded_{self.kind}" if self.folds else self.kind)
+        return find_task(f"{'folded_' if self.folds else 'attentive_' if self.attentive else ''}{self.kind}")
 
 
 @dataclass

@@ -24,7 +24,7 @@ class Copies:
         Raises:
             DataError: if two subjects have the same samples.
         """
-        if not _varies(recording.values):
+        if not varies(recording.values):
             return None
         values = np.ascontiguousarray(recording.values)
         digest = hashlib.sha256(f"{values.shape}".encode() + values.tobytes()).digest()
@@ -39,6 +39,6 @@ class Copies:
         return Rejected(recording.id, f"it has the very samples of {twin} of the same subject, {subject}: a copy")
 
 
-def _varies(values: np.ndarray) -> bool:
+def varies(values: np.ndarray) -> bool:
     """Whether any channel has two known samples that differ."""
     return any(len(known) > 0 and known.min() < known.max() for known in (row[~np.isnan(row)] for row in values))

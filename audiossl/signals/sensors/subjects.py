@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 
@@ -56,10 +57,11 @@ def held_out_sides(subjects: Sequence[str], test: Iterable[str], num_valid: int,
     >>> sides.test, len(sides.valid), len(sides.train)
     (('dan',), 1, 2)
     """
-    held_out = tuple(dict.fromkeys(map(str, test)))
-    if unknown := [name for name in held_out if name not in subjects]:
+    held_out, known = tuple(dict.fromkeys(map(str, test))), frozenset(subjects)
+    if unknown := [name for name in held_out if name not in known]:
         raise ConfigError(f"test subjects {', '.join(unknown)} are not in the set; it has {', '.join(sorted(subjects))}")
-    rest = [name for name in subjects if name not in held_out]
+    away = frozenset(held_out)
+    rest = [name for name in subjects if name not in away]
     order = torch.randperm(len(rest), generator=derive_generator(seed, "valid subjects")).tolist()
     valid = {rest[i] for i in order[:num_valid]}
     return SubjectSides(
@@ -111,7 +113,42 @@ def sides_by_number(subjects: Sequence[str], labels: Mapping[str, Set[object]], 
         subject_folds(subjects, folds, num_valid, derive_seed(seed, "division", draw) if draw else seed) for draw in range(DRAWS)
     )
     first = next(draws)
-    return next((sides for sides in (first, *draws) if all(_have_labels(one, labels) for one in sides)), first)
+    return next((sides for sides in chain([first], draws) if all(_have_labels(one, labels) for one in sides)), first)
+
+
+def given_folds(
+    subjects: Sequence[str], tested: Mapping[str, Set[str]], labels: Mapping[str, Set[object]], seed: int
+) -> list[SubjectSides]:
+    """Test the subjects of each given fold, with one of seven of the others for choices.
+
+    As in `sides_by_number`, the seed draws these until every side has a label and every training side two that differ.
+
+    Args:
+        subjects: all of them.
+        tested: subjects of each fold.
+        labels: that each subject has.
+        seed: of the draws.
+
+    Raises:
+        ConfigError: if fewer than two subjects are left to train on and to choose with.
+
+    >>> [sides] = given_folds(["a", "b", "c"], {"0": {"c"}}, {"a": {1, 2}, "b": {1, 2}, "c": {1}}, seed=0)
+    >>> sides.test, len(sides.valid)
+    (('c',), 1)
+    """
+    found = []
+    for fold in sorted(tested, key=lambda name: (len(name), name)):
+        test = [name for name in subjects if name in tested[fold]]
+        rest = len(subjects) - len(test)
+        if rest < 2:
+            raise ConfigError(
+                f"fold {fold} tests {len(test)} of {len(subjects)}: two at least are to be trained on and to choose with"
+            )
+        num_valid = max(1, rest // VALID_SHARE)
+        draws = (held_out_sides(subjects, test, num_valid, derive_seed(seed, "given", fold, draw)) for draw in range(DRAWS))
+        first = next(draws)
+        found.append(next((sides for sides in chain([first], draws) if _have_labels(sides, labels)), first))
+    return found
 
 
 def _have_labels(sides: SubjectSides, labels: Mapping[str, Set[object]]) -> bool:

@@ -107,3 +107,19 @@ def test_sides_without_labels_and_mixed_labels_are_refused():
     mixed = [recording("p0", "p0"), recording("p1", "p1", annotations={"activity": (Annotation(0.0, 9.0, 3.0),)})]
     with pytest.raises(DataError, match="all names or all numbers"):
         WindowTask("activity", window_set(mixed), SIDES)
+
+
+def test_learned_scales_are_read_as_they_are():
+    """A feature that says the class among loud ones that say nothing: probes that keep scales read what is loud."""
+    task = WindowTask("activity", window_set(), SIDES)
+    truth = task.y[task.sides["test"]]
+    features = torch.randn(len(task.rows), 40, generator=torch.Generator().manual_seed(0))
+    features[:, 0] += 3 * task.y
+    loud = features * torch.tensor([100.0, *[0.1] * 39])
+
+    def right(answers):
+        return float(((answers.argmax(1) if answers.ndim == 2 else answers) == truth).float().mean())
+
+    for read in (lambda x, keep: task.probe(x, 0.3, keep_scale=keep), lambda x, keep: task.nearest(x, 0.3, keep_scale=keep)):
+        assert right(read(loud, True)) > max(0.85, right(read(loud, False)))
+        assert right(read(loud, False)) == right(read(features, False))

@@ -18,7 +18,7 @@ from audiossl.pipelines.catalogue import read_config, run_pipeline
 from audiossl.pipelines.semi.config import SemiRecipe
 from audiossl.pipelines.semi.data import neighbours
 from audiossl.pipelines.semi.labels import LabelBudgets, draw_labels, read_draws
-from audiossl.pipelines.semi.pool import PoolConfig, rows_of_pool
+from audiossl.pipelines.semi.pool import PoolConfig, of_training, rows_of_pool, scale_of
 from audiossl.pipelines.semi.pseudo_quality import pseudo_quality
 from audiossl.pipelines.semi.stages import stages
 from audiossl.pipelines.sensors import plain_rows
@@ -69,7 +69,8 @@ def recipe(folder: Path) -> Path:
     return folder / "toy.yaml"
 
 
-def test_a_run_from_recordings_to_the_page(tmp_path, capsys):
+def test_a_run_from_recordings_to_the_page(tmp_path, capsys, monkeypatch):
+    scaled = {name: _note_scales(monkeypatch, name) for name in ("methods", "scores")}
     run = run_pipeline(recipe(tmp_path), [f"output={tmp_path / 'run'}"])
     rows = read_results(run / "results.json")
     assert {row.model for row in rows} == {"supervised", "fixmatch", "statistics", "random"}
@@ -85,10 +86,26 @@ def test_a_run_from_recordings_to_the_page(tmp_path, capsys):
         name: read_json(run / f"method_{name}" / "fold0-1_per_class-draw0" / "pseudo.json") for name in ("supervised", "fixmatch")
     }
     assert pools["fixmatch"]["pool"] * 2 == pools["supervised"]["pool"] * 4  # two of five people, and these with two others
+    # All rows are standardised by the labelled windows and the pool of the two people who train, whoever else is in the pool.
+    # Of a model that no method reads (`random`), windows without a class are not represented: 6 of 28.
+    assert set(scaled["methods"]) == {(labels, 28) for labels in (2, 4)} and pools["supervised"]["pool"] == 28
+    assert set(scaled["scores"]) == {(labels, size) for labels in (2, 4) for size in (28, 22)}
     assert "fixmatch is transductive" in (run / "report.html").read_text()
     first = (run / "results.json").read_bytes()
     run_pipeline(recipe(tmp_path), [f"output={tmp_path / 'run'}"])
     assert "all stages are up to date" in capsys.readouterr().err and (run / "results.json").read_bytes() == first
+
+
+def _note_scales(monkeypatch, module):
+    """Note how many labelled windows and windows of the pool each row is standardised by."""
+    sizes: list[tuple[int, ...]] = []
+
+    def noted(features, counts):
+        sizes.append(tuple(len(x) for x in features))
+        return scale_of(features, counts)
+
+    monkeypatch.setattr(f"audiossl.pipelines.semi.{module}.scale_of", noted)
+    return sizes
 
 
 @pytest.mark.slow
@@ -185,6 +202,8 @@ def test_no_test_subject_is_in_the_pool_unless_it_is_asked_for(names, seed, fore
     assert len(rows.unique()) == len(rows)
     with_test = rows_of_pool(PoolConfig(foreign, test=True), classes, names, SIDES, (seed, 0))
     assert {names[row] for row in with_test.tolist()} <= {*SIDES.train, *SIDES.test}
+    mine = of_training(with_test, names, SIDES)
+    assert {names[row] for row in mine.tolist()} == {names[row] for row in with_test.tolist()} & {*SIDES.train}
 
 
 @given(counts=st.lists(st.integers(1, 9), min_size=2, max_size=3), seed=st.integers(0, 99))

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from sensor_data import people, recording
 
 from audiossl.errors import ConfigError, DataError
+from audiossl.files import read_json
 from audiossl.models.resnet1d import ResNet1d, ResNet1dConfig
 from audiossl.models.sensor_encoder import SensorEncoder, SensorInput
+from audiossl.objectives.alice import AliceConfig
 from audiossl.objectives.matches import MatchConfig
 from audiossl.pipelines.sensors.batches import WindowBatchConfig, WindowBatches, say_once
 from audiossl.pipelines.sensors.config import SensorModel, SensorsRecipe, SubjectConfig
 from audiossl.pipelines.sensors.data import FoldsConfig, SensorFolds
 from audiossl.pipelines.sensors.dense import encoded_frames, handmade_frames
+from audiossl.pipelines.sensors.encoders import people_seen
 from audiossl.pipelines.sensors.models import ModelConfig
 from audiossl.pipelines.sensors.rows import make_rows
 from audiossl.signals.sensors.recording_set import write_recordings
+from audiossl.signals.sensors.subjects import SubjectSides
 from audiossl.signals.sensors.windows import WindowConfig
 from audiossl.stage import Stage, fingerprint
 
@@ -98,6 +105,16 @@ def test_a_frozen_encoder_is_named_by_the_recipe(folds, tmp_path):
     torch.manual_seed(1)
     SensorEncoder(ResNet1d(2, 50.0, SIZES), SensorInput(("acc_x", "acc_y"), ("g", "g"), 50.0)).save(tmp_path / "frozen", None)
     assert printed(row_of(str(tmp_path / "frozen"))[0]) != before, "other weights"
+
+
+def test_what_a_frozen_encoder_saw_is_said_of_the_one_that_learned_by_its_matches(folds, tmp_path):
+    row, _ = row_of(saved(tmp_path / "frozen", ["q1"]))
+    small = AliceConfig(width=8, head=[8], prototypes=8)
+    row = replace(row, options=small, training=replace(row.training, max_steps=1, tensorboard=False))
+    row.represent(folds.open(0), 1, tmp_path / "seed1-fold0")
+    place, tested = str(tmp_path / "seed1-fold0" / "encoder"), SubjectSides(("p0",), ("p1",), ("q1",))
+    assert people_seen(place, "other", [tested])[1] == ["q1"]
+    assert people_seen(place, "toy", folds.sides) == (read_json(Path(place) / "config.json")["pretrained_on"], [])
 
 
 def test_a_frozen_encoder_that_does_not_fit_is_refused(folds, tmp_path):

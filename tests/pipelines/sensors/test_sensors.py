@@ -17,6 +17,7 @@ from audiossl.cli import main
 from audiossl.errors import AudiosslError
 from audiossl.evaluation.results import read_results
 from audiossl.files import read_json
+from audiossl.models.banks import minirocket
 from audiossl.pipelines.catalogue import run_pipeline
 from audiossl.pipelines.sensors import plain_rows
 from audiossl.pipelines.sensors import stages as sensors
@@ -339,7 +340,8 @@ SENSOR_FILES = [
 @pytest.mark.parametrize("path", SENSOR_FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_recipe_files_are_whole(path, monkeypatch):
     """Their options are known, their script has the function, and every objective that they name can be made."""
-    monkeypatch.setattr(plain_rows, "import_extra", lambda *_: None)  # MiniRocket needs aeon when it runs
+    for module in (plain_rows, minirocket):
+        monkeypatch.setattr(module, "import_extra", lambda *_: None)  # MiniRocket needs aeon when it runs
     config = read_recipe(path, [], {"sensors": SensorsRecipe})
     names = [stage.name for stage in sensors.stages(config, path.parent)]
     assert names == ["recordings", *(f"model_{name}" for name in config.models), "evaluate", "report"]

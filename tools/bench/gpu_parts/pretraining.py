@@ -16,6 +16,7 @@ from audiossl import open_corpus
 from audiossl.objectives.batch import TokenBatch
 from audiossl.pipelines.spear.batches import TokenBatches
 from audiossl.signals.corpora.corpus import Corpus
+from audiossl.signals.loading_options import LoadingOptions
 from audiossl.tokens import TokenStore, TokenWriter
 from audiossl.training import FunctionBatches, TrainingConfig, fit
 from gpu_parts.recordings import make_recordings
@@ -27,7 +28,7 @@ class TimedBatches:
     """Batches, and the seconds for which the loop waited for them."""
 
     def __init__(self, batches: TokenBatches) -> None:
-        self.batches, self.waited = batches, 0.0
+        self.batches, self.waited, self.prefetch = batches, 0.0, batches.prefetch
 
     @property
     def failed(self) -> Mapping[str, Exception]:
@@ -76,22 +77,28 @@ def measure(setting: Setting) -> list[dict[str, object]]:
     precision = "bf16" if setting.device.type == "cuda" else "float32"
     config = TrainingConfig(max_steps=steps, precision=precision, warmup_steps=10, log_every=1, device=str(setting.device))
     config = replace(config, checkpoint_every=0, validate_every=0, tensorboard=False, health_frames=0)
-    batches = TokenBatches(corpus, stores, lambda item: ["tokens"], batch_seconds, 32.0, seed=1)
+    loading = LoadingOptions(workers=min(8, os.cpu_count() or 1), prefetch=4)
+    batches = TokenBatches(corpus, stores, lambda item: ["tokens"], batch_seconds, 32.0, seed=1, loading=loading)
     paces = {}
     held = [batch.to(setting.device) for batch in islice(_endless(batches), steps)]
-    timed = TimedBatches(batches)
-    for case, given in (("batches on the device", FunctionBatches(lambda epoch, first, per_step: held)), ("from files", timed)):
-        out = setting.work / case.replace(" ", "-")
-        shutil.rmtree(out, ignore_errors=True)
-        begin = time.perf_counter()
-        fit(objective_of(preset), given, config, out, quiet=True)
-        passed = time.perf_counter() - begin
-        paces[case] = pace_of(out)
-        rows.add(case, "audio s/s", paces[case])
-        if given is timed:
-            rows.add(case, "device waits, % of time", 100 * max(0.0, 1 - paces[case] / paces["batches on the device"]))
-            rows.add(case, "loop waits, % of time", 100 * timed.waited / passed)
-            rows.add(case, "CPU cores", float(os.cpu_count() or 1))
+    timed, on_device = TimedBatches(batches), FunctionBatches(lambda epoch, first, per_step: held)
+    cases = [("batches on the device", on_device, config), ("from files", timed, config)]
+    if setting.device.type == "cuda":
+        cases.append(("batches on the device, compiled", on_device, replace(config, compile=True)))
+    for case, given, asked in cases:
+        with rows.attempt(case):
+            out = setting.work / case.replace(" ", "-")
+            shutil.rmtree(out, ignore_errors=True)
+            begin = time.perf_counter()
+            fit(objective_of(preset), given, asked, out, quiet=True)
+            passed = time.perf_counter() - begin
+            paces[case] = pace_of(out)
+            rows.add(case, "audio s/s", paces[case])
+            if given is timed:
+                rows.add(case, "device waits, % of time", 100 * max(0.0, 1 - paces[case] / paces["batches on the device"]))
+                rows.add(case, "loop waits, % of time", 100 * timed.waited / passed)
+                rows.add(case, "threads that read", float(loading.workers))
+                rows.add(case, "CPU cores", float(os.cpu_count() or 1))
     return rows.rows
 
 

@@ -1,0 +1,9 @@
+from .bank import FeatureBank as FeatureBank
+from .gabor import GaborBank as GaborBank
+from .kernels import KernelBank as KernelBank
+from .minirocket import MiniRocketBank as MiniRocketBank
+from .statistics import StatisticsBank as StatisticsBank
+from .table import BANKS as BANKS
+from .table import make_bank as make_bank
+from .whitened import WhitenedBank as WhitenedBank
+from .whitened import whiten_bank as whiten_bank
