@@ -16,19 +16,29 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, TypedDict
 
 from audiossl.errors import AudiosslError, ConfigError
 from audiossl.exporters.mteb import MtebEncoder
 from audiossl.files import read_json, write_json
+from audiossl.teachers.foreign import Foreign
 
 STAND_IN = "stand-in"
 SCORES, FOUND = "scores", "scores.json"
 
 
-def run_tasks(
-    module: Path, tasks: Sequence[str], folder: Path, batch_size: int = 32, device: str = "cpu"
-) -> list[dict[str, Any]]:
+class TaskScore(TypedDict):
+    """What MTEB found on a task: the main metric and its value, the number of test items, and everything that it scored."""
+
+    task: str
+    metric: str
+    value: float
+    n: int
+    scores: dict[str, object]
+
+
+def run_tasks(module: Path, tasks: Sequence[str], folder: Path, batch_size: int = 32, device: str = "cpu") -> list[TaskScore]:
     """Run tasks on a model; those that an earlier call finished are kept.
 
     Args:
@@ -63,7 +73,7 @@ def run_tasks(
     return found
 
 
-def find_tasks(name: str) -> list[Any]:
+def find_tasks(name: str) -> list[Foreign]:
     """The tasks of a name, see `run_tasks`.
 
     Raises:
@@ -92,7 +102,7 @@ def find_tasks(name: str) -> list[Any]:
             ) from None
 
 
-def import_file(path: Path) -> Any:
+def import_file(path: Path) -> ModuleType:
     """Import a file by its place.
 
     Raises:
@@ -108,7 +118,7 @@ def import_file(path: Path) -> Any:
     return module
 
 
-def _run(mteb: Any, model: Any, task: Any, folder: Path, batch_size: int) -> dict[str, Any]:
+def _run(mteb: Any, model: Any, task: Foreign, folder: Path, batch_size: int) -> TaskScore:
     """Evaluate one task."""
     task.load_data()
     leave_encoded(task)
@@ -137,7 +147,7 @@ def _source(task: Any) -> str:
     return hashlib.blake2b(Path(file).read_bytes(), digest_size=16).hexdigest() if file else ""
 
 
-def leave_encoded(task: Any) -> None:
+def leave_encoded(task: Foreign) -> None:
     """Let MTEB hand on recordings as they are in their files: our reader needs neither FFmpeg nor torchcodec."""
     from datasets import Audio
 

@@ -6,12 +6,11 @@ import importlib.util
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from audiossl.errors import MissingExtraError
 from audiossl.files import read_json
 from audiossl.kits.environments import run_kit
-from audiossl.kits.mteb_launcher import FOUND, run_tasks
+from audiossl.kits.mteb_launcher import FOUND, TaskScore, run_tasks
 
 
 def run_mteb(
@@ -22,7 +21,7 @@ def run_mteb(
     device: str = "cpu",
     kit: bool = False,
     search: Sequence[Path] = (),
-) -> list[dict[str, Any]]:
+) -> list[TaskScore]:
     """Run tasks of MTEB on an exported file; finished tasks in `folder` are kept.
 
     Args:

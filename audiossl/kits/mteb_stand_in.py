@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from datasets import Dataset, DatasetDict
@@ -46,7 +45,7 @@ class TimbreStandIn(AbsTaskClassification):
     label_column_name = "label"
     evaluator_model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, tol=1e-8))
 
-    def load_data(self, num_proc: int | None = None, **_: Any) -> None:
+    def load_data(self, num_proc: int | None = None, **_: object) -> None:
         """Make the clips."""
         if not self.data_loaded:
             self.dataset = DatasetDict({"train": _dataset(timbre_clips("train")), "test": _dataset(timbre_clips("test"))})
