@@ -193,7 +193,7 @@ def test_the_parser_imports_nothing_heavy():
 def test_models_lists_what_load_takes(capsys):
     assert main(["models"]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert {"logmel", "hama", "resemblyzer", "marcoyang/spear-base-speech"} <= set(names) and len(names) == len(set(names)) == 16
+    assert {"logmel", "hama", "resemblyzer", "marcoyang/spear-base-speech"} <= set(names) and len(names) == len(set(names)) == 17
 
 
 def test_export_writes_what_other_frameworks_load(capsys, tmp_path):

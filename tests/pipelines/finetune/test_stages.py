@@ -155,7 +155,9 @@ def test_an_encoder_of_another_kind_is_saved_and_built_again_by_its_name(tmp_pat
 )
 def test_every_recipe_can_be_read(recipe):
     config = read_recipe(recipe, [], {method: kind for method, (kind, _) in METHODS.items()})
-    assert config.dataset.startswith(recipe.parent.name) and (recipe.parent / config.prepare).is_file()
+    of_one_set = recipe.parent.name != "battle"  # whose recipes are of several
+    assert config.dataset.startswith(recipe.parent.name) or not of_one_set
+    assert (recipe.parent / config.prepare).is_file()
 
 
 def test_usage(tmp_path, capsys):
