@@ -183,7 +183,7 @@ def _use(facts: ModelFacts) -> str:
 
 def _training(facts: ModelFacts) -> str:
     sets = "Not known." if facts.training is None else "\n".join(f"- {one.in_words}" for one in facts.training)
-    return f"{sets}\n\nSource and licence of these data: {facts.training_note or NOT_STATED}."
+    return f"{sets}\n\nSource and licence of these data: {(facts.training_note or NOT_STATED).rstrip('.')}."
 
 
 def _shortest(facts: ModelFacts) -> str:
